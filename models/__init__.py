@@ -1,0 +1,1 @@
+"""Nouns, rules and SQL. Knows no network but the database."""

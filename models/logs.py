@@ -1,0 +1,24 @@
+"""Structured logs: one JSON object a line, with fields and not with formatted text."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from pythonjsonlogger.json import JsonFormatter
+
+
+def configure_logging(level: str) -> None:
+    """Send every log record of this process to standard error as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonFormatter(
+            "{asctime}{levelname}{name}{message}",
+            style="{",
+            rename_fields={"asctime": "at", "levelname": "level", "name": "logger"},
+        )
+    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # The libraries' chatter about each connection is for debugging them, not us.
+    for noisy in ("urllib3", "httpx", "httpcore", "google.auth", "kombu", "amqp"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

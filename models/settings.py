@@ -1,0 +1,139 @@
+"""Every knob of Carillon, typed and with its reason. Read once, where a process is put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+# Celery reads this too (celeryconfig.py): a task not finished by then is given to another worker.
+VISIBILITY_TIMEOUT = 300
+
+
+class SettingsError(Exception):
+    """The environment is unusable; the message lists everything that is wrong, one line each."""
+
+
+def _comma_list(value: object) -> object:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+CommaList = Annotated[list[str], BeforeValidator(_comma_list)]
+
+
+class Settings(BaseModel):
+    """The environment, validated. Names are those of the README's table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    env: Literal["development", "production"] = Field("production", validation_alias="CARILLON_ENV")
+    var: Path = Field(Path("var"), validation_alias="CARILLON_VAR")
+    database_url: str = Field("", validation_alias="DATABASE_URL")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias="REDIS_URL")
+    broker_url: str = Field("", validation_alias="BROKER_URL")
+    redis_channel: str = Field("carillon", validation_alias="CARILLON_REDIS_CHANNEL")
+
+    port: int = Field(8000, ge=0, le=65535, validation_alias="PORT")
+    public_url: str = Field("", validation_alias="CARILLON_PUBLIC_URL")
+    cors_origins: CommaList = Field(
+        default_factory=list,
+        validation_alias=AliasChoices("CARILLON_CORS_ORIGINS", "CORS_ORIGIN", "FRONTEND_URL"),
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="LOG_LEVEL")
+
+    socketio_async_mode: Literal["gevent", "threading"] = Field("gevent", validation_alias="SOCKETIO_ASYNC_MODE")
+    socketio_ping_interval: int = Field(25, ge=1, validation_alias="SOCKETIO_PING_INTERVAL")
+    socketio_ping_timeout: int = Field(60, ge=1, validation_alias="SOCKETIO_PING_TIMEOUT")
+
+    jwks_file: Path | None = Field(None, validation_alias="CARILLON_JWKS_FILE")
+    jwt_issuer: str = Field("carillon", min_length=1, validation_alias="CARILLON_JWT_ISSUER")
+
+    firebase_credentials: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("FIREBASE_CREDENTIALS_PATH", "GOOGLE_APPLICATION_CREDENTIALS"),
+    )
+    smtp_host: str | None = Field(None, validation_alias="SMTP_HOST")
+    smtp_port: int = Field(587, ge=1, le=65535, validation_alias="SMTP_PORT")
+    smtp_username: str | None = Field(None, validation_alias="SMTP_USERNAME")
+    smtp_password: SecretStr | None = Field(None, validation_alias="SMTP_PASSWORD")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", validation_alias="SMTP_SECURITY")
+    smtp_from: str = Field("Carillon <carillon@localhost.localdomain>", validation_alias="SMTP_FROM")
+
+    lab_url: str | None = Field(None, validation_alias="CARILLON_LAB_URL")
+    lab_smtp_port: int = Field(8026, ge=1, le=65535, validation_alias="LAB_SMTP_PORT")
+
+    provider_timeout: float = Field(10.0, gt=0, le=60, validation_alias="CARILLON_PROVIDER_TIMEOUT")
+    lease: float = Field(60.0, gt=0, validation_alias="CARILLON_LEASE")
+    retention_days: int = Field(30, ge=1, le=3650, validation_alias="CARILLON_RETENTION_DAYS")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # An empty variable means "not set": that is how a Procfile or a compose file clears one.
+        return {k: v for k, v in values.items() if v != ""}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        fill: dict[str, Any] = {}
+        if not self.database_url:
+            fill["database_url"] = f"sqlite:///{self.var.resolve() / 'carillon.db'}"
+        if not self.broker_url:
+            fill["broker_url"] = self.redis_url
+        if not self.public_url:
+            fill["public_url"] = f"http://127.0.0.1:{self.port}"
+        for name, value in fill.items():
+            object.__setattr__(self, name, value)
+        # A connect and a read may each take the time-out, and the record follows the send.
+        if not 2 * self.provider_timeout < self.lease < VISIBILITY_TIMEOUT:
+            raise ValueError(
+                f"CARILLON_LEASE must lie between twice CARILLON_PROVIDER_TIMEOUT and {VISIBILITY_TIMEOUT} seconds"
+            )
+        if "*" in self.cors_origins and self.env == "production":
+            raise ValueError("CARILLON_CORS_ORIGINS may be * only with CARILLON_ENV=development: name the origins")
+        if not self.database_url.startswith(("sqlite:", "postgresql")):
+            raise ValueError("DATABASE_URL must begin with sqlite: or postgresql+psycopg:")
+        return self
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read and validate the environment.
+
+        Raises SettingsError with one line for each thing that is wrong, unknown `CARILLON_` names included.
+        """
+        environ = os.environ if environ is None else environ
+        known = _environment_names()
+        wrong = [
+            f"{name}: unknown setting" for name in sorted(environ) if name.startswith("CARILLON_") and name not in known
+        ]
+        try:
+            settings = cls(**{n: environ[n] for n in known if n in environ})
+        except ValidationError as error:
+            wrong += [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
+        if wrong:
+            raise SettingsError("unusable settings:\n" + "\n".join(f"  {line}" for line in wrong))
+        return settings
+
+
+def _environment_names() -> set[str]:
+    names: set[str] = set()
+    for field in Settings.model_fields.values():
+        alias = field.validation_alias
+        if isinstance(alias, AliasChoices):
+            names.update(str(choice) for choice in alias.choices)
+        else:
+            names.add(str(alias))
+    return names
