@@ -1,0 +1,156 @@
+"""Engines and transactions for the two databases: SQLite (embedded) and PostgreSQL (production)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    FromClause,
+    Insert,
+    Table,
+    TextClause,
+    bindparam,
+    column,
+    create_engine,
+    event,
+    func,
+    select,
+    type_coerce,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.types import TypeEngine
+
+# What "the database is away" looks like from here; a caller may try again.
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
+
+# A writer waits this long for the one write lock of SQLite, in milliseconds.
+_BUSY_TIMEOUT = 10_000
+
+
+def connect(url: str, pool_size: int = 10) -> Engine:
+    """An engine for `url`. Nothing is connected until it is used.
+
+    Every wait is bounded: connecting 5 s, a statement 10 s, a lock 3 s, a pooled connection 5 s (PostgreSQL); the write
+    lock 10 s (SQLite).
+    """
+    if url.startswith("sqlite"):
+        return _connect_sqlite(url, pool_size)
+    return create_engine(
+        url,
+        # A statement in a log or a traceback must not carry addresses.
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=pool_size,
+        max_overflow=5,
+        pool_timeout=5,
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": 5,
+            "tcp_user_timeout": 5000,
+            "options": "-c statement_timeout=10000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=15000",
+        },
+    )
+
+
+def _connect_sqlite(url: str, pool_size: int) -> Engine:
+    engine = create_engine(url, hide_parameters=True, pool_size=pool_size, max_overflow=5, pool_timeout=5)
+
+    @event.listens_for(engine, "connect")
+    def _configure(dbapi: DBAPIConnection, _record: object) -> None:
+        # The driver's own BEGIN comes too late: it starts a transaction as a reader and may fail to become a writer,
+        # which no time-out cures. We say BEGIN ourselves, below.
+        dbapi.isolation_level = None
+        cursor = dbapi.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL: a 202 survives a power cut, not only a killed process.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def write(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: committed at the end of the block, rolled back if it raises."""
+    with engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads; on SQLite it does not wait for writers."""
+    with engine.connect().execution_options(reading=True) as connection, connection.begin():
+        yield connection
+
+
+def insert_new(connection: Connection, table: Table) -> Insert:
+    """INSERT … ON CONFLICT DO NOTHING, in the dialect of the connection."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    key: list[str],
+    update: list[str],
+    where: TextClause | None = None,
+) -> Insert:
+    """INSERT … ON CONFLICT (key) DO UPDATE of the columns `update` with the values given.
+
+    `where` is the condition of the partial unique index that `key` means, if it means one.
+    """
+    statement: Any = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    result: Insert = statement.on_conflict_do_update(
+        index_elements=key, index_where=where, set_={name: statement.excluded[name] for name in update}
+    )
+    return result
+
+
+def rows(
+    connection: Connection, name: str, columns: Mapping[str, TypeEngine[Any]], data: Sequence[Sequence[Any]]
+) -> FromClause:
+    """A table of values inside a statement, sent as one JSON parameter.
+
+    VALUES with thousands of parameters would be compiled anew for every length. Values are strings, numbers, None and
+    (in columns of type Instant) datetimes.
+    """
+    postgres = connection.dialect.name == "postgresql"
+    moment = _iso if postgres else _sqlite_moment
+    plain = [
+        {key: moment(value) if isinstance(value, datetime) else value for key, value in zip(columns, row, strict=True)}
+        for row in data
+    ]
+    if postgres:
+        typed = [column(key, type_) for key, type_ in columns.items()]
+        unpacked = func.jsonb_to_recordset(bindparam("rows", plain, postgresql.JSONB, unique=True))
+        return unpacked.table_valued(*typed, name=name).render_derived(name=name, with_types=True)
+    each = func.json_each(bindparam("rows", json.dumps(plain), unique=True)).table_valued("value")
+    picked = [type_coerce(func.json_extract(each.c.value, f"$.{key}"), t).label(key) for key, t in columns.items()]
+    return select(*picked).subquery(name)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat()
+
+
+def _sqlite_moment(moment: datetime) -> str:
+    # The form in which SQLAlchemy stores a DateTime on SQLite.
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

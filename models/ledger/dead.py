@@ -1,0 +1,82 @@
+"""Dead letters: deliveries that ended in failure, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Row, func, null, select, update
+
+from models.lifecycle import Failure, State
+from models.tables import deliveries, notifications, users
+
+
+@dataclass(frozen=True, slots=True)
+class DeadFilter:
+    """Which dead letters are meant. `tenant_id` None means every tenant: for operators only."""
+
+    tenant_id: str | None = None
+    failure: Failure | None = None
+    channel: str | None = None
+    notification_id: UUID | None = None
+    ids: Sequence[int] | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As a WHERE clause over deliveries joined with notifications."""
+        where: list[ColumnElement[bool]] = [deliveries.c.state == State.DEAD.value]
+        if self.tenant_id is not None:
+            where.append(notifications.c.tenant_id == self.tenant_id)
+        if self.failure is not None:
+            where.append(deliveries.c.failure == self.failure.value)
+        if self.channel is not None:
+            where.append(deliveries.c.channel == self.channel)
+        if self.notification_id is not None:
+            where.append(deliveries.c.notification_id == self.notification_id)
+        if self.ids is not None:
+            where.append(deliveries.c.id.in_(self.ids))
+        return where
+
+
+def list_dead(connection: Connection, which: DeadFilter, *, after: int = 0, limit: int = 100) -> Sequence[Row[Any]]:
+    """Dead deliveries with an id above `after`, in order of id, each with its `tenant_id` and `user`."""
+    return connection.execute(
+        select(deliveries, notifications.c.tenant_id, users.c.external_id.label("user"))
+        .join(notifications, notifications.c.id == deliveries.c.notification_id)
+        .join(users, users.c.id == deliveries.c.user_id)
+        .where(*which.conditions(), deliveries.c.id > after)
+        .order_by(deliveries.c.id)
+        .limit(limit)
+    ).all()
+
+
+def count_dead(connection: Connection, which: DeadFilter) -> dict[str, int]:
+    """How many dead letters there are of each failure class."""
+    rows = connection.execute(
+        select(deliveries.c.failure, func.count().label("number"))
+        .join(notifications, notifications.c.id == deliveries.c.notification_id)
+        .where(*which.conditions())
+        .group_by(deliveries.c.failure)
+    )
+    return {row.failure: row.number for row in rows}
+
+
+def redrive(connection: Connection, which: DeadFilter, now: datetime, limit: int = 1000) -> int:
+    """Make up to `limit` dead letters pending again, with all their attempts before them. Returns how many.
+
+    One that has expired stays dead: it would only expire again.
+    """
+    chosen = (
+        select(deliveries.c.id)
+        .join(notifications, notifications.c.id == deliveries.c.notification_id)
+        .where(*which.conditions(), deliveries.c.expires_at > now)
+        .order_by(deliveries.c.id)
+        .limit(limit)
+    )
+    return connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id.in_(chosen), deliveries.c.state == State.DEAD.value)
+        .values(state=State.PENDING.value, attempts=0, due_at=now, failure=null(), reason=null())
+    ).rowcount

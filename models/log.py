@@ -1,0 +1,264 @@
+"""The event log: append, number, read after a cursor. One cursor serves the socket, polling and push."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, insert, literal, select, tuple_, update
+
+from models.content import Content, content_of
+from models.tables import events, meta, notifications, rooms
+
+# Events in one replay; a client that missed more asks for the next page.
+REPLAY_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact in a room. `content` is there for events about a notification; `data` is what else the event says.
+
+    `withdrawn`: the notification was recalled after this event was written; only its number still matters.
+    """
+
+    room: str
+    seq: int
+    type: str
+    created_at: datetime
+    data: dict[str, Any] | None = None
+    content: Content | None = None
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A client's position: the last seq it has of each room, in one incarnation of the log."""
+
+    epoch: str
+    positions: Mapping[str, int] = field(default_factory=dict)
+
+    def encode(self) -> str:
+        """The opaque token that clients keep."""
+        plain = json.dumps([self.epoch, dict(self.positions)], separators=(",", ":"))
+        return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, token: str) -> Cursor:
+        """Read a token. Raises ValueError if it is none of ours."""
+        try:
+            epoch, positions = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        except (binascii.Error, ValueError, TypeError, RecursionError) as error:
+            raise ValueError("not a cursor") from error
+        # bool is an int to isinstance, hence type().
+        if not isinstance(epoch, str) or not isinstance(positions, dict):
+            raise ValueError("not a cursor")
+        if any(type(seq) is not int or not 0 <= seq < 2**63 for seq in positions.values()):
+            raise ValueError("not a cursor")
+        return cls(epoch, positions)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a client has missed, oldest first in each room.
+
+    `cursor` is the position after these events, and `complete` False means that some of what was missed is gone: the
+    client has to fetch its state anew. `more`: ask again with `cursor`.
+    """
+
+    events: list[Event]
+    cursor: Cursor
+    complete: bool
+    more: bool
+
+
+def epoch(connection: Connection) -> str:
+    """The log's incarnation."""
+    return str(connection.execute(select(meta.c.value).where(meta.c.name == "epoch")).scalar_one())
+
+
+def new_epoch(connection: Connection) -> str:
+    """Begin a new incarnation; for use after a restore. Every client then fetches its state anew."""
+    connection.execute(update(meta).where(meta.c.name == "epoch").values(value=secrets.token_hex(4)))
+    return epoch(connection)
+
+
+def append_to_users(
+    connection: Connection,
+    user_ids: Sequence[int],
+    type_: str,
+    notification_id: UUID | None,
+    now: datetime,
+    expires_at: datetime,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Append one event to the room of each user (row ids). Afterwards rooms.head is the event's seq."""
+    mine = rooms.c.user_id.in_(user_ids)
+    _raise_heads(connection, mine)
+    _write(connection, mine, type_, notification_id, data, now, expires_at)
+
+
+def append(
+    connection: Connection,
+    tenant_id: str,
+    room: str,
+    type_: str,
+    data: dict[str, Any],
+    now: datetime,
+    expires_at: datetime,
+) -> int:
+    """Append one event to one room, `kind:key`. Returns its seq; raises LookupError if there is no such room."""
+    kind, _, key = room.partition(":")
+    this = (rooms.c.tenant_id == tenant_id) & (rooms.c.kind == kind) & (rooms.c.key == key)
+    _raise_heads(connection, this)
+    _write(connection, this, type_, None, data, now, expires_at)
+    seq = connection.execute(select(rooms.c.head).where(this)).scalar_one_or_none()
+    if seq is None:
+        raise LookupError(f"no room {kind}")
+    return int(seq)
+
+
+def _raise_heads(connection: Connection, which: Any) -> None:
+    # Locked in one order by every writer: unsorted locks of many rows deadlock. SQLite has one writer anyway.
+    ordered = select(rooms.c.id).where(which).order_by(rooms.c.id).with_for_update()
+    if connection.dialect.name == "postgresql":
+        connection.execute(ordered)
+    connection.execute(update(rooms).where(which).values(head=rooms.c.head + 1))
+
+
+def _write(
+    connection: Connection,
+    which: Any,
+    type_: str,
+    notification_id: UUID | None,
+    data: dict[str, Any] | None,
+    now: datetime,
+    expires_at: datetime,
+) -> None:
+    constants = {
+        "type": type_,
+        "notification_id": notification_id,
+        "data": data,
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    columns = [literal(value, events.c[name].type) for name, value in constants.items()]
+    connection.execute(
+        insert(events).from_select(
+            ["room_id", "seq", *constants], select(rooms.c.id, rooms.c.head, *columns).where(which)
+        )
+    )
+
+
+def heads(connection: Connection, tenant_id: str, names: Sequence[str]) -> Cursor:
+    """The position of a client that has everything in these rooms (`kind:key`)."""
+    rows = _rooms(connection, tenant_id, names)
+    return Cursor(epoch(connection), {name: row.head for name, row in rows.items()})
+
+
+def read_after(
+    connection: Connection,
+    tenant_id: str,
+    names: Sequence[str],
+    cursor: Cursor,
+    now: datetime,
+    limit: int = REPLAY_PAGE,
+) -> Replay:
+    """The events of the rooms after the cursor, without those that have expired.
+
+    A room that the cursor does not know is new to the client and begins at its head.
+    """
+    current = epoch(connection)
+    found = _rooms(connection, tenant_id, names)
+    head = Cursor(current, {name: row.head for name, row in found.items()})
+    behind = {name: cursor.positions.get(name, row.head) for name, row in found.items()}
+    lost = any(not found[name].purged <= seq <= found[name].head for name, seq in behind.items())
+    if cursor.epoch != current or lost:
+        return Replay([], head, complete=False, more=False)
+    page: list[Event] = []
+    positions = dict(behind)
+    more = False
+    for name, seq in behind.items():
+        room = found[name]
+        if seq == room.head:
+            continue
+        space = limit - len(page)
+        rows = _after(connection, room.id, seq, room.head, space + 1)
+        if len(rows) > space:
+            more = True
+            rows = rows[:space]
+        page += [_event(name, row) for row in rows if row.event_expires_at > now]
+        positions[name] = (rows[-1].seq if rows else seq) if more else room.head
+        if more:
+            break
+    return Replay(page, Cursor(current, positions), complete=True, more=more)
+
+
+def _rooms(connection: Connection, tenant_id: str, names: Sequence[str]) -> dict[str, Any]:
+    keys = [tuple(name.split(":", 1)) for name in names]
+    rows = connection.execute(
+        select(rooms).where(rooms.c.tenant_id == tenant_id, tuple_(rooms.c.kind, rooms.c.key).in_(keys))
+    )
+    by_name = {f"{row.kind}:{row.key}": row for row in rows}
+    return {name: by_name[name] for name in names if name in by_name}
+
+
+def _after(connection: Connection, room_id: int, seq: int, head: int, limit: int) -> Sequence[Any]:
+    # Bounded by the head that was read before: a page must not run ahead of the position it is reported with.
+    return connection.execute(
+        select(
+            events.c.seq,
+            events.c.type.label("event_type"),
+            events.c.data.label("event_data"),
+            events.c.created_at.label("event_at"),
+            events.c.expires_at.label("event_expires_at"),
+            notifications,
+        )
+        .outerjoin(notifications, notifications.c.id == events.c.notification_id)
+        .where(events.c.room_id == room_id, events.c.seq > seq, events.c.seq <= head)
+        .order_by(events.c.seq)
+        .limit(limit)
+    ).all()
+
+
+def _event(room: str, row: Any) -> Event:
+    return Event(
+        room=room,
+        seq=row.seq,
+        type=row.event_type,
+        created_at=row.event_at,
+        data=row.event_data,
+        content=content_of(row) if row.id is not None else None,
+        withdrawn=row.state in ("recalling", "recalled"),
+    )
+
+
+def purge(connection: Connection, now: datetime, horizon: datetime, limit: int) -> int:
+    """Delete up to `limit` events that have expired or are older than `horizon`. Returns how many.
+
+    An expired event is owed to nobody. One cut off by the horizon is, so its room remembers that history before it is
+    gone, and a client that comes with an older cursor is told to fetch its state anew.
+    """
+    old = (
+        select(events.c.room_id, events.c.seq, events.c.expires_at)
+        .where((events.c.expires_at <= now) | (events.c.created_at <= horizon))
+        .order_by(events.c.expires_at)
+        .limit(limit)
+    )
+    rows = connection.execute(old).all()
+    if not rows:
+        return 0
+    floor: dict[int, int] = {}
+    for row in rows:
+        if row.expires_at > now:
+            floor[row.room_id] = max(row.seq, floor.get(row.room_id, 0))
+    for room_id, seq in sorted(floor.items()):
+        connection.execute(update(rooms).where(rooms.c.id == room_id, rooms.c.purged < seq).values(purged=seq))
+    keys = [(row.room_id, row.seq) for row in rows]
+    return connection.execute(delete(events).where(tuple_(events.c.room_id, events.c.seq).in_(keys))).rowcount

@@ -1,0 +1,44 @@
+"""The event log: what clients hear of, numbered without gaps in each room."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, UniqueConstraint, Uuid
+
+from models.tables.base import BigId, Instant, Json, metadata
+
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("tenant_id", ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("key", String(128), nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), unique=True),
+    # The seq of the newest event. Whoever raises it holds the row's lock until the event is committed, so the order of
+    # numbers is the order of commits, and a reader never sees n+1 before n.
+    Column("head", BigInteger, nullable=False, default=0),
+    # Events up to and including this seq have been purged.
+    Column("purged", BigInteger, nullable=False, default=0),
+    UniqueConstraint("tenant_id", "kind", "key"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("room_id", ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("type", String(64), nullable=False),
+    # A notification's content is stored once, with the notification; its events only point there.
+    Column("notification_id", Uuid),
+    Column("data", Json),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_events_expires_at", "expires_at"),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    # One row, "epoch": the incarnation of the log. A restored backup needs a new one, or clients would wait for numbers
+    # that were given out before.
+    Column("name", String(32), primary_key=True),
+    Column("value", String(64), nullable=False),
+)

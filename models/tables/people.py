@@ -1,0 +1,73 @@
+"""Tenants, the keys of their services, their users, and the addresses users can be reached at."""
+
+from sqlalchemy import Column, ForeignKey, Index, String, Table, UniqueConstraint, text
+
+from models.tables.base import BigId, Instant, metadata
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    # The prefix is public and finds the row; the key itself is kept only as its SHA-256.
+    Column("prefix", String(24), primary_key=True),
+    Column("tenant_id", ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("sha256", String(64), nullable=False),
+    Column("mode", String(4), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("tenant_id", ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    Column("external_id", String(128), nullable=False),
+    Column("locale", String(35)),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("tenant_id", "external_id"),
+    # The audience "the whole tenant" is paged by this.
+    Index("ix_users_tenant_id_id", "tenant_id", "id"),
+)
+
+MAILBOX = text("channel = 'email'")
+
+addresses = Table(
+    "addresses",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("tenant_id", String(64), nullable=False),
+    Column("channel", String(16), nullable=False),
+    # For push: "token" or "fid"; empty where a channel has one kind only.
+    Column("kind", String(16), nullable=False, default=""),
+    Column("value", String(4096), nullable=False),
+    Column("platform", String(16)),
+    Column("created_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    Column("disabled_reason", String(500)),
+    UniqueConstraint("user_id", "channel", "value"),
+    # A user has one mailbox.
+    Index("uq_addresses_mailbox", "user_id", unique=True, sqlite_where=MAILBOX, postgresql_where=MAILBOX),
+    # A device that changes hands is found by its token.
+    Index("ix_addresses_tenant_id_channel_value", "tenant_id", "channel", "value"),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("tenant_id", ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("topic", String(128), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("created_at", Instant, nullable=False),
+)
