@@ -1,0 +1,1 @@
+"""Expand, deliver, relay: the only package that knows Celery."""

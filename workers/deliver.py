@@ -1,0 +1,114 @@
+"""Claim, send, record: the heart."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from channels.base import Action, Message
+from channels.registry import CHANNELS, ChannelSpec
+from models.db import write
+from models.ledger.claim import Claimed, claim, disable_addresses, record
+from models.lifecycle import Failure, Outcome, RetryLater, State, Transition, after
+from workers.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+# A task that has worked for this long rings for another and ends: queues take turns, and shutdown does not wait.
+BUDGET = 10.0
+
+
+def deliver(run: Runtime, channel: str) -> bool:
+    """Send what is due on the channel until there is nothing left. False where time ran out first."""
+    end = time.monotonic() + BUDGET
+    while deliver_batch(run, channel):
+        if time.monotonic() > end:
+            return False
+    return True
+
+
+def deliver_batch(run: Runtime, channel: str) -> int:
+    """Claim, send and record one batch. Returns how many deliveries were taken up.
+
+    No database connection is held while the channel sends.
+    """
+    spec = CHANNELS[channel]
+    with write(run.engine) as connection:
+        batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now())
+    if not batch.ready:
+        return batch.skipped
+    results: list[tuple[Claimed, Transition]] = []
+    for mode in ("live", "test"):
+        results += _send(run, spec, channel, mode, [c for c in batch.ready if c.mode == mode])
+    gone = {c.address_id: t.reason or "" for c, t in results if t.disable_address and c.mode == "live" and c.address_id}
+    with write(run.engine) as connection:
+        written = record(connection, batch.lease, [(c.id, t) for c, t in results], run.now())
+        disable_addresses(connection, gone, batch.at, run.now())
+    if written < len(results):
+        # Somebody else has written meanwhile: our lease had ended, or the client has acknowledged.
+        log.info("results dropped", extra={"channel": channel, "dropped": len(results) - written})
+    _report(channel, results)
+    return len(batch.ready) + batch.skipped
+
+
+def _send(
+    run: Runtime, spec: ChannelSpec, name: str, mode: str, claimed: Sequence[Claimed]
+) -> list[tuple[Claimed, Transition]]:
+    if not claimed:
+        return []
+    channel = run.channels[mode].get(name)
+    if channel is None:
+        missing = Transition(State.SUPPRESSED, 0, failure=Failure.POLICY, reason=f"{name} is not configured")
+        return [(c, missing) for c in claimed]
+    outcomes: Sequence[Outcome]
+    try:
+        outcomes = channel.send([_message(c) for c in claimed])
+    except Exception as error:
+        # A bug of one channel must not leave its batch to the end of the lease.
+        log.exception("channel failed", extra={"channel": name})
+        reason = f"unclassified: {type(error).__name__}"
+        outcomes = [RetryLater(reason, Failure.UNCLASSIFIED)] * len(claimed)
+    now = run.now()
+    return [
+        (
+            c,
+            after(o, attempts=c.attempts, policy=spec.policy, now=now, expires_at=c.expires_at, rng=run.rng),
+        )
+        for c, o in zip(claimed, outcomes, strict=True)
+    ]
+
+
+def _message(c: Claimed) -> Message:
+    return Message(
+        delivery_id=c.id,
+        attempt=c.attempts,
+        action=Action(c.action),
+        content=c.content,
+        user=c.user,
+        address=c.address,
+        address_kind=c.address_kind,
+        locale=c.locale,
+        seq=c.seq,
+    )
+
+
+def _report(channel: str, results: Sequence[tuple[Claimed, Transition]]) -> None:
+    sent = sum(t.state is State.SENT for _, t in results)
+    log.info("delivered", extra={"channel": channel, "batch": len(results), "sent": sent})
+    for c, t in results:
+        if t.state is State.SENT:
+            log.debug("sent", extra=_fields(channel, c))
+        else:
+            log.warning(
+                "not sent", extra={**_fields(channel, c), "state": t.state, "failure": t.failure, "reason": t.reason}
+            )
+
+
+def _fields(channel: str, c: Claimed) -> dict[str, object]:
+    return {
+        "channel": channel,
+        "notification": c.content.notification_id,
+        "delivery": c.id,
+        "attempt": c.attempts,
+    }

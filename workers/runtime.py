@@ -1,0 +1,56 @@
+"""What a worker process works with, put together once, after any fork."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+
+from sqlalchemy import Engine
+
+from channels import registry
+from channels.base import Channel
+from models.db import connect
+from models.settings import Settings
+
+
+def utc_now() -> datetime:
+    """The time, for whoever was given no other clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Engine, channels by mode and name, clock and dice. Tests make their own."""
+
+    engine: Engine
+    channels: dict[str, dict[str, Channel]]
+    lease: float
+    retention_days: int = 30
+    now: Callable[[], datetime] = utc_now
+    rng: Callable[[], float] = random.random
+
+    def close(self) -> None:
+        """Release every connection."""
+        for by_name in self.channels.values():
+            for channel in by_name.values():
+                channel.close()
+        self.engine.dispose()
+
+
+def build(settings: Settings) -> Runtime:
+    """The runtime of a worker. Connects to nothing yet."""
+    return Runtime(
+        engine=connect(settings.database_url),
+        channels={"live": registry.build(settings, "live"), "test": registry.build(settings, "test")},
+        lease=settings.lease,
+        retention_days=settings.retention_days,
+    )
+
+
+@cache
+def runtime() -> Runtime:
+    """This process's runtime, from the environment."""
+    return build(Settings.from_env())
