@@ -59,6 +59,8 @@ def create_api_key(
 
 def find_api_key(connection: Connection, key: str) -> tuple[str, str, str] | None:
     """(tenant, mode, prefix) of a key that is valid now, or None."""
+    if not (key.isascii() and key.isprintable()):
+        return None
     prefix = "_".join(key.split("_", 3)[:3])
     row = connection.execute(select(api_keys).where(api_keys.c.prefix == prefix)).one_or_none()
     if row is None or row.revoked_at is not None or not hmac.compare_digest(row.sha256, _sha256(key)):
@@ -85,7 +87,7 @@ def revoke_api_key(connection: Connection, tenant_id: str, prefix: str, now: dat
 
 
 def _sha256(key: str) -> str:
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def upsert_users(connection: Connection, tenant_id: str, people: Iterable[Person], now: datetime) -> list[int]:

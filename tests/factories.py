@@ -1,0 +1,124 @@
+"""Rows for tests, made through the ledger's own functions; settings, keys and tokens."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from models.db import write
+from models.ledger import people
+from models.ledger.accept import NewNotification, accept
+from models.ledger.expand import expand_page
+from models.settings import Settings
+from web.auth import CLIENT, JwtKeys, mint
+
+# One signing key, 32 bytes.
+JWKS = {"keys": [{"kty": "oct", "kid": "test", "alg": "HS256", "k": "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0"}]}
+
+# A fixed moment: time is an argument everywhere below web/ and workers/.
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def create_tenant(engine: Engine, tenant: str = "acme", now: datetime = NOW) -> str:
+    with write(engine) as connection:
+        people.create_tenant(connection, tenant, tenant.title(), now)
+    return tenant
+
+
+def create_users(
+    engine: Engine,
+    names: Sequence[str],
+    *,
+    tenant: str = "acme",
+    email: bool = False,
+    device: bool = False,
+    now: datetime = NOW,
+) -> dict[str, int]:
+    """Users by name with their row ids; a mailbox is `<name>@example.test`, a device's token `<name>-phone`."""
+    with write(engine) as connection:
+        ids = {}
+        for name in names:
+            person = people.Person(name, f"{name}@example.test" if email else None)
+            [ids[name]] = people.upsert_users(connection, tenant, [person], now)
+            if device:
+                people.add_device(connection, tenant, ids[name], "token", f"{name}-phone", "android", now)
+    return ids
+
+
+def notification(**other: Any) -> NewNotification:
+    values: dict[str, Any] = {
+        "tenant_id": "acme",
+        "mode": "live",
+        "audience": {"users": [{"id": "alice"}]},
+        "title": "Hello",
+        "message": "World",
+        "data": {"n": 1},
+        "expires_at": NOW + timedelta(days=1),
+        "body_sha256": "0" * 64,
+    }
+    return NewNotification(**(values | other))
+
+
+def accept_one(engine: Engine, now: datetime = NOW, **other: Any) -> UUID:
+    with write(engine) as connection:
+        return accept(connection, notification(**other), now).id
+
+
+def expand_all(engine: Engine, notification_id: UUID, now: datetime = NOW, size: int = 1000) -> int:
+    """Write every page. Returns how many there were."""
+    pages = 0
+    while True:
+        with write(engine) as connection:
+            page = expand_page(connection, notification_id, now, size)
+        assert page is not None
+        pages += 1
+        if page.finished:
+            return pages
+
+
+def create_settings(directory: Path, **environ: str) -> Settings:
+    """Settings as read from the environment, with a JWKS file, a lab and a directory of their own."""
+    jwks = directory / "jwks.json"
+    jwks.write_text(json.dumps(JWKS))
+    return Settings.from_env(
+        {
+            "CARILLON_ENV": "development",
+            "CARILLON_VAR": str(directory),
+            "CARILLON_JWKS_FILE": str(jwks),
+            "CARILLON_LAB_URL": "http://127.0.0.1:8025",
+        }
+        | environ
+    )
+
+
+def create_api_key(engine: Engine, tenant: str = "acme", mode: Literal["live", "test"] = "live") -> str:
+    """A key of the tenant, as its service would send it."""
+    with write(engine) as connection:
+        return people.create_api_key(connection, tenant, mode, "tests", NOW)
+
+
+def create_token(
+    settings: Settings,
+    *,
+    subject: str = "alice",
+    tenant: str = "acme",
+    audience: str = CLIENT,
+    lifetime: timedelta = timedelta(minutes=5),
+) -> str:
+    """A JWT signed with the key of the settings."""
+    keys = JwtKeys.load(settings.jwks_file)
+    return mint(keys, settings.jwt_issuer, audience=audience, subject=subject, tenant=tenant, lifetime=lifetime)
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        return int(own.getsockname()[1])

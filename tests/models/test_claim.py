@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from models.db import read, write
+from models.ledger.acknowledge import acknowledge
+from models.ledger.claim import Claim, claim, disable_addresses, record
+from models.ledger.inspect import failed_attempts
+from models.ledger.recall import recall
+from models.lifecycle import Failure, Outcome, RetryLater, Sent, State, Transition, after
+from models.retry import RetryPolicy
+from models.tables import addresses, deliveries
+from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
+
+POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
+LEASE = 60.0
+
+
+@pytest.fixture
+def alice(engine):
+    create_tenant(engine)
+    create_users(engine, ["alice"], email=True, device=True)
+    n = accept_one(engine)
+    expand_all(engine, n)
+    return n
+
+
+def take(engine, channel="email", limit=10, now=NOW) -> Claim:
+    with write(engine) as connection:
+        return claim(connection, channel, POLICY, limit, LEASE, now)
+
+
+def put(engine, batch: Claim, outcome: Outcome, now=NOW) -> int:
+    results = [
+        (c.id, after(outcome, attempts=c.attempts, policy=POLICY, now=now, expires_at=c.expires_at, rng=lambda: 1.0))
+        for c in batch.ready
+    ]
+    with write(engine) as connection:
+        return record(connection, batch.lease, results, now)
+
+
+def delivery(engine, channel="email"):
+    with read(engine) as connection:
+        return connection.execute(select(deliveries).where(deliveries.c.channel == channel)).one()
+
+
+def test_a_claim_carries_all_that_is_needed_to_send(engine, alice):
+    [c] = take(engine, "push").ready
+    assert (c.user, c.address, c.address_kind, c.attempts, c.action) == ("alice", "alice-phone", "token", 1, "show")
+    assert (c.content.notification_id, c.content.title, c.content.data) == (str(alice), "Hello", {"n": 1})
+    [room] = take(engine, "in_app").ready
+    assert (room.address, room.seq) == ("user:alice", 1)
+
+
+def test_what_is_taken_is_not_taken_again_until_the_lease_ends(engine, alice):
+    assert len(take(engine).ready) == 1
+    assert take(engine, now=NOW + timedelta(seconds=LEASE - 1)).ready == []
+    [again] = take(engine, now=NOW + timedelta(seconds=LEASE + 1)).ready
+    assert again.attempts == 2
+
+
+def test_a_worker_that_outlived_its_lease_writes_nothing(engine, alice):
+    late = take(engine)
+    fresh = take(engine, now=NOW + timedelta(seconds=LEASE + 1))
+    assert put(engine, late, Sent("late")) == 0
+    assert delivery(engine).state == "sending"
+    assert put(engine, fresh, Sent("fresh")) == 1
+    assert put(engine, late, RetryLater("late")) == 0
+    row = delivery(engine)
+    assert (row.state, row.provider_id, row.due_at, row.lease) == ("sent", "fresh", None, None)
+    assert row.sent_at == NOW
+
+
+def test_a_retry_is_due_when_the_policy_says_and_leaves_a_trace(engine, alice):
+    put(engine, take(engine), RetryLater("451 later"))
+    row = delivery(engine)
+    assert (row.state, row.due_at, row.reason) == ("pending", NOW + timedelta(seconds=10), "451 later")
+    assert take(engine, now=NOW + timedelta(seconds=9)).ready == []
+    put(engine, take(engine, now=NOW + timedelta(seconds=10)), RetryLater("451 again"))
+    with read(engine) as connection:
+        [trace] = failed_attempts(connection, [row.id]).values()
+    assert [(a.number, a.failure, a.reason) for a in trace] == [
+        (1, "provider_down", "451 later"),
+        (2, "provider_down", "451 again"),
+    ]
+
+
+def test_a_delivery_that_kills_its_workers_runs_out_of_attempts(engine, alice):
+    now = NOW
+    for _ in range(3):
+        assert len(take(engine, now=now).ready) == 1
+        now += timedelta(seconds=LEASE + 1)
+    last = take(engine, now=now)
+    assert (last.ready, last.skipped) == ([], 1)
+    row = delivery(engine)
+    assert (row.state, row.failure, row.attempts, row.due_at) == ("dead", "worker_lost", 3, None)
+
+
+def test_what_has_expired_is_not_sent(engine, alice):
+    batch = take(engine, now=NOW + timedelta(days=2))
+    assert (batch.ready, batch.skipped) == ([], 1)
+    assert (delivery(engine).state, delivery(engine).attempts) == ("expired", 0)
+
+
+def test_what_was_recalled_is_not_sent(engine, alice):
+    with write(engine) as connection:
+        recall(connection, "acme", alice, NOW)
+    assert take(engine).ready == []
+    assert delivery(engine).state == "cancelled"
+
+
+@pytest.mark.parametrize("change", ["disabled", "removed"])
+def test_an_address_that_went_meanwhile_is_not_used(engine, alice, change):
+    with write(engine) as connection:
+        mailbox = addresses.c.channel == "email"
+        if change == "removed":
+            connection.execute(addresses.delete().where(mailbox))
+        else:
+            connection.execute(addresses.update().where(mailbox).values(disabled_at=NOW))
+    assert take(engine).ready == []
+    assert (delivery(engine).state, delivery(engine).failure) == ("suppressed", "policy")
+
+
+def test_an_acknowledgement_is_final(engine, alice):
+    batch = take(engine, "in_app")
+    with write(engine) as connection:
+        assert acknowledge(connection, "acme", "alice", NOW, ids=[alice]) == 1
+        assert acknowledge(connection, "acme", "alice", NOW, ids=[alice]) == 0
+    assert put(engine, batch, Sent()) == 0
+    row = delivery(engine, "in_app")
+    assert (row.state, row.acked_at, row.due_at) == ("acked", NOW, None)
+
+
+def test_nobody_acknowledges_for_another(engine, alice):
+    create_users(engine, ["bob"])
+    create_tenant(engine, "umbrella")
+    create_users(engine, ["alice"], tenant="umbrella")
+    with write(engine) as connection:
+        assert acknowledge(connection, "acme", "bob", NOW, ids=[alice], up_to_seq=100) == 0
+        assert acknowledge(connection, "umbrella", "alice", NOW, ids=[alice], up_to_seq=100) == 0
+        assert acknowledge(connection, "acme", "alice", NOW) == 0
+        assert acknowledge(connection, "acme", "alice", NOW, up_to_seq=1) == 1
+
+
+def test_urgent_lanes_come_first(engine):
+    create_tenant(engine)
+    create_users(engine, ["alice"], email=True)
+    for priority in ("bulk", "normal", "critical", "low", "high"):
+        expand_all(engine, accept_one(engine, priority=priority))
+    order = [take(engine, limit=1).ready[0].content.priority for _ in range(5)]
+    assert order == ["critical", "high", "normal", "low", "bulk"]
+
+
+def test_many_workers_never_take_the_same_delivery(engine):
+    create_tenant(engine)
+    create_users(engine, [f"u{i}" for i in range(60)], email=True)
+    expand_all(engine, accept_one(engine, audience={"tenant": True}))
+
+    def work(_: int) -> list[int]:
+        taken: list[int] = []
+        while batch := take(engine, limit=7).ready:
+            taken += [c.id for c in batch]
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [i for ids in pool.map(work, range(4)) for i in ids]
+    assert len(taken) == len(set(taken)) == 60
+
+
+def test_results_of_every_kind_are_written_in_one_go(engine):
+    create_tenant(engine)
+    create_users(engine, [f"u{i}" for i in range(4)], email=True)
+    expand_all(engine, accept_one(engine, audience={"tenant": True}))
+    batch = take(engine)
+    results = [
+        Transition(State.SENT, 1, provider_id="p"),
+        Transition(State.PENDING, 1, NOW + timedelta(seconds=5), Failure.QUOTA, "é\n" * 400),
+        Transition(State.DEAD, 1, failure=Failure.BAD_REQUEST, reason="bad"),
+        Transition(State.SUPPRESSED, 0, failure=Failure.POLICY, reason="off"),
+    ]
+    with write(engine) as connection:
+        assert record(connection, batch.lease, [(c.id, r) for c, r in zip(batch.ready, results, strict=True)], NOW) == 4
+        assert record(connection, uuid4(), [(batch.ready[0].id, results[2])], NOW) == 0
+        assert record(connection, batch.lease, [], NOW) == 0
+    with read(engine) as connection:
+        states = connection.execute(
+            select(deliveries.c.state, deliveries.c.due_at)
+            .where(deliveries.c.channel == "email")
+            .order_by(deliveries.c.id)
+        ).all()
+    assert [tuple(s) for s in states] == [
+        ("sent", None),
+        ("pending", NOW + timedelta(seconds=5)),
+        ("dead", None),
+        ("suppressed", None),
+    ]
+
+
+def test_a_device_seen_again_since_the_send_is_not_disabled(engine, alice):
+    with write(engine) as connection:
+        [address] = connection.execute(select(addresses.c.id).where(addresses.c.channel == "push")).scalars()
+        connection.execute(addresses.update().values(last_seen_at=NOW + timedelta(seconds=5)))
+        disable_addresses(connection, {address: "gone"}, NOW, NOW + timedelta(seconds=9))
+        assert connection.execute(select(addresses.c.disabled_at)).scalars().all() == [None, None]
+        disable_addresses(connection, {address: "gone"}, NOW + timedelta(seconds=6), NOW + timedelta(seconds=9))
+        gone = connection.execute(select(addresses.c.disabled_reason).where(addresses.c.id == address)).scalar_one()
+    assert gone == "gone"

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import func, select
+
+from models import log
+from models.db import read, write
+from models.ledger import inspect, people
+from models.ledger.claim import disable_addresses
+from models.ledger.expand import expand_page
+from models.ledger.recall import recall
+from models.tables import deliveries, events, notifications
+from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
+
+
+def rows(engine, *columns, **where):
+    with read(engine) as connection:
+        query = select(*columns)
+        for name, value in where.items():
+            query = query.where(deliveries.c[name] == value)
+        return [tuple(r) for r in connection.execute(query.order_by(deliveries.c.id))]
+
+
+def test_by_default_everyone_is_reached_where_they_have_an_address(engine):
+    create_tenant(engine)
+    create_users(engine, ["alice"], email=True, device=True)
+    create_users(engine, ["bob"])
+    n = accept_one(engine, audience={"users": [{"id": "alice"}, {"id": "bob"}]})
+    expand_all(engine, n)
+    with read(engine) as connection:
+        assert inspect.count_deliveries(connection, n) == {
+            "email": {"pending": 1},
+            "in_app": {"pending": 2},
+            "push": {"pending": 1},
+        }
+        found = inspect.find_notification(connection, "acme", n)
+    assert (found.state, found.recipients, found.due_at) == ("expanded", 2, None)
+
+
+def test_a_channel_asked_for_leaves_a_record_for_those_without_an_address(engine):
+    create_tenant(engine)
+    create_users(engine, ["alice"], email=True)
+    create_users(engine, ["bob"])
+    n = accept_one(engine, audience={"users": [{"id": "alice"}, {"id": "bob"}]}, channels=["email"])
+    expand_all(engine, n)
+    assert [r[:2] for r in rows(engine, deliveries.c.channel, deliveries.c.state)] == [
+        ("email", "pending"),
+        ("email", "suppressed"),
+    ]
+
+
+def test_a_disabled_address_is_not_used(engine):
+    create_tenant(engine)
+    ids = create_users(engine, ["alice"], device=True)
+    with write(engine) as connection:
+        [address] = connection.execute(select(people.addresses.c.id).where(people.addresses.c.user_id == ids["alice"]))
+        disable_addresses(connection, {address.id: "gone"}, NOW, NOW)
+    expand_all(engine, accept_one(engine))
+    assert [r[0] for r in rows(engine, deliveries.c.channel)] == ["in_app"]
+
+
+def test_people_named_inline_are_created(engine):
+    create_tenant(engine)
+    audience = {"users": [{"id": "zoe", "email": "zoe@example.test", "locale": "fr"}]}
+    expand_all(engine, accept_one(engine, audience=audience))
+    assert sorted(r[0] for r in rows(engine, deliveries.c.channel)) == ["email", "in_app"]
+    with read(engine) as connection:
+        assert people.find_user(connection, "acme", "zoe").locale == "fr"
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+def test_every_page_size_reaches_everyone_once(engine, size):
+    create_tenant(engine, "acme")
+    create_tenant(engine, "umbrella")
+    create_users(engine, [f"u{i}" for i in range(7)])
+    create_users(engine, ["stranger"], tenant="umbrella")
+    n = accept_one(engine, audience={"tenant": True})
+    expand_all(engine, n, size=size)
+    users = rows(engine, deliveries.c.user_id)
+    assert len(users) == len(set(users)) == 7
+
+
+def test_a_topic_reaches_its_members(engine):
+    create_tenant(engine)
+    ids = create_users(engine, ["alice", "bob", "carol"])
+    with write(engine) as connection:
+        people.subscribe(connection, "acme", "news", [ids["alice"], ids["carol"]], NOW)
+    n = accept_one(engine, audience={"topic": "news"})
+    expand_all(engine, n, size=1)
+    assert [r[0] for r in rows(engine, deliveries.c.user_id)] == [ids["alice"], ids["carol"]]
+
+
+def test_an_empty_audience_is_finished_at_once(engine):
+    create_tenant(engine)
+    assert expand_all(engine, accept_one(engine, audience={"topic": "nobody"})) == 1
+
+
+def test_what_is_finished_or_unknown_is_left_alone(engine):
+    create_tenant(engine)
+    n = accept_one(engine)
+    expand_all(engine, n)
+    with write(engine) as connection:
+        assert expand_page(connection, n, NOW) is None
+        assert expand_page(connection, uuid4(), NOW) is None
+
+
+def test_a_page_that_is_rolled_back_is_written_again_without_a_gap(engine):
+    create_tenant(engine)
+    create_users(engine, [f"u{i}" for i in range(4)])
+    n = accept_one(engine, audience={"tenant": True})
+
+    class Killed(Exception):
+        pass
+
+    def die_after_a_page() -> None:
+        with write(engine) as connection:
+            expand_page(connection, n, NOW, 2)
+            raise Killed
+
+    for _ in range(3):
+        with pytest.raises(Killed):
+            die_after_a_page()
+    expand_all(engine, n, size=2)
+    assert len(rows(engine, deliveries.c.id)) == 4
+    with read(engine) as connection:
+        assert connection.execute(select(events.c.seq)).scalars().all() == [1] * 4
+
+
+def test_workers_that_meet_at_one_notification_do_the_work_once(engine):
+    create_tenant(engine)
+    create_users(engine, [f"u{i}" for i in range(30)])
+    n = accept_one(engine, audience={"tenant": True})
+
+    finished = threading.Event()
+
+    def work(_: int) -> None:
+        while not finished.is_set():
+            with write(engine) as connection:
+                page = expand_page(connection, n, NOW, 3)
+            if page is not None and page.finished:
+                finished.set()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    with read(engine) as connection:
+        assert connection.execute(select(notifications.c.state)).scalar_one() == "expanded"
+        assert connection.execute(select(func.count()).select_from(events)).scalar_one() == 30
+    assert len(rows(engine, deliveries.c.id)) == 30
+
+
+def test_notifications_to_the_same_people_number_their_rooms_without_gaps(engine):
+    create_tenant(engine)
+    names = [f"u{i}" for i in range(20)]
+    create_users(engine, names)
+    ids = [accept_one(engine, audience={"users": [{"id": u} for u in reversed(names)]}) for _ in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: expand_all(engine, n, size=7), ids))
+    with read(engine) as connection:
+        replay = log.read_after(connection, "acme", ["user:u3"], log.Cursor(log.epoch(connection), {"user:u3": 0}), NOW)
+    assert [e.seq for e in replay.events] == list(range(1, 9))
+
+
+def test_a_test_key_s_notification_is_no_event(engine):
+    create_tenant(engine)
+    create_users(engine, ["alice"], device=True)
+    expand_all(engine, accept_one(engine, mode="test"))
+    assert sorted(r[0] for r in rows(engine, deliveries.c.channel)) == ["in_app", "push"]
+    with read(engine) as connection:
+        assert connection.execute(select(func.count()).select_from(events)).scalar_one() == 0
+
+
+def test_a_recall_cancels_what_is_pending_and_withdraws_what_was_shown(engine):
+    create_tenant(engine)
+    create_users(engine, [f"u{i}" for i in range(5)], email=True, device=True)
+    n = accept_one(engine, audience={"tenant": True})
+    expand_all(engine, n)
+    with write(engine) as connection:
+        shown = deliveries.c.channel.in_(["push", "in_app"])
+        connection.execute(deliveries.update().where(shown).values(state="sent", due_at=None))
+    with write(engine) as connection:
+        assert recall(connection, "acme", n, NOW)
+        assert not recall(connection, "acme", n, NOW)
+        assert not recall(connection, "umbrella", n, NOW)
+    expand_all(engine, n, size=2)
+    with read(engine) as connection:
+        counts = inspect.count_deliveries(connection, n)
+        position = log.Cursor(log.epoch(connection), {"user:u0": 0})
+        replay = log.read_after(connection, "acme", ["user:u0"], position, NOW)
+    assert counts == {"email": {"cancelled": 5}, "in_app": {"sent": 5}, "push": {"sent": 5}}
+    withdrawals = rows(engine, deliveries.c.channel, deliveries.c.state, action="withdraw")
+    assert sorted(withdrawals) == [("in_app", "pending")] * 5 + [("push", "pending")] * 5
+    assert [(e.seq, e.type, e.withdrawn) for e in replay.events] == [
+        (1, "notification:new", True),
+        (2, "notification:deleted", True),
+    ]
+
+
+def test_a_recall_during_expansion_stops_it(engine):
+    create_tenant(engine)
+    create_users(engine, [f"u{i}" for i in range(6)])
+    n = accept_one(engine, audience={"tenant": True})
+    with write(engine) as connection:
+        expand_page(connection, n, NOW, 2)
+    with write(engine) as connection:
+        recall(connection, "acme", n, NOW)
+    expand_all(engine, n, size=2)
+    assert len(rows(engine, deliveries.c.id, action="show")) == 2

@@ -1,0 +1,92 @@
+"""Every outcome in every circumstance."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.lifecycle import OPEN, AddressGone, Failure, Outcome, Rejected, RetryLater, Sent, State, after
+from models.retry import RetryPolicy
+from tests.factories import NOW
+
+POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
+LATER = NOW + timedelta(days=1)
+
+
+def settle(outcome: Outcome, *, attempts: int = 1, policy: RetryPolicy = POLICY, expires_at=LATER, dice: float = 0.5):
+    return after(outcome, attempts=attempts, policy=policy, now=NOW, expires_at=expires_at, rng=lambda: dice)
+
+
+def test_sent_is_settled_and_keeps_the_providers_name():
+    result = settle(Sent("projects/x/messages/1"))
+    assert (result.state, result.due_at, result.provider_id) == (State.SENT, None, "projects/x/messages/1")
+
+
+def test_rejected_is_dead_and_leaves_the_address():
+    result = settle(Rejected("too large"))
+    assert (result.state, result.failure, result.reason) == (State.DEAD, Failure.BAD_REQUEST, "too large")
+    assert not result.disable_address
+
+
+def test_a_gone_address_is_dead_and_is_to_be_disabled():
+    result = settle(AddressGone("unregistered"))
+    assert (result.state, result.failure, result.disable_address) == (State.DEAD, Failure.ADDRESS_GONE, True)
+
+
+def test_a_retry_waits_for_the_policy():
+    result = settle(RetryLater("busy"), attempts=2)
+    assert result.state is State.PENDING
+    assert result.due_at == NOW + timedelta(seconds=10)
+
+
+def test_retry_after_is_a_floor():
+    result = settle(RetryLater("quota", Failure.QUOTA, after=60))
+    assert result.due_at is not None
+    assert result.due_at == NOW + timedelta(seconds=65)
+
+
+def test_the_last_attempt_is_the_last():
+    result = settle(RetryLater("busy"), attempts=3)
+    assert (result.state, result.failure, result.due_at) == (State.DEAD, Failure.PROVIDER_DOWN, None)
+    assert "3 attempts" in (result.reason or "")
+
+
+def test_without_a_limit_there_is_always_another_attempt():
+    result = settle(RetryLater("redis away"), attempts=10_000, policy=RetryPolicy(1, 300, None))
+    assert result.state is State.PENDING
+
+
+def test_no_attempt_is_planned_past_expiry():
+    result = settle(RetryLater("busy", after=3600), expires_at=NOW + timedelta(hours=1))
+    assert (result.state, result.due_at) == (State.EXPIRED, None)
+
+
+def test_bad_credentials_spend_no_attempt():
+    result = settle(RetryLater("401", Failure.CREDENTIALS, after=300), attempts=3)
+    assert (result.state, result.attempts) == (State.PENDING, 2)
+
+
+def test_an_unknown_outcome_is_an_error():
+    with pytest.raises(AssertionError):
+        settle("sent")  # type: ignore[arg-type]
+
+
+outcomes = st.one_of(
+    st.builds(Sent),
+    st.builds(Rejected, st.text()),
+    st.builds(AddressGone, st.text()),
+    st.builds(RetryLater, st.text(), st.sampled_from(Failure), st.none() | st.floats(0, 1e6)),
+)
+
+
+@given(outcomes, st.integers(1, 20), st.floats(0, 1), st.integers(1, 10**6))
+def test_a_delivery_is_due_exactly_when_it_is_open_and_never_past_expiry(outcome, attempts, dice, life):
+    expires_at = NOW + timedelta(seconds=life)
+    result = settle(outcome, attempts=attempts, expires_at=expires_at, dice=dice)
+    assert (result.due_at is not None) == (result.state in OPEN)
+    if result.due_at is not None:
+        assert NOW <= result.due_at < expires_at
+    assert (result.reason is None) == (result.state is State.SENT)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from models.db import read, write
+from models.ledger import people
+from models.tables import addresses, rooms, users
+from tests.factories import NOW, create_tenant, create_users
+
+
+def test_users_are_created_once_with_their_room(engine):
+    create_tenant(engine)
+    first = create_users(engine, ["alice", "bob"])
+    again = create_users(engine, ["bob", "alice"])
+    assert first == again
+    with read(engine) as connection:
+        keys = connection.execute(select(rooms.c.key).where(rooms.c.kind == "user")).scalars().all()
+    assert sorted(keys) == ["alice", "bob"]
+
+
+def test_an_id_means_another_person_in_another_tenant(engine):
+    create_tenant(engine, "acme")
+    create_tenant(engine, "umbrella")
+    assert create_users(engine, ["alice"], tenant="acme") != create_users(engine, ["alice"], tenant="umbrella")
+
+
+def test_a_mailbox_is_changed_in_place_and_removed(engine):
+    create_tenant(engine)
+    create_users(engine, ["alice"], email=True)
+    with write(engine) as connection:
+        before = connection.execute(select(addresses)).one()
+        people.upsert_users(connection, "acme", [people.Person("alice", "new@example.test")], NOW)
+        after = connection.execute(select(addresses)).one()
+        assert (after.id, after.value) == (before.id, "new@example.test")
+        people.upsert_users(connection, "acme", [people.Person("alice")], NOW)
+        assert people.find_user(connection, "acme", "alice").email == "new@example.test"
+        people.upsert_users(connection, "acme", [people.Person("alice", "")], NOW)
+        assert people.find_user(connection, "acme", "alice").email is None
+
+
+def test_only_a_given_locale_is_written(engine):
+    create_tenant(engine)
+    with write(engine) as connection:
+        people.upsert_users(connection, "acme", [people.Person("alice", locale="de")], NOW)
+        people.upsert_users(connection, "acme", [people.Person("alice")], NOW + timedelta(days=1))
+        assert connection.execute(select(users.c.locale)).scalar_one() == "de"
+
+
+def test_a_device_moves_to_whoever_signs_in_on_it(engine):
+    create_tenant(engine)
+    ids = create_users(engine, ["alice", "bob"])
+    with write(engine) as connection:
+        people.add_device(connection, "acme", ids["alice"], "token", "shared-phone", None, NOW)
+        people.add_device(connection, "acme", ids["bob"], "token", "shared-phone", None, NOW)
+        owners = connection.execute(select(addresses.c.user_id)).scalars().all()
+    assert owners == [ids["bob"]]
+
+
+def test_an_api_key_opens_only_as_a_whole_and_until_it_is_revoked(engine):
+    create_tenant(engine)
+    with write(engine) as connection:
+        key = people.create_api_key(connection, "acme", "live", "shop", NOW)
+        assert people.find_api_key(connection, key)[:2] == ("acme", "live")
+        assert people.find_api_key(connection, key[:-1]) is None
+        assert people.find_api_key(connection, "ck_live_00000000_x") is None
+        assert all(people.find_api_key(connection, odd) is None for odd in ("", "\udfff", "ck_live_\0", "ü"))
+        [row] = people.list_api_keys(connection, "acme")
+        assert row.prefix in key
+        assert not people.revoke_api_key(connection, "umbrella", row.prefix, NOW)
+        assert people.revoke_api_key(connection, "acme", row.prefix, NOW)
+        assert people.find_api_key(connection, key) is None
+
+
+def test_subscriptions(engine):
+    create_tenant(engine)
+    ids = create_users(engine, ["alice", "bob"])
+    with write(engine) as connection:
+        people.subscribe(connection, "acme", "news", list(ids.values()), NOW)
+        people.subscribe(connection, "acme", "news", list(ids.values()), NOW)
+        assert people.unsubscribe(connection, "acme", "news", ["alice", "nobody"]) == 1
+        assert people.unsubscribe(connection, "umbrella", "news", ["bob"]) == 0

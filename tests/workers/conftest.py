@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from channels.registry import CHANNELS
+from tests.factories import NOW, create_tenant
+from tests.workers.scripted import ScriptedChannel
+from workers.runtime import Runtime
+
+
+class Clock:
+    """A clock that tests set."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def run(engine, clock) -> Runtime:
+    """A runtime with scripted channels in both modes."""
+    create_tenant(engine)
+    channels = {mode: {name: ScriptedChannel(name) for name in CHANNELS} for mode in ("live", "test")}
+    return Runtime(engine=engine, channels=channels, lease=60.0, now=clock, rng=lambda: 1.0)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from channels.base import Action
+from models.db import read, write
+from models.ledger.acknowledge import acknowledge
+from models.ledger.recall import recall
+from models.lifecycle import AddressGone, Failure, Rejected, RetryLater, Sent
+from models.tables import addresses, deliveries
+from tests.factories import NOW, accept_one, create_users, expand_all
+from workers.deliver import deliver, deliver_batch
+
+
+def states(engine, channel="email"):
+    with read(engine) as connection:
+        rows = connection.execute(
+            select(deliveries.c.state).where(deliveries.c.channel == channel).order_by(deliveries.c.id)
+        )
+        return list(rows.scalars())
+
+
+@pytest.fixture
+def people(engine, run):
+    create_users(engine, [f"u{i}" for i in range(4)], email=True, device=True)
+    n = accept_one(engine, audience={"tenant": True})
+    expand_all(engine, n)
+    return n
+
+
+def test_everything_due_is_sent_once(run, engine, people):
+    assert deliver(run, "email")
+    assert states(engine) == ["sent"] * 4
+    channel = run.channels["live"]["email"]
+    assert [m.address for m in channel.sent] == [f"u{i}@example.test" for i in range(4)]
+    assert deliver(run, "email")
+    assert len(channel.sent) == 4
+
+
+def test_each_message_has_its_own_fate(run, engine, people):
+    run.channels["live"]["push"].script = [Sent("p"), RetryLater("503"), Rejected("bad"), AddressGone("unregistered")]
+    deliver_batch(run, "push")
+    assert states(engine, "push") == ["sent", "pending", "dead", "dead"]
+    with read(engine) as connection:
+        disabled = select(addresses.c.value).where(addresses.c.disabled_at.is_not(None))
+        assert connection.execute(disabled).scalars().all() == ["u3-phone"]
+
+
+def test_a_retry_happens_when_it_is_due_and_not_before(run, engine, people, clock):
+    channel = run.channels["live"]["email"]
+    channel.script = [RetryLater("451")] * 4
+    deliver(run, "email")
+    assert len(channel.sent) == 4
+    clock.advance(59)
+    deliver(run, "email")
+    assert len(channel.sent) == 4
+    clock.advance(2)
+    deliver(run, "email")
+    assert states(engine) == ["sent"] * 4
+    assert [m.attempt for m in channel.sent] == [1] * 4 + [2] * 4
+
+
+def test_a_channel_that_breaks_is_a_retry_and_an_error(run, engine, people, caplog):
+    run.channels["live"]["email"].error = ZeroDivisionError("u1@example.test")
+    deliver_batch(run, "email")
+    assert states(engine) == ["pending"] * 4
+    with read(engine) as connection:
+        row = connection.execute(select(deliveries).where(deliveries.c.channel == "email")).first()
+    assert (row.failure, row.reason) == (Failure.UNCLASSIFIED, "unclassified: ZeroDivisionError")
+    assert "channel failed" in caplog.text
+
+
+def test_a_channel_that_is_not_configured_suppresses(run, engine, people):
+    del run.channels["live"]["push"]
+    deliver(run, "push")
+    assert states(engine, "push") == ["suppressed"] * 4
+
+
+def test_a_test_key_reaches_the_test_channels_only(run, engine):
+    create_users(engine, ["alice"], email=True, device=True)
+    expand_all(engine, accept_one(engine, mode="test"))
+    run.channels["test"]["push"].script = [AddressGone("unregistered")]
+    for channel in ("in_app", "push", "email"):
+        deliver(run, channel)
+        assert run.channels["live"][channel].sent == []
+        assert len(run.channels["test"][channel].sent) == 1
+    with read(engine) as connection:
+        assert connection.execute(select(addresses.c.disabled_at)).scalars().all() == [None, None]
+
+
+def test_an_acknowledgement_during_the_send_stays(run, engine, people):
+    def acknowledge_now(_messages):
+        with write(engine) as connection:
+            acknowledge(connection, "acme", "u0", NOW, ids=[people])
+
+    run.channels["live"]["in_app"].before = acknowledge_now
+    deliver(run, "in_app")
+    assert states(engine, "in_app") == ["acked", "sent", "sent", "sent"]
+
+
+def test_a_withdrawal_reaches_the_screens_that_showed_it(run, engine, people):
+    for channel in ("in_app", "push"):
+        deliver(run, channel)
+    with write(engine) as connection:
+        recall(connection, "acme", people, NOW)
+    expand_all(engine, people)
+    for channel in ("in_app", "push"):
+        deliver(run, channel)
+        withdrawn = [m for m in run.channels["live"][channel].sent if m.action is Action.WITHDRAW]
+        assert len(withdrawn) == 4
+    assert [m.seq for m in run.channels["live"]["in_app"].sent] == [1] * 4 + [2] * 4
+
+
+def test_no_log_record_carries_an_address(run, engine, people, caplog):
+    caplog.set_level(logging.DEBUG)
+    run.channels["live"]["push"].script = [RetryLater("busy"), Rejected("bad"), AddressGone("gone"), Sent()]
+    deliver(run, "push")
+    deliver(run, "email")
+    for record in caplog.records:
+        assert "phone" not in str(vars(record))
+        assert "example.test" not in str(vars(record))
+    fields = [vars(r) for r in caplog.records if r.message == "not sent"]
+    assert {f["attempt"] for f in fields} == {1}
+    assert all(f["channel"] == "push" and f["delivery"] and f["notification"] == str(people) for f in fields)
+
+
+def test_time_runs_out_before_the_work_does(run, engine, people, monkeypatch):
+    monkeypatch.setattr("workers.deliver.BUDGET", -1.0)
+    assert not deliver(run, "email")
+    assert states(engine) == ["sent"] * 4
+    assert deliver(run, "email")
+
+
+def test_what_waits_too_long_expires(run, engine, people, clock):
+    channel = run.channels["live"]["email"]
+    clock.advance(timedelta(days=2).total_seconds())
+    deliver(run, "email")
+    assert channel.sent == []
+    assert states(engine) == ["expired"] * 4

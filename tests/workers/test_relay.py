@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from models.db import write
+from models.ledger.claim import claim
+from models.lifecycle import RetryLater
+from models.retry import RetryPolicy
+from tests.factories import accept_one, create_users, expand_all
+from workers import jobs
+from workers.deliver import deliver
+from workers.relay import tick
+
+
+@pytest.fixture
+def broker_away(monkeypatch):
+    monkeypatch.setattr(jobs, "_ring", lambda *_: False)
+
+
+def test_nothing_due_rings_nothing(run, bells):
+    tick(run)
+    assert bells == []
+
+
+def test_a_lost_bell_of_a_notification_is_rung_again_but_not_every_second(run, engine, bells, clock):
+    n = accept_one(engine)
+    tick(run)
+    assert bells == []
+    clock.advance(3)
+    tick(run)
+    clock.advance(1)
+    tick(run)
+    assert bells == [("expand", [str(n)])]
+
+
+def test_due_deliveries_are_rung_for_by_channel(run, engine, bells, clock):
+    create_users(engine, ["alice"], email=True)
+    expand_all(engine, accept_one(engine))
+    tick(run)
+    assert bells == [("deliver in_app", []), ("deliver email", [])]
+
+
+def test_a_retry_is_rung_for_when_its_time_has_come(run, engine, bells, clock):
+    create_users(engine, ["alice"], email=True)
+    expand_all(engine, accept_one(engine, channels=["email"]))
+    run.channels["live"]["email"].script = [RetryLater("451")]
+    deliver(run, "email")
+    tick(run)
+    assert bells == []
+    clock.advance(61)
+    tick(run)
+    assert bells == [("deliver email", [])]
+
+
+def test_a_lease_that_ended_is_rung_for(run, engine, bells, clock):
+    create_users(engine, ["alice"], email=True)
+    expand_all(engine, accept_one(engine, channels=["email"]))
+    with write(engine) as connection:
+        claim(connection, "email", RetryPolicy(1, 2, 3), 10, 60, clock())
+    tick(run)
+    assert bells == []
+    clock.advance(61)
+    tick(run)
+    assert bells == [("deliver email", [])]
+
+
+def test_without_a_broker_the_relay_does_the_work(run, engine, broker_away, clock):
+    create_users(engine, ["alice"], email=True, device=True)
+    accept_one(engine)
+    clock.advance(3)
+    tick(run)
+    for channel in ("in_app", "push", "email"):
+        assert len(run.channels["live"][channel].sent) == 1
