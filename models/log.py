@@ -12,13 +12,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, literal, select, tuple_, update
 
 from models.content import Content, content_of
-from models.tables import events, meta, notifications, rooms
+from models.tables import events, meta, notifications, outbox, rooms
 
 # Events in one replay; a client that missed more asks for the next page.
 REPLAY_PAGE = 200
+
+
+# The columns of an event beside those of the notification it may be about, some of whose names are the same.
+EVENT_COLUMNS = (
+    events.c.seq,
+    events.c.type.label("event_type"),
+    events.c.data.label("event_data"),
+    events.c.created_at.label("event_at"),
+    events.c.expires_at.label("event_expires_at"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +110,8 @@ def append_to_users(
 ) -> None:
     """Append one event to the room of each user (row ids). Afterwards rooms.head is the event's seq."""
     mine = rooms.c.user_id.in_(user_ids)
-    _raise_heads(connection, mine)
-    _write(connection, mine, type_, notification_id, data, now, expires_at)
+    raise_heads(connection, mine)
+    write_events(connection, mine, type_, notification_id, data, now, expires_at)
 
 
 def append(
@@ -114,17 +124,24 @@ def append(
     expires_at: datetime,
 ) -> int:
     """Append one event to one room, `kind:key`. Returns its seq; raises LookupError if there is no such room."""
+    this = room_is(tenant_id, room)
+    raise_heads(connection, this)
+    write_events(connection, this, type_, None, data, now, expires_at)
+    row = connection.execute(select(rooms.c.id, rooms.c.head).where(this)).one_or_none()
+    if row is None:
+        raise LookupError(f"no room {room.partition(':')[0]}")
+    connection.execute(insert(outbox).values(room_id=row.id, seq=row.head, due_at=now))
+    return int(row.head)
+
+
+def room_is(tenant_id: str, room: str) -> ColumnElement[bool]:
+    """The row of this room, `kind:key`."""
     kind, _, key = room.partition(":")
-    this = (rooms.c.tenant_id == tenant_id) & (rooms.c.kind == kind) & (rooms.c.key == key)
-    _raise_heads(connection, this)
-    _write(connection, this, type_, None, data, now, expires_at)
-    seq = connection.execute(select(rooms.c.head).where(this)).scalar_one_or_none()
-    if seq is None:
-        raise LookupError(f"no room {kind}")
-    return int(seq)
+    return and_(rooms.c.tenant_id == tenant_id, rooms.c.kind == kind, rooms.c.key == key)
 
 
-def _raise_heads(connection: Connection, which: Any) -> None:
+def raise_heads(connection: Connection, which: Any) -> None:
+    """Give the next number in each of these rooms, and hold their locks until the commit."""
     # Locked in one order by every writer: unsorted locks of many rows deadlock. SQLite has one writer anyway.
     ordered = select(rooms.c.id).where(which).order_by(rooms.c.id).with_for_update()
     if connection.dialect.name == "postgresql":
@@ -132,7 +149,7 @@ def _raise_heads(connection: Connection, which: Any) -> None:
     connection.execute(update(rooms).where(which).values(head=rooms.c.head + 1))
 
 
-def _write(
+def write_events(
     connection: Connection,
     which: Any,
     type_: str,
@@ -141,6 +158,7 @@ def _write(
     now: datetime,
     expires_at: datetime,
 ) -> None:
+    """Write one event, numbered by its head, in each of these rooms."""
     constants = {
         "type": type_,
         "notification_id": notification_id,
@@ -193,7 +211,7 @@ def read_after(
         if len(rows) > space:
             more = True
             rows = rows[:space]
-        page += [_event(name, row) for row in rows if row.event_expires_at > now]
+        page += [event_of(name, row) for row in rows if row.event_expires_at > now]
         positions[name] = (rows[-1].seq if rows else seq) if more else room.head
         if more:
             break
@@ -212,14 +230,7 @@ def _rooms(connection: Connection, tenant_id: str, names: Sequence[str]) -> dict
 def _after(connection: Connection, room_id: int, seq: int, head: int, limit: int) -> Sequence[Any]:
     # Bounded by the head that was read before: a page must not run ahead of the position it is reported with.
     return connection.execute(
-        select(
-            events.c.seq,
-            events.c.type.label("event_type"),
-            events.c.data.label("event_data"),
-            events.c.created_at.label("event_at"),
-            events.c.expires_at.label("event_expires_at"),
-            notifications,
-        )
+        select(*EVENT_COLUMNS, notifications)
         .outerjoin(notifications, notifications.c.id == events.c.notification_id)
         .where(events.c.room_id == room_id, events.c.seq > seq, events.c.seq <= head)
         .order_by(events.c.seq)
@@ -227,7 +238,8 @@ def _after(connection: Connection, room_id: int, seq: int, head: int, limit: int
     ).all()
 
 
-def _event(room: str, row: Any) -> Event:
+def event_of(room: str, row: Any) -> Event:
+    """The event of a row of EVENT_COLUMNS and `notifications`."""
     return Event(
         room=room,
         seq=row.seq,

@@ -27,6 +27,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
     )
     op.create_table(
+        "alerts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.String(length=64), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("level", sa.String(length=8), nullable=False),
+        sa.Column("type", sa.String(length=64), nullable=False),
+        sa.Column("data", JSON, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_by", sa.String(length=128), nullable=True),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_alerts_tenant_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+    )
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.create_index("ix_alerts_tenant_id_id", ["tenant_id", "id"], unique=False)
+
+    op.create_table(
         "api_keys",
         sa.Column("prefix", sa.String(length=24), nullable=False),
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
@@ -180,6 +200,33 @@ def upgrade() -> None:
         batch_op.create_index("ix_deliveries_user_id_notification_id", ["user_id", "notification_id"], unique=False)
 
     op.create_table(
+        "inbox",
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("notification_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("category", sa.String(length=64), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("archived_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["notification_id"], ["notifications.id"], name=op.f("fk_inbox_notification_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_inbox_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("user_id", "notification_id", name=op.f("pk_inbox")),
+    )
+    with op.batch_alter_table("inbox", schema=None) as batch_op:
+        batch_op.create_index("ix_inbox_notification_id", ["notification_id"], unique=False)
+        batch_op.create_index(
+            "ix_inbox_unread",
+            ["user_id"],
+            unique=False,
+            sqlite_where=sa.text("read_at IS NULL AND archived_at IS NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text("read_at IS NULL AND archived_at IS NULL AND deleted_at IS NULL"),
+        )
+
+    op.create_table(
         "rooms",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
@@ -236,11 +283,45 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.create_index("ix_events_expires_at", ["expires_at"], unique=False)
+
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["room_id"], ["rooms.id"], name=op.f("fk_outbox_room_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+    )
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_outbox_due_at"), ["due_at"], unique=False)
+
+    op.create_table(
+        "staged_events",
+        sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("type", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=128), nullable=False),
+        sa.Column("data", JSON, nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["room_id"], ["rooms.id"], name=op.f("fk_staged_events_room_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("room_id", "type", "key", name=op.f("pk_staged_events")),
+    )
+    with op.batch_alter_table("staged_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_staged_events_due_at"), ["due_at"], unique=False)
     epoch = sa.table("meta", sa.column("name"), sa.column("value"))
     op.bulk_insert(epoch, [{"name": "epoch", "value": secrets.token_hex(4)}])
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("staged_events", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_staged_events_due_at"))
+
+    op.drop_table("staged_events")
+    with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_outbox_due_at"))
+
+    op.drop_table("outbox")
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.drop_index("ix_events_expires_at")
 
@@ -251,6 +332,15 @@ def downgrade() -> None:
     op.drop_table("attempts")
     op.drop_table("subscriptions")
     op.drop_table("rooms")
+    with op.batch_alter_table("inbox", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_inbox_unread",
+            sqlite_where=sa.text("read_at IS NULL AND archived_at IS NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text("read_at IS NULL AND archived_at IS NULL AND deleted_at IS NULL"),
+        )
+        batch_op.drop_index("ix_inbox_notification_id")
+
+    op.drop_table("inbox")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_index("ix_deliveries_user_id_notification_id")
         batch_op.drop_index(
@@ -290,5 +380,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_api_keys_tenant_id"))
 
     op.drop_table("api_keys")
+    with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.drop_index("ix_alerts_tenant_id_id")
+
+    op.drop_table("alerts")
     op.drop_table("tenants")
     op.drop_table("meta")

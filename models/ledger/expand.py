@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, literal, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, null, select, update
 
 from models.db import insert_new
 from models.ledger.people import Person, upsert_users
 from models.lifecycle import Failure, State
 from models.log import append_to_users
-from models.tables import addresses, deliveries, notifications, rooms, subscriptions, users
+from models.tables import addresses, deliveries, inbox, notifications, rooms, subscriptions, users
 
 # Users in one transaction: a page's locks are held for some tens of milliseconds.
 PAGE = 1000
@@ -110,8 +110,21 @@ def _address_rooms(connection: Connection, notification: Row[Any], user_ids: Seq
     if notification.mode == "live":
         append_to_users(connection, user_ids, "notification:new", notification.id, now, notification.expires_at)
         seq = rooms.c.head
+        _insert_inbox(connection, notification, user_ids)
     columns = {"user_id": rooms.c.user_id, "channel": literal("in_app"), "address_id": literal(0), "seq": seq}
     _insert(connection, _constants(notification, now) | columns, rooms.c.user_id.in_(user_ids))
+
+
+def _insert_inbox(connection: Connection, notification: Row[Any], user_ids: Sequence[int]) -> None:
+    columns = {
+        "user_id": rooms.c.user_id,
+        "notification_id": literal(notification.id, inbox.c.notification_id.type),
+        "seq": rooms.c.head,
+        "category": literal(notification.category, inbox.c.category.type),
+        "expires_at": literal(notification.expires_at, inbox.c.expires_at.type),
+    }
+    mine = select(*columns.values()).where(rooms.c.user_id.in_(user_ids))
+    connection.execute(insert_new(connection, inbox).from_select(list(columns), mine))
 
 
 def _note_missing_address(
@@ -153,6 +166,11 @@ def _recall(connection: Connection, notification: Row[Any], now: datetime, size:
         update(deliveries)
         .where(*theirs, deliveries.c.state == State.PENDING.value)
         .values(state=State.CANCELLED.value, due_at=None, failure=Failure.POLICY.value, reason="recalled")
+    )
+    connection.execute(
+        update(inbox)
+        .where(inbox.c.notification_id == notification.id, inbox.c.user_id.in_(user_ids))
+        .values(deleted_at=func.coalesce(inbox.c.deleted_at, now))
     )
     channels: set[str] = set()
     if notification.mode == "live":

@@ -1,20 +1,25 @@
 """The schema, one module per subject. Migrations stand in migrations/."""
 
 from models.tables.base import metadata
+from models.tables.inbox import alerts, inbox
 from models.tables.ledger import attempts, deliveries, notifications
-from models.tables.log import events, meta, rooms
+from models.tables.log import events, meta, outbox, rooms, staged_events
 from models.tables.people import addresses, api_keys, subscriptions, tenants, users
 
 __all__ = [
     "addresses",
+    "alerts",
     "api_keys",
     "attempts",
     "deliveries",
     "events",
+    "inbox",
     "meta",
     "metadata",
     "notifications",
+    "outbox",
     "rooms",
+    "staged_events",
     "subscriptions",
     "tenants",
     "users",

@@ -34,6 +34,29 @@ events = Table(
     Index("ix_events_expires_at", "expires_at"),
 )
 
+outbox = Table(
+    "outbox",
+    metadata,
+    # Events that have yet to be published to open connections. Written with the event, deleted once Redis has it; a
+    # notification's events are not here, for their delivery rows do the same duty.
+    Column("id", BigId, primary_key=True),
+    Column("room_id", ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("due_at", Instant, nullable=False, index=True),
+)
+
+staged_events = Table(
+    "staged_events",
+    metadata,
+    # What a burst of updates of one thing amounts to so far; it becomes an event, with a number, when its window ends.
+    Column("room_id", ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("type", String(64), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("data", Json, nullable=False),
+    Column("due_at", Instant, nullable=False, index=True),
+    Column("expires_at", Instant, nullable=False),
+)
+
 meta = Table(
     "meta",
     metadata,

@@ -1,0 +1,43 @@
+"""What people keep: the inbox of each user, and the alerts of each tenant."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text, Uuid, text
+
+from models.tables.base import Instant, Json, metadata
+
+_UNREAD = text("read_at IS NULL AND archived_at IS NULL AND deleted_at IS NULL")
+
+inbox = Table(
+    "inbox",
+    metadata,
+    # Ordered by notification_id, which sorts by time.
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("notification_id", ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("category", String(64)),
+    Column("expires_at", Instant, nullable=False),
+    Column("seen_at", Instant),
+    Column("read_at", Instant),
+    Column("archived_at", Instant),
+    Column("deleted_at", Instant),
+    # The count on the bell is asked for after every change.
+    Index("ix_inbox_unread", "user_id", sqlite_where=_UNREAD, postgresql_where=_UNREAD),
+    Index("ix_inbox_notification_id", "notification_id"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("level", String(8), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("data", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_by", String(128)),
+    Column("deleted_at", Instant),
+    Index("ix_alerts_tenant_id_id", "tenant_id", "id"),
+)
