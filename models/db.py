@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
     Connection,
     Engine,
     FromClause,
     Insert,
     Table,
     TextClause,
+    any_,
     bindparam,
     column,
     create_engine,
@@ -122,6 +125,14 @@ def upsert(
         index_elements=key, index_where=where, set_={name: statement.excluded[name] for name in update}
     )
     return result
+
+
+def among(connection: Connection, column_: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
+    """`column IN (ids)` with the ids as one parameter, so that the statement is the same for any number of them."""
+    if connection.dialect.name == "postgresql":
+        return column_ == any_(bindparam("ids", list(ids), postgresql.ARRAY(BigInteger), unique=True))
+    each = func.json_each(bindparam("ids", json.dumps(list(ids)), unique=True)).table_valued("value")
+    return column_.in_(select(each.c.value))
 
 
 def rows(

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, literal, select, tuple_, update
 
 from models.content import Content, content_of
+from models.db import among
 from models.tables import events, meta, notifications, outbox, rooms
 
 # Events in one replay; a client that missed more asks for the next page.
@@ -109,7 +110,7 @@ def append_to_users(
     data: dict[str, Any] | None = None,
 ) -> None:
     """Append one event to the room of each user (row ids). Afterwards rooms.head is the event's seq."""
-    mine = rooms.c.user_id.in_(user_ids)
+    mine = among(connection, rooms.c.user_id, user_ids)
     raise_heads(connection, mine)
     write_events(connection, mine, type_, notification_id, data, now, expires_at)
 
@@ -175,9 +176,12 @@ def write_events(
 
 
 def heads(connection: Connection, tenant_id: str, names: Sequence[str]) -> Cursor:
-    """The position of a client that has everything in these rooms (`kind:key`)."""
+    """The position of a client that has everything in these rooms (`kind:key`).
+
+    A room that does not exist yet is at 0, so that its first event counts as missed.
+    """
     rows = _rooms(connection, tenant_id, names)
-    return Cursor(epoch(connection), {name: row.head for name, row in rows.items()})
+    return Cursor(epoch(connection), {name: rows[name].head if name in rows else 0 for name in names})
 
 
 def read_after(
@@ -194,13 +198,14 @@ def read_after(
     """
     current = epoch(connection)
     found = _rooms(connection, tenant_id, names)
-    head = Cursor(current, {name: row.head for name, row in found.items()})
+    missing = {name: cursor.positions.get(name, 0) for name in names if name not in found}
+    head = Cursor(current, dict.fromkeys(missing, 0) | {name: row.head for name, row in found.items()})
     behind = {name: cursor.positions.get(name, row.head) for name, row in found.items()}
     lost = any(not found[name].purged <= seq <= found[name].head for name, seq in behind.items())
     if cursor.epoch != current or lost:
         return Replay([], head, complete=False, more=False)
     page: list[Event] = []
-    positions = dict(behind)
+    positions = missing | behind
     more = False
     for name, seq in behind.items():
         room = found[name]

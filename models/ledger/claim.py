@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from models.content import Content, Lane, content_of
-from models.db import rows
+from models.db import among, rows
 from models.lifecycle import Failure, State, Transition
 from models.retry import RetryPolicy
 from models.tables import addresses, attempts, deliveries, notifications, users
@@ -142,7 +142,7 @@ def _details(connection: Connection, ids: Sequence[int]) -> Sequence[Any]:
         )
         .join(users, users.c.id == deliveries.c.user_id)
         .outerjoin(addresses, and_(addresses.c.id == deliveries.c.address_id, addresses.c.user_id == users.c.id))
-        .where(deliveries.c.id.in_(ids))
+        .where(among(connection, deliveries.c.id, ids))
         .order_by(deliveries.c.id)
     ).all()
 

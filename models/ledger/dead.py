@@ -19,6 +19,7 @@ class DeadFilter:
     """Which dead letters are meant. `tenant_id` None means every tenant: for operators only."""
 
     tenant_id: str | None = None
+    mode: str | None = None
     failure: Failure | None = None
     channel: str | None = None
     notification_id: UUID | None = None
@@ -29,6 +30,8 @@ class DeadFilter:
         where: list[ColumnElement[bool]] = [deliveries.c.state == State.DEAD.value]
         if self.tenant_id is not None:
             where.append(notifications.c.tenant_id == self.tenant_id)
+        if self.mode is not None:
+            where.append(notifications.c.mode == self.mode)
         if self.failure is not None:
             where.append(deliveries.c.failure == self.failure.value)
         if self.channel is not None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, null, select, update
 
-from models.db import insert_new
+from models.db import among, insert_new
 from models.ledger.people import Person, upsert_users
 from models.lifecycle import Failure, State
 from models.log import append_to_users
@@ -70,7 +70,7 @@ def _address(connection: Connection, notification: Row[Any], now: datetime, size
     if wanted is None or "in_app" in wanted:
         _address_rooms(connection, notification, user_ids, now)
         written.add("in_app")
-    usable = [addresses.c.user_id.in_(user_ids), addresses.c.disabled_at.is_(None)]
+    usable = [among(connection, addresses.c.user_id, user_ids), addresses.c.disabled_at.is_(None)]
     if wanted is not None:
         usable.append(addresses.c.channel.in_(wanted))
     found = {"user_id": addresses.c.user_id, "channel": addresses.c.channel, "address_id": addresses.c.id}
@@ -112,7 +112,7 @@ def _address_rooms(connection: Connection, notification: Row[Any], user_ids: Seq
         seq = rooms.c.head
         _insert_inbox(connection, notification, user_ids)
     columns = {"user_id": rooms.c.user_id, "channel": literal("in_app"), "address_id": literal(0), "seq": seq}
-    _insert(connection, _constants(notification, now) | columns, rooms.c.user_id.in_(user_ids))
+    _insert(connection, _constants(notification, now) | columns, among(connection, rooms.c.user_id, user_ids))
 
 
 def _insert_inbox(connection: Connection, notification: Row[Any], user_ids: Sequence[int]) -> None:
@@ -123,7 +123,7 @@ def _insert_inbox(connection: Connection, notification: Row[Any], user_ids: Sequ
         "category": literal(notification.category, inbox.c.category.type),
         "expires_at": literal(notification.expires_at, inbox.c.expires_at.type),
     }
-    mine = select(*columns.values()).where(rooms.c.user_id.in_(user_ids))
+    mine = select(*columns.values()).where(among(connection, rooms.c.user_id, user_ids))
     connection.execute(insert_new(connection, inbox).from_select(list(columns), mine))
 
 
@@ -145,7 +145,7 @@ def _note_missing_address(
     has_address = exists().where(
         addresses.c.user_id == users.c.id, addresses.c.channel == channel, addresses.c.disabled_at.is_(None)
     )
-    _insert(connection, columns, users.c.id.in_(user_ids), ~has_address)
+    _insert(connection, columns, among(connection, users.c.id, user_ids), ~has_address)
 
 
 def _recall(connection: Connection, notification: Row[Any], now: datetime, size: int) -> tuple[Page, int]:
@@ -161,7 +161,7 @@ def _recall(connection: Connection, notification: Row[Any], now: datetime, size:
     )
     if not user_ids:
         return Page(frozenset(), 0, True), notification.cursor
-    theirs = (this, reached.in_(user_ids), deliveries.c.action == "show")
+    theirs = (this, among(connection, reached, user_ids), deliveries.c.action == "show")
     connection.execute(
         update(deliveries)
         .where(*theirs, deliveries.c.state == State.PENDING.value)
@@ -169,7 +169,7 @@ def _recall(connection: Connection, notification: Row[Any], now: datetime, size:
     )
     connection.execute(
         update(inbox)
-        .where(inbox.c.notification_id == notification.id, inbox.c.user_id.in_(user_ids))
+        .where(inbox.c.notification_id == notification.id, among(connection, inbox.c.user_id, user_ids))
         .values(deleted_at=func.coalesce(inbox.c.deleted_at, now))
     )
     channels: set[str] = set()
@@ -190,7 +190,7 @@ def _recall(connection: Connection, notification: Row[Any], now: datetime, size:
             _insert(
                 connection,
                 _constants(notification, now, action="withdraw") | columns,
-                rooms.c.user_id.in_(with_event),
+                among(connection, rooms.c.user_id, with_event),
             )
             channels.add("in_app")
     # One that is being sent this moment may arrive yet, so it is withdrawn too.

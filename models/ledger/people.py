@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, String, and_, bindparam, delete, func, literal, select, update
 
-from models.db import insert_new, upsert
+from models.db import among, insert_new, rows, upsert
 from models.tables import addresses, api_keys, rooms, subscriptions, tenants, users
+from models.tables.base import BigId, Instant
 from models.tables.people import MAILBOX
 
 
@@ -96,26 +97,35 @@ def upsert_users(connection: Connection, tenant_id: str, people: Iterable[Person
     named = sorted({person.id: person for person in people}.values(), key=lambda person: person.id)
     if not named:
         return []
-    fresh = {"tenant_id": tenant_id, "created_at": now, "updated_at": now}
-    connection.execute(insert_new(connection, users), [{**fresh, "external_id": p.id} for p in named])
-    with_locale = [p for p in named if p.locale is not None]
-    if with_locale:
-        connection.execute(
-            upsert(connection, users, ["tenant_id", "external_id"], ["locale", "updated_at"]),
-            [{**fresh, "external_id": p.id, "locale": p.locale} for p in with_locale],
-        )
-    found = connection.execute(
-        select(users.c.id, users.c.external_id).where(
-            users.c.tenant_id == tenant_id, users.c.external_id.in_([p.id for p in named])
-        )
-    ).all()
-    row_ids = {row.external_id: row.id for row in found}
+    by_id = {person.id: person for person in named}
+    new = rows(connection, "new", {"external_id": String()}, [(name,) for name in by_id])
+    stamps = {
+        "tenant_id": literal(tenant_id),
+        "created_at": literal(now, Instant()),
+        "updated_at": literal(now, Instant()),
+    }
+    fresh = select(new.c.external_id, *stamps.values()).where(new.c.external_id != "").order_by(new.c.external_id)
+    connection.execute(insert_new(connection, users).from_select(["external_id", *stamps], fresh))
+    these = and_(users.c.tenant_id == tenant_id, users.c.external_id.in_(select(new.c.external_id)))
+    found = connection.execute(select(users.c.id, users.c.external_id, users.c.locale).where(these)).all()
+    locales = [
+        {"row_id": row.id, "new_locale": by_id[row.external_id].locale}
+        for row in found
+        if by_id[row.external_id].locale not in (None, row.locale)
+    ]
+    if locales:
+        change = update(users).where(users.c.id == bindparam("row_id"))
+        connection.execute(change.values(locale=bindparam("new_locale"), updated_at=now), locales)
+    user_ids = sorted(row.id for row in found)
+    room = select(users.c.tenant_id, literal("user"), users.c.external_id, users.c.id)
     connection.execute(
-        insert_new(connection, rooms),
-        [{"tenant_id": tenant_id, "kind": "user", "key": p.id, "user_id": row_ids[p.id]} for p in named],
+        insert_new(connection, rooms).from_select(
+            ["tenant_id", "kind", "key", "user_id"], room.where(among(connection, users.c.id, user_ids))
+        )
     )
-    set_mailboxes(connection, tenant_id, {row_ids[p.id]: p.email for p in named if p.email is not None}, now)
-    return sorted(row_ids.values())
+    emails = {row.id: by_id[row.external_id].email for row in found}
+    set_mailboxes(connection, tenant_id, {i: email for i, email in emails.items() if email is not None}, now)
+    return user_ids
 
 
 def set_mailboxes(connection: Connection, tenant_id: str, emails: dict[int, str], now: datetime) -> None:
@@ -125,32 +135,26 @@ def set_mailboxes(connection: Connection, tenant_id: str, emails: dict[int, str]
     """
     removed = [user_id for user_id, email in emails.items() if not email]
     if removed:
-        connection.execute(delete(addresses).where(addresses.c.channel == "email", addresses.c.user_id.in_(removed)))
-    kept = [(user_id, email) for user_id, email in emails.items() if email]
-    if kept:
-        connection.execute(
-            upsert(
-                connection,
-                addresses,
-                ["user_id"],
-                ["value", "last_seen_at", "disabled_at", "disabled_reason"],
-                where=MAILBOX,
-            ),
-            [
-                {
-                    "tenant_id": tenant_id,
-                    "user_id": user_id,
-                    "channel": "email",
-                    "kind": "",
-                    "value": email,
-                    "created_at": now,
-                    "last_seen_at": now,
-                    "disabled_at": None,
-                    "disabled_reason": None,
-                }
-                for user_id, email in kept
-            ],
+        mine = among(connection, addresses.c.user_id, removed)
+        connection.execute(delete(addresses).where(addresses.c.channel == "email", mine))
+    kept = [(user_id, email) for user_id, email in sorted(emails.items()) if email]
+    if not kept:
+        return
+    new = rows(connection, "new", {"user_id": BigId, "value": String()}, kept)
+    fixed = {
+        "tenant_id": literal(tenant_id),
+        "channel": literal("email"),
+        "kind": literal(""),
+        "created_at": literal(now, Instant()),
+        "last_seen_at": literal(now, Instant()),
+    }
+    connection.execute(
+        upsert(
+            connection, addresses, ["user_id"], ["value", "last_seen_at", "disabled_at", "disabled_reason"], MAILBOX
+        ).from_select(
+            ["user_id", "value", *fixed], select(new.c.user_id, new.c.value, *fixed.values()).where(new.c.value != "")
         )
+    )
 
 
 def add_device(
@@ -196,6 +200,31 @@ def find_user(connection: Connection, tenant_id: str, external_id: str) -> Any |
         .outerjoin(addresses, mailbox)
         .where(users.c.tenant_id == tenant_id, users.c.external_id == external_id)
     ).one_or_none()
+
+
+def delete_user(connection: Connection, tenant_id: str, external_id: str) -> bool:
+    """Delete the user with their room, addresses, subscriptions and deliveries. False where there is none."""
+    return bool(
+        connection.execute(
+            delete(users).where(users.c.tenant_id == tenant_id, users.c.external_id == external_id)
+        ).rowcount
+    )
+
+
+def list_devices(connection: Connection, tenant_id: str, external_id: str) -> Sequence[Any]:
+    """The user's devices for push, those that were disabled included, in the order of their arrival."""
+    return connection.execute(
+        select(addresses)
+        .join(users, users.c.id == addresses.c.user_id)
+        .where(users.c.tenant_id == tenant_id, users.c.external_id == external_id, addresses.c.channel == "push")
+        .order_by(addresses.c.id)
+    ).all()
+
+
+def remove_device(connection: Connection, tenant_id: str, address_id: int) -> bool:
+    """Forget the device; what is pending for it is suppressed when its turn comes. False where there is none."""
+    this = (addresses.c.tenant_id == tenant_id, addresses.c.id == address_id, addresses.c.channel == "push")
+    return bool(connection.execute(delete(addresses).where(*this)).rowcount)
 
 
 def subscribe(connection: Connection, tenant_id: str, topic: str, user_ids: Sequence[int], now: datetime) -> None:
