@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 BUDGET = 10.0
 
 
-def deliver(run: Runtime, channel: str) -> bool:
-    """Send what is due on the channel until there is nothing left. False where time ran out first."""
-    end = time.monotonic() + BUDGET
+def deliver(run: Runtime, channel: str, budget: float = BUDGET) -> bool:
+    """Send what is due on the channel until there is nothing left. False where the budget (seconds) ran out first."""
+    end = time.monotonic() + budget
     while deliver_batch(run, channel):
         if time.monotonic() > end:
             return False

@@ -7,14 +7,29 @@ twice finds nothing. None is ever rung before the commit that it announces.
 from __future__ import annotations
 
 import logging
+import time
 from uuid import UUID
 
+from celery import Celery
 from kombu.exceptions import OperationalError
 
 from celeryconfig import BELL_EXPIRES
-from workers.app import app
 
 log = logging.getLogger(__name__)
+
+# Whoever rings has somebody waiting, so it waits for little itself. A worker's own connection could not be so brief:
+# a time-out not above kombu's brpop_timeout of 1 s would break its reading.
+_ringer = Celery("carillon", set_as_current=False)
+_ringer.config_from_object("celeryconfig")
+_ringer.conf.broker_transport_options = {
+    **_ringer.conf.broker_transport_options,
+    "socket_timeout": 1,
+    "socket_connect_timeout": 0.5,
+}
+
+# After a bell that could not be rung, none is tried for this long (seconds): an outage must not slow every request.
+PAUSE = 1.0
+_silent_until = 0.0
 
 
 def ring_expand(notification_id: UUID) -> bool:
@@ -28,9 +43,13 @@ def ring_deliver(channel: str, queue: str) -> bool:
 
 
 def _ring(task: str, args: list[str], queue: str) -> bool:
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return False
     try:
-        app.send_task(task, args=args, queue=queue, expires=BELL_EXPIRES)
+        _ringer.send_task(task, args=args, queue=queue, expires=BELL_EXPIRES)
     except OperationalError as error:
+        _silent_until = time.monotonic() + PAUSE
         log.warning("bell not rung", extra={"task": task, "error": type(error).__name__})
         return False
     return True

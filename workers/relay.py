@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
+from uuid import UUID
 
 from channels.registry import CHANNELS
 from models.db import UNAVAILABLE, read, write
@@ -15,7 +17,7 @@ from models.ledger.sweep import channels_with_work, due_notifications
 from models.logs import configure_logging
 from models.settings import Settings
 from workers import jobs
-from workers.deliver import deliver_batch
+from workers.deliver import deliver
 from workers.expand import expand
 from workers.runtime import Runtime, build
 
@@ -26,17 +28,24 @@ INTERVAL = 1.0
 
 
 def tick(run: Runtime) -> None:
-    """Ring for everything that is due; where a bell cannot be rung, do a piece of that work here."""
+    """Ring for everything that is due; where a bell cannot be rung, do a second's worth of that work here."""
     with write(run.engine) as connection:
         notifications = due_notifications(connection, run.now())
     for notification_id in notifications:
         if not jobs.ring_expand(notification_id):
-            expand(run, notification_id)
+            _expand_here(run, notification_id)
     with read(run.engine) as connection:
         channels = channels_with_work(connection, CHANNELS, run.now())
     for channel in channels:
         if not jobs.ring_deliver(channel, CHANNELS[channel].queue):
-            deliver_batch(run, channel)
+            deliver(run, channel, budget=INTERVAL)
+
+
+def _expand_here(run: Runtime, notification_id: UUID) -> None:
+    end = time.monotonic() + INTERVAL
+    page = expand(run, notification_id)
+    while page is not None and not page.finished and time.monotonic() < end:
+        page = expand(run, notification_id)
 
 
 def main() -> None:

@@ -128,9 +128,8 @@ def test_no_log_record_carries_an_address(run, engine, people, caplog):
     assert all(f["channel"] == "push" and f["delivery"] and f["notification"] == str(people) for f in fields)
 
 
-def test_time_runs_out_before_the_work_does(run, engine, people, monkeypatch):
-    monkeypatch.setattr("workers.deliver.BUDGET", -1.0)
-    assert not deliver(run, "email")
+def test_time_runs_out_before_the_work_does(run, engine, people):
+    assert not deliver(run, "email", budget=-1.0)
     assert states(engine) == ["sent"] * 4
     assert deliver(run, "email")
 
