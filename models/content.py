@@ -7,8 +7,6 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
-from sqlalchemy import Row
-
 
 class Lane(IntEnum):
     """Delivery lanes by priority; a smaller number is served first."""
@@ -40,7 +38,7 @@ class Content:
     expires_at: datetime
 
 
-def content_of(row: Row[Any]) -> Content:
+def content_of(row: Any) -> Content:
     """The content of a row of `notifications`."""
     return Content(
         notification_id=str(row.id),
