@@ -1,0 +1,230 @@
+"""HTTP for FCM: a whole batch in flight over a few kept connections, every request sent once and in bounded time.
+
+Each thread that sends takes a libcurl multi handle of its own from a pool. One handle behind a lock would make a slow
+batch hold up all others; a handle per thread would keep connections for threads that only sent once.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import certifi
+import pycurl
+
+# Google's front end takes 100 streams on a connection, so that a batch of 500 needs five. HTTP/1.1, which is the lab's,
+# carries one request at a time on each; more connections than this did not make it faster.
+MAX_CONNECTIONS = 32
+# An answer of FCM has some hundred bytes; whoever sends more is not FCM.
+MAX_ANSWER = 64 * 1024
+
+_TO_EPOLL = {
+    pycurl.POLL_IN: select.EPOLLIN,
+    pycurl.POLL_OUT: select.EPOLLOUT,
+    pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one request. `status` is 0 where no answer came; then `error` says why."""
+
+    status: int
+    body: bytes = b""
+    retry_after: int = 0
+    error: str = ""
+    timed_out: bool = False
+
+
+class Http:
+    """POSTs batches from any number of threads."""
+
+    def __init__(self, timeout: float, ca_file: str | None = None) -> None:
+        self._timeout = timeout
+        self._ca_file = ca_file or certifi.where()
+        self._lock = threading.Lock()
+        self._idle: list[_Transport] = []
+        self._closed = False
+
+    def post(self, url: str, headers: Sequence[str], bodies: Sequence[bytes]) -> list[Answer]:
+        """Post each body once, all together, and return the answers in the same order within the time-out."""
+        with self._lock:
+            transport = self._idle.pop() if self._idle else None
+        transport = transport or _Transport(self._timeout, self._ca_file)
+        whole = False
+        try:
+            answers, whole = transport.post(url, list(headers), bodies)
+        finally:
+            with self._lock:
+                keep = whole and not self._closed
+                if keep:
+                    self._idle.append(transport)
+            if not keep:
+                transport.close()
+        return answers
+
+    def close(self) -> None:
+        """Close the idle connections now, and those in use when their batch ends."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for transport in idle:
+            transport.close()
+
+
+class _Transport:
+    """One multi handle with its easy handles and connections, for one thread at a time."""
+
+    def __init__(self, timeout: float, ca_file: str) -> None:
+        self._timeout = timeout
+        self._ca_file = ca_file
+        self._idle: list[Any] = []
+        self._watched: set[int] = set()
+        self._due: float | None = None
+        # Not curl_multi_fdset: select() cannot watch descriptors above 1,023, and a worker may have them.
+        self._epoll = select.epoll()
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, MAX_CONNECTIONS)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, MAX_CONNECTIONS)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._schedule)
+
+    def post(self, url: str, headers: list[str], bodies: Sequence[bytes]) -> tuple[list[Answer], bool]:
+        """The answers, and whether all requests came to an end of their own.
+
+        Where the time-out ended one, its connection may be dead without anybody having been told, and every later batch
+        would wait for it again: the caller must then close this transport.
+        """
+        deadline = time.monotonic() + self._timeout
+        late = Answer(0, error=f"no answer within {self._timeout:g} s", timed_out=True)
+        answers = [late] * len(bodies)
+        flying: dict[Any, tuple[int, BytesIO]] = {}
+        for index, body in enumerate(bodies):
+            handle = self._idle.pop() if self._idle else self._handle()
+            received = BytesIO()
+            handle.setopt(pycurl.URL, url)
+            handle.setopt(pycurl.HTTPHEADER, headers)
+            handle.setopt(pycurl.POSTFIELDSIZE, len(body))
+            # Libcurl quietly repeats a request when a kept connection closes before the answer, and FCM may have taken
+            # the first. It cannot where it would have to rewind a body that comes from a bare read function.
+            handle.setopt(pycurl.READFUNCTION, BytesIO(body).read)
+            handle.setopt(pycurl.WRITEFUNCTION, received.write)
+            self._multi.add_handle(handle)
+            flying[handle] = (index, received)
+        self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        # The bound is ours: libcurl's time-outs pass over requests that wait for a connection (curl #13227, #22942).
+        while True:
+            # First of all, because a quick server has answered before there was anything to wait for.
+            for handle, code, error in self._ended():
+                index, received = flying.pop(handle)
+                answers[index] = _answer(handle, code, error, received)
+                self._idle.append(handle)
+            left = deadline - time.monotonic()
+            if not flying or left <= 0:
+                break
+            self._step(left)
+        for handle in flying:
+            self._multi.remove_handle(handle)
+            handle.close()
+        return answers, not flying
+
+    def close(self) -> None:
+        """Close every connection."""
+        for handle in self._idle:
+            handle.close()
+        self._multi.close()
+        self._epoll.close()
+
+    def _handle(self) -> Any:
+        handle = pycurl.Curl()
+        _prepare(handle, self._timeout, self._ca_file)
+        handle.setopt(pycurl.POST, 1)
+        handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+        # Wait for the first connection to say whether it can be shared, rather than open another 31.
+        handle.setopt(pycurl.PIPEWAIT, 1)
+        return handle
+
+    def _step(self, left: float) -> None:
+        wait = left if self._due is None else max(0.0, min(left, self._due - time.monotonic()))
+        for fd, events in self._epoll.poll(wait):
+            flags = (pycurl.CSELECT_IN if events & ~select.EPOLLOUT else 0) | (
+                pycurl.CSELECT_OUT if events & select.EPOLLOUT else 0
+            )
+            self._multi.socket_action(fd, flags)
+        if self._due is not None and time.monotonic() >= self._due:
+            # Should libcurl find that it is a little early, it does not say so again.
+            self._due += 0.001
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _ended(self) -> list[tuple[Any, int, str]]:
+        ended: list[tuple[Any, int, str]] = []
+        more = 1
+        while more:
+            more, good, bad = self._multi.info_read()
+            ended += [(handle, 0, "") for handle in good]
+            ended += bad
+        for handle, _, _ in ended:
+            self._multi.remove_handle(handle)
+        return ended
+
+    def _watch(self, what: int, fd: int, *_: Any) -> None:
+        if what == pycurl.POLL_REMOVE:
+            self._watched.discard(fd)
+            # Libcurl may have closed it already, which takes it out of the set as well.
+            with suppress(OSError):
+                self._epoll.unregister(fd)
+        elif fd in self._watched:
+            self._epoll.modify(fd, _TO_EPOLL[what])
+        else:
+            self._watched.add(fd)
+            self._epoll.register(fd, _TO_EPOLL[what])
+
+    def _schedule(self, milliseconds: int) -> None:
+        self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+
+def fetch(url: str, *, timeout: float, headers: Sequence[str] = (), body: bytes | None = None) -> Answer:
+    """GET `url`, or POST `body` to it, once; the answer within `timeout` seconds, whatever the server does."""
+    received = BytesIO()
+    handle = pycurl.Curl()
+    try:
+        _prepare(handle, timeout, certifi.where())
+        handle.setopt(pycurl.TIMEOUT_MS, int(timeout * 1000))
+        handle.setopt(pycurl.URL, url)
+        handle.setopt(pycurl.HTTPHEADER, list(headers))
+        handle.setopt(pycurl.WRITEFUNCTION, received.write)
+        if body is not None:
+            handle.setopt(pycurl.POSTFIELDS, body)
+        code, error = 0, ""
+        try:
+            handle.perform()
+        except pycurl.error as failure:
+            code, error = failure.args
+        return _answer(handle, code, error, received)
+    finally:
+        handle.close()
+
+
+def _prepare(handle: Any, timeout: float, ca_file: str) -> None:
+    handle.setopt(pycurl.NOSIGNAL, 1)  # signals and threads do not mix
+    handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+    # Without it, the second address of a host is tried only after minutes.
+    handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(timeout * 1000))
+    handle.setopt(pycurl.MAXFILESIZE, MAX_ANSWER)
+    handle.setopt(pycurl.CAINFO, ca_file)
+
+
+def _answer(handle: Any, code: int, error: str, received: BytesIO) -> Answer:
+    if code == pycurl.E_SEND_FAIL_REWIND:
+        # It would repeat, and could not.
+        return Answer(0, error="the connection ended before the answer")
+    if code:
+        return Answer(0, error=error or f"libcurl error {code}", timed_out=code == pycurl.E_OPERATION_TIMEDOUT)
+    return Answer(handle.getinfo(pycurl.RESPONSE_CODE), received.getvalue(), handle.getinfo(pycurl.RETRY_AFTER) or 0)

@@ -1,0 +1,54 @@
+"""Screens of the lab: where in-app messages made with a test key appear, instead of on anybody's real one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import requests
+
+from channels.base import Message
+from channels.events import notification_new
+from channels.faults import Faults
+from models.lifecycle import Outcome, RetryLater, Sent
+
+
+class LabScreen:
+    """Posts a batch to the lab, which shows all of it or none."""
+
+    def __init__(self, lab_url: str, timeout: float, name: str = "in_app") -> None:
+        self.name = name
+        self._url = lab_url.rstrip("/") + "/screens"
+        self._timeout = timeout
+
+    def send(self, batch: Sequence[Message]) -> list[Outcome]:
+        """See Channel."""
+        if not batch:
+            return []
+        try:
+            body = {"messages": [_shown(message) for message in batch]}
+            response = requests.post(self._url, json=body, timeout=self._timeout, allow_redirects=False)
+            error = None if response.status_code == 200 else f"HTTP {response.status_code}"
+        # requests lets errors of urllib3's parser and of the URL pass as ValueError.
+        except (requests.RequestException, ValueError) as failure:
+            error = type(failure).__name__
+        if error is None:
+            return [Sent() for _ in batch]
+        faults = Faults(self.name)
+        for message in batch:
+            faults.add(message, error, logging.WARNING)
+        faults.log()
+        return [RetryLater(f"the lab does not take screens: {error}") for _ in batch]
+
+    def close(self) -> None:
+        """See Channel. No connection is kept."""
+
+
+def _shown(message: Message) -> dict[str, Any]:
+    return notification_new(message.content) | {
+        "user": message.user,
+        "tenant": message.content.tenant,
+        "seq": message.seq,
+        "action": message.action.value,
+    }

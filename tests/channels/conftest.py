@@ -1,0 +1,23 @@
+"""One lab process for all tests of the channels, blank before each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.channels.support import Lab
+
+
+@pytest.fixture(scope="session")
+def _lab() -> Iterator[Lab]:
+    lab = Lab()
+    yield lab
+    lab.stop()
+
+
+@pytest.fixture
+def lab(_lab: Lab) -> Lab:
+    """A running lab in which nothing has arrived."""
+    _lab.blank()
+    return _lab

@@ -1,0 +1,170 @@
+"""What every channel promises, whatever it sends by: one table of cases for all of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from channels import email, fcm, in_app
+from channels.base import Action, Channel, Message
+from channels.lab import LabScreen
+from channels.memory import MemoryChannel
+from models.lifecycle import AddressGone, Outcome, Rejected, RetryLater, Sent
+from models.settings import Settings
+from tests.channels import support
+from tests.channels.support import Lab, batch
+from tests.factories import free_port
+
+TIMEOUT = 0.6
+WORDS = {
+    "": Sent,
+    "gone-": AddressGone,
+    "down-": RetryLater,
+    "policy-": Rejected,
+    "badbody-": Rejected,
+    "lost-": RetryLater,
+    "busy-": RetryLater,
+}
+
+
+def _scripted(message: Message) -> Outcome:
+    for word, kind in WORDS.items():
+        if word and message.address.startswith(word):
+            outcome: Outcome = kind(f"scripted: {word}")
+            return outcome
+    return Sent()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A channel under test. `words` are the faults that its addresses can ask for."""
+
+    build: Callable[[Settings], Channel | None]
+    words: tuple[str, ...] = ()
+    domain: str = ""
+    provider: bool = True
+
+    def address(self, word: str, number: int) -> str:
+        return f"{word}secret{number}{self.domain}"
+
+
+KINDS = {
+    "push": Kind(lambda s: fcm.build(s, "test"), ("gone-", "down-", "badbody-", "lost-")),
+    "email": Kind(lambda s: email.build(s, "test"), ("gone-", "down-", "policy-"), "@mail.example"),
+    "screen": Kind(lambda s: LabScreen(s.lab_url or "", s.provider_timeout)),
+    "in_app": Kind(lambda s: in_app.build(s, "live")),
+    "memory": Kind(lambda _: MemoryChannel("memory", _scripted), ("gone-", "down-", "policy-"), provider=False),
+}
+
+PROVIDED = [name for name, kind in KINDS.items() if kind.provider]
+
+HOSTILE = {
+    "silent": support.silent,
+    "garbage": support.garbage,
+    "endless": support.endless,
+    "slamming": support.slamming,
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
+
+
+@contextmanager
+def opened(kind: Kind, settings: Settings) -> Iterator[Channel]:
+    channel = kind.build(settings)
+    assert channel is not None
+    try:
+        yield channel
+    finally:
+        channel.close()
+
+
+@pytest.fixture
+def channel(kind: Kind, lab: Lab, redis_server: str) -> Iterator[Channel]:
+    with opened(kind, lab.settings(REDIS_URL=redis_server)) as channel:
+        yield channel
+
+
+def test_one_outcome_for_each_message_in_order(kind: Kind, channel: Channel) -> None:
+    words = ["", *kind.words, "", *reversed(kind.words), ""]
+    outcomes = channel.send(batch(*(kind.address(word, n) for n, word in enumerate(words))))
+    assert [type(outcome) for outcome in outcomes] == [WORDS[word] for word in words]
+
+
+def test_messages_of_several_notifications_in_one_batch(kind: Kind, channel: Channel) -> None:
+    one, two = support.content(title="One"), support.content(title="Two")
+    mixed = [support.message(kind.address("", n), about=(one, two)[n % 2]) for n in range(6)]
+    assert [type(outcome) for outcome in channel.send(mixed)] == [Sent] * 6
+
+
+def test_an_empty_batch_is_nothing(channel: Channel, lab: Lab) -> None:
+    assert list(channel.send([])) == []
+    assert lab.arrivals() == []
+
+
+def test_a_withdrawal_ends_well(kind: Kind, channel: Channel) -> None:
+    outcomes = channel.send(batch(kind.address("", 1), kind.address("", 2), action=Action.WITHDRAW))
+    assert [type(outcome) for outcome in outcomes] == [Sent, Sent]
+
+
+def test_threads_send_at_the_same_time(kind: Kind, channel: Channel) -> None:
+    def send(thread: int) -> list[type]:
+        return [
+            type(outcome)
+            for turn in range(3)
+            for outcome in channel.send(batch(*(kind.address("", 100 * thread + n) for n in range(5))))
+        ]
+
+    assert support.threads(4, send) == [[Sent] * 15] * 4
+
+
+def test_closing_twice_is_closing(kind: Kind, channel: Channel) -> None:
+    channel.send(batch(kind.address("", 1)))
+    channel.close()
+    channel.close()
+
+
+def test_the_address_is_told_to_nobody(kind: Kind, channel: Channel, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    words = [*kind.words, *(("busy-",) if kind.domain else ())]
+    sent = batch(*(kind.address(word, n) for n, word in enumerate(words)), "bad\naddress secret", "ünfit secret")
+    told = [outcome.reason for outcome in channel.send(sent) if not isinstance(outcome, Sent)]
+    told += [_everything_in(record) for record in caplog.records if not record.name.startswith("urllib3")]
+    assert not [text for text in told if "secret" in text.lower()]
+
+
+@pytest.mark.parametrize("manner", HOSTILE)
+@pytest.mark.parametrize("name", PROVIDED)
+def test_whatever_the_provider_does_comes_back_as_an_outcome(name: str, manner: str) -> None:
+    with support.server(HOSTILE[manner]) as port:
+        assert_refused(KINDS[name], port)
+
+
+@pytest.mark.parametrize("name", PROVIDED)
+def test_nobody_there_is_an_outcome(name: str) -> None:
+    assert_refused(KINDS[name], free_port())
+
+
+def assert_refused(kind: Kind, port: int) -> None:
+    settings = support.settings_for(
+        f"http://127.0.0.1:{port}", port, TIMEOUT, REDIS_URL=f"redis://127.0.0.1:{port}/0", CARILLON_LEASE="10"
+    )
+    with opened(kind, settings) as channel:
+        began = time.monotonic()
+        outcomes = channel.send(batch(*(kind.address("", n) for n in range(5))))
+        # Twice the time-out is what the lease allows for; the in-app channel has its own of 2 seconds.
+        assert time.monotonic() - began < 2 * TIMEOUT + 1.5
+        assert [type(outcome) for outcome in outcomes] == [RetryLater] * 5
+
+
+def _everything_in(record: logging.LogRecord) -> str:
+    fields: dict[str, Any] = {k: v for k, v in vars(record).items() if k not in ("pathname", "filename")}
+    return f"{record.getMessage()} {fields}"

@@ -1,0 +1,285 @@
+"""Mail: what servers answer and what we make of it, and how it is sent. What is sent: test_email_message.py."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import smtplib
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from channels import email, email_smtp
+from channels.base import Action, Message
+from channels.email import CLASSIFY, EmailChannel, by_reply, classify
+from channels.email_smtp import Server
+from models.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
+from models.settings import SettingsError
+from tests.channels import support
+from tests.channels.support import Lab, batch, message
+
+TIMEOUT = 1.0
+SENDER = email._sender("Carillon <bell@carillon.example>")
+
+
+@pytest.fixture
+def channel(lab: Lab) -> Iterator[EmailChannel]:
+    channel = email.build(lab.settings(TIMEOUT), "test")
+    assert channel is not None
+    yield channel
+    channel.close()
+
+
+def mails(*words: str) -> list[Message]:
+    return batch(*(f"{word}@mail.example" for word in words))
+
+
+def kinds(outcomes: list[Outcome]) -> list[type]:
+    return [type(outcome) for outcome in outcomes]
+
+
+def refusal(code: int, text: str) -> smtplib.SMTPResponseException:
+    return smtplib.SMTPResponseException(code, text.encode())
+
+
+# What servers answer ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("gone", AddressGone("550 5.1.1 No such mailbox here")),
+        ("full", Rejected("552 5.2.2 Mailbox full")),
+        ("policy", Rejected("550 5.7.1 Message refused by policy")),
+        ("grey", RetryLater("451 4.7.1 Greylisted, please try again later")),
+        ("down", RetryLater("451 4.3.0 Temporary system failure")),
+        ("busy", RetryLater("421 4.3.2 Too busy, closing the connection")),
+        ("close", RetryLater("SMTPServerDisconnected: the server hung up")),
+        ("lost", RetryLater("SMTPServerDisconnected: the server hung up")),
+    ],
+)
+def test_each_fault_has_its_outcome(channel: EmailChannel, word: str, expected: Outcome) -> None:
+    assert channel.send(mails(f"{word}-x")) == [expected]
+
+
+def test_greylisting_ends_with_the_second_attempt(channel: EmailChannel) -> None:
+    assert kinds(channel.send(mails("grey-x"))) == [RetryLater]
+    assert kinds(channel.send(mails("grey-x"))) == [Sent]
+
+
+CREDENTIALS = RetryLater("", Failure.CREDENTIALS, 300)
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "text", "expected"),
+    [
+        ("rcpt", 550, "5.1.1 unknown", AddressGone("")),
+        ("rcpt", 550, "5.1.2 no such host", AddressGone("")),
+        ("rcpt", 550, "5.1.3 bad syntax", AddressGone("")),
+        ("rcpt", 550, "5.1.6 moved", AddressGone("")),
+        ("rcpt", 550, "5.1.10 null MX", AddressGone("")),
+        # Said of the sender, or of anything.
+        ("rcpt", 550, "5.1.0 sender denied", Rejected("")),
+        ("rcpt", 550, "5.1.11 ?", Rejected("")),
+        ("rcpt", 550, "no such user here", Rejected("")),
+        ("rcpt", 550, "5.7.1 refused", Rejected("")),
+        ("rcpt", 550, "5.1.8 sender domain not found", CREDENTIALS),
+        ("rcpt", 553, "5.1.7 bad sender", CREDENTIALS),
+        ("rcpt", 551, "5.1.1 elsewhere", Rejected("")),
+        ("data", 550, "5.1.1 unknown", Rejected("")),
+        ("rcpt", 552, "5.2.2 full", Rejected("")),
+        ("rcpt", 554, "5.7.1 spam", Rejected("")),
+        ("data", 554, "5.6.0 content", Rejected("")),
+        ("mail", 552, "5.3.4 too large", Rejected("")),
+        ("mail", 550, "5.7.1 not your address", CREDENTIALS),
+        ("mail", 530, "5.7.0 must log in", CREDENTIALS),
+        ("rcpt", 530, "5.7.0 must use TLS", CREDENTIALS),
+        ("data", 535, "5.7.8 wrong password", CREDENTIALS),
+        ("open", 554, "not welcome", CREDENTIALS),
+        ("open", 454, "4.7.0 later", RetryLater("")),
+        ("open", 421, "busy", RetryLater("")),
+        ("rcpt", 450, "4.1.8 sender domain not found", RetryLater("")),
+        ("rcpt", 452, "4.5.3 too many", RetryLater("")),
+        ("mail", -1, "garbage", RetryLater("")),
+        ("data", 250, "what?", RetryLater("")),
+        ("data", 354, "what?", RetryLater("")),
+    ],
+)
+def test_replies(stage: str, code: int, text: str, expected: Outcome) -> None:
+    outcome = by_reply(stage, refusal(code, text))
+    assert type(outcome) is type(expected)
+    assert not isinstance(outcome, Sent)
+    assert outcome.reason == f"{code} {text}"
+    if isinstance(expected, RetryLater):
+        assert isinstance(outcome, RetryLater)
+        assert (outcome.failure, outcome.after) == (expected.failure, expected.after)
+
+
+def test_every_exception_of_smtplib_is_classified() -> None:
+    found = {
+        kind for _, kind in inspect.getmembers(smtplib, inspect.isclass) if issubclass(kind, smtplib.SMTPException)
+    }
+    assert found <= set(CLASSIFY)
+    # And what it lets through: errors of sockets and of TLS.
+    assert OSError in CLASSIFY
+    assert ssl.SSLError in CLASSIFY
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (smtplib.SMTPNotSupportedError("STARTTLS extension not supported by server."), Failure.CREDENTIALS),
+        (smtplib.SMTPException("No suitable authentication method found."), Failure.CREDENTIALS),
+        (smtplib.SMTPAuthenticationError(535, b"5.7.8 no"), Failure.CREDENTIALS),
+        (smtplib.SMTPAuthenticationError(454, b"4.7.0 later"), Failure.PROVIDER_DOWN),
+        (smtplib.SMTPConnectError(554, b"no"), Failure.CREDENTIALS),
+        (smtplib.SMTPHeloError(421, b"later"), Failure.PROVIDER_DOWN),
+        (smtplib.SMTPServerDisconnected("gone"), Failure.PROVIDER_DOWN),
+        (ssl.SSLCertVerificationError("self-signed"), Failure.CREDENTIALS),
+        (ssl.SSLEOFError("in the handshake"), Failure.PROVIDER_DOWN),
+        (ConnectionRefusedError(), Failure.PROVIDER_DOWN),
+        (TimeoutError(), Failure.PROVIDER_DOWN),
+        (socket.gaierror("no such host"), Failure.PROVIDER_DOWN),
+    ],
+)
+def test_what_is_not_about_one_mail_is_retried(error: Exception, failure: Failure) -> None:
+    outcome = classify(error)
+    assert isinstance(outcome, RetryLater)
+    assert outcome.failure is failure
+
+
+# How it is sent -----------------------------------------------------------------------------------------------------
+
+
+def test_one_failure_is_nobody_elses(lab: Lab, channel: EmailChannel) -> None:
+    outcomes = channel.send(mails("ok-1", "gone-2", "ok-3", "policy-4", "grey-5", "full-6", "ok-7"))
+    assert kinds(outcomes) == [Sent, AddressGone, Sent, Rejected, RetryLater, Rejected, Sent]
+    accepted = lab.arrivals(outcome="accepted")
+    assert [arrival["address"] for arrival in accepted] == [f"ok-{n}@mail.example" for n in (1, 3, 7)]
+    assert [Sent(arrival["message_id"]) for arrival in accepted] == [outcomes[n] for n in (0, 2, 6)]
+
+
+def test_a_broken_connection_is_replaced_once(lab: Lab, channel: EmailChannel) -> None:
+    outcomes = channel.send(mails("ok-1", "close-2", "ok-3", "lost-4", "ok-5"))
+    assert kinds(outcomes) == [Sent, RetryLater, Sent, RetryLater, RetryLater]
+    assert [arrival["address"].partition("@")[0] for arrival in lab.arrivals()] == ["ok-1", "close-2", "ok-3", "lost-4"]
+
+
+def test_a_server_that_is_busy_is_left_alone(lab: Lab, channel: EmailChannel) -> None:
+    assert kinds(channel.send(mails("ok-1", "busy-2", "ok-3", "ok-4"))) == [Sent, RetryLater, RetryLater, RetryLater]
+    assert len(lab.arrivals()) == 2
+    assert kinds(channel.send(mails("ok-5"))) == [Sent]
+
+
+def test_a_slow_mailbox_takes_no_more_than_the_time_out(channel: EmailChannel) -> None:
+    began = time.monotonic()
+    assert kinds(channel.send(mails("ok-1", "slow3-2", "ok-3"))) == [Sent, RetryLater, Sent]
+    assert time.monotonic() - began < TIMEOUT + 0.5
+
+
+def test_a_batch_ends_before_its_lease(lab: Lab) -> None:
+    server = Server("127.0.0.1", lab.smtp_port, "none", "carillon.example", 2.0)
+    channel = EmailChannel(server, SENDER, 0.5)
+    # The second begins in time and ends late; the third does not begin.
+    outcomes = channel.send(mails("ok-1", "slow1-2", "ok-3", "ok-4"))
+    channel.close()
+    assert kinds(outcomes) == [Sent, Sent, RetryLater, RetryLater]
+    assert len(lab.arrivals()) == 2
+
+
+def test_connections_are_kept_between_batches(lab: Lab, channel: EmailChannel) -> None:
+    channel.send(mails("ok-1", "ok-2"))
+    first = support.connections_to(lab.smtp_port)
+    channel.send(mails("ok-3", "gone-4", "ok-5"))
+    assert len(first) == 1
+    assert support.connections_to(lab.smtp_port) == first
+    channel.close()
+    assert support.connections_to(lab.smtp_port) == set()
+
+
+def test_a_connection_has_its_day(lab: Lab, channel: EmailChannel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(email_smtp, "MOST_MAILS", 2)
+    assert kinds(channel.send(mails("ok-1", "ok-2", "ok-3", "ok-4", "ok-5"))) == [Sent] * 5
+    first = support.connections_to(lab.smtp_port)
+    monkeypatch.setattr(email_smtp, "LONGEST_SESSION", 0.0)
+    assert kinds(channel.send(mails("ok-6"))) == [Sent]
+    assert not first & support.connections_to(lab.smtp_port)
+
+
+def test_a_connection_that_died_in_the_pool_is_not_noticed(channel: EmailChannel) -> None:
+    assert kinds(channel.send(mails("ok-1"))) == [Sent]
+    # As a server does that is tired of waiting.
+    channel._pool._idle[0]._smtp.sock.shutdown(socket.SHUT_RDWR)
+    assert kinds(channel.send(mails("ok-2"))) == [Sent]
+
+
+def test_a_withdrawal_is_not_sent(lab: Lab, channel: EmailChannel) -> None:
+    assert channel.send([message("ok@mail.example", action=Action.WITHDRAW)]) == [Sent()]
+    assert lab.arrivals() == []
+
+
+def test_addresses_of_all_alphabets(lab: Lab, channel: EmailChannel) -> None:
+    addresses = ["jörg@müller.example", "joerg@müller.example", "日本@例え.テスト", '"odd one"@mail.example']
+    assert kinds(channel.send(batch(*addresses))) == [Sent] * 4
+    arrived = [arrival["address"] for arrival in lab.arrivals()]
+    assert arrived == [
+        "jörg@xn--mller-kva.example",
+        "joerg@xn--mller-kva.example",
+        "日本@xn--r8jz45g.xn--zckzah",
+        '"odd one"@mail.example',
+    ]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "nobody", "@", "a@", "@b", "a@b@c", "a b@c.example", "a@c.example\nBcc: x@y.example", "<a@c.example>",
+     "a@c..d", "a@c.example,b@c.example", "Ann <a@c.example>", "x" * 65 + "@c.example", "a@" + "c." * 130 + "d",
+     "a@[127.0.0.1]", "a@c.example\ud800", "a@-c.example", "a@ex ample", "(comment)a@c.example"],
+)  # fmt: skip
+def test_what_is_no_mailbox_is_rejected(lab: Lab, channel: EmailChannel, address: str) -> None:
+    outcomes = channel.send([message("ok-1@mail.example"), message(address), message("ok-2@mail.example")])
+    assert kinds(outcomes) == [Sent, Rejected, Sent]
+    assert [arrival["address"] for arrival in lab.arrivals()] == ["ok-1@mail.example", "ok-2@mail.example"]
+
+
+def test_failures_alike_are_logged_once(channel: EmailChannel, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "channels")
+    channel.send(mails("down-1", "down-2", "gone-3", "ok-4"))
+    found = {(record.error, record.levelname, record.count) for record in caplog.records}  # type: ignore[attr-defined]
+    assert found == {("SMTPRecipientsRefused 451", "WARNING", 2), ("SMTPRecipientsRefused 550", "INFO", 1)}
+
+
+# With whom ----------------------------------------------------------------------------------------------------------
+
+
+def test_builds(lab: Lab) -> None:
+    live = email.build(lab.settings(SMTP_HOST="smtp.example", SMTP_USERNAME="u", SMTP_PASSWORD="p"), "live")
+    assert live is not None
+    there = live._pool._server
+    assert (there.host, there.port, there.security, there.username) == ("smtp.example", 587, "starttls", "u")
+    assert "password" not in repr(there)
+    for mode, host in (("live", ""), ("test", "smtp.example")):
+        built = email.build(lab.settings(SMTP_HOST=host), mode)  # type: ignore[arg-type]
+        assert built is not None
+        there = built._pool._server
+        assert (there.host, there.port, there.security) == ("127.0.0.1", lab.smtp_port, "none")
+    assert email.build(lab.settings(CARILLON_LAB_URL=""), "live") is None
+    assert email.build(lab.settings(CARILLON_LAB_URL="", SMTP_HOST="smtp.example"), "test") is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "environ"),
+    [
+        ("SMTP_USERNAME", {"SMTP_USERNAME": "u", "SMTP_SECURITY": "none"}),
+        ("SMTP_PASSWORD", {"SMTP_USERNAME": "u", "SMTP_PASSWORD": "ü"}),
+        ("SMTP_FROM", {"SMTP_FROM": "nobody"}),
+        ("SMTP_FROM", {"SMTP_FROM": "a@x.example, b@x.example"}),
+        ("SMTP_FROM", {"SMTP_FROM": "jörg@x.example"}),
+    ],
+)
+def test_settings_that_cannot_work_end_the_start(lab: Lab, setting: str, environ: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=setting):
+        email.build(lab.settings(TIMEOUT, SMTP_HOST="smtp.example", **environ), "live")

@@ -1,0 +1,178 @@
+"""What a mail says: headers that nobody can add to, a text, and HTML with everything escaped."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from channels.email_message import LONGEST_MESSAGE_ID, Unsendable, mail, message_id
+from tests.channels.support import NOTIFICATION, content, message
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SENDER = Address("Carillon", "bell", "carillon.example")
+HEADERS = [
+    "From", "To", "Subject", "Date", "Message-ID", "X-Carillon-Notification", "Auto-Submitted", "MIME-Version",
+    "Content-Type",
+]  # fmt: skip
+
+
+def rendered(locale: str | None = None, address: str = "ann@mail.example", **fields: Any) -> EmailMessage:
+    raw = mail(message(address, about=content(**fields), delivery_id=7, locale=locale), SENDER, NOW).content
+    parsed = message_from_bytes(raw, policy=policy.default)
+    assert isinstance(parsed, EmailMessage)
+    return parsed
+
+
+def parts(parsed: EmailMessage) -> tuple[str, str]:
+    text, html = (part.get_content().replace("\r\n", "\n") for part in parsed.iter_parts())
+    return text, html
+
+
+class Page(HTMLParser):
+    """The elements of a page, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_headers() -> None:
+    parsed = rendered()
+    assert sorted(parsed.keys()) == sorted(HEADERS)
+    assert parsed["From"] == "Carillon <bell@carillon.example>"
+    assert parsed["To"] == "ann@mail.example"
+    assert parsed["Subject"] == "Backup finished"
+    assert parsed["Date"].datetime == NOW
+    assert parsed["Message-ID"] == f"<{NOTIFICATION}.7@carillon.example>"
+    assert parsed["X-Carillon-Notification"] == NOTIFICATION
+    assert parsed["Auto-Submitted"] == "auto-generated"
+    assert parsed.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in parsed.iter_parts()] == ["text/plain", "text/html"]
+
+
+def test_a_copy_is_the_same_mail() -> None:
+    first, second = rendered(), rendered()
+    assert first["Message-ID"] == second["Message-ID"]
+    assert parts(first) == parts(second)
+
+
+def test_text_and_html_say_the_same() -> None:
+    parsed = rendered(message="One.\r\n\r\n\r\nTwo,\nthree.\n", url="https://example.com/a?b=1&c=ü", level="critical")
+    text, html = parts(parsed)
+    assert text == "Backup finished\n\nOne.\n\n\nTwo,\nthree.\n\nhttps://example.com/a?b=1&c=ü\n"
+    page = Page(html)
+    assert [tag for tag, _ in page.tags].count("br") == 1
+    assert [tag for tag, _ in page.tags].count("p") == 3
+    assert [attributes["href"] for tag, attributes in page.tags if tag == "a"] == ["https://example.com/a?b=1&c=ü"]
+    assert all(attributes["dir"] == "auto" for tag, attributes in page.tags if tag == "h1")
+    assert "Two," in page.text
+    assert "example.com" in page.text
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [("de", "de"), ("de_DE", "de-DE"), ("zh-Hant-TW", "zh-Hant-TW"), (None, None), ('en"><script>', None), ("", None)],
+)
+def test_language(locale: str | None, language: str | None) -> None:
+    parsed = rendered(locale=locale)
+    assert parsed["Content-Language"] == language
+    [html] = [attributes for tag, attributes in Page(parts(parsed)[1]).tags if tag == "html"]
+    assert html == ({"lang": language} if language else {})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["javascript:alert(1)", "data:text/html,x", "ftp://example.com/", "//example.com/", "https://", "/path", "",
+     "https://user:secret@example.com/", "https://example.com/\n", "https://exa mple.com/", "https://[x/", "HTTPS"],
+)  # fmt: skip
+def test_a_link_leads_to_a_web_page_or_is_none(url: str) -> None:
+    text, html = parts(rendered(url=url))
+    assert "a" not in [tag for tag, _ in Page(html).tags]
+    assert text == "Backup finished\n\nAll 3 volumes were saved.\n"
+
+
+@pytest.mark.parametrize("field", ["title", "message"])
+def test_markup_is_text(field: str) -> None:
+    nasty = "<script>alert('x')</script>\" onload='x' &amp; {colour} {0} %s </h1></p>"
+    text, html = parts(rendered(**{field: nasty}))
+    plain = [tag for tag, _ in Page(parts(rendered())[1]).tags]
+    assert [tag for tag, _ in Page(html).tags] == plain
+    assert nasty in Page(html).text
+    assert nasty in text
+
+
+@pytest.mark.parametrize(
+    "character", ["\r", "\n", "\0", "\t", "\x0b", "\x1f", "\x7f", "\x85", "\u2028", "\u2029", "\ud800"]
+)
+@pytest.mark.parametrize("field", ["title", "notification_id"])
+def test_what_could_end_a_header_is_rejected(field: str, character: str) -> None:
+    with pytest.raises(Unsendable, match="control characters"):
+        rendered(**{field: f"a{character}Bcc: eve@example.com"})
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "=?utf-8?q?=0d=0aBcc:_eve@example.com?=",
+        "x =?us-ascii?q?=0aBcc:_eve@example.com?=",
+        "=?utf-8?b?DQpCY2M6IGV2ZQ==?=",
+    ],
+)
+def test_an_encoded_word_in_a_title_is_text(title: str) -> None:
+    parsed = rendered(title=title)
+    assert sorted(parsed.keys()) == sorted(HEADERS)
+    assert parsed["Subject"].replace("\u200b", "") == title
+
+
+def test_controls_in_the_text_are_left_out() -> None:
+    text, html = parts(rendered(message="a\0b\x0bc\x7fd\te\rf"))
+    assert text.endswith("abcd\te\nf\n")
+    assert "abcd" in html
+
+
+def test_half_a_surrogate_pair_is_rejected() -> None:
+    with pytest.raises(Unsendable, match="surrogate"):
+        rendered(message="\ud800")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=200),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=300),
+)
+def test_any_title_and_text_arrive(title: str, text: str) -> None:
+    raw = mail(message("ann@mail.example", about=content(title=title, message=text)), SENDER, NOW).content
+    parsed = message_from_bytes(raw, policy=policy.default)
+    assert isinstance(parsed, EmailMessage)
+    assert sorted(parsed.keys()) == sorted(HEADERS)
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    assert re.sub(r"\s|\u200b", "", parsed["Subject"]) == re.sub(r"\s|\u200b", "", title)
+    assert re.sub(r"\s", "", text) in re.sub(r"\s", "", parts(parsed)[0])
+
+
+@pytest.mark.parametrize("domain", ["x.example", "notifications.department.company.example"])
+@pytest.mark.parametrize("notification_id", [NOTIFICATION, "a b", "<x>", "x" * 100])
+@pytest.mark.parametrize("delivery_id", [1, 2**63 - 1])
+def test_message_ids_fit_a_line(notification_id: str, delivery_id: int, domain: str) -> None:
+    identity = message_id(notification_id, delivery_id, domain)
+    assert re.fullmatch(rf"<[A-Za-z0-9.-]+@{re.escape(domain)}>", identity)
+    assert len(identity) <= LONGEST_MESSAGE_ID
+    assert identity == message_id(notification_id, delivery_id, domain)
+    assert identity != message_id(notification_id, delivery_id + 1, domain)

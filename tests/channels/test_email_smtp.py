@@ -1,0 +1,149 @@
+"""Sessions with mail servers: encrypted, logged in, well-behaved and not."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from channels import email
+from channels.email import EmailChannel
+from channels.email_smtp import Server
+from models.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
+from tests.channels import support
+from tests.channels.support import Lab, batch
+
+TIMEOUT = 1.0
+SENDER = email._sender("Carillon <bell@carillon.example>")
+LATER = RetryLater("")
+CREDENTIALS = RetryLater("", Failure.CREDENTIALS, 300)
+
+
+def kinds(outcomes: list[Outcome]) -> list[type]:
+    return [type(outcome) for outcome in outcomes]
+
+
+def server(lab: Lab, **other: Any) -> Server:
+    context = ssl.create_default_context(cadata=lab.ca())
+    values: dict[str, Any] = {
+        "host": "localhost",
+        "port": lab.smtp_port,
+        "security": "starttls",
+        "name": "carillon.example",
+        "timeout": TIMEOUT,
+        "username": "carillon",
+        "password": "right",
+        "context": context,
+    }
+    return Server(**(values | other))
+
+
+def sent_with(server: Server) -> Outcome:
+    channel = EmailChannel(server, SENDER, 5)
+    outcomes = channel.send(batch("ok-1@mail.example", "ok-2@mail.example"))
+    channel.close()
+    assert len({type(outcome) for outcome in outcomes}) == 1
+    return outcomes[0]
+
+
+def test_encrypted_and_logged_in(lab: Lab) -> None:
+    assert isinstance(sent_with(server(lab)), Sent)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"password": "wrong"},
+        {"context": ssl.create_default_context()},
+        {"security": "tls"},
+        {"security": "none"},
+    ],
+    ids=lambda wrong: "-".join(wrong),
+)
+def test_what_a_person_has_to_mend(lab: Lab, wrong: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    outcome = sent_with(server(lab, **wrong))
+    assert isinstance(outcome, RetryLater)
+    assert (outcome.failure, outcome.after) == (Failure.CREDENTIALS, 300)
+    assert lab.arrivals() == []
+    assert [record.levelname for record in caplog.records if record.name.startswith("channels")] == ["ERROR"]
+    assert "wrong" not in caplog.text
+
+
+def scripted(**replies: str) -> Callable[[socket.socket], None]:
+    """A server that answers each command with its reply; an unlisted one with 250."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(replies.get("greeting", "220 hello").encode() + b"\r\n")
+        lines = connection.makefile("rb")
+        for line in lines:
+            verb = line[:4].strip().decode().lower()
+            connection.sendall(replies.get(verb, "354 go on" if verb == "data" else "250 ok").encode() + b"\r\n")
+            if verb == "data" and "data" not in replies:
+                while lines.readline() not in (b".\r\n", b""):
+                    pass
+                connection.sendall(replies.get("dot", "250 taken").encode() + b"\r\n")
+
+    return talk
+
+
+def with_script(security: str = "none", address: str = "ok@mail.example", **replies: str) -> list[Outcome]:
+    with support.server(scripted(**replies)) as port:
+        channel = EmailChannel(Server("127.0.0.1", port, security, "x.example", 0.5), SENDER, 5)  # type: ignore[arg-type]
+        outcomes = channel.send(batch(address, "plain@mail.example"))
+        channel.close()
+    return outcomes
+
+
+@pytest.mark.parametrize(
+    ("replies", "expected"),
+    [
+        ({}, [Sent, Sent]),
+        ({"greeting": "554 5.7.1 not you"}, [CREDENTIALS] * 2),
+        ({"greeting": "421 busy"}, [LATER] * 2),
+        ({"ehlo": "502 what?", "helo": "502 what?"}, [CREDENTIALS] * 2),
+        ({"mail": "550 5.7.1 not your address"}, [CREDENTIALS] * 2),
+        ({"rcpt": "550 5.1.1 who?"}, [AddressGone, AddressGone]),
+        ({"data": "554 5.5.1 no"}, [Rejected, Rejected]),
+        ({"data": "451 later"}, [LATER, LATER]),
+        ({"dot": "552 5.3.4 too large"}, [Rejected, Rejected]),
+        ({"dot": "421 4.3.0 good-bye"}, [LATER, LATER]),
+        ({"rset": "500 what?", "rcpt": "550 5.1.1 who?"}, [AddressGone, AddressGone]),
+        ({"mail": "banana"}, [LATER, LATER]),
+    ],
+    ids=str,
+)
+def test_conversations(replies: dict[str, str], expected: list[Any]) -> None:
+    outcomes = with_script(**replies)
+    for outcome, wanted in zip(outcomes, expected, strict=True):
+        if isinstance(wanted, RetryLater):
+            assert isinstance(outcome, RetryLater)
+            assert (outcome.failure, outcome.after) == (wanted.failure, wanted.after)
+        else:
+            assert isinstance(outcome, wanted)
+
+
+def test_without_starttls_nothing_is_sent_in_the_clear() -> None:
+    outcomes = with_script("starttls")
+    assert [getattr(outcome, "failure", None) for outcome in outcomes] == [Failure.CREDENTIALS] * 2
+
+
+def test_without_smtputf8_only_ascii_goes_out() -> None:
+    assert kinds(with_script(address="jörg@mail.example")) == [Rejected, Sent]
+
+
+def test_a_server_that_trickles_is_not_waited_for() -> None:
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(b"220 ")
+        while True:
+            connection.sendall(b"h")
+            time.sleep(0.05)
+
+    with support.server(talk) as port:
+        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 0.5), SENDER, 5)
+        began = time.monotonic()
+        assert kinds(channel.send(batch("ok-1@mail.example", "ok-2@mail.example"))) == [RetryLater, RetryLater]
+        assert time.monotonic() - began < 1.5

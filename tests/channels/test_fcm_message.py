@@ -1,0 +1,206 @@
+"""What a notification looks like to FCM, and what FCM could not take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from channels import fcm
+from channels.base import Action
+from channels.fcm import FcmChannel
+from channels.fcm_message import LARGEST_PAYLOAD, LONGEST_TTL
+from models.lifecycle import Failure, Rejected, Sent
+from tests.channels.support import NOTIFICATION, Lab, content, message
+
+
+@pytest.fixture
+def channel(lab: Lab) -> Iterator[FcmChannel]:
+    channel = fcm.build(lab.settings(), "test")
+    assert channel is not None
+    yield channel
+    channel.close()
+
+
+def sent(lab: Lab, channel: FcmChannel, **other: Any) -> dict[str, Any]:
+    """The FCM message of a notification with these fields."""
+    lab.blank()
+    action = other.pop("action", Action.SHOW)
+    [outcome] = channel.send([message("device", about=content(**other), action=action, seq=None)])
+    assert isinstance(outcome, Sent), outcome
+    raw: dict[str, Any] = lab.only()["raw"]
+    return raw
+
+
+def test_a_notification_as_fcm_sees_it(lab: Lab, channel: FcmChannel) -> None:
+    about = content(
+        priority="high",
+        category="storage",
+        url="https://example.com/backup?id=1&x=ü",
+        data={"volumes": 3, "names": ["a", "ü"]},
+        collapse_key="backup",
+        expires_at=datetime.now(UTC) + timedelta(hours=1),
+    )
+    [outcome] = channel.send([message("device", about=about, seq=41)])
+    arrival = lab.only()
+    raw = arrival["raw"]
+    assert outcome == Sent(arrival["message_id"])
+    assert raw["token"] == "device"
+    assert raw["notification"] == {"title": about.title, "body": about.message}
+    data = raw["data"]
+    assert json.loads(data.pop("data")) == about.data
+    assert data.pop("created_at").endswith("Z")
+    assert data == {
+        "action": "show",
+        "notification_id": NOTIFICATION,
+        "type": "backup.finished",
+        "level": "info",
+        "priority": "high",
+        "category": "storage",
+        "url": about.url,
+        "collapse_id": "backup",
+        "seq": "41",
+    }
+    android = raw["android"]
+    assert 3590 <= int(android.pop("ttl")[:-1]) <= 3600
+    assert android == {"collapse_key": "backup", "priority": "high", "notification": {"tag": "backup"}}
+    headers = raw["apns"]["headers"]
+    assert int(headers.pop("apns-expiration")) == pytest.approx(about.expires_at.timestamp(), abs=2)
+    assert headers == {"apns-collapse-id": "backup", "apns-priority": "10", "apns-push-type": "alert"}
+    assert raw["apns"]["payload"] == {"aps": {"sound": "default"}}
+    assert raw["webpush"]["notification"] == {"tag": "backup"}
+    assert raw["webpush"]["headers"]["Urgency"] == "high"
+    assert raw["webpush"]["fcm_options"] == {"link": about.url}
+
+
+def test_a_notification_without_extras(lab: Lab, channel: FcmChannel) -> None:
+    raw = sent(lab, channel, url="http://example.com/")
+    assert set(raw["data"]) == {
+        "action", "notification_id", "type", "level", "priority", "url", "created_at", "data"
+    }  # fmt: skip
+    assert raw["android"]["notification"]["tag"] == raw["apns"]["headers"]["apns-collapse-id"] == NOTIFICATION
+    # FCM keeps messages of four collapse keys only: one for each notification would lose the fifth.
+    assert "collapse_key" not in raw["android"]
+    # The SDK takes https links only.
+    assert "fcm_options" not in raw["webpush"]
+
+
+def test_an_installation_id_is_sent_as_such(lab: Lab, channel: FcmChannel) -> None:
+    [outcome] = channel.send([message("fid-1", address_kind="fid")])
+    assert isinstance(outcome, Sent)
+    assert lab.only()["raw"]["fid"] == "fid-1"
+    assert "token" not in lab.only()["raw"]
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"), [("", "token"), (" ", "token"), ("a\nb", "fid"), ("ü", "token"), ("x", "web")]
+)
+def test_what_is_no_device_is_rejected(lab: Lab, channel: FcmChannel, address: str, kind: str) -> None:
+    [outcome] = channel.send([message(address, address_kind=kind)])
+    assert isinstance(outcome, Rejected)
+    assert lab.arrivals() == []
+
+
+@pytest.mark.parametrize(
+    ("priority", "android", "apns", "urgency"),
+    [
+        ("critical", "high", "10", "high"),
+        ("high", "high", "10", "high"),
+        ("normal", "high", "10", "normal"),
+        ("low", "normal", "5", "low"),
+        ("bulk", "normal", "5", "very-low"),
+    ],
+)
+def test_priorities(lab: Lab, channel: FcmChannel, priority: str, android: str, apns: str, urgency: str) -> None:
+    raw = sent(lab, channel, priority=priority)
+    found = raw["android"]["priority"], raw["apns"]["headers"]["apns-priority"], raw["webpush"]["headers"]["Urgency"]
+    assert found == (android, apns, urgency)
+
+
+@pytest.mark.parametrize(("seconds", "ttl"), [(-5, 0), (0, 0), (90.9, 90), (LONGEST_TTL + 1000, LONGEST_TTL)])
+def test_the_lifetime_stays_within_fcms_bounds(lab: Lab, seconds: float, ttl: int) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    built = fcm.build(lab.settings(), "test")
+    assert built is not None
+    built._clock = lambda: now
+    raw = sent(lab, built, created_at=now, expires_at=now + timedelta(seconds=seconds))
+    built.close()
+    assert raw["android"]["ttl"] == f"{ttl}s"
+    assert raw["webpush"]["headers"]["TTL"] == str(ttl)
+    expiration = int(raw["apns"]["headers"]["apns-expiration"])
+    assert expiration == (now.timestamp() + ttl if ttl else 0)
+
+
+@pytest.mark.parametrize("key", ["k" * 65, "schlüssel", "two\nlines", " padded "])
+def test_a_collapse_key_not_fit_for_a_header_is_hashed_not_cut(lab: Lab, channel: FcmChannel, key: str) -> None:
+    raw = sent(lab, channel, collapse_key=key)
+    collapse_id = raw["apns"]["headers"]["apns-collapse-id"]
+    assert len(collapse_id) == 64
+    assert int(collapse_id, 16)
+    assert raw["android"]["collapse_key"] == raw["android"]["notification"]["tag"] == collapse_id
+    assert raw["data"]["collapse_id"] == collapse_id
+
+
+@pytest.mark.parametrize("key", [None, "backup"])
+def test_a_withdrawal_is_silent_and_names_what_it_withdraws(lab: Lab, channel: FcmChannel, key: str | None) -> None:
+    shown = sent(lab, channel, collapse_key=key, priority="critical")
+    raw = sent(lab, channel, collapse_key=key, priority="critical", action=Action.WITHDRAW)
+    assert "notification" not in raw
+    assert raw["data"]["action"] == "withdraw"
+    assert raw["data"]["notification_id"] == NOTIFICATION
+    assert raw["apns"]["payload"] == {"aps": {"content-available": 1}}
+    assert raw["apns"]["headers"]["apns-priority"] == "5"
+    assert raw["apns"]["headers"]["apns-push-type"] == "background"
+    assert raw["apns"]["headers"]["apns-collapse-id"] == shown["apns"]["headers"]["apns-collapse-id"]
+    assert raw["android"].get("collapse_key") == key
+    assert raw["android"]["priority"] == "normal"
+    assert "notification" not in raw["android"]
+    assert "notification" not in raw["webpush"]
+
+
+@pytest.mark.parametrize("letter", ["a", "ü", "😀", '"', "\n", "\x01"])
+def test_a_long_text_is_shortened_to_fit(lab: Lab, channel: FcmChannel, letter: str) -> None:
+    raw = sent(lab, channel, message=letter * 4000 + "b")
+    text = raw["notification"]["body"]
+    assert text.endswith("…")
+    assert set(text[:-1]) <= {letter}
+    payload = {"notification": raw["notification"], "data": raw["data"]}
+    size = len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode())
+    # Full but for one letter, and the room kept for a seq.
+    assert LARGEST_PAYLOAD - 45 < size <= LARGEST_PAYLOAD
+    assert raw["data"]["notification_id"] == NOTIFICATION
+
+
+def test_the_largest_seq_still_fits(lab: Lab, channel: FcmChannel) -> None:
+    [outcome] = channel.send([message("device", about=content(message="x" * 5000), seq=2**63 - 1)])
+    assert isinstance(outcome, Sent)
+    assert lab.only()["raw"]["data"]["seq"] == str(2**63 - 1)
+
+
+@pytest.mark.parametrize("action", Action)
+def test_what_cannot_fit_is_rejected_with_its_size(lab: Lab, channel: FcmChannel, action: Action) -> None:
+    about = content(data={"blob": "x" * 4000}, message="x" * 4000)
+    [outcome] = channel.send([message("device", about=about, action=action)])
+    assert isinstance(outcome, Rejected)
+    assert outcome.failure is Failure.BAD_REQUEST
+    assert outcome.reason.endswith("bytes, FCM takes 4096")
+    assert lab.arrivals() == []
+
+
+@pytest.mark.parametrize(
+    "fields", [{"title": "\ud800"}, {"data": {"x": "\ud800"}}, {"data": {"x": float("nan")}}, {"data": {"x": {1}}}]
+)
+def test_what_cannot_be_encoded_is_rejected_alone(lab: Lab, channel: FcmChannel, fields: dict[str, Any]) -> None:
+    outcomes = channel.send([message("one"), message("two", about=content(**fields)), message("three")])
+    assert [type(outcome) for outcome in outcomes] == [Sent, Rejected, Sent]
+    assert [arrival["address"] for arrival in lab.arrivals()] == ["one", "three"]
+
+
+@pytest.mark.parametrize("letter", ["e\u0301", "👩\u200d🚀", "👍\U0001f3fd", "❤\ufe0f"])
+def test_a_text_is_not_cut_within_a_letter(lab: Lab, channel: FcmChannel, letter: str) -> None:
+    for padding in range(8):
+        text = sent(lab, channel, message="x" * padding + letter * 2000)["notification"]["body"]
+        assert text.removesuffix("…").lstrip("x").replace(letter, "") == ""
