@@ -1,7 +1,7 @@
 """What clients hear: the names and payloads of events, and the form in which a batch of them travels through Redis.
 
-Used by whoever publishes (channels/in_app.py) and by whoever emits or replays (web/realtime), so that an event looks the
-same on every way to the screen.
+Used by whoever publishes (channels/in_app.py) and by whoever emits or replays (web/realtime), so that an event looks
+the same on every way to the screen.
 """
 
 from __future__ import annotations
