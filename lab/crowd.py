@@ -1,0 +1,63 @@
+"""A tenant full of people, for a load.
+
+They are put into the ledger by its own functions, a page at a time: asking the API 20,000 times would measure that
+instead.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from models.db import connect, insert_new, write
+from models.ledger import people
+from models.settings import Settings
+from models.tables import addresses
+
+PAGE = 1000
+
+
+@dataclass(slots=True)
+class Crowd:
+    """A tenant full of people, and what each channel should reach."""
+
+    tenant: str
+    key: str
+    users: list[str]
+    expected: dict[str, set[str]] = field(default_factory=lambda: {"push": set(), "email": set()})
+
+
+def gather(settings: Settings, number: int) -> Crowd:
+    """A fresh tenant with its people, each with a mailbox and a device."""
+    engine = connect(settings.database_url)
+    now = datetime.now(UTC)
+    tenant = f"load-{secrets.token_hex(3)}"
+    with write(engine) as connection:
+        people.create_tenant(connection, tenant, "A load", now)
+        key = people.create_api_key(connection, tenant, "live", "make demo-load", now)
+    crowd = Crowd(tenant, key, [f"user-{n:05}" for n in range(number)])
+    for start in range(0, number, PAGE):
+        page = [people.Person(name, email=f"{name}@{tenant}.test") for name in crowd.users[start : start + PAGE]]
+        with write(engine) as connection:
+            row_ids = people.upsert_users(connection, tenant, page, now)
+            devices = {row_id: f"{tenant}-phone-{row_id}" for row_id in row_ids}
+            connection.execute(
+                insert_new(connection, addresses),
+                [
+                    {
+                        "user_id": row_id,
+                        "tenant_id": tenant,
+                        "channel": "push",
+                        "kind": "token",
+                        "value": token,
+                        "created_at": now,
+                        "last_seen_at": now,
+                    }
+                    for row_id, token in devices.items()
+                ],
+            )
+        crowd.expected["push"] |= set(devices.values())
+        crowd.expected["email"] |= {str(person.email) for person in page}
+    engine.dispose()
+    return crowd

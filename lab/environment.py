@@ -1,0 +1,169 @@
+"""What `make run` runs with: ports, a place for data, secrets for development, and the environment made of them."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import secrets
+import shlex
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+FLOWER_USER = "carillon"
+DEV_ENV = "dev.env"
+# What a second terminal needs, beside whatever begins with CARILLON_.
+_SHARED = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "BROKER_URL",
+    "PORT",
+    "LAB_PORT",
+    "LAB_SMTP_PORT",
+    "FLOWER_PORT",
+    "FLOWER_BASIC_AUTH",
+)
+
+
+class Unusable(Exception):
+    """This cannot run as it was asked to; the message is one readable line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where each part listens. `redis` is None where REDIS_URL names a server."""
+
+    web: int
+    lab: int
+    smtp: int
+    flower: int
+    redis: int | None
+
+
+def ports(environ: Mapping[str, str]) -> Ports:
+    """The ports asked for, all of them free. Raises Unusable."""
+    web = _number(environ, "PORT", 8000)
+    lab = _number(environ, "LAB_PORT", 8025)
+    smtp = _number(environ, "LAB_SMTP_PORT", lab + 1)
+    flower = _number(environ, "FLOWER_PORT", 5555)
+    taken: dict[int, str] = {}
+    for name, port in (("PORT", web), ("LAB_PORT", lab), ("LAB_SMTP_PORT", smtp), ("FLOWER_PORT", flower)):
+        if port in taken:
+            raise Unusable(f"{name}: {port} is {taken[port]} already")
+        if not is_free(port):
+            raise Unusable(f"{name}: {port} is in use on this machine; choose another, such as {name}={port + 100}")
+        taken[port] = name
+    return Ports(web, lab, smtp, flower, None if environ.get("REDIS_URL") else free_ports(1)[0])
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise Unusable(f"{name}: must be a port, 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port of the loopback."""
+    with socket.socket() as probe:
+        # As servers do: what a stopped one left behind does not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports of the loopback that nobody uses at this moment."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+class Var:
+    """The directory that holds everything: data, secrets, and how to reach what runs. Ours alone while it is open."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.path = Path(environ.get("CARILLON_VAR") or "var").resolve()
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = (self.path / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unusable(f"CARILLON_VAR: another `make run` uses {self.path}") from None
+        except OSError as error:
+            raise Unusable(f"CARILLON_VAR: {self.path}: {error.strerror}") from None
+
+    def jwks(self) -> Path:
+        """The key that signs tokens, as a JWKS."""
+        path = self.path / "jwks.json"
+        if not path.exists():
+            key = base64.urlsafe_b64encode(secrets.token_bytes(48)).decode().rstrip("=")
+            kid = f"dev-{secrets.token_hex(3)}"
+            write_secret(path, json.dumps({"keys": [{"kty": "oct", "kid": kid, "alg": "HS256", "k": key}]}))
+        return path
+
+    def flower_password(self) -> str:
+        """Flower's password."""
+        path = self.path / "flower-password"
+        if not path.exists():
+            write_secret(path, secrets.token_urlsafe(12))
+        return path.read_text().strip()
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
+    draft.replace(path)
+
+
+def environment(environ: Mapping[str, str], var: Var, ports: Ports) -> dict[str, str]:
+    """The environment of every process: the caller's own, completed."""
+    given = {name: value for name, value in environ.items() if value}
+    return {
+        "DATABASE_URL": f"sqlite:///{var.path / 'carillon.db'}",
+        "REDIS_URL": f"redis://127.0.0.1:{ports.redis}/0",
+        "CARILLON_JWKS_FILE": str(var.jwks()),
+        "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{var.flower_password()}",
+        **given,
+        "CARILLON_ENV": "development",
+        "CARILLON_VAR": str(var.path),
+        "CARILLON_LAB_URL": f"http://127.0.0.1:{ports.lab}",
+        "PORT": str(ports.web),
+        "LAB_PORT": str(ports.lab),
+        "LAB_SMTP_PORT": str(ports.smtp),
+        "LAB_REDIS_PORT": str(ports.redis or ""),
+        "FLOWER_PORT": str(ports.flower),
+        "FLOWER_ADDRESS": "127.0.0.1",
+        "PYTHONUNBUFFERED": "1",
+        # The programs of the Procfile are those of this virtual environment.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)]),
+    }
+
+
+def write_dev_env(path: Path, environment: Mapping[str, str]) -> None:
+    """Tell other terminals how to reach what runs, in KEY=VALUE lines that a shell can read."""
+    lines = [
+        f"{name}={shlex.quote(value)}"
+        for name, value in sorted(environment.items())
+        if name in _SHARED or name.startswith("CARILLON_")
+    ]
+    write_secret(path / DEV_ENV, "\n".join(lines))
+
+
+def read_dev_env(path: Path) -> dict[str, str]:
+    """What `write_dev_env` wrote. Raises FileNotFoundError where nothing was started from here."""
+    pairs = (shlex.split(line)[0].partition("=") for line in (path / DEV_ENV).read_text().splitlines() if line)
+    return {name: value for name, _, value in pairs}

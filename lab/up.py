@@ -1,0 +1,127 @@
+"""`python -m lab.up`: the whole of Carillon on one machine, with stand-ins for what it talks to, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from alembic import command
+from alembic.config import Config
+from honcho.environ import parse_procfile
+from redis import Redis, RedisError
+
+from lab import demo
+from lab.environment import FLOWER_USER, Ports, Unusable, Var, environment, ports, write_dev_env
+from lab.processes import Printer, Processes
+from lab.redis import MISSING, program
+from models.db import connect
+from models.settings import Settings, SettingsError
+
+PROCFILE = Path("Procfile.dev")
+# Far more than a slow machine takes; what is wrong then stands in the processes' lines.
+PATIENCE = 90.0
+
+
+def main() -> int:
+    """Run until Ctrl-C, SIGTERM, or the end of any process."""
+    printer = Printer()
+    try:
+        var = Var(os.environ)
+        chosen = ports(os.environ)
+        everywhere = environment(os.environ, var, chosen)
+        settings = Settings.from_env(everywhere)
+        _check_redis(chosen, settings)
+        key = _prepare(settings)
+    except (Unusable, SettingsError) as error:
+        print(f"make run: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    write_dev_env(var.path, everywhere)
+
+    def welcome() -> None:
+        if _wait_until_ready(chosen, printer):
+            printer.say(_welcome(chosen, var, key))
+
+    processes = Processes(printer, welcome)
+    for name, line in parse_procfile(PROCFILE.read_text()).processes.items():
+        if name != "redis" or chosen.redis is not None:
+            processes.add_process(name, line, env=everywhere)
+    processes.loop()
+    return 0 if processes.asked else 1
+
+
+def _check_redis(chosen: Ports, settings: Settings) -> None:
+    if chosen.redis is not None:
+        if program() is None:
+            raise Unusable(MISSING)
+        return
+    try:
+        with Redis.from_url(settings.redis_url, socket_connect_timeout=2, socket_timeout=2) as client:
+            client.ping()
+    except (RedisError, ValueError) as error:
+        raise Unusable(f"REDIS_URL: {error}") from None
+
+
+def _prepare(settings: Settings) -> str:
+    """Bring the database to the newest schema and put the demo in."""
+    engine = connect(settings.database_url)
+    try:
+        config = Config("alembic.ini")
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        return demo.prepare(engine, settings.var / "demo-keys.json", datetime.now(UTC))
+    finally:
+        engine.dispose()
+
+
+def _wait_until_ready(chosen: Ports, printer: Printer) -> bool:
+    waiting = {"the API": f"http://127.0.0.1:{chosen.web}/readyz", "the lab": f"http://127.0.0.1:{chosen.lab}/faults"}
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        waiting = {name: url for name, url in waiting.items() if not _answers(url)}
+        if not waiting:
+            return True
+        time.sleep(0.1)
+    printer.say(f"\n{' and '.join(waiting)} did not become ready within {PATIENCE:g} s.\n")
+    return False
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5):  # noqa: S310 - our own URL
+            return True
+    except (URLError, OSError):
+        return False
+
+
+def _welcome(chosen: Ports, var: Var, key: str) -> str:
+    api = f"http://127.0.0.1:{chosen.web}"
+    elsewhere = var.path != Path("var").resolve()
+    token = f"make token USER={demo.PEOPLE[0]}" + (f" CARILLON_VAR={shlex.quote(str(var.path))}" if elsewhere else "")
+    return f"""
+Carillon is ready.
+
+  API      {api}/v1, described in {api}/openapi.json
+  Lab      http://127.0.0.1:{chosen.lab}, where phones and mailboxes fill
+  Flower   http://127.0.0.1:{chosen.flower}, user {FLOWER_USER}, password {var.flower_password()}
+  Data     {var.path}; delete it to begin anew
+  Stop     Ctrl-C
+
+Ring for {demo.PEOPLE[0]}, from another terminal:
+
+{demo.curl(api, key)}
+
+A token to connect as her: {token}
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""What holds between files: queues, time-outs, bells, sizes, dependencies, settings."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from honcho.environ import parse_procfile
+from pydantic import AliasChoices
+
+import celeryconfig
+from channels.registry import CHANNELS
+from models.settings import VISIBILITY_TIMEOUT, Settings, _environment_names
+from tests.databases import ROOT
+from workers import jobs
+from workers.app import app
+from workers.tasks import DELIVER_TASKS
+
+QUEUES = {queue.name for queue in celeryconfig.task_queues}
+PROCFILES = ("Procfile", "Procfile.dev")
+
+
+def processes(procfile: str) -> dict[str, str]:
+    return dict(parse_procfile((ROOT / procfile).read_text()).processes)
+
+
+def modules(*packages: str) -> Iterator[tuple[str, ast.Module]]:
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
+
+
+# Queues and processes
+
+
+@pytest.mark.parametrize("procfile", PROCFILES)
+def test_every_queue_is_served_by_exactly_one_kind_of_process(procfile: str):
+    served = [
+        queue
+        for line in processes(procfile).values()
+        for queues in re.findall(r" -Q (\S+)", line)
+        for queue in queues.split(",")
+    ]
+    assert sorted(served) == sorted(QUEUES)
+
+
+def test_every_channel_has_a_queue():
+    assert {spec.queue for spec in CHANNELS.values()} <= QUEUES
+
+
+def test_development_runs_the_processes_of_production():
+    production = processes("Procfile")
+    del production["release"]
+    development = processes("Procfile.dev")
+    assert {name: development.get(name) for name in production} == production
+    assert set(development) - set(production) == {"redis", "lab"}
+
+
+# Bells
+
+
+def test_every_bell_names_a_task_and_a_queue_that_exist(monkeypatch: pytest.MonkeyPatch):
+    rung: list[tuple[str, str]] = []
+
+    def ring(task: str, _args: list[str], queue: str) -> bool:
+        rung.append((task, queue))
+        return True
+
+    monkeypatch.setattr(jobs, "_ring", ring)
+    jobs.ring_expand(uuid4())
+    jobs.ring_publish()
+    for channel, spec in CHANNELS.items():
+        jobs.ring_deliver(channel, spec.queue)
+    rung += [(entry["task"], entry["options"]["queue"]) for entry in celeryconfig.beat_schedule.values()]
+    ours = {name for name in app.tasks if not name.startswith("celery.")}
+    assert {task for task, _ in rung} == ours
+    assert {queue for _, queue in rung} == QUEUES
+    assert set(DELIVER_TASKS) == set(CHANNELS)
+
+
+def calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """The methods that are called, with their lines."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield node.func.attr, node.lineno
+
+
+def test_only_jobs_rings():
+    # No task is called by what Celery gives it: apply_async, delay, retry.
+    ringing = {
+        (path, name)
+        for path, tree in modules("web", "workers")
+        for name, _ in calls(tree)
+        if name in ("send_task", "apply_async", "delay", "retry")
+    }
+    assert ringing == {("workers/jobs.py", "send_task")}
+
+
+def test_no_bell_is_put_off():
+    arguments = [
+        f"{path}:{node.lineno}"
+        for path, tree in modules("web", "workers")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg in ("countdown", "eta")
+    ]
+    assert arguments == []
+
+
+# Time
+
+
+def test_a_send_ends_before_its_lease_and_a_lease_before_the_broker_repeats_the_bell():
+    usual = Settings.from_env({})
+    assert 2 * usual.provider_timeout < usual.lease < VISIBILITY_TIMEOUT
+    assert celeryconfig.VISIBILITY_TIMEOUT == VISIBILITY_TIMEOUT
+    assert celeryconfig.broker_transport_options["visibility_timeout"] == VISIBILITY_TIMEOUT
+
+
+def test_the_models_are_told_the_time():
+    clocks = [
+        f"{path}:{node.lineno}"
+        for path, tree in modules("models")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node) in ("datetime.now", "datetime.utcnow", "datetime.today", "time.time", "func.now")
+    ]
+    assert clocks == []
+
+
+# Sizes
+
+
+def test_no_file_has_outgrown_its_subject():
+    sizes = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for package in ("web", "workers", "channels", "models", "lab")
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert {path: lines for path, lines in sizes.items() if lines > 300} == {}
+
+
+# Documents
+
+
+def required(path: Path) -> set[str]:
+    """The distributions that a requirements file asks for, without extras, versions and markers."""
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    return {re.split(r"[\[<>=!~; ]", line, maxsplit=1)[0] for line in lines if line and not line.startswith("-")}
+
+
+def first_column(document: str) -> set[str]:
+    """What stands in `code` in the first column of the document's tables."""
+    rows = re.findall(r"^\| (`[^|]+) \|", (ROOT / document).read_text(), re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_every_dependency_has_its_reason():
+    wanted = required(ROOT / "requirements.in") | required(ROOT / "requirements-dev.in")
+    assert first_column("docs/dependencies.md") == wanted
+
+
+def test_the_readme_tells_every_setting_and_its_default():
+    assert first_column("README.md") == _environment_names()
+    told = dict(re.findall(r"^\| `(\w+)`[^|]* \| `([^`|]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE))
+    for field in Settings.model_fields.values():
+        alias = field.validation_alias
+        name = str(alias.choices[0] if isinstance(alias, AliasChoices) else alias)
+        if isinstance(field.default, str | int | float | Path) and field.default != "":
+            assert told[name] == str(field.default)
