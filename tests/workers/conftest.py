@@ -6,7 +6,7 @@ import pytest
 
 from channels.registry import CHANNELS
 from tests.factories import NOW, create_tenant
-from tests.workers.scripted import ScriptedChannel
+from tests.workers.scripted import ScriptedChannel, ScriptedPublisher
 from workers.runtime import Runtime
 
 
@@ -30,7 +30,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def run(engine, clock) -> Runtime:
-    """A runtime with scripted channels in both modes."""
+    """A runtime with scripted channels in both modes, and a scripted publisher."""
     create_tenant(engine)
     channels = {mode: {name: ScriptedChannel(name) for name in CHANNELS} for mode in ("live", "test")}
-    return Runtime(engine=engine, channels=channels, lease=60.0, now=clock, rng=lambda: 1.0)
+    publisher = ScriptedPublisher()
+    return Runtime(engine=engine, channels=channels, lease=60.0, publisher=publisher, now=clock, rng=lambda: 1.0)

@@ -1,10 +1,11 @@
-"""A channel that does as it is told."""
+"""A channel and a publisher that do as they are told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from channels.base import Message
+from channels.events import Group
 from models.lifecycle import Outcome, Sent
 
 
@@ -25,6 +26,27 @@ class ScriptedChannel:
             raise error
         self.sent += batch
         return [self.script.pop(0) if self.script else Sent() for _ in batch]
+
+    def close(self) -> None:
+        pass
+
+
+class ScriptedPublisher:
+    """Keeps what it is given; raises `error` as long as one is set."""
+
+    def __init__(self) -> None:
+        self.messages: list[list[Group]] = []
+        self.error: Exception | None = None
+
+    def publish(self, groups: Sequence[Group]) -> int:
+        if self.error is not None:
+            raise self.error
+        self.messages.append(list(groups))
+        return 1
+
+    def heard(self) -> list[tuple[str, str, int]]:
+        """(room, event, seq) of all that was published, in order."""
+        return [(room, g.event, seq) for groups in self.messages for g in groups for room, seq in g.rooms]
 
     def close(self) -> None:
         pass
