@@ -1,0 +1,198 @@
+"""What operators type."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from models.db import connect, read
+from models.ledger.people import find_api_key
+from models.tables import deliveries, meta
+from tests.databases import ROOT
+from tests.factories import create_settings, create_users, expand_all
+from tests.web.callers import Caller
+from tests.web.test_dead_letters import Failure, kill
+from web.app import create_app
+from web.auth import Authenticator, JwtKeys
+from web.context import utc_now
+
+
+@pytest.fixture
+def run(app):
+    """Run a command. Returns its output; with --json, what it says. A failure is one line that begins with Error."""
+    runner = app.test_cli_runner()
+
+    def run(*words: str, fails: bool = False):
+        result = runner.invoke(args=list(words))
+        if fails:
+            assert result.exit_code in (1, 2), result.output
+            last = result.output.strip().splitlines()[-1]
+            assert last.startswith("Error: ")
+            assert "Traceback" not in result.output
+            return last
+        assert result.exit_code == 0, result.output
+        return json.loads(result.output) if "--json" in words else result.output.strip()
+
+    return run
+
+
+def test_a_tenant_is_created_once(run):
+    assert run("tenants", "create", "demo", "--json") == {"tenant": "demo", "created": True}
+    assert run("tenants", "create", "demo") == "demo exists already"
+    assert "letters" in run("tenants", "create", "a/b", fails=True)
+
+
+def test_a_key_is_printed_once_listed_by_its_prefix_and_revoked(run, engine, tenant):
+    key = run("keys", "create", "--tenant", tenant, "--mode", "test", "--name", "shop")
+    with read(engine) as connection:
+        assert find_api_key(connection, key)[1] == "test"
+    other = run("keys", "create", "--tenant", tenant, "--name", "other", "--json")
+    assert (other["mode"], other["tenant"]) == ("live", tenant)
+    [newest, first] = run("keys", "list", "--tenant", tenant, "--json")
+    assert key.startswith(first["prefix"])
+    assert (first["name"], first["revoked_at"]) == ("shop", None)
+    text = run("keys", "list", "--tenant", tenant)
+    assert newest["prefix"] in text
+    assert key not in text
+    run("keys", "revoke", first["prefix"], "--tenant", tenant)
+    with read(engine) as connection:
+        assert find_api_key(connection, key) is None
+    assert "flask keys list" in run("keys", "revoke", "ck_live_nothing", "--tenant", tenant, fails=True)
+    assert "flask tenants create" in run("keys", "create", "--tenant", "nobody", "--name", "x", fails=True)
+
+
+def test_a_token_opens_what_it_was_made_for(run, settings, engine, tenant):
+    doors = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
+    assert doors.user(run("token", "--user", "alice", "--tenant", tenant)).id == "alice"
+    assert doors.service(run("token", "--service", "shop", "--tenant", tenant)).id == "shop"
+    assert doors.operator(run("token", "--operator", "ops")).tenant == "*"
+    short = run("token", "--user", "alice", "--tenant", tenant, "--lifetime", "30s", "--json")
+    assert short["expires_in"] == 30
+    assert doors.user(short["token"]).expires_at - datetime.now(UTC) <= timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--tenant", "acme"], "exactly one"),
+        (["--user", "a", "--operator", "b", "--tenant", "acme"], "exactly one"),
+        (["--user", "a"], "--tenant"),
+        (["--user", "a", "--tenant", "nobody"], "flask tenants create nobody"),
+        (["--user", "a\nb", "--tenant", "acme"], "printable"),
+        (["--user", "a", "--tenant", "acme", "--lifetime", "25h"], "at most 24h"),
+        (["--user", "a", "--tenant", "acme", "--lifetime", "0"], "at most 24h"),
+        (["--user", "a", "--tenant", "acme", "--lifetime", "soon"], "at most 24h"),
+    ],
+)
+def test_a_token_that_cannot_be_made(run, tenant, words, says):
+    assert says in run("token", *words, fails=True)
+
+
+def test_without_a_signing_key_the_way_to_one_is_told(tmp_path, engine, tenant):
+    url = engine.url.render_as_string(hide_password=False)
+    settings = create_settings(tmp_path, DATABASE_URL=url)
+    settings.jwks_file.write_text('{"keys": []}')
+    result = create_app(settings).test_cli_runner().invoke(args=["token", "--operator", "ops"])
+    assert "flask jwks create" in result.output
+    made = create_app(settings).test_cli_runner().invoke(args=["jwks", "create"])
+    settings.jwks_file.write_text(made.output)
+    result = create_app(settings).test_cli_runner().invoke(args=["token", "--operator", "ops"])
+    assert result.exit_code == 0
+
+
+@pytest.fixture
+def dead(service: Caller, engine):
+    create_users(engine, ["alice", "bob"], email=True, device=True)
+    notification = service.send(audience={"tenant": True}).json["id"]
+    expand_all(engine, UUID(notification), utc_now())
+    kill(engine, "email", Failure.PROVIDER_DOWN)
+    kill(engine, "push", Failure.BAD_REQUEST)
+    return notification
+
+
+def test_dead_letters_are_listed_and_counted(run, dead):
+    everything = run("dead", "list", "--json")
+    assert everything["counts"] == {"bad_request": 2, "provider_down": 2}
+    assert {letter["notification_id"] for letter in everything["data"]} == {dead}
+    text = run("dead", "list", "--failure", "bad_request")
+    assert text.splitlines()[-1] == "2 bad_request"
+    assert "alice@example.test" not in text
+    assert run("dead", "list", "--tenant", "nobody") == "no dead letters"
+    assert len(run("dead", "list", "--channel", "email", "--limit", "1", "--json")["data"]) == 1
+
+
+def test_dead_letters_are_redriven(run, dead, engine, bells):
+    bells.clear()
+    assert run("dead", "redrive", "--channel", "email", "--limit", "1", "--json") == {"redriven": 1}
+    assert bells == [("deliver email", [])]
+    assert run("dead", "redrive", "--tenant", "acme", "--notification", dead) == "3 redriven"
+    assert run("dead", "redrive") == "0 redriven"
+    with read(engine) as connection:
+        assert set(connection.execute(select(deliveries.c.state)).scalars()) == {"pending"}
+
+
+def test_a_bad_filter_is_refused(run):
+    run("dead", "list", "--channel", "fax", fails=True)
+    run("dead", "redrive", "--notification", "x", fails=True)
+
+
+def test_a_new_epoch(run, engine):
+    with read(engine) as connection:
+        old = connection.execute(select(meta.c.value)).scalar_one()
+    assert run("log", "new-epoch", "--json")["epoch"] != old
+
+
+def test_an_empty_database_is_found_and_filled(tmp_path, engine):
+    if engine.dialect.name != "sqlite":
+        pytest.skip("creates its own database, of the embedded kind")
+    runner = create_app(create_settings(tmp_path)).test_cli_runner()
+    missing = runner.invoke(args=["db", "check"])
+    assert (missing.exit_code, missing.output) == (
+        1,
+        "Error: the database has no schema, this code needs 0001: run flask db upgrade\n",
+    )
+    early = runner.invoke(args=["tenants", "create", "demo"])
+    assert early.exit_code == 1
+    assert "flask db upgrade" in early.output
+    for _ in range(2):
+        assert runner.invoke(args=["db", "upgrade"]).output == "schema 0001\n"
+    assert runner.invoke(args=["db", "check", "--json"]).output == '{"schema": "0001"}\n'
+    assert runner.invoke(args=["tenants", "create", "demo"]).exit_code == 0
+
+
+def test_a_database_that_is_away_is_one_line(tmp_path):
+    settings = create_settings(tmp_path, DATABASE_URL="postgresql+psycopg://x:secret@127.0.0.1:1/x")
+    result = create_app(settings).test_cli_runner().invoke(args=["db", "check"])
+    assert result.exit_code == 1
+    assert "check DATABASE_URL" in result.output
+    assert "secret" not in result.output
+
+
+@pytest.mark.slow
+def test_the_command_line_itself(tmp_path, database_url):
+    """The real `flask`, from the outside: it works, and a bad setting is a list and no traceback."""
+    environ = {**os.environ, "DATABASE_URL": database_url, "CARILLON_VAR": str(tmp_path)}
+
+    def flask(*words: str, **other: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "flask", "--app", "web.app", *words]
+        return subprocess.run(command, cwd=ROOT, env=environ | other, capture_output=True, text=True, check=False)
+
+    assert json.loads(flask("tenants", "create", "demo", "--json").stdout)["created"] is True
+    bad = flask("tenants", "create", "demo", PORT="many", CARILLON_LAESE="1")
+    assert bad.returncode != 0
+    assert "Traceback" not in bad.stderr
+    assert "PORT" in bad.stderr
+    assert "CARILLON_LAESE" in bad.stderr
+
+
+def test_an_upgrade_touches_nothing_that_is_there(run, engine, tenant):
+    assert run("db", "upgrade") == "schema 0001"
+    with connect(engine.url.render_as_string(hide_password=False)).connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM tenants").scalar_one() == 1

@@ -1,0 +1,244 @@
+"""/openapi.json and the application are one: every route, and every status that a route can answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from openapi_spec_validator import validate
+
+from models.catalogue import store
+from tests import factories
+from tests.factories import create_settings, expand_all
+from tests.web import contract
+from tests.web.callers import BODY, Caller, body
+from web.app import create_app
+from web.auth import Principal
+from web.context import utc_now
+from web.limits import Limit, Limiter
+
+MEMBERS = {"users": ["alice"]}
+EVENT = {"audience": {"users": ["alice"]}, "type": "stream:data", "data": {"n": 1}}
+# One good request for each operation; {n} is a notification, {d} a device.
+GOOD: dict[tuple[str, str], tuple[str, object]] = {
+    ("POST", "/v1/notifications"): ("/v1/notifications", BODY),
+    ("POST", "/v1/notifications/bulk"): ("/v1/notifications/bulk", {"items": [BODY]}),
+    ("GET", "/v1/notifications"): ("/v1/notifications", None),
+    ("GET", "/v1/notifications/{notification}"): ("/v1/notifications/{n}", None),
+    ("GET", "/v1/notifications/{notification}/deliveries"): ("/v1/notifications/{n}/deliveries", None),
+    ("DELETE", "/v1/notifications/{notification}"): ("/v1/notifications/{n}", None),
+    ("PUT", "/v1/users/{user}"): ("/v1/users/alice", {"locale": "de"}),
+    ("GET", "/v1/users/{user}"): ("/v1/users/alice", None),
+    ("PUT", "/v1/users/{user}/devices"): ("/v1/users/alice/devices", {"token": "t"}),
+    ("GET", "/v1/users/{user}/devices"): ("/v1/users/alice/devices", None),
+    ("DELETE", "/v1/users/{user}/devices/{device}"): ("/v1/users/alice/devices/{d}", None),
+    ("DELETE", "/v1/users/{user}"): ("/v1/users/alice", None),
+    ("PUT", "/v1/topics/{topic}/members"): ("/v1/topics/news/members", MEMBERS),
+    ("DELETE", "/v1/topics/{topic}/members"): ("/v1/topics/news/members", MEMBERS),
+    ("GET", "/v1/dead-letters"): ("/v1/dead-letters", None),
+    ("POST", "/v1/dead-letters/redrive"): ("/v1/dead-letters/redrive", {}),
+    ("GET", "/v1/events"): ("/v1/events", None),
+    ("GET", "/v1/events/head"): ("/v1/events/head", None),
+    ("POST", "/v1/acks"): ("/v1/acks", {"up_to_seq": 1}),
+    ("POST", "/v1/events"): ("/v1/events", EVENT),
+    ("GET", "/v1/event-types"): ("/v1/event-types", None),
+    ("GET", "/v1/event-types.ts"): ("/v1/event-types.ts", None),
+    ("PUT", "/v1/event-types/{name}"): ("/v1/event-types/invoice:paid", {"title": "An invoice was paid"}),
+    ("GET", "/v1/event-types/{name}"): ("/v1/event-types/invoice:paid", None),
+    ("DELETE", "/v1/event-types/{name}"): ("/v1/event-types/invoice:paid", None),
+    ("GET", "/api/polling/{tenant}/events"): ("/api/polling/acme/events", None),
+    ("POST", "/api/polling/{tenant}/events/acknowledge"): (
+        "/api/polling/acme/events/acknowledge",
+        {"eventIds": ["user:alice:1"]},
+    ),
+}
+# What users' tokens open; services' keys open the rest.
+USERS = {
+    ("GET", "/v1/events"),
+    ("GET", "/v1/events/head"),
+    ("POST", "/v1/acks"),
+    ("GET", "/api/polling/{tenant}/events"),
+    ("POST", "/api/polling/{tenant}/events/acknowledge"),
+}
+# Requests for what does not exist.
+ABSENT = {
+    ("GET", "/v1/notifications/{notification}"): f"/v1/notifications/{uuid4()}",
+    ("GET", "/v1/notifications/{notification}/deliveries"): f"/v1/notifications/{uuid4()}/deliveries",
+    ("DELETE", "/v1/notifications/{notification}"): f"/v1/notifications/{uuid4()}",
+    ("GET", "/v1/users/{user}"): "/v1/users/nobody",
+    ("DELETE", "/v1/users/{user}"): "/v1/users/nobody",
+    ("GET", "/v1/users/{user}/devices"): "/v1/users/nobody/devices",
+    ("DELETE", "/v1/users/{user}/devices/{device}"): "/v1/users/nobody/devices/x",
+    ("POST", "/v1/dead-letters/redrive"): "/v1/dead-letters/redrive",
+    ("GET", "/v1/event-types/{name}"): "/v1/event-types/no:such",
+    ("DELETE", "/v1/event-types/{name}"): "/v1/event-types/no:such",
+    ("GET", "/api/polling/{tenant}/events"): "/api/polling/umbra/events",
+    ("POST", "/api/polling/{tenant}/events/acknowledge"): "/api/polling/umbra/events/acknowledge",
+}
+# What such a request has to say.
+SAID = {
+    ("POST", "/v1/dead-letters/redrive"): {"notification_id": "x"},
+    ("POST", "/api/polling/{tenant}/events/acknowledge"): {"eventIds": []},
+}
+LONG_USER = "/v1/users/" + "a" * 200
+UNREADABLE = {
+    "{user}": LONG_USER,
+    "{user}/devices": f"{LONG_USER}/devices",
+    "{user}/devices/{device}": f"{LONG_USER}/devices/x",
+}
+
+
+@pytest.fixture
+def spec(app):
+    return app.test_client().get("/openapi.json").json
+
+
+def test_the_document_is_valid_openapi(spec):
+    assert spec["openapi"].startswith("3.1")
+    validate(spec)
+
+
+def test_every_route_is_described_and_nothing_else(app, spec):
+    routes = {
+        (method, contract.template(rule.rule))
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith(("/v1/", "/api/"))
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    assert routes == set(contract.operations(spec)) == set(GOOD)
+
+
+def test_every_operation_says_who_may_call_it_and_what_it_is(spec):
+    for where, operation in contract.operations(spec).items():
+        assert operation["security"], where
+        assert operation["summary"].endswith("."), where
+        assert {"401", "403", "429", "503"} <= set(operation["responses"]), where
+        for name, response in operation["responses"].items():
+            usual = "text/plain" if where[1].endswith(".ts") else "application/json"
+            kind = "application/problem+json" if name == "default" or name >= "400" else usual
+            assert set(response["content"]) == {kind}, (where, name)
+        if "requestBody" in operation:
+            assert {"400", "413", "415", "422"} <= set(operation["responses"]), where
+
+
+def test_every_reference_leads_somewhere(spec):
+    def references(value):
+        if isinstance(value, dict):
+            yield from ([value["$ref"]] if "$ref" in value else [])
+            for item in value.values():
+                yield from references(item)
+        elif isinstance(value, list):
+            for item in value:
+                yield from references(item)
+
+    names = {reference.removeprefix("#/components/schemas/") for reference in references(spec)}
+    assert names <= set(spec["components"]["schemas"])
+
+
+def filled(document, notification: str, device: str) -> dict[tuple[str, str], tuple[str, object]]:
+    return {w: (p.replace("{n}", notification).replace("{d}", device), d) for w, (p, d) in document.items()}
+
+
+def everywhere(good, service: Caller, user: Caller) -> None:
+    """Make every good request."""
+    for (method, where), (path, document) in good.items():
+        (user if (method, where) in USERS else service).ask(method, path, document)
+
+
+def spoil(method: str, where: str, path: str, document: object, caller: Caller) -> None:
+    """Make the request with everything wrong that can be wrong with it."""
+    if document is not None:
+        caller.ask(method, path, b"{")
+        caller.ask(method, path, {"unknown": 1})
+        caller.ask(method, path, b'"' + b"x" * (2 * 1024 * 1024) + b'"')
+        for kind in (None, "image/png"):
+            headers = {"Authorization": f"Bearer {caller.token}"}
+            caller.client.open(path, method=method, headers=headers, data="x", content_type=kind)
+    elif method == "GET":
+        caller.get(f"{path}?limit=0")
+    if "{user}" in where:
+        caller.ask(method, UNREADABLE[where.removeprefix("/v1/users/")], document)
+    if "{name}" in where:
+        caller.ask(method, "/v1/event-types/" + "a" * 200, document)
+    if "{topic}" in where:
+        caller.ask(method, "/v1/topics/no%20name/members", document)
+
+
+def other_app(directory: Path, **environ: str) -> Any:
+    app = create_app(create_settings(directory, **environ))
+    app.test_client_class = contract.ContractClient
+    return app.test_client()
+
+
+def test_every_status_that_is_promised_is_given(
+    app, spec, settings, engine, service, trial, alice, client, tmp_path, monkeypatch
+):
+    """Provoke each; the client checks each answer against its schema as it comes."""
+    contract.seen.clear()
+    service.put("/v1/users/alice", {})
+    device = service.put("/v1/users/alice/devices", {"token": "t"}).json["id"]
+    notification = service.send().json["id"]
+    expand_all(engine, UUID(notification), utc_now())
+    good = filled(GOOD, notification, device)
+
+    # What is refused, before the good requests delete what they ask for.
+    everywhere(good, Caller(client, ""), Caller(client, ""))
+    everywhere(good, alice, service)
+    for (method, where), (path, document) in good.items():
+        spoil(method, where, path, document, alice if (method, where) in USERS else service)
+    for (method, where), path in ABSENT.items():
+        caller = alice if (method, where) in USERS else service
+        caller.ask(method, path, SAID.get((method, where)))
+    service.send(key="a b")
+    everywhere(good, service, alice)
+    service.delete(f"/v1/notifications/{notification}")
+    monkeypatch.setattr(store, "MOST_TYPES", 0)
+    service.put("/v1/event-types/one:more", {"title": "One more"})
+
+    # Without a lab, without a database, without tokens in the bucket.
+    without_lab = other_app(
+        tmp_path, DATABASE_URL=engine.url.render_as_string(hide_password=False), CARILLON_LAB_URL=""
+    )
+    for path, document in (("/v1/notifications", BODY), ("/v1/notifications/bulk", {"items": [BODY]})):
+        Caller(without_lab, trial.token).post(path, document)
+    without_database = other_app(tmp_path, DATABASE_URL="postgresql+psycopg://x@127.0.0.1:1/x")
+    everywhere(good, Caller(without_database, service.token), Caller(without_database, alice.token))
+    empty = Limiter(settings.redis_url, dict.fromkeys(("service", "user", "operator"), Limit(rate=0.001, burst=1)))
+    monkeypatch.setattr(app.extensions["carillon"].limiter, "take", empty.take)
+    for _ in range(2):
+        everywhere(good, service, alice)
+
+    promised = {
+        (method, where, int(status))
+        for (method, where), operation in contract.operations(spec).items()
+        for status in operation["responses"]
+        if status != "default"
+    }
+    assert sorted(contract.seen - promised) == []
+    assert sorted(promised - contract.seen) == []
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/notifications/a/b/c", "/v2/notifications", "/"])
+def test_what_is_not_there_is_a_problem_too(service, path):
+    missing = service.get(path)
+    assert (missing.status_code, missing.json["code"]) == (404, "not_found")
+
+
+def test_a_wrong_method_is_told_the_right_ones(service):
+    refused = service.put("/v1/notifications", body())
+    assert (refused.status_code, refused.json["code"]) == (405, "method_not_allowed")
+    assert {"GET", "POST"} <= {method.strip() for method in refused.headers["Allow"].split(",")}
+
+
+def test_a_token_is_valid_for_as_long_as_it_says(settings, client, tenant):
+    short = factories.create_token(settings, lifetime=timedelta(seconds=-60))
+    refused = Caller(client, short).get("/v1/events")
+    assert (refused.status_code, refused.json["code"]) == (401, "token_expired")
+    assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+
+
+def test_the_principal_never_prints_a_token(api_key):
+    assert api_key not in repr(Principal("service", "acme", api_key[:16], "live", None))

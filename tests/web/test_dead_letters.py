@@ -1,0 +1,115 @@
+"""Dead letters: seen, filtered, sent again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from models.db import write
+from models.ledger.claim import claim, record
+from models.lifecycle import Failure, State, Transition
+from models.retry import RetryPolicy
+from models.tables import deliveries
+from tests.factories import create_users, expand_all
+from tests.web.callers import Caller
+from web.context import utc_now
+
+POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
+
+
+def kill(engine, channel: str, failure: Failure) -> None:
+    now = utc_now()
+    dead = Transition(State.DEAD, 1, failure=failure, reason="it is dead")
+    with write(engine) as connection:
+        batch = claim(connection, channel, POLICY, 1000, 60, now)
+        record(connection, batch.lease, [(c.id, dead) for c in batch.ready], now)
+
+
+@pytest.fixture
+def dead(service, engine):
+    """Three people's mails are dead of the provider, their pushes of bad requests."""
+    create_users(engine, ["alice", "bob", "carol"], email=True, device=True)
+    notification = service.send(audience={"tenant": True}).json["id"]
+    expand_all(engine, UUID(notification), utc_now())
+    kill(engine, "email", Failure.PROVIDER_DOWN)
+    kill(engine, "push", Failure.BAD_REQUEST)
+    return notification
+
+
+def letters(caller: Caller, query: str = "") -> list[dict]:
+    return caller.get(f"/v1/dead-letters{query}").json["data"]
+
+
+def test_dead_letters_are_listed_filtered_and_paged(service, dead):
+    assert [(d["channel"], d["failure"]) for d in letters(service)].count(("email", "provider_down")) == 3
+    assert len(letters(service, "?failure=bad_request")) == len(letters(service, "?channel=push")) == 3
+    assert letters(service, "?channel=push&failure=provider_down") == []
+    [one] = letters(service, "?limit=1")
+    assert (one["notification_id"], one["reason"], one["state"]) == (dead, "it is dead", "dead")
+    assert [a["reason"] for a in one["failed_attempts"]] == ["it is dead"]
+    after, seen = "", []
+    while True:
+        page = service.get(f"/v1/dead-letters?limit=4{after}").json
+        seen += [d["id"] for d in page["data"]]
+        if not page["page"]["has_more"]:
+            break
+        after = f"&after={page['page']['next']}"
+    assert len(set(seen)) == 6
+
+
+@pytest.mark.parametrize(
+    ("filters", "number"),
+    [({}, 6), ({"failure": "provider_down"}, 3), ({"channel": "push"}, 3), ({"channel": "in_app"}, 0)],
+)
+def test_a_redrive_takes_what_meets_every_filter(service, dead, bells, filters, number):
+    bells.clear()
+    answer = service.post("/v1/dead-letters/redrive", filters)
+    assert answer.json == {"redriven": number, "remaining": False}
+    assert len(letters(service)) == 6 - number
+    rung = [filters["channel"]] if "channel" in filters else ["in_app", "push", "email"]
+    assert [task for task, _ in bells] == ([f"deliver {channel}" for channel in rung] if number else [])
+
+
+def test_a_redrive_of_one_notification_or_of_single_letters(service, dead):
+    first = letters(service)[0]["id"]
+    assert service.post("/v1/dead-letters/redrive", {"ids": [first, 10**9]}).json["redriven"] == 1
+    assert service.post("/v1/dead-letters/redrive", {"notification_id": dead}).json["redriven"] == 5
+    assert service.post("/v1/dead-letters/redrive", {"notification_id": dead}).json["redriven"] == 0
+    assert service.post("/v1/dead-letters/redrive", {"notification_id": "x"}).status_code == 404
+
+
+def test_what_has_expired_stays_dead(service, engine, dead):
+    with write(engine) as connection:
+        connection.execute(update(deliveries).values(expires_at=utc_now() - timedelta(seconds=1)))
+    assert service.post("/v1/dead-letters/redrive", {}).json == {"redriven": 0, "remaining": False}
+
+
+def test_a_redrive_of_more_than_a_thousand_says_so(service, engine):
+    notification = service.send(audience={"users": [f"u{n}" for n in range(1000)]}, channels=["in_app"]).json["id"]
+    expand_all(engine, UUID(notification), utc_now())
+    one_more = service.send(audience={"users": ["u1"]}, channels=["in_app"]).json["id"]
+    expand_all(engine, UUID(one_more), utc_now())
+    kill(engine, "in_app", Failure.BAD_REQUEST)
+    kill(engine, "in_app", Failure.BAD_REQUEST)
+    assert service.post("/v1/dead-letters/redrive", {}).json == {"redriven": 1000, "remaining": True}
+    assert service.post("/v1/dead-letters/redrive", {}).json == {"redriven": 1, "remaining": False}
+
+
+def test_nobody_sees_or_moves_the_dead_of_others(service, trial, stranger, alice, dead):
+    ids = [d["id"] for d in letters(service)]
+    for caller in (trial, stranger):
+        assert letters(caller) == []
+        for filters in ({}, {"ids": ids}, {"notification_id": dead}):
+            assert caller.post("/v1/dead-letters/redrive", filters).json["redriven"] == 0
+    assert alice.get("/v1/dead-letters").status_code == 403
+    assert alice.post("/v1/dead-letters/redrive", {}).status_code == 403
+    assert len(letters(service)) == 6
+
+
+@pytest.mark.parametrize("bad", [{"failure": "bad luck"}, {"ids": []}, {"ids": ["1"]}, {"ids": [0]}, {"ids": [2**63]},
+                                 {"ids": [1] * 1001}, {"ids": [True]}, {"tenant": "umbra"}])  # fmt: skip
+def test_a_bad_filter_is_refused(service, bad):
+    assert service.post("/v1/dead-letters/redrive", bad).status_code == 422

@@ -1,0 +1,310 @@
+"""The inbox by HTTP and on the socket: the same operations, answers that tell the state, and bells."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from models import log
+from models.catalogue.schema import faults_of_payload
+from models.catalogue.source import built_in
+from models.db import read
+from models.ledger.claim import claim, record
+from models.lifecycle import State, Transition
+from models.retry import RetryPolicy
+from tests.factories import accept_one, create_tenant, create_users, expand_all
+from tests.web.callers import Caller
+from web import inbox as actions
+from web.auth import Principal
+from web.context import utc_now
+from web.realtime.inbox_events import inbox_events
+from web.realtime.payloads import Refused
+
+ACTIONS = ("read", "unread", "seen", "archive", "unarchive")
+
+
+@pytest.fixture
+def people(engine, tenant):
+    create_users(engine, ["alice", "bob"], device=True)
+
+
+@pytest.fixture
+def bob(client, user_token) -> Caller:
+    return Caller(client, user_token("bob"))
+
+
+@pytest.fixture
+def other_alice(client, settings, engine, user_token) -> Caller:
+    """Somebody of the same name in another tenant."""
+    return Caller(client, user_token("alice", tenant=create_tenant(engine, "umbra")))
+
+
+@pytest.fixture
+def socket(engine):
+    """Says something on the socket of a user; answers with the acknowledgement."""
+    handlers = inbox_events(engine, utc_now)
+
+    def say(event: str, payload=None, user="alice", tenant="acme"):
+        return handlers[event](Principal("user", tenant, user, "live", None), payload)
+
+    return say
+
+
+def notify(engine, *users: str, n: int = 1, **other) -> list[str]:
+    """Notifications in the inboxes of these users, oldest first."""
+    now = utc_now()
+    ids = []
+    for _ in range(n):
+        audience = {"users": [{"id": u} for u in users or ("alice",)]}
+        ids.append(accept_one(engine, now, audience=audience, expires_at=now + timedelta(days=1), **other))
+        expand_all(engine, ids[-1], now)
+    return [str(i) for i in ids]
+
+
+def show_on_devices(engine) -> None:
+    with engine.begin() as connection:
+        batch = claim(connection, "push", RetryPolicy(1, 10, None), 100, 60, utc_now())
+        record(connection, batch.lease, [(c.id, Transition(State.SENT, 1)) for c in batch.ready], utc_now())
+
+
+def heard(engine, room="user:alice") -> list[tuple[str, dict]]:
+    with read(engine) as connection:
+        cursor = log.Cursor(log.epoch(connection), {room: 0})
+        replay = log.read_after(connection, "acme", [room], cursor, utc_now(), limit=1000)
+    return [(e.type, e.data) for e in replay.events if e.data is not None]
+
+
+def ids(page) -> list[str]:
+    return [item["id"] for item in page.json["data"]]
+
+
+def test_a_list_has_pages_newest_first(engine, people, alice):
+    sent = notify(engine, n=5)[::-1]
+    first = alice.get("/v1/inbox?limit=2")
+    assert (ids(first), first.json["page"]) == (sent[:2], {"next": sent[1], "has_more": True})
+    second = alice.get(f"/v1/inbox?limit=2&after={first.json['page']['next']}")
+    third = alice.get(f"/v1/inbox?limit=2&after={second.json['page']['next']}")
+    assert ids(second) + ids(third) == sent[2:]
+    assert third.json["page"] == {"next": None, "has_more": False}
+
+
+def test_an_item_is_what_the_event_brought_and_its_state(engine, people, alice):
+    [n] = notify(engine, title="Hi", category="billing", type="invoice", level="warning", url="https://a.test/")
+    item = alice.get(f"/v1/inbox/{n}").json
+    assert item["id"] == item["notification_id"] == n
+    assert (item["title"], item["message"], item["data"], item["seq"]) == ("Hi", "World", {"n": 1}, 1)
+    assert (item["level"], item["severity"], item["category"], item["type"]) == ("warning",) * 2 + (
+        "billing",
+        "invoice",
+    )
+    assert item["created_at"] == item["timestamp"]
+    assert (item["status"], item["read"], item["seen_at"], item["read_at"]) == ("unread", False, None, None)
+    after = alice.post(f"/v1/inbox/{n}/read", None).json
+    assert (after["status"], after["read"]) == ("read", True)
+    assert after["read_at"] == after["seen_at"]
+    assert alice.post(f"/v1/inbox/{n}/archive", None).json["status"] == "archived"
+    assert alice.get("/v1/inbox").json["data"] == []
+    assert ids(alice.get("/v1/inbox?status=archived")) == [n]
+    assert alice.post(f"/v1/inbox/{n}/unarchive", None).json["status"] == "read"
+    assert alice.post(f"/v1/inbox/{n}/unread", None).json["status"] == "unread"
+
+
+def test_filters(engine, people, alice):
+    [a] = notify(engine, category="billing", level="warning")
+    [b] = notify(engine, type="like")
+    alice.post(f"/v1/inbox/{b}/read", None)
+    for query, expected in {
+        "status=unread": [a],
+        "status=read": [b],
+        "status=all": [b, a],
+        "category=billing": [a],
+        "type=like": [b],
+        "level=warning": [a],
+        "category=billing&status=read": [],
+    }.items():
+        assert ids(alice.get(f"/v1/inbox?{query}")) == expected, query
+    for bad in ("status=gone", "after=x", "limit=0", "limit=201", "categori=x", "level=loud", "category=a%20b"):
+        assert alice.get(f"/v1/inbox?{bad}").status_code == 422, bad
+
+
+def test_counts(engine, people, alice, bob):
+    assert alice.get("/v1/inbox/counts").json == {"unread": 0, "unseen": 0, "total": 0}
+    a, b, _ = notify(engine, "alice", "bob", n=3)
+    alice.post(f"/v1/inbox/{a}/read", None)
+    alice.post(f"/v1/inbox/{b}/seen", None)
+    assert alice.get("/v1/inbox/counts").json == {"unread": 2, "unseen": 1, "total": 3}
+    assert bob.get("/v1/inbox/counts").json == {"unread": 3, "unseen": 3, "total": 3}
+
+
+def test_what_is_not_theirs_is_not_there(engine, people, alice, bob, other_alice, bells):
+    [n] = notify(engine)
+    posts = [("POST", f"/{action}") for action in ACTIONS]
+    for stranger in (bob, other_alice):
+        for method, path in (("GET", ""), ("DELETE", ""), *posts):
+            refused = stranger.ask(method, f"/v1/inbox/{n}{path}")
+            absent = stranger.ask(method, f"/v1/inbox/{uuid4()}{path}")
+            assert refused.status_code == absent.status_code == 404
+            assert refused.json["detail"] == absent.json["detail"]
+    for method, path in (("GET", ""), ("DELETE", ""), *posts):
+        assert alice.ask(method, f"/v1/inbox/not-an-id{path}").status_code == 404
+    assert heard(engine) == []
+    assert bells == []
+
+
+def test_a_change_rings_and_a_repetition_does_not(engine, people, alice, bells):
+    [n] = notify(engine)
+    show_on_devices(engine)
+    assert alice.post(f"/v1/inbox/{n}/read", None).status_code == 200
+    assert bells == [("publish", []), ("deliver push", [])]
+    bells.clear()
+    assert alice.post(f"/v1/inbox/{n}/read", None).status_code == 200
+    assert bells == []
+    assert [name for name, _ in heard(engine)] == ["notification:read", "notification:count"]
+
+
+def test_a_deletion_may_be_repeated(engine, people, alice, bells):
+    [n] = notify(engine)
+    for _ in range(2):
+        assert alice.delete(f"/v1/inbox/{n}").json == {"deleted": True}
+    assert alice.get(f"/v1/inbox/{n}").status_code == 404
+    assert alice.post(f"/v1/inbox/{n}/read", None).status_code == 404
+    assert bells == [("publish", [])]
+    assert [name for name, _ in heard(engine)] == ["notification:deleted", "notification:count"]
+
+
+def test_read_all_and_clear_by_filter(engine, people, alice):
+    [a] = notify(engine, category="billing")
+    [b] = notify(engine, category="social")
+    [c] = notify(engine, category="billing")
+    one = alice.post("/v1/inbox/read-all", {"category": "billing", "up_to": b})
+    assert one.json == {"count": 1, "more": False, "counts": {"unread": 2, "unseen": 2, "total": 3}}
+    assert alice.post("/v1/inbox/seen", {"up_to": b}).json["counts"] == {"unread": 2, "unseen": 1, "total": 3}
+    assert alice.post("/v1/inbox/clear", {"status": "read"}).json["count"] == 1
+    assert alice.post("/v1/inbox/read-all", {}).json["count"] == 2
+    again = alice.post("/v1/inbox/read-all", {})
+    assert again.json == {"count": 0, "more": False, "counts": {"unread": 0, "unseen": 0, "total": 2}}
+    assert ids(alice.get("/v1/inbox")) == [c, b]
+    assert alice.post("/v1/inbox/clear", {}).json["counts"]["total"] == 0
+    assert a not in ids(alice.get("/v1/inbox?status=archived"))
+
+
+def test_what_cannot_be_meant_is_refused(engine, people, alice):
+    notify(engine)
+    for path in ("read-all", "seen", "clear"):
+        for document in ({"up_to": "x"}, {"up_to": 1}, {"unknown": 1}, []):
+            assert alice.post(f"/v1/inbox/{path}", document).status_code == 422
+    assert heard(engine) == []
+
+
+def test_a_very_large_inbox_takes_several_requests(engine, people, alice, monkeypatch):
+    notify(engine, n=5)
+    pages = actions.change_page
+    monkeypatch.setattr(actions, "change_page", lambda *given: pages(*given, 2))
+    monkeypatch.setattr(actions, "PAGES", 2)
+    first = alice.post("/v1/inbox/read-all", {}).json
+    assert (first["count"], first["more"], first["counts"]["unread"]) == (4, True, 1)
+    second = alice.post("/v1/inbox/read-all", {}).json
+    assert (second["count"], second["more"], second["counts"]["unread"]) == (1, False, 0)
+
+
+def test_what_comes_while_all_is_read_stays_unread(engine, people, alice, monkeypatch):
+    notify(engine, n=3)
+    pages = actions.change_page
+    late: list[str] = []
+    monkeypatch.setattr(actions, "change_page", lambda *given: pages(*given, 2))
+    monkeypatch.setattr(actions, "_ring", lambda _changed: late.extend([] if late else notify(engine)))
+    assert alice.post("/v1/inbox/read-all", {}).json["count"] == 3
+    assert ids(alice.get("/v1/inbox?status=unread")) == late
+
+
+# On the socket
+
+
+def test_the_socket_does_the_same(engine, people, socket, alice, bells):
+    a, b, c = notify(engine, n=3)
+    assert socket("notification:read", {"id": a}) == {"count": 1, "counts": {"unread": 2, "unseen": 2, "total": 3}}
+    assert bells == [("publish", [])]
+    assert socket("notification:read", {"notification_id": a})["count"] == 0
+    assert socket("notification:seen", {"up_to": b})["counts"]["unseen"] == 1
+    assert socket("notification:seen", {"ids": [c, str(uuid4())]})["count"] == 1
+    assert socket("notification:archive", {"ids": [a, b]})["counts"]["total"] == 1
+    assert socket("notification:unarchive", {"id": a})["count"] == 1
+    assert socket("notification:unread", {"id": a})["counts"]["unread"] == 2
+    assert socket("notification:read_all", {"up_to": a}) == {
+        "count": 1,
+        "more": False,
+        "counts": {"unread": 1, "unseen": 0, "total": 2},
+    }
+    assert socket("notification:delete", {"id": a})["counts"]["total"] == 1
+    assert socket("notification:count") == {"counts": {"unread": 1, "unseen": 0, "total": 1}}
+    notify(engine)
+    seen = {"count": 1, "more": False, "counts": {"unread": 2, "unseen": 0, "total": 2}}
+    assert socket("notification:seen") == seen
+    assert socket("notification:clear", {"status": "archived"})["count"] == 1
+    assert socket("notification:clear")["counts"]["total"] == 0
+    assert alice.get("/v1/inbox").json["data"] == []
+
+
+def test_mark_read_in_every_form(engine, people, socket):
+    forms = [
+        lambda n: n,
+        lambda n: [n],
+        lambda n: {"ids": [n]},
+        lambda n: {"notification_ids": [n]},
+        lambda n: {"notificationIds": [n]},
+        lambda n: {"notification_id": n, "user_id": "bob"},
+    ]
+    for form, n in zip(forms, notify(engine, "alice", "bob", n=6), strict=True):
+        assert socket("mark_read", form(n))["count"] == 1
+    assert socket("notification:count")["counts"]["unread"] == 0
+    assert socket("notification:count", user="bob")["counts"]["unread"] == 6
+
+
+EVENTS = ("seen", "read", "unread", "archive", "unarchive", "delete")
+
+
+def test_on_the_socket_too_what_is_not_theirs_is_not_there(engine, people, socket, bells):
+    [n] = notify(engine)
+    missing = {"ok": False, "error": {"code": "not_found", "message": "there is no such notification"}}
+    for event in EVENTS:
+        for user, tenant in (("bob", "acme"), ("alice", "umbra"), ("nobody", "acme")):
+            assert socket(f"notification:{event}", {"id": n}, user, tenant) == missing
+        assert socket(f"notification:{event}", {"ids": [str(uuid4())]}) == missing
+    assert heard(engine) == []
+    assert bells == []
+
+
+MALFORMED = [0, "", [], "x", {"id": 7}, {"ids": "x"}, {"ids": [None]}, {"ids": [str(UUID(int=i)) for i in range(1001)]}]
+
+
+def test_a_malformed_payload_is_refused(engine, people, socket):
+    for event in EVENTS:
+        for payload in MALFORMED:
+            with pytest.raises(Refused) as refused:
+                socket(f"notification:{event}", payload)
+            assert refused.value.code == "bad_request"
+
+
+def test_a_mistyped_filter_is_not_taken_for_all(engine, people, socket):
+    notify(engine)
+    for event in ("read_all", "clear", "seen"):
+        for payload in ({"up_to": "x"}, {"up_too": None}, {"up_to": None, "categori": "x"}, "all"):
+            with pytest.raises(Refused):
+                socket(f"notification:{event}", payload)
+    assert heard(engine) == []
+
+
+def test_every_event_is_as_the_catalogue_has_it(engine, people, socket):
+    sent = notify(engine, n=2)
+    for event in ("read", "unread", "seen", "archive", "unarchive", "delete"):
+        socket(f"notification:{event}", {"ids": sent})
+    notify(engine)
+    socket("notification:seen")
+    socket("notification:read_all")
+    socket("notification:clear")
+    events = heard(engine)
+    assert len({name for name, _ in events}) == 8
+    for name, data in events:
+        assert faults_of_payload(built_in()[name].payload, data) == [], name

@@ -1,0 +1,124 @@
+"""How often a caller may ask, and what happens when Redis is away, slow or frozen."""
+
+from __future__ import annotations
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.conftest import redis_process
+from tests.factories import free_port
+from web import limits
+from web.auth import Principal
+from web.limits import Limit, Limiter
+
+
+def principal(name: str = "key", tenant: str = "acme", kind="service") -> Principal:
+    return Principal(kind, tenant, name, "live", None)
+
+
+@pytest.fixture
+def bucket(redis_server):
+    """Makes limiters with one limit for everybody."""
+    made = []
+
+    def make(rate: float, burst: int, url: str = redis_server) -> Limiter:
+        made.append(Limiter(url, dict.fromkeys(("service", "user", "operator"), Limit(rate, burst))))
+        return made[-1]
+
+    yield make
+    for limiter in made:
+        limiter.close()
+
+
+def test_a_burst_is_let_through_and_no_more(bucket):
+    limiter = bucket(rate=0.5, burst=5)
+    verdicts = [limiter.take(principal()) for _ in range(6)]
+    assert [v.allowed for v in verdicts] == [True] * 5 + [False]
+    assert [v.remaining for v in verdicts] == [4, 3, 2, 1, 0, 0]
+    assert verdicts[0].headers() == {"RateLimit-Limit": "5", "RateLimit-Remaining": "4", "RateLimit-Reset": "2"}
+    assert verdicts[-1].headers()["Retry-After"] == "2"
+
+
+def test_tokens_come_back_with_time(bucket):
+    limiter = bucket(rate=20, burst=2)
+    assert [limiter.take(principal()).allowed for _ in range(3)] == [True, True, False]
+    time.sleep(0.12)
+    assert limiter.take(principal()).allowed
+
+
+def test_everyone_has_a_bucket_of_their_own(bucket):
+    limiter = bucket(rate=0.1, burst=1)
+    everyone = [principal(), principal("other"), principal(tenant="umbra"), principal(kind="user")]
+    assert [limiter.take(one).allowed for one in everyone] == [True] * 4
+    assert [limiter.take(one).allowed for one in everyone] == [False] * 4
+
+
+def test_no_token_is_spent_twice(bucket):
+    several = [bucket(rate=0.001, burst=100) for _ in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        verdicts = list(pool.map(lambda n: several[n % 4].take(principal()), range(200)))
+    assert sum(v.allowed for v in verdicts) == 100
+
+
+def test_a_bucket_is_forgotten_when_it_would_be_full(bucket, redis_server):
+    import redis
+
+    bucket(rate=1000, burst=10).take(principal())
+    with redis.Redis.from_url(redis_server) as client:
+        assert 0 < client.pttl("carillon:limit:service:acme:key") < 2000
+
+
+def test_a_wiped_redis_is_no_failure(bucket, redis_server):
+    import redis
+
+    limiter = bucket(rate=1, burst=1)
+    limiter.take(principal())
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()
+        client.script_flush()
+    assert limiter.take(principal()).allowed
+
+
+def test_without_redis_everybody_is_let_through_at_once(bucket):
+    limiter = bucket(rate=1, burst=1, url=f"redis://127.0.0.1:{free_port()}/0")
+    began = time.monotonic()
+    assert [limiter.take(principal()) for _ in range(1000)] == [None] * 1000
+    assert time.monotonic() - began < 0.5
+
+
+def test_a_frozen_redis_slows_one_request_and_not_all(bucket, monkeypatch):
+    monkeypatch.setattr(limits, "PAUSE", 0.5)
+    with redis_process() as (url, process):
+        limiter = bucket(rate=0.1, burst=1, url=url)
+        assert limiter.take(principal()).allowed
+        process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        assert [limiter.take(principal()) for _ in range(100)] == [None] * 100
+        assert time.monotonic() - began < 2 * limits.TIMEOUT + 0.3
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.6)
+        # It is found again, and still knows who has spent what.
+        assert limiter.take(principal()).allowed is False
+
+
+def test_the_caller_is_told(app, service, monkeypatch, bucket):
+    told = service.get("/v1/notifications").headers
+    assert (told["RateLimit-Limit"], told["RateLimit-Remaining"]) == ("1200", "1199")
+    monkeypatch.setattr(app.extensions["carillon"].limiter, "take", bucket(rate=0.1, burst=1).take)
+    assert service.get("/v1/notifications").status_code == 200
+    refused = service.send()
+    assert (refused.status_code, refused.json["code"]) == (429, "rate_limited")
+    assert 0 < int(refused.headers["Retry-After"]) <= 10
+    assert 'carillon_rate_limited_total{scope="service"} 1.0' in service.get("/metrics").text
+
+
+def test_without_redis_the_api_works_unlimited(app, service, monkeypatch, bucket):
+    gone = bucket(rate=1, burst=1, url=f"redis://127.0.0.1:{free_port()}/0")
+    monkeypatch.setattr(app.extensions["carillon"].limiter, "take", gone.take)
+    answers = [service.send() for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [202] * 3
+    assert "RateLimit-Limit" not in answers[0].headers
+    assert "carillon_rate_limiter_skipped_total 3.0" in service.get("/metrics").text

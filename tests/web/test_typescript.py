@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from models.catalogue.event_type import EventType
+from models.catalogue.source import built_in
+from web.typescript import constant_of, render
+
+
+def payload_of(schema: dict[str, Any]) -> str:
+    [line] = re.findall(r'^  "a:b": (.*);$', render([EventType(name="a:b", title="T", payload=schema)]), re.MULTILINE)
+    return line
+
+
+@pytest.mark.parametrize(
+    ("schema", "type_"),
+    [
+        ({}, "{ [member: string]: unknown }"),
+        ({"additionalProperties": False}, "Record<string, never>"),
+        ({"properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}, "{ a: number }"),
+        ({"properties": {"a-b": {}}, "additionalProperties": False}, '{ "a-b"?: unknown }'),
+        ({"properties": {"a": {"enum": ["x", 1, None]}}, "additionalProperties": False}, '{ a?: "x" | 1 | null }'),
+        ({"properties": {"a": {"const": True}}, "additionalProperties": False}, "{ a?: true }"),
+        (
+            {"properties": {"a": {"type": ["string", "integer", "number"]}}, "additionalProperties": False},
+            "{ a?: string | number }",
+        ),
+        (
+            {"properties": {"a": {"type": "array", "items": {"type": "null"}}}, "additionalProperties": False},
+            "{ a?: Array<null> }",
+        ),
+        (
+            {"properties": {"a": {"anyOf": [{"type": "string"}, {"type": "boolean"}]}}, "additionalProperties": False},
+            "{ a?: (string) | (boolean) }",
+        ),
+        (
+            {"$defs": {"i": {"type": "string"}}, "properties": {"a": {"$ref": "#/$defs/i"}}},
+            "{ a?: string; [member: string]: unknown }",
+        ),
+        ({"properties": {"a": True}, "additionalProperties": False}, "{ a?: unknown }"),
+    ],
+)
+def test_a_schema_becomes_a_type(schema, type_):
+    assert payload_of(schema) == type_
+
+
+@pytest.mark.parametrize(
+    ("name", "constant"),
+    [
+        ("notification:read_all", "NOTIFICATION_READ_ALL"),
+        ("member:role-changed", "MEMBER_ROLE_CHANGED"),
+        ("chat:message:sent", "CHAT_MESSAGE_SENT"),
+    ],
+)
+def test_a_name_becomes_a_constant(name, constant):
+    assert constant_of(name) == constant
+
+
+def test_names_that_come_to_one_constant_are_told_apart():
+    text = render([EventType(name=name, title="T") for name in ("a:b-c", "a:b_c", "a:b.c")])
+    assert re.findall(r'^  (A_\w+): "(.*)",$', text, re.MULTILINE) == [
+        ("A_B_C", "a:b-c"),
+        ("A_B_C_2", "a:b.c"),
+        ("A_B_C_3", "a:b_c"),
+    ]
+
+
+def test_a_title_cannot_end_its_comment():
+    text = render([EventType(name="a:b", title="*/ evil(); /*\nmore")])
+    assert "/** * / evil(); /* more */" in text
+
+
+def test_every_built_in_type_has_its_constant_and_its_payload():
+    text = render(built_in().values())
+    for name, type_ in built_in().items():
+        assert f': "{name}",\n' in text
+        assert f'  "{name}": {{' in text
+        part = text.partition("WS_CLIENT_EVENTS")
+        assert (f': "{name}",\n' in part[2]) == (type_.emitted_by == "client")
+    assert text.count("{") == text.count("}")

@@ -1,0 +1,96 @@
+"""Deliveries that ended in failure, and sending them once more."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from channels.registry import CHANNELS
+from models.db import read, write
+from models.ledger.dead import DeadFilter, list_dead, redrive
+from models.ledger.inspect import failed_attempts
+from models.lifecycle import Failure
+from web.api.endpoint import Api
+from web.api.fields import PAGE, ChannelName, FailureName, Limit, NotificationPath, Page, Query, RowId, Strict, View
+from web.api.lookup import DeliveryView, delivery_view, page_of
+from web.auth import Principal
+from web.context import context
+from workers import jobs
+
+api = Api("dead letters", "What could not be delivered, and why.")
+
+AT_ONCE = 1000
+
+
+class DeadLetter(DeliveryView):
+    """A dead delivery."""
+
+    notification_id: str
+
+
+class DeadPage(View):
+    """Dead letters, oldest first."""
+
+    data: list[DeadLetter]
+    page: Page
+
+
+class DeadQuery(Query):
+    """Which dead letters."""
+
+    limit: Limit = PAGE
+    after: RowId | None = Field(None, description="`page.next` of the page before.")
+    failure: FailureName | None = None
+    channel: ChannelName | None = None
+
+
+class RedriveBody(Strict):
+    """Which dead letters to send again: those that meet everything that is given."""
+
+    failure: Annotated[FailureName | None, Field(strict=False)] = None
+    channel: ChannelName | None = None
+    notification_id: str | None = None
+    ids: Annotated[list[RowId] | None, Field(min_length=1, max_length=AT_ONCE)] = None
+
+
+class Redriven(View):
+    """They are pending again, with all their attempts before them."""
+
+    redriven: int
+    remaining: bool = Field(description="There may be more: call again.")
+
+
+@api.declare("GET", "/dead-letters", auth="service", answers={200: DeadPage})
+def list_dead_letters(caller: Principal, query: DeadQuery) -> DeadPage:
+    """List the tenant's dead letters."""
+    which = DeadFilter(tenant_id=caller.tenant, mode=caller.mode, failure=query.failure, channel=query.channel)
+    with read(context().engine) as connection:
+        rows = list_dead(connection, which, after=query.after or 0, limit=query.limit + 1)
+        shown, page = page_of(rows, query.limit)
+        failed = failed_attempts(connection, [row.id for row in shown])
+    letters = [
+        DeadLetter(**delivery_view(row, failed.get(row.id, [])).model_dump(), notification_id=str(row.notification_id))
+        for row in shown
+    ]
+    return DeadPage(data=letters, page=page)
+
+
+@api.declare("POST", "/dead-letters/redrive", auth="service", answers={200: Redriven}, problems=[404])
+def redrive_dead_letters(caller: Principal, body: RedriveBody) -> Redriven:
+    """Send dead letters again, up to 1000 at a time. One that has expired stays dead."""
+    named = body.notification_id
+    which = DeadFilter(
+        tenant_id=caller.tenant,
+        mode=caller.mode,
+        failure=Failure(body.failure) if body.failure else None,
+        channel=body.channel,
+        notification_id=NotificationPath(notification=named).uuid() if named is not None else None,
+        ids=body.ids,
+    )
+    with write(context().engine) as connection:
+        number = redrive(connection, which, context().now(), AT_ONCE)
+    if number:
+        for channel in [body.channel] if body.channel else CHANNELS:
+            jobs.ring_deliver(channel, CHANNELS[channel].queue)
+    return Redriven(redriven=number, remaining=number == AT_ONCE)

@@ -1,0 +1,207 @@
+"""One endpoint, declared once: who may call it, what it takes, what it answers. /openapi.json says the same."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from flask import Response, g, request
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.schema import Schema
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel, ValidationError
+
+from web.api.body import SINGLE, read_json
+from web.auth import AuthError, Principal
+from web.context import context
+from web.problems import Problem, from_validation
+
+Audience = Literal["user", "service", "operator"]
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+SECURITY_SCHEMES: dict[str, Any] = {
+    "service": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": 'An API key (ck_live_… or ck_test_…) or a JWT with aud "carillon:service".',
+    },
+    "user": {"type": "http", "scheme": "bearer", "description": 'A JWT with aud "carillon:client".'},
+    "operator": {"type": "http", "scheme": "bearer", "description": 'A JWT with aud "carillon:operator".'},
+}
+
+_REF = "#/components/schemas/{model}"
+_TEXT = {"schema": {"type": "string"}}
+_NUMBER = {"schema": {"type": "integer"}}
+_LIMITED = {
+    "RateLimit-Limit": {"description": "Requests that may come at once.", **_NUMBER},
+    "RateLimit-Remaining": {"description": "Requests left.", **_NUMBER},
+    "RateLimit-Reset": {"description": "Seconds until all are back.", **_NUMBER},
+}
+_RETRY = {"Retry-After": {"description": "Seconds to wait.", **_NUMBER}}
+_PROBLEM_HEADERS: dict[int | None, dict[str, Any]] = {
+    401: {"WWW-Authenticate": _TEXT},
+    429: {**_LIMITED, **_RETRY},
+    503: _RETRY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A model with a status other than 200 or with headers, or a text."""
+
+    body: BaseModel | str
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Api(APIBlueprint):
+    """The endpoints of one resource."""
+
+    def __init__(self, name: str, about: str, prefix: str = "/v1") -> None:
+        super().__init__(name, __name__, url_prefix=prefix, abp_tags=[Tag(name=name, description=about)])
+
+    def declare(
+        self,
+        method: str,
+        rule: str,
+        *,
+        auth: Audience,
+        answers: Mapping[int, type[BaseModel | str]],
+        problems: Sequence[int] = (),
+        headers: Sequence[str] = (),
+        max_bytes: int = SINGLE,
+    ) -> Callable[[Handler], Handler]:
+        """Declare the decorated function as an endpoint.
+
+        It is called with `caller`, the Principal, and with those of `path`, `query`, `header` and `body` that it names,
+        each an instance of its annotation; it returns a model (200) or an Answer. `answers` and `problems` are the
+        statuses special to it; those that follow from `auth` and from its parameters are added here.
+        """
+
+        def decorate(handler: Handler) -> Handler:
+            inputs = {name: hint for name, hint in get_type_hints(handler).items() if name in _PARSERS}
+
+            @functools.wraps(handler)
+            def view(**path: str) -> Response:
+                caller = _authenticate(auth)
+                _limit(caller)
+                return _respond(handler(caller=caller, **_parse(inputs, path, max_bytes)))
+
+            # We have validated already, and say what is wrong in our own words.
+            view.__delay_validate_request__ = True  # type: ignore[attr-defined]
+            summary, _, description = (inspect.getdoc(handler) or "").partition("\n")
+            responses: dict[Any, Any] = {status: self._answer(model, headers) for status, model in answers.items()}
+            responses |= {status: _problem(status) for status in sorted({*problems, *_implied(inputs)})}
+            # Else flask-openapi3 would describe an error document of its own.
+            responses["default"] = _problem(None)
+            register = getattr(self, method.lower())
+            register(
+                rule,
+                summary=summary,
+                description=description.strip() or summary,
+                security=[{auth: []}],
+                responses=responses,
+                operation_id=handler.__name__,
+            )(view)
+            return handler
+
+        return decorate
+
+    def _answer(self, model: type[BaseModel | str], headers: Sequence[str]) -> dict[str, Any]:
+        described = {"headers": {**_LIMITED, **dict.fromkeys(headers, _TEXT)}}
+        if not issubclass(model, BaseModel):
+            return described | {"content": {"text/plain": _TEXT}}
+        schema = model.model_json_schema(mode="serialization", ref_template=_REF)
+        for name, definition in {**schema.pop("$defs", {}), model.__name__: schema}.items():
+            self.components_schemas[name] = Schema(**definition)
+        return described | {"content": {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}}
+
+
+def _implied(inputs: Mapping[str, Any]) -> set[int]:
+    statuses = {401, 403, 429, 503}
+    if "query" in inputs or ("path" in inputs and _choosy(inputs["path"])):
+        statuses.add(422)
+    if "body" in inputs:
+        statuses |= {400, 413, 415, 422}
+    if "header" in inputs:
+        statuses.add(400)
+    return statuses
+
+
+def _choosy(path: type[BaseModel]) -> bool:
+    """Whether there are texts that will not do for the path."""
+    return any(info.metadata for info in path.model_fields.values())
+
+
+def _problem(status: int | None) -> dict[str, Any]:
+    headers = _PROBLEM_HEADERS.get(status)
+    return {
+        "description": HTTPStatus(status).phrase if status else "Any other error",
+        "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="ProblemDocument")}}},
+        **({"headers": headers} if headers else {}),
+    }
+
+
+def _authenticate(auth: Audience) -> Principal:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise AuthError("token_missing", "send Authorization: Bearer <token>")
+    caller: Principal = getattr(context().authenticator, auth)(token.strip())
+    g.principal = caller
+    return caller
+
+
+def _limit(caller: Principal) -> None:
+    metrics = context().metrics
+    verdict = context().limiter.take(caller)
+    if verdict is None:
+        metrics.unlimited.inc()
+        return
+    g.limit_headers = verdict.headers()
+    if not verdict.allowed:
+        metrics.rate_limited.labels(caller.kind).inc()
+        detail = f"more than {verdict.limit} requests at once; the next one is let through in {verdict.retry_after} s"
+        raise Problem(429, "rate_limited", detail)
+
+
+def _parse(inputs: Mapping[str, type[BaseModel]], path: Mapping[str, str], max_bytes: int) -> dict[str, BaseModel]:
+    try:
+        return {name: _PARSERS[name](model, path, max_bytes) for name, model in inputs.items()}
+    except ValidationError as error:
+        raise from_validation(error) from error
+
+
+def _from_path(model: type[BaseModel], path: Mapping[str, str], _max_bytes: int) -> BaseModel:
+    return model.model_validate(dict(path))
+
+
+def _from_query(model: type[BaseModel], _path: Mapping[str, str], _max_bytes: int) -> BaseModel:
+    return model.model_validate(request.args.to_dict())
+
+
+def _from_header(model: type[BaseModel], _path: Mapping[str, str], _max_bytes: int) -> BaseModel:
+    names = {info.alias or name: name for name, info in model.model_fields.items()}
+    try:
+        return model.model_validate({name: request.headers[name] for name in names if name in request.headers})
+    except ValidationError as error:
+        problem = from_validation(error)
+        raise Problem(400, "invalid_header", problem.detail, errors=problem.errors) from error
+
+
+def _from_body(model: type[BaseModel], _path: Mapping[str, str], max_bytes: int) -> BaseModel:
+    return model.model_validate(read_json(max_bytes))
+
+
+_PARSERS = {"path": _from_path, "query": _from_query, "header": _from_header, "body": _from_body}
+
+
+def _respond(result: BaseModel | str | Answer) -> Response:
+    answer = result if isinstance(result, Answer) else Answer(result)
+    headers = dict(answer.headers)
+    if isinstance(answer.body, str):
+        return Response(answer.body, answer.status, headers, mimetype="text/plain")
+    return Response(answer.body.model_dump_json(), answer.status, headers, mimetype="application/json")

@@ -1,0 +1,135 @@
+"""The event log by polling, and acknowledgements by HTTP: the same cursor and the same effect as on the socket."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from models import log
+from models.db import read, write
+from models.ledger.acknowledge import acknowledge
+from web.api.body import LARGEST_NUMBER
+from web.api.endpoint import Api
+from web.api.fields import LONGEST_PAGE, Limit, Moment, Query, Strict, View
+from web.auth import Principal
+from web.context import context
+from web.problems import invalid
+from web.realtime.render import render
+
+api = Api("events", "What a client hears, for clients without a socket.")
+
+# What clients of the polling kind use by default; a waiting message is found at the next poll.
+POLL_INTERVAL_MS = 10_000
+
+
+class EventView(View):
+    """One event, named and filled as on the socket."""
+
+    event: str
+    room: str
+    seq: int
+    created_at: Moment
+    payload: dict[str, Any]
+
+
+class EventPage(View):
+    """What was missed, oldest first in each room.
+
+    `complete` false: some of it is gone, fetch the state anew. `more`: ask again at once, with the cursor given here.
+    """
+
+    data: list[EventView]
+    cursor: str
+    complete: bool
+    more: bool
+    poll_interval_ms: int
+
+
+class HeadView(View):
+    """The position of a client that has missed nothing."""
+
+    epoch: str
+    cursor: str
+
+
+class EventsQuery(Query):
+    """From where on."""
+
+    cursor: str | None = Field(None, max_length=4096, description="Where the last answer ended; none to begin now.")
+    limit: Limit = LONGEST_PAGE
+
+
+class AckBody(Strict):
+    """What is on the screen: single notifications, everything up to a number in the user's room, or both."""
+
+    ids: Annotated[list[str] | None, Field(max_length=1000)] = None
+    up_to_seq: int | None = Field(None, ge=0, le=LARGEST_NUMBER)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.ids is None and self.up_to_seq is None:
+            raise PydanticCustomError("acknowledgement", "must have ids or up_to_seq")
+        return self
+
+
+class AckView(View):
+    """How many deliveries were not acknowledged before."""
+
+    acknowledged: int
+
+
+def _rooms(caller: Principal) -> list[str]:
+    return [f"user:{caller.id}", f"tenant:{caller.tenant}"]
+
+
+@api.declare("GET", "/events", auth="user", answers={200: EventPage})
+def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
+    """Poll for events after a cursor. Without one nothing is missed yet: the answer holds the cursor to begin with."""
+    rooms = _rooms(caller)
+    with read(context().engine) as connection:
+        if query.cursor is None:
+            start = log.heads(connection, caller.tenant, rooms)
+            replay = log.Replay([], start, complete=True, more=False)
+        else:
+            try:
+                cursor = log.Cursor.decode(query.cursor)
+            except ValueError as error:
+                raise invalid("cursor", "cursor", "is none of ours: leave it out to begin anew") from error
+            replay = log.read_after(connection, caller.tenant, rooms, cursor, context().now(), query.limit)
+    return EventPage(
+        data=[_view(event) for event in replay.events],
+        cursor=replay.cursor.encode(),
+        complete=replay.complete,
+        more=replay.more,
+        poll_interval_ms=POLL_INTERVAL_MS,
+    )
+
+
+def _view(event: log.Event) -> EventView:
+    name, payload = render(event)
+    return EventView(event=name, room=event.room, seq=event.seq, created_at=event.created_at, payload=payload)
+
+
+@api.declare("GET", "/events/head", auth="user", answers={200: HeadView})
+def head_of_events(caller: Principal) -> HeadView:
+    """Where the log stands. A cursor that differs has missed something."""
+    with read(context().engine) as connection:
+        head = log.heads(connection, caller.tenant, _rooms(caller))
+    return HeadView(epoch=head.epoch, cursor=head.encode())
+
+
+@api.declare("POST", "/acks", auth="user", answers={200: AckView})
+def acknowledge_notifications(caller: Principal, body: AckBody) -> AckView:
+    """Acknowledge notifications of one's own. Idempotent; ids of others, or of nothing, change nothing."""
+    ids = []
+    for number, text in enumerate(body.ids or []):
+        try:
+            ids.append(UUID(text))
+        except ValueError as error:
+            raise invalid(f"ids.{number}", "id", "is not the id of a notification") from error
+    with write(context().engine) as connection:
+        changed = acknowledge(connection, caller.tenant, caller.id, context().now(), ids=ids, up_to_seq=body.up_to_seq)
+    return AckView(acknowledged=changed)

@@ -1,0 +1,267 @@
+"""The inbox of the user whose token it is: look, change, count."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from channels.events import notification_new
+from models.db import read
+from models.ledger.inbox import Filter, Item, Status, find_item, list_items, were_theirs
+from models.ledger.inbox_change import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, Operation
+from web import inbox
+from web.api.endpoint import Api
+from web.api.fields import (
+    PAGE,
+    Level,
+    Limit,
+    Moment,
+    NotificationPath,
+    Page,
+    Priority,
+    Query,
+    Strict,
+    TypeName,
+    View,
+)
+from web.api.lookup import page_of
+from web.api.people import Deleted
+from web.auth import Principal
+from web.context import context
+from web.problems import Problem, invalid, not_found
+
+api = Api("inbox", "What a user keeps of what was sent to them.")
+
+
+class ItemView(View):
+    """A notification as `notification:new` brings it, and what its user has done with it."""
+
+    id: str
+    notification_id: str
+    seq: int = Field(description="The number of its event in the user's room.")
+    title: str
+    message: str
+    data: dict[str, Any]
+    level: Level
+    severity: Level
+    priority: Priority
+    category: str | None
+    type: str
+    collapse_key: str | None
+    reference: str | None
+    url: str | None
+    created_at: Moment
+    timestamp: Moment
+    expires_at: Moment
+    status: Literal["unread", "read", "archived"]
+    read: bool
+    seen_at: Moment | None
+    read_at: Moment | None
+    archived_at: Moment | None
+
+
+class ItemPage(View):
+    """Items, newest first."""
+
+    data: list[ItemView]
+    page: Page
+
+
+class CountsView(View):
+    """`total` is neither archived, deleted nor expired; `unseen` is part of `unread`."""
+
+    unread: int
+    unseen: int
+    total: int
+
+
+class SweptView(View):
+    """What was changed, and the counts after it. `more`: there were too many for one request, send it again."""
+
+    count: int
+    more: bool
+    counts: CountsView
+
+
+class InboxQuery(Query):
+    """Which items."""
+
+    status: Status = "all"
+    category: TypeName | None = None
+    type: TypeName | None = None
+    level: Level | None = None
+    after: str | None = Field(None, description="The next of the last page.")
+    limit: Limit = PAGE
+
+
+class UpTo(Strict):
+    """All of them, or those up to one."""
+
+    up_to: str | None = Field(None, description="The id of the newest that is meant, itself included.")
+
+    def bound(self) -> UUID | None:
+        """The id. Raises Problem where it is none."""
+        return id_in("up_to", self.up_to)
+
+
+class ReadAllBody(UpTo):
+    """Which of the unread items; all if nothing is said."""
+
+    category: TypeName | None = None
+    type: TypeName | None = None
+    level: Level | None = None
+
+
+class ClearBody(ReadAllBody):
+    """Which items; all that are not archived if nothing is said."""
+
+    status: Status = "all"
+
+
+def id_in(field: str, text: str | None) -> UUID | None:
+    """The id of a notification in a field. Raises Problem where it is none."""
+    if text is None:
+        return None
+    try:
+        return NotificationPath(notification=text).uuid()
+    except Problem as error:
+        raise invalid(field, "id", "is not the id of a notification") from error
+
+
+def item_view(item: Item) -> ItemView:
+    """An item as clients see it."""
+    status = "archived" if item.archived_at else "read" if item.read_at else "unread"
+    return ItemView(
+        **notification_new(item.content),
+        seq=item.seq,
+        status=status,
+        read=item.read_at is not None,
+        seen_at=item.seen_at,
+        read_at=item.read_at,
+        archived_at=item.archived_at,
+    )
+
+
+def item_of(caller: Principal, notification_id: UUID) -> ItemView:
+    """The caller's item. Raises Problem where it is not there, or not theirs."""
+    with read(context().engine) as connection:
+        item = find_item(connection, caller.tenant, caller.id, notification_id, context().now())
+    if item is None:
+        raise not_found("notification")
+    return item_view(item)
+
+
+def items_of(caller: Principal, which: Filter, after: str | None, limit: int) -> tuple[list[ItemView], Page]:
+    """A page of the caller's items. Raises Problem where `after` is no place to go on from."""
+    before = id_in("after", after)
+    with read(context().engine) as connection:
+        found = list_items(connection, caller.tenant, caller.id, which, context().now(), before=before, limit=limit + 1)
+    return page_of([item_view(item) for item in found], limit)
+
+
+def change_one(caller: Principal, path: NotificationPath, operation: Operation) -> ItemView:
+    """Change an item and answer with it. Raises Problem where it is not there, or not theirs."""
+    inbox.change(context().engine, caller, operation, [path.uuid()], context().now())
+    return item_of(caller, path.uuid())
+
+
+def delete_one(caller: Principal, path: NotificationPath) -> Deleted:
+    """Delete an item, and say so again to whoever asks again. Raises Problem where it never was theirs."""
+    changed = inbox.change(context().engine, caller, DELETE, [path.uuid()], context().now())
+    if not changed.ids:
+        with read(context().engine) as connection:
+            known = were_theirs(connection, caller.tenant, caller.id, [path.uuid()])
+        if not known:
+            raise not_found("notification")
+    return Deleted()
+
+
+def change_many(caller: Principal, operation: Operation, which: Filter) -> SweptView:
+    """Change all that the filter means."""
+    swept = inbox.change_all(context().engine, caller, operation, which, context().now())
+    return SweptView(count=swept.count, more=swept.more, counts=CountsView(**swept.counts.data()))
+
+
+@api.declare("GET", "/inbox", auth="user", answers={200: ItemPage})
+def list_inbox(caller: Principal, query: InboxQuery) -> ItemPage:
+    """List the user's notifications, newest first.
+
+    `all` are those that are not archived.
+    """
+    which = Filter(query.status, query.category, query.type, query.level)
+    data, page = items_of(caller, which, query.after, query.limit)
+    return ItemPage(data=data, page=page)
+
+
+@api.declare("GET", "/inbox/counts", auth="user", answers={200: CountsView})
+def count_inbox(caller: Principal) -> CountsView:
+    """Count the user's notifications."""
+    return CountsView(**inbox.count_of(context().engine, caller, context().now()).data())
+
+
+@api.declare("GET", "/inbox/<notification>", auth="user", answers={200: ItemView}, problems=[404])
+def get_inbox_item(caller: Principal, path: NotificationPath) -> ItemView:
+    """Look up one of the user's notifications."""
+    return item_of(caller, path.uuid())
+
+
+@api.declare("DELETE", "/inbox/<notification>", auth="user", answers={200: Deleted}, problems=[404])
+def delete_inbox_item(caller: Principal, path: NotificationPath) -> Deleted:
+    """Delete one of the user's notifications.
+
+    It disappears from all of the user's devices, and what was still to be sent of it is not sent.
+    """
+    return delete_one(caller, path)
+
+
+@api.declare("POST", "/inbox/<notification>/read", auth="user", answers={200: ItemView}, problems=[404])
+def mark_inbox_item_read(caller: Principal, path: NotificationPath) -> ItemView:
+    """Mark a notification as read.
+
+    It disappears from the lock screens of all of the user's devices, and what was still to be sent of it is not sent.
+    """
+    return change_one(caller, path, READ)
+
+
+@api.declare("POST", "/inbox/<notification>/unread", auth="user", answers={200: ItemView}, problems=[404])
+def mark_inbox_item_unread(caller: Principal, path: NotificationPath) -> ItemView:
+    """Mark a notification as unread."""
+    return change_one(caller, path, UNREAD)
+
+
+@api.declare("POST", "/inbox/<notification>/seen", auth="user", answers={200: ItemView}, problems=[404])
+def mark_inbox_item_seen(caller: Principal, path: NotificationPath) -> ItemView:
+    """Mark a notification as seen: it was on the screen, and still is unread."""
+    return change_one(caller, path, SEEN)
+
+
+@api.declare("POST", "/inbox/<notification>/archive", auth="user", answers={200: ItemView}, problems=[404])
+def archive_inbox_item(caller: Principal, path: NotificationPath) -> ItemView:
+    """Put a notification into the archive: kept, and no longer shown or counted."""
+    return change_one(caller, path, ARCHIVE)
+
+
+@api.declare("POST", "/inbox/<notification>/unarchive", auth="user", answers={200: ItemView}, problems=[404])
+def unarchive_inbox_item(caller: Principal, path: NotificationPath) -> ItemView:
+    """Take a notification out of the archive."""
+    return change_one(caller, path, UNARCHIVE)
+
+
+@api.declare("POST", "/inbox/read-all", auth="user", answers={200: SweptView})
+def read_inbox(caller: Principal, body: ReadAllBody) -> SweptView:
+    """Mark all notifications as read, or those of a category, type or level, or those up to one."""
+    return change_many(caller, READ, Filter("all", body.category, body.type, body.level, body.bound()))
+
+
+@api.declare("POST", "/inbox/seen", auth="user", answers={200: SweptView})
+def see_inbox(caller: Principal, body: UpTo) -> SweptView:
+    """Mark all notifications as seen, or those up to one."""
+    return change_many(caller, SEEN, Filter(up_to=body.bound()))
+
+
+@api.declare("POST", "/inbox/clear", auth="user", answers={200: SweptView})
+def clear_inbox(caller: Principal, body: ClearBody) -> SweptView:
+    """Delete all notifications that are not archived, or those of a status, category, type or level."""
+    return change_many(caller, DELETE, Filter(body.status, body.category, body.type, body.level, body.bound()))

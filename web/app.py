@@ -1,0 +1,78 @@
+"""The composition root of the web process: everything is made here, and nothing is connected to yet."""
+
+from __future__ import annotations
+
+import click
+from flask import Flask
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+
+from models.catalogue.source import shared
+from models.db import connect
+from models.settings import Settings, SettingsError
+from web import VERSION, asyncapi, cli, edge, health, problems
+from web.api import catalogue, dead_letters, events_in, lookup, people, polling, topics
+from web.api.body import SINGLE
+from web.api.endpoint import SECURITY_SCHEMES
+from web.auth import Authenticator, JwtKeys
+from web.context import Context, utc_now
+from web.limits import Limiter
+from web.metrics import Metrics
+from web.pace import Pace
+from web.problems import ProblemDocument
+from web.realtime import attach
+
+
+class UnusableSettings(SettingsError, click.ClickException):
+    """The settings, seen from a command line: the list of what is wrong, and no traceback."""
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The web process, from the environment if no settings are given. Raises SettingsError."""
+    try:
+        settings = settings or Settings.from_env()
+        keys = JwtKeys.load(settings.jwks_file)
+    except SettingsError as error:
+        raise UnusableSettings(str(error)) from error
+    engine = connect(settings.database_url)
+    authenticator = Authenticator(keys, settings.jwt_issuer, engine)
+    app = _flask()
+    app.extensions["carillon"] = carillon = Context(
+        settings=settings,
+        engine=engine,
+        keys=keys,
+        authenticator=authenticator,
+        limiter=Limiter(settings.redis_url),
+        metrics=Metrics(engine, utc_now),
+        pace=Pace(settings.redis_url, polling.MIN_INTERVAL / 1000),
+        catalogue=shared(settings.catalogue_file),
+    )
+    problems.register(app)
+    edge.register(app, settings)
+    health.register(app, settings, engine)
+    cli.register(app)
+    # lookup.api is that of notifications, events_in.api that of events: they answer under the same paths.
+    for module in (lookup, people, topics, dead_letters, events_in, catalogue, polling):
+        app.register_api(module.api)
+    asyncapi.register(app)
+    manager = attach(app, settings, engine, authenticator).server.manager
+    # Redis hears this process and is not heard by it: only a new process can help.
+    carillon.alive["message queue"] = lambda: "deaf" if manager.deaf else None
+    return app
+
+
+def _flask() -> OpenAPI:
+    app = OpenAPI(
+        "carillon",
+        info=Info(title="Carillon", version=VERSION, description="One call rings every channel."),
+        security_schemes=SECURITY_SCHEMES,
+        # Every operation describes its errors itself (web/api/endpoint.py), so flask-openapi3 adds none.
+        validation_error_status="default",
+        validation_error_model=ProblemDocument,
+        doc_ui=False,
+        static_folder=None,
+    )
+    app.config["MAX_CONTENT_LENGTH"] = SINGLE
+    # A user's id may hold two slashes in a row; a redirect would change it.
+    app.url_map.merge_slashes = False
+    return app

@@ -1,0 +1,52 @@
+"""flask db: the schema. flask log: the event log's incarnation."""
+
+from __future__ import annotations
+
+import click
+from alembic import command
+from alembic.util import CommandError
+
+from models import log
+from models.db import write
+from web.cli.output import Group, json_option, say
+from web.context import context
+from web.health import alembic_config, schema_revisions
+
+db = Group("db", help="The schema of the database.")
+log_group = Group("log", help="The event log.")
+COMMANDS = (db, log_group)
+
+
+@db.command("upgrade")
+@json_option
+def upgrade(as_json: bool) -> None:
+    """Bring the database to the schema this code needs. Nothing is done where it is there already."""
+    config = alembic_config()
+    with context().engine.begin() as connection:
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise click.ClickException(f"{error}: is the database newer than this checkout?") from error
+    present, _ = schema_revisions(context().engine)
+    say(as_json, {"schema": present}, f"schema {present}")
+
+
+@db.command("check")
+@json_option
+def check(as_json: bool) -> None:
+    """Tell whether the database has the schema this code needs; exit status 1 if not."""
+    present, needed = schema_revisions(context().engine)
+    if present != needed:
+        found = f"schema {present}" if present else "no schema"
+        raise click.ClickException(f"the database has {found}, this code needs {needed}: run flask db upgrade")
+    say(as_json, {"schema": present}, f"schema {present}, as needed")
+
+
+@log_group.command("new-epoch")
+@json_option
+def new_epoch(as_json: bool) -> None:
+    """Begin a new incarnation of the log, after a backup was restored: every client fetches its state anew."""
+    with write(context().engine) as connection:
+        epoch = log.new_epoch(connection)
+    say(as_json, {"epoch": epoch}, f"epoch {epoch}: every client fetches its state anew")

@@ -1,0 +1,80 @@
+"""flask dead: what could not be delivered, and sending it once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import click
+
+from channels.registry import CHANNELS
+from models.db import read, write
+from models.ledger.dead import DeadFilter, count_dead, list_dead, redrive
+from models.lifecycle import Failure
+from web.cli.output import Command, Group, json_option, say, table
+from web.context import context
+from workers import jobs
+
+dead = Group("dead", help="Dead letters: deliveries that ended in failure.")
+COMMANDS = (dead,)
+
+# Rows in one transaction, so that a large redrive never holds locks for long.
+BATCH = 1000
+
+
+def _filters(command: Command) -> Command:
+    options: list[Callable[[Any], Any]] = [
+        click.option("--tenant", help="Every tenant, if not given."),
+        click.option("--failure", type=click.Choice([f.value for f in Failure])),
+        click.option("--channel", type=click.Choice([*CHANNELS])),
+        click.option("--notification", type=click.UUID),
+        click.option("--limit", type=click.IntRange(min=1), default=1000, show_default=True),
+    ]
+    for option in options:
+        command = option(command)
+    return command
+
+
+def _filter(tenant: str | None, failure: str | None, channel: str | None, notification: UUID | None) -> DeadFilter:
+    return DeadFilter(
+        tenant_id=tenant,
+        failure=Failure(failure) if failure else None,
+        channel=channel,
+        notification_id=notification,
+    )
+
+
+@dead.command("list")
+@_filters
+@json_option
+def list_letters(limit: int, as_json: bool, **filters: Any) -> None:
+    """List dead letters, oldest first, and count them by class of failure."""
+    which = _filter(**filters)
+    with read(context().engine) as connection:
+        rows = list_dead(connection, which, limit=limit)
+        counts = count_dead(connection, which)
+    named = ("id", "tenant_id", "notification_id", "user", "channel", "failure", "attempts", "created_at", "reason")
+    letters = [{name: getattr(row, name) for name in named} for row in rows]
+    summary = ", ".join(f"{number} {failure}" for failure, number in sorted(counts.items())) or "no dead letters"
+    say(as_json, {"data": letters, "counts": counts}, f"{table(letters)}\n{summary}" if letters else summary)
+
+
+@dead.command("redrive")
+@_filters
+@json_option
+def redrive_letters(limit: int, as_json: bool, **filters: Any) -> None:
+    """Make dead letters pending again, with all their attempts before them. One that has expired stays dead."""
+    which = _filter(**filters)
+    done = 0
+    while done < limit:
+        with write(context().engine) as connection:
+            number = redrive(connection, which, context().now(), min(BATCH, limit - done))
+        done += number
+        if number < BATCH:
+            break
+    # Where no bell is heard the relay finds them within a second.
+    if done:
+        for channel in [which.channel] if which.channel else CHANNELS:
+            jobs.ring_deliver(channel, CHANNELS[channel].queue)
+    say(as_json, {"redriven": done}, f"{done} redriven")

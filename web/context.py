@@ -1,0 +1,51 @@
+"""What the web process works with, put together once by create_app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import cast
+
+from flask import current_app
+from sqlalchemy import Engine
+
+from models.catalogue.source import Catalogue
+from models.settings import Settings
+from web.auth import Authenticator, JwtKeys
+from web.limits import Limiter
+from web.metrics import Metrics
+from web.pace import Pace
+
+# Says what is wrong in a few words, or None.
+Check = Callable[[], str | None]
+
+
+def utc_now() -> datetime:
+    """The time, for whoever was given no other clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Settings and the objects made from them; `app.extensions["carillon"]`.
+
+    `alive` holds the checks of /healthz by name: parts of this process that can die without it (a listener, a thread)
+    enter themselves there.
+    """
+
+    settings: Settings
+    engine: Engine
+    keys: JwtKeys
+    authenticator: Authenticator
+    limiter: Limiter
+    metrics: Metrics
+    pace: Pace
+    catalogue: Catalogue
+    now: Callable[[], datetime] = utc_now
+    alive: dict[str, Check] = field(default_factory=dict)
+
+
+def context() -> Context:
+    """The context of the application that serves the present request."""
+    return cast(Context, current_app.extensions["carillon"])

@@ -1,0 +1,87 @@
+"""What Prometheus sees of the web process and of the queue. No tenant and no user is ever a label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Engine
+
+from channels.registry import CHANNELS
+from models.db import UNAVAILABLE, read
+from models.ledger.sweep import backlog
+
+# From an acknowledged poll to a bulk request that waits for SQLite's write lock.
+_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """A registry of its own for each application, so that two of them in one process do not mix."""
+
+    def __init__(self, engine: Engine, now: Callable[[], datetime]) -> None:
+        self.registry = CollectorRegistry()
+        self.accepted = Counter(
+            "carillon_accepted_total",
+            "Notifications committed, without replays of a known Idempotency-Key.",
+            ["priority"],
+            registry=self.registry,
+        )
+        self.requests = Counter(
+            "carillon_http_requests_total",
+            "HTTP requests answered.",
+            ["route", "method", "status"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "carillon_http_request_seconds",
+            "Time to answer an HTTP request.",
+            ["route"],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.rate_limited = Counter(
+            "carillon_rate_limited_total", "Requests refused with 429.", ["scope"], registry=self.registry
+        )
+        self.unlimited = Counter(
+            "carillon_rate_limiter_skipped_total",
+            "Requests let through because Redis did not answer.",
+            registry=self.registry,
+        )
+        self.registry.register(_Backlog(engine, now))
+
+    def exposition(self) -> bytes:
+        """All of it, with what the process itself counts, in Prometheus's text format. Asks the database."""
+        return generate_latest(self.registry) + generate_latest(REGISTRY)
+
+
+class _Backlog(Collector):
+    """What is due in the database this moment, asked at each scrape."""
+
+    def __init__(self, engine: Engine, now: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._now = now
+
+    def describe(self) -> Iterable[Metric]:
+        # Registering must not ask the database.
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        up = GaugeMetricFamily("carillon_database_up", "Whether the database answered this scrape.")
+        due = GaugeMetricFamily("carillon_backlog_due", "Deliveries due, up to 10,000.", labels=["channel"])
+        oldest = GaugeMetricFamily(
+            "carillon_backlog_oldest_seconds", "How long the oldest of them has been due.", labels=["channel"]
+        )
+        try:
+            with read(self._engine) as connection:
+                for channel in CHANNELS:
+                    number, age = backlog(connection, channel, self._now())
+                    due.add_metric([channel], number)
+                    oldest.add_metric([channel], age)
+        except UNAVAILABLE:
+            up.add_metric([], 0)
+            return [up]
+        up.add_metric([], 1)
+        return [up, due, oldest]
