@@ -1,0 +1,55 @@
+"""The application that the processes of these tests serve: Socket.IO and nothing else, in a hurry."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from flask import Flask, jsonify
+from prometheus_client import generate_latest
+
+from models.db import connect
+from models.logs import configure_logging
+from models.settings import Settings
+from web.auth import Authenticator, JwtKeys
+from web.realtime import attach, replay, sessions
+from web.realtime.bounds import Timing
+
+HURRY = Timing(
+    heartbeat=0.3,
+    deaf_after=3.0,
+    resubscribe_max=0.5,
+    heads=1.0,
+    grace=0.3,
+    gap=0.5,
+    paging=1.0,
+    retry=0.3,
+    expiring=1.0,
+    handshake=1.2,
+    tick=0.2,
+)
+
+
+# Reached with a few hundred events instead of thousands.
+BACKLOG = 60
+
+
+def application() -> Flask:
+    sessions.MAX_BACKLOG = replay.MAX_BACKLOG = BACKLOG  # type: ignore[attr-defined]
+    settings = Settings.from_env()
+    configure_logging(settings.log_level)
+    engine = connect(settings.database_url)
+    authenticator = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
+    app = Flask("served")
+    timing = Timing() if os.environ.get("UNHURRIED") else HURRY
+    manager: Any = attach(app, settings, engine, authenticator, timing).server.manager
+
+    @app.get("/healthz")
+    def healthz() -> Any:
+        return jsonify(deaf=manager.deaf, listening=manager.listening)
+
+    @app.get("/metrics")
+    def metrics() -> Any:
+        return generate_latest()
+
+    return app

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from models.log import Cursor
+from web.realtime.handshake import Origins, credential, wish
+from web.realtime.payloads import Handshake, Refused
+from web.realtime.progress import Wish
+
+OWN = {"wsgi.url_scheme": "https", "HTTP_HOST": "bell.example"}
+APP = "https://app.example"
+COOKIE = {"HTTP_COOKIE": "theme=dark; carillon_token=from-cookie"}
+
+
+def shown(auth: dict[str, Any] | None = None, origins: tuple[str, ...] = (APP,), **environ: str) -> str:
+    """The token, or the code of the refusal."""
+    try:
+        return credential(Handshake(**auth or {}), OWN | environ, Origins(origins))
+    except Refused as refused:
+        return refused.code
+
+
+def test_where_the_token_comes_from():
+    header = {"HTTP_AUTHORIZATION": "Bearer from-header"}
+    assert shown({"token": "from-auth"}, **header, **COOKIE, HTTP_ORIGIN=APP) == "from-auth"
+    assert shown(**header, **COOKIE, HTTP_ORIGIN=APP) == "from-header"
+    assert shown(HTTP_AUTHORIZATION="bearer  from-header ") == "from-header"
+    assert shown(**COOKIE, HTTP_ORIGIN=APP) == "from-cookie"
+    assert shown() == "token_missing"
+    assert shown(HTTP_AUTHORIZATION="Basic YTpi") == "token_missing"
+    assert shown(HTTP_AUTHORIZATION="Bearer ") == "token_missing"
+    assert shown(QUERY_STRING="token=from-query&auth=from-query") == "token_missing"
+    assert shown(HTTP_COOKIE="carillon_token=") == "token_missing"
+    assert shown(HTTP_COOKIE="other=1") == "token_missing"
+
+
+@pytest.mark.parametrize(
+    ("environ", "allowed"),
+    [
+        ({"HTTP_ORIGIN": "https://bell.example"}, True),
+        ({"HTTP_ORIGIN": APP}, True),
+        ({"HTTP_ORIGIN": "http://bell.example"}, False),
+        ({"HTTP_ORIGIN": "https://bell.example.evil"}, False),
+        ({"HTTP_ORIGIN": "https://evil.example"}, False),
+        ({"HTTP_ORIGIN": "null"}, False),
+        ({"HTTP_ORIGIN": "*"}, False),
+        ({"HTTP_ORIGIN": ""}, False),
+        ({}, False),
+        ({"HTTP_SEC_FETCH_SITE": "same-origin"}, True),
+        ({"HTTP_SEC_FETCH_SITE": "same-site"}, False),
+        ({"HTTP_ORIGIN": "https://evil.example", "HTTP_SEC_FETCH_SITE": "same-origin"}, False),
+        ({"HTTP_ORIGIN": "https://public", "HTTP_X_FORWARDED_HOST": "public, inner"}, True),
+        ({"HTTP_ORIGIN": "http://bell.example", "HTTP_X_FORWARDED_PROTO": "http"}, True),
+    ],
+)
+def test_a_cookie_counts_from_allowed_pages_only(environ: dict[str, str], allowed: bool):
+    expected = "from-cookie" if allowed else "forbidden"
+    assert shown(**COOKIE, **environ) == expected
+    # Everybody may connect, but not with somebody else's cookie.
+    assert shown(origins=("*", APP), **COOKIE, **environ) == expected
+
+
+def test_which_pages_may_connect():
+    listed, everybody, nobody = Origins([APP]), Origins(["*"]), Origins([])
+    assert [origins.allow(APP, OWN) for origins in (listed, everybody, nobody)] == [True, True, False]
+    assert [origins.allow("https://bell.example", OWN) for origins in (listed, everybody, nobody)] == [True] * 3
+    assert [origins.allow("https://evil", OWN) for origins in (listed, everybody, nobody)] == [False, True, False]
+
+
+def test_from_where_to_go_on():
+    room = "user:alice"
+    cursor = Cursor("e", {room: 4}).encode()
+    assert wish(Handshake(), room) == Wish()
+    assert wish(Handshake(last_seq=0), room) == Wish("", {room: 0})
+    assert wish(Handshake(last_seq=7, epoch="e"), room) == Wish("e", {room: 7})
+    assert wish(Handshake(cursor=cursor, last_seq=7), room) == Wish("e", {room: 7})
+    assert wish(Handshake(cursor=cursor, positions={"tenant:acme": 2}), room) == Wish("e", {room: 4, "tenant:acme": 2})
+    assert wish(Handshake(cursor="damaged"), room) == Wish(lost=True)

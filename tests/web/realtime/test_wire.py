@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from socketio import packet
+
+from channels.events import notification_deleted, notification_new
+from models.log import Event
+from tests.channels.support import content
+from web.realtime.render import render
+from web.realtime.wire import MALFORMED, RESERVED, Frame, StrictJson, StrictPacket, event_packet
+
+
+def decoded(text: str | bytes) -> tuple[int, object]:
+    read = StrictPacket(encoded_packet=text)
+    return read.packet_type, read.data
+
+
+def test_what_is_well_formed_is_read_as_the_library_reads_it():
+    for text in (
+        '2["test",{"a":1}]',
+        '217["test"]',
+        '2/chat,["test",null]',
+        "0",
+        '0{"token":"x"}',
+        "1",
+        '0/chat,{"a":1}',
+    ):
+        ours, theirs = StrictPacket(encoded_packet=text), packet.Packet(encoded_packet=text)
+        assert vars(ours) == vars(theirs), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "2", "2[]", "2{}", '2"x"', "2[1]", "2[null]", "2[[]]", "2[NaN]", '2["x",1e999]', "3[]", "4", "5", "9", "x"]
+    + [
+        "2[" + "9" * 50 + "]",
+        "2" + "[" * 20000,
+        '51-["x",{"_placeholder":true,"num":0}]',
+        "59999999999-[]",
+        "2" + "1" * 200,
+    ]
+    + [b"", b"\x00", b'2["test"]']
+    + [f'2["{name}",{{}}]' for name in sorted(RESERVED)],
+)
+def test_what_is_not_becomes_an_event_that_nobody_handles(text: str | bytes):
+    assert decoded(text) == (packet.EVENT, [MALFORMED])
+    assert StrictPacket(encoded_packet=text).attachment_count == 0
+
+
+def test_a_refused_event_can_be_answered():
+    assert StrictPacket(encoded_packet='217["disconnect"]').id == 17
+
+
+@given(st.text() | st.binary())
+def test_nothing_raises(text: str | bytes):
+    decoded(text)
+
+
+def test_json_is_json():
+    for text in ("NaN", "-Infinity", "[1e400]", "1" * 30):
+        with pytest.raises(ValueError):
+            StrictJson.loads(text)
+    assert StrictJson.loads('[1,-2.5,true,"\\u00fc"]') == [1, -2.5, True, "ü"]
+    assert StrictJson.dumps({"a": [1, math.nan, (math.inf,)], "b": "ü"}) == '{"a": [1, null, [null]], "b": "\\u00fc"}'
+
+
+@given(
+    st.dictionaries(st.text(), st.none() | st.integers() | st.text() | st.floats()), st.text(), st.integers(0, 2**63)
+)
+def test_a_frame_is_the_event_with_room_and_number(payload: dict[str, object], room: str, seq: int):
+    place = {"room": room, "seq": seq}
+    for namespace in ("/", "/chat"):
+        frame = Frame(namespace, "stream:data", payload).packet(room, seq).encode()
+        whole = event_packet(namespace, "stream:data", payload | place).encode()
+        prefix = "42" if namespace == "/" else "42/chat,"
+        assert frame.startswith(prefix)
+        assert json.loads(frame.removeprefix(prefix)) == json.loads(whole.removeprefix(prefix))
+
+
+def event(type_: str, **other: object) -> Event:
+    return Event("user:alice", 7, type_, datetime.now(UTC), **other)
+
+
+def test_rendering():
+    about = content()
+    place = {"room": "user:alice", "seq": 7}
+    nothing = ("event:skipped", {"room": "user:alice", "from": 7, "seq": 7})
+    assert render(event("notification:new", content=about)) == ("notification:new", notification_new(about) | place)
+    assert render(event("notification:new", content=about, withdrawn=True)) == nothing
+    assert render(event("notification:new")) == nothing
+    deleted = ("notification:deleted", notification_deleted(about.notification_id) | place)
+    assert render(event("notification:deleted", content=about, withdrawn=True)) == deleted
+    assert render(event("notification:deleted")) == nothing
+    assert render(event("stream:data", data={"n": 1})) == ("stream:data", {"n": 1} | place)
+    assert render(event("stream:data")) == ("stream:data", place)

@@ -1,0 +1,73 @@
+"""Socket.IO: live events, replay from the log, acknowledgements. Promises and events: docs/realtime.md."""
+
+from __future__ import annotations
+
+import logging
+
+from engineio.payload import Payload
+from flask import Flask
+from flask_socketio import SocketIO
+from sqlalchemy import Engine
+
+from models.settings import Settings
+from web.auth import Authenticator
+from web.realtime.bounds import EVENT_BURST, MAX_MESSAGE, Timing
+from web.realtime.handshake import Origins
+from web.realtime.hub import Hub
+from web.realtime.manager import QueueManager
+from web.realtime.render import NAMESPACES
+from web.realtime.transport import careful
+from web.realtime.wire import StrictJson, StrictPacket
+
+
+def attach(
+    app: Flask, settings: Settings, engine: Engine, authenticator: Authenticator, timing: Timing | None = None
+) -> SocketIO:
+    """Put Socket.IO before the application. Nothing is connected, and no thread runs, until the first client comes.
+
+    `socketio.server.manager` is the QueueManager: `.deaf` for /healthz, `.listening` for /readyz.
+    """
+    timing = timing or Timing()
+    origins = Origins(settings.cors_origins)
+    manager = QueueManager(settings.redis_url, settings.redis_channel, timing)
+    socketio = SocketIO(
+        app,
+        async_mode=settings.socketio_async_mode,
+        client_manager=manager,
+        ping_interval=settings.socketio_ping_interval,
+        ping_timeout=settings.socketio_ping_timeout,
+        # A list would shut out pages of our own origin, and an empty one would switch the check off.
+        cors_allowed_origins=origins.allow,
+        max_http_buffer_size=MAX_MESSAGE,
+        transports=["websocket", "polling"],
+        always_connect=False,
+        # A client's events are handled one after the other where they are read. Each in a thread of its own, they would
+        # overtake one another, and a client could start as many threads as it likes before its limit is looked at.
+        async_handlers=False,
+        manage_session=False,
+        namespaces=list(NAMESPACES),
+        json=StrictJson,
+        serializer=StrictPacket,
+        logger=_quiet("socketio.server"),
+        engineio_logger=_quiet("engineio.server"),
+    )
+    # Of all servers of the process. A browser that polls sends what it has in one request, and from the 17th packet on
+    # the library would drop the whole of it and answer OK.
+    Payload.max_decode_packets = 2 * EVENT_BURST
+    server = socketio.server
+    patience = settings.socketio_ping_interval + settings.socketio_ping_timeout
+    # The drivers' table is shared by all servers of the process, so the change is made in a copy.
+    websocket = careful(server.eio._async["websocket"], timeout=patience)
+    server.eio._async = {**server.eio._async, "websocket": websocket}
+    hub = Hub(server, engine, authenticator, origins, timing)
+    for namespace in NAMESPACES:
+        hub.register(namespace)
+    manager.bind(hub)
+    return socketio
+
+
+def _quiet(name: str) -> logging.Logger:
+    # At INFO they log every packet, and with the handshake the token.
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.ERROR)
+    return logger

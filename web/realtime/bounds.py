@@ -1,0 +1,60 @@
+"""What one connection, one process and one look may cost: every number with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# The largest message a client may send. An acknowledgement of 1,000 ids has 39 kB; everything else is far smaller.
+MAX_MESSAGE = 64 * 1024
+
+# Ids in one acknowledgement.
+MAX_IDS = 1000
+
+# A browser opens one connection per tab, unless the tabs share one.
+MAX_CONNECTIONS_PER_USER = 20
+
+# Events a client may send: a second's worth on average, and at once. A client needs one acknowledgement a second.
+EVENTS_PER_SECOND = 20
+EVENT_BURST = 40
+
+# So many events over the limit while the bucket never fills again are no accident.
+REFUSALS_BEFORE_DISCONNECT = 200
+
+# Handshakes one connection may fail; each costs the verification of a signature.
+MAX_FAILED_HANDSHAKES = 5
+
+# Packets waiting for a client that does not read. Beyond, it gets nothing new until it has caught up; the log keeps it.
+MAX_BACKLOG = 500
+# Emitting goes on when so few are left.
+LOW_BACKLOG = 50
+
+# Numbers a connection may be ahead of a gap before the log is asked instead.
+MAX_AHEAD = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Intervals in seconds. Tests make their own."""
+
+    # Redis sends nothing when a subscription dies with its connection, so the process listens for itself.
+    heartbeat: float = 5.0
+    deaf_after: float = 15.0
+    # While Redis is away, what is published is lost; the sooner we listen again, the less the log has to heal.
+    resubscribe_max: float = 4.0
+
+    # Between two looks at the heads of the rooms with members: how late a lost publish arrives at the latest.
+    heads: float = 15.0
+    # What is committed is published a moment later; a connection is behind only if it still is after this.
+    grace: float = 1.5
+    # Workers finish in any order, so a small gap usually closes by itself.
+    gap: float = 2.0
+    # A client that was told `more` has this long to ask for it, then it is sent unasked.
+    paging: float = 15.0
+    # Between attempts while the database is away.
+    retry: float = 2.0
+
+    # The client is told so long before its token expires.
+    expiring: float = 60.0
+    # A connection that has not authenticated by then is closed.
+    handshake: float = 45.0
+    tick: float = 1.0

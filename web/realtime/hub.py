@@ -1,0 +1,246 @@
+"""The doors of the socket: who is let in, what is asked of us, who leaves."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, MutableMapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from engineio.exceptions import EngineIOError
+from socketio.exceptions import ConnectionRefusedError as Refusal
+from sqlalchemy import Engine
+
+from models.db import UNAVAILABLE, write
+from models.ledger.acknowledge import acknowledge
+from web.auth import Authenticator, AuthError, Principal
+from web.realtime import fanout, metrics
+from web.realtime.bounds import MAX_FAILED_HANDSHAKES, REFUSALS_BEFORE_DISCONNECT, Timing
+from web.realtime.handshake import Origins, credential, wish
+from web.realtime.healer import Healer
+from web.realtime.keeper import Keeper
+from web.realtime.payloads import Acknowledge, Code, Handshake, Refresh, Refused, Sync, parse
+from web.realtime.progress import Wish
+from web.realtime.replay import Replayer
+from web.realtime.sessions import Session, Sessions
+
+log = logging.getLogger(__name__)
+
+SESSION_CLOSING = "session:closing"
+
+# Where a connection's failed handshakes are counted: in the environment of its first request, which ends with it.
+_FAILED = "carillon.failed_handshakes"
+
+Handler = Callable[[Session, Any], dict[str, Any]]
+
+
+class Hub:
+    """What the Socket.IO server asks of us. Registered with the server itself, not with Flask-SocketIO.
+
+    That one makes a Flask request for every event, in which hooks for HTTP do not run anyway.
+    """
+
+    def __init__(
+        self, server: Any, engine: Engine, authenticator: Authenticator, origins: Origins, timing: Timing
+    ) -> None:
+        self._server = server
+        self._engine = engine
+        self._authenticator = authenticator
+        self._origins = origins
+        self.sessions = Sessions()
+        self.replayer = Replayer(engine, timing)
+        self.healer = Healer(engine, self.sessions, self.replayer, timing)
+        self._keeper = Keeper(server, self.sessions, self.healer, self.close, timing)
+        # The events clients may send, each with its cost: one that reads the log or a signature counts for several.
+        self._events: dict[str, tuple[int, Handler]] = {
+            "notification:ack": (1, self._acknowledge),
+            "sync": (4, self._sync),
+            "auth:refresh": (4, self._refresh),
+            "test": (1, self._test),
+        }
+
+    def register(self, namespace: str) -> None:
+        """Open a namespace."""
+        self._server.on("connect", partial(self.connect, namespace), namespace=namespace)
+        self._server.on("disconnect", partial(self.disconnected, namespace), namespace=namespace)
+        self._server.on("*", self.dispatch, namespace=namespace)
+
+    # What the queue manager tells.
+
+    def started(self) -> None:
+        """Begin the background work of this process."""
+        self._server.start_background_task(self.healer.run)
+        self._server.start_background_task(self._keeper.run)
+
+    def subscribed(self) -> None:
+        """Whatever was published while nobody listened is in the log."""
+        self.healer.look_soon()
+
+    def deliver(self, groups: list[dict[str, Any]]) -> None:
+        """Live events."""
+        fanout.deliver(self.sessions, groups)
+
+    def connected(self, sid: str) -> None:
+        """The client knows that it is connected: tell it what it has missed."""
+        session = self.sessions.get(sid)
+        if session is None:
+            return
+        try:
+            served = self.replayer.welcome(session)
+        except UNAVAILABLE as error:
+            # The keeper sees to it that it is tried again.
+            log.warning("not served", extra={"session": sid, "error": type(error).__name__})
+            return
+        fields: dict[str, Any] = {"session": sid}
+        if served is not None:
+            fields |= {"replayed": served.replayed, "complete": served.complete, "more": served.more}
+        log.info("connected", extra=fields)
+
+    # What the server tells.
+
+    def connect(self, namespace: str, sid: str, environ: MutableMapping[str, Any], auth: Any = None) -> None:
+        """Let a client in, or raise Refusal. It joins its rooms before its log is read, so nothing falls between."""
+        try:
+            session = self._admit(namespace, sid, environ, auth)
+        except Refused as refused:
+            environ[_FAILED] = environ.get(_FAILED, 0) + 1
+            raise _refusal(refused.code, str(refused)) from None
+        except Exception:
+            log.exception("handshake failed", extra={"session": sid})
+            raise _refusal("internal", "something went wrong here") from None
+        log.debug("authenticated", extra={"session": sid, "tenant": session.tenant, "user": session.user})
+
+    def disconnected(self, _namespace: str, sid: str, reason: str) -> None:
+        """A connection has ended."""
+        session = self.sessions.remove(sid)
+        if session is not None:
+            seconds = round(time.monotonic() - session.opened_at, 1)
+            log.info("disconnected", extra={"session": sid, "reason": reason, "seconds": seconds})
+
+    def dispatch(self, event: str, sid: str, *args: Any) -> dict[str, Any]:
+        """Answer one event of a client. Never raises: an exception would leave it without an answer."""
+        session = self.sessions.get(sid)
+        try:
+            if session is None:
+                raise Refused("forbidden", "the connection is not authenticated")
+            return {"ok": True, **self._handle(session, event, args)}
+        except Refused as refused:
+            metrics.REFUSED_EVENTS.labels(refused.code).inc()
+            return _failure(refused.code, str(refused))
+        except UNAVAILABLE as error:
+            log.warning("event not handled", extra={"session": sid, "error": type(error).__name__})
+            metrics.REFUSED_EVENTS.labels("unavailable").inc()
+            return _failure("unavailable", "the database is away; try again")
+        except Exception:
+            log.exception("event not handled", extra={"session": sid})
+            metrics.REFUSED_EVENTS.labels("internal").inc()
+            return _failure("internal", "something went wrong here")
+
+    def close(self, session: Session, code: Code, message: str) -> None:
+        """Tell the client why, and end its connection."""
+        try:
+            session.emit(SESSION_CLOSING, {"code": code, "message": message})
+            self._server.disconnect(session.sid, namespace=session.namespace, ignore_queue=True)
+        except EngineIOError:
+            # It went by itself at the same moment.
+            return
+
+    def _admit(self, namespace: str, sid: str, environ: MutableMapping[str, Any], auth: Any) -> Session:
+        eio_sid = self._server.manager.eio_sid_from_sid(sid, namespace)
+        socket = self._server.eio.sockets.get(eio_sid)
+        if socket is None:
+            raise Refused("forbidden", "the connection has ended")
+        if environ.get(_FAILED, 0) >= MAX_FAILED_HANDSHAKES:
+            socket.close(wait=False, reason=self._server.reason.SERVER_DISCONNECT)
+            raise Refused("rate_limited", "too many failed handshakes on one connection")
+        greeting = parse(Handshake, auth)
+        principal, expires_at = self._authenticate(credential(greeting, environ, self._origins))
+        session = Session(sid, namespace, socket, principal, expires_at, wish(greeting, f"user:{principal.id}"))
+        for room in session.channel_rooms():
+            self._server.enter_room(sid, room, namespace=namespace)
+        if not self.sessions.add(session):
+            raise Refused("too_many_connections", "this user has too many connections to this process")
+        return session
+
+    def _authenticate(self, token: str) -> tuple[Principal, datetime]:
+        try:
+            principal = self._authenticator.user(token)
+        except AuthError as error:
+            raise Refused(error.code, error.detail) from error
+        except UNAVAILABLE as error:
+            raise Refused("unavailable", "the database is away; try again") from error
+        if principal.expires_at is None:
+            raise Refused("invalid_token", "the token does not expire")
+        # The verifier allows for clocks that differ; here the connection would be closed again at once.
+        if principal.expires_at <= datetime.now(UTC):
+            raise Refused("token_expired", "the token has expired")
+        return principal, principal.expires_at
+
+    def _handle(self, session: Session, event: str, args: Sequence[Any]) -> dict[str, Any]:
+        cost, handler = self._events.get(event, (1, _unknown))
+        if not session.bucket.take(cost, time.monotonic()):
+            if session.bucket.refused >= REFUSALS_BEFORE_DISCONNECT:
+                self.close(session, "rate_limited", "too many events")
+            raise Refused("rate_limited", "too many events; slow down")
+        if not session.ready:
+            raise Refused("unavailable", "the session is not ready; wait for session:ready")
+        if session.expires_at <= datetime.now(UTC) and event != "auth:refresh":
+            raise Refused("token_expired", "the token has expired")
+        if len(args) > 1:
+            raise Refused("bad_request", "an event has one payload")
+        return handler(session, args[0] if args else None)
+
+    # What clients ask. Whose it is comes from the session, never from the payload.
+
+    def _acknowledge(self, session: Session, payload: Any) -> dict[str, Any]:
+        request = parse(Acknowledge, payload)
+        if not request.ids and request.seq is None:
+            raise Refused("bad_request", "ids or seq is required")
+        with write(self._engine) as connection:
+            acked = acknowledge(
+                connection,
+                session.tenant,
+                session.user,
+                datetime.now(UTC),
+                ids=request.ids,
+                up_to_seq=request.seq,
+            )
+        return {"acked": acked}
+
+    def _sync(self, session: Session, payload: Any) -> dict[str, Any]:
+        request = parse(Sync, payload)
+        position: Wish | None = None
+        if request.cursor is not None or request.positions:
+            try:
+                position = Wish.of(request.cursor, request.positions)
+            except ValueError:
+                raise Refused("bad_request", "cursor: not a cursor of this server") from None
+        served, answer = self.replayer.next_page(session, position)
+        log.info("replayed", extra={"session": session.sid, "replayed": served.replayed, "more": served.more})
+        return answer
+
+    def _refresh(self, session: Session, payload: Any) -> dict[str, Any]:
+        principal, expires_at = self._authenticate(parse(Refresh, payload).token)
+        if (principal.tenant, principal.id, principal.mode) != (session.tenant, session.user, session.mode):
+            raise Refused("forbidden", "the token is another user's")
+        session.expires_at, session.warned = expires_at, False
+        return {"exp": int(expires_at.timestamp())}
+
+    def _test(self, _session: Session, payload: Any) -> dict[str, Any]:
+        return {"received": payload}
+
+
+def _unknown(_session: Session, _payload: Any) -> dict[str, Any]:
+    raise Refused("unknown_event", "there is no such event")
+
+
+def _failure(code: Code, message: str) -> dict[str, Any]:
+    return {"ok": False, "error": {"code": code, "message": message}}
+
+
+def _refusal(code: Code, message: str) -> Refusal:
+    metrics.CONNECT_ERRORS.labels(code).inc()
+    log.info("refused", extra={"code": code, "detail": message})
+    return Refusal(message, {"code": code, "message": message})

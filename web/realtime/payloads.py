@@ -1,0 +1,93 @@
+"""What clients may say, field by field."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+
+from web.realtime.bounds import MAX_IDS
+
+Code = Literal[
+    "bad_request",
+    "forbidden",
+    "internal",
+    "invalid_token",
+    "rate_limited",
+    "token_expired",
+    "token_missing",
+    "too_many_connections",
+    "unavailable",
+    "unknown_event",
+]
+
+
+class Refused(Exception):
+    """The client cannot have this. `code` is for programs, the message for people."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code: Code = code
+
+
+# StrictInt: true is 1 to Python.
+Seq = Annotated[StrictInt, Field(ge=0, lt=2**63)]
+Token = Annotated[StrictStr, Field(min_length=1, max_length=8192)]
+CursorText = Annotated[StrictStr, Field(max_length=4096)]
+Positions = Annotated[dict[StrictStr, Seq], Field(max_length=100)]
+
+
+class Handshake(BaseModel):
+    """`auth` of the Socket.IO handshake. Other fields are for dialects."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    token: StrictStr | None = None
+    cursor: CursorText | None = None
+    positions: Positions = {}
+    last_seq: Seq | None = None
+    epoch: Annotated[StrictStr, Field(max_length=64)] = ""
+
+
+class Acknowledge(BaseModel):
+    """`notification:ack`"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: Annotated[list[UUID], Field(max_length=MAX_IDS)] = []
+    seq: Annotated[StrictInt, Field(ge=1, lt=2**63)] | None = None
+
+
+class Sync(BaseModel):
+    """`sync`"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: CursorText | None = None
+    positions: Positions = {}
+
+
+class Refresh(BaseModel):
+    """`auth:refresh`"""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: Token
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def parse(model: type[_Model], payload: Any) -> _Model:
+    """The payload as the model has it; nothing is an empty one. Raises Refused."""
+    if payload is None:
+        payload = {}
+    if not isinstance(payload, dict):
+        raise Refused("bad_request", "the payload is not an object")
+    try:
+        return model.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise Refused("bad_request", f"{where}: {first['msg']}" if where else first["msg"]) from error

@@ -1,0 +1,160 @@
+"""The connections of this process: who they are of, and what has been put on their wires."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from engineio import packet as engineio_packet
+from engineio.exceptions import EngineIOError
+
+from channels.events import room_name
+from web.auth import Principal
+from web.realtime import metrics
+from web.realtime.bounds import EVENT_BURST, EVENTS_PER_SECOND, MAX_BACKLOG, MAX_CONNECTIONS_PER_USER
+from web.realtime.progress import Progress, Wish
+from web.realtime.wire import event_packet
+
+
+class Bucket:
+    """A token bucket for the events of one client."""
+
+    def __init__(self, now: float) -> None:
+        self._tokens = float(EVENT_BURST)
+        self._at = now
+        # Events refused since the bucket was last full.
+        self.refused = 0
+
+    def take(self, cost: int, now: float) -> bool:
+        """Whether an event of this cost is within the limit."""
+        self._tokens = min(EVENT_BURST, self._tokens + (now - self._at) * EVENTS_PER_SECOND)
+        self._at = now
+        if self._tokens == EVENT_BURST:
+            self.refused = 0
+        if self._tokens < cost:
+            self.refused += 1
+            return False
+        self._tokens -= cost
+        return True
+
+
+class Session:
+    """One authenticated connection to one namespace."""
+
+    def __init__(
+        self, sid: str, namespace: str, socket: Any, principal: Principal, expires_at: datetime, wish: Wish
+    ) -> None:
+        self.sid = sid
+        self.namespace = namespace
+        self.socket = socket
+        self.tenant = principal.tenant
+        self.user = principal.id
+        self.mode = principal.mode
+        self.expires_at = expires_at
+        self.user_room = f"user:{principal.id}"
+        self.rooms: tuple[str, ...] = (self.user_room, f"tenant:{principal.tenant}")
+        self.wish = wish
+        self.opened_at = time.monotonic()
+        self.bucket = Bucket(self.opened_at)
+        self.progress = Progress(self.rooms)
+        # Whoever changes `progress`, and puts on the wire what that change says, holds this; never while it waits.
+        self.lock = threading.Lock()
+        # One replay at a time; held while the database is asked.
+        self.serving = threading.Lock()
+        # The client has heard session:ready.
+        self.ready = False
+        # The client was told that its token expires soon.
+        self.warned = False
+        # While live events are held back and nobody serves the connection: when to look after it.
+        self.resume_at = self.opened_at
+        self.gap_since: float | None = None
+
+    def channel_rooms(self) -> list[str]:
+        """Its rooms as Socket.IO knows them."""
+        return [room_name(self.tenant, room) for room in self.rooms]
+
+    def offer(self, room: str, seq: int, packet: engineio_packet.Packet) -> bool:
+        """Send a live event unless it was sent before, or has to come out of the log. Returns whether it was sent."""
+        with self.lock:
+            if self.progress.live and self.backlog() > MAX_BACKLOG:
+                metrics.STALLED.inc()
+                self.hold(time.monotonic())
+            if not self.progress.admit(room, seq):
+                return False
+            # Under the lock, or a replay that begins now could overtake it.
+            self.put(packet)
+            if self.progress.gap:
+                self.gap_since = self.gap_since or time.monotonic()
+            else:
+                self.gap_since = None
+            return True
+
+    def hold(self, resume_at: float) -> None:
+        """Keep live events back, and have somebody look after the connection at `resume_at`. Holds `lock` already."""
+        self.progress.hold()
+        self.gap_since = None
+        self.resume_at = resume_at
+
+    def emit(self, name: str, payload: dict[str, Any]) -> None:
+        """Send an event of the connection itself."""
+        self.put(event_packet(self.namespace, name, payload))
+
+    def put(self, packet: engineio_packet.Packet) -> None:
+        """Queue a packet. One for a connection that is closing is dropped: its client will ask again."""
+        try:
+            self.socket.send(packet)
+        except EngineIOError:
+            return
+
+    def backlog(self) -> int:
+        """Packets that wait for the client to read."""
+        return int(self.socket.queue.qsize())
+
+
+class Sessions:
+    """Every session of this process, by id and by room."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_sid: dict[str, Session] = {}
+        self._by_room: dict[str, dict[str, Session]] = {}
+
+    def add(self, session: Session) -> bool:
+        """Add a session to its rooms. False where its user has too many."""
+        with self._lock:
+            mine = self._by_room.get(room_name(session.tenant, session.user_room), {})
+            if len(mine) >= MAX_CONNECTIONS_PER_USER:
+                return False
+            self._by_sid[session.sid] = session
+            for room in session.channel_rooms():
+                self._by_room.setdefault(room, {})[session.sid] = session
+            metrics.CONNECTIONS.set(len(self._by_sid))
+        return True
+
+    def remove(self, sid: str) -> Session | None:
+        """Forget a session; returns it."""
+        with self._lock:
+            session = self._by_sid.pop(sid, None)
+            for room in session.channel_rooms() if session else ():
+                members = self._by_room[room]
+                del members[sid]
+                if not members:
+                    del self._by_room[room]
+            metrics.CONNECTIONS.set(len(self._by_sid))
+        return session
+
+    def get(self, sid: str) -> Session | None:
+        """The session, if it is known."""
+        return self._by_sid.get(sid)
+
+    def members(self, room: str) -> list[Session]:
+        """Who is in the room, by its Socket.IO name."""
+        # One step for the interpreter, so nobody can be added in its middle.
+        return list(self._by_room.get(room, {}).values())
+
+    def all(self, which: Callable[[Session], bool] = lambda _: True) -> list[Session]:
+        """The sessions for which `which` holds."""
+        return [session for session in list(self._by_sid.values()) if which(session)]

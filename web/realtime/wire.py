@@ -1,0 +1,126 @@
+"""Socket.IO packets on the wire: read strictly, written once for many rooms."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from engineio import packet as engineio_packet
+from socketio import packet
+
+# Names that are not events: the library calls the handlers of its own events by them, and a client that sends an event
+# "disconnect" would run ours. Node's server refuses the same ones.
+RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
+
+# The name under which a packet that cannot be read reaches the handlers: it is counted and answered like any other.
+MALFORMED = ""
+
+
+class StrictJson:
+    """JSON as its standard has it: no NaN, no Infinity, in or out."""
+
+    @staticmethod
+    def dumps(value: Any, **options: Any) -> str:
+        """Encode; a number that JSON does not know becomes null."""
+        try:
+            return json.dumps(value, allow_nan=False, **options)
+        except ValueError:
+            return json.dumps(_finite(value), allow_nan=False, **options)
+
+    @staticmethod
+    def loads(text: str | bytes, **_: Any) -> Any:
+        """Decode. Raises ValueError, and nothing else."""
+        try:
+            return json.loads(text, parse_constant=_refuse, parse_float=_float, parse_int=_int)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("the number is too large")
+    return number
+
+
+def _int(text: str) -> int:
+    # Reading a number takes time that grows with the square of its length.
+    if len(text) > 20:
+        raise ValueError("the number is too large")
+    return int(text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+class StrictPacket(packet.Packet):  # type: ignore[misc]  # the base carries no types
+    """A packet that is well-formed, or an event named MALFORMED.
+
+    The library logs a traceback for each packet it cannot read, and collects binary attachments as many as a client
+    announces; no event of ours has any.
+    """
+
+    uses_binary_events = False
+    json = StrictJson
+
+    def __init__(self, *args: Any, encoded_packet: str | bytes | None = None, **options: Any) -> None:
+        super().__init__(*args, encoded_packet=encoded_packet, **options)
+        if encoded_packet is not None and not encoded_packet:
+            self._replace(None)
+
+    def decode(self, encoded_packet: str | bytes) -> int:
+        """Read a packet of a client. Never raises, and never asks for attachments."""
+        try:
+            if not isinstance(encoded_packet, str):
+                raise TypeError("binary")
+            super().decode(encoded_packet)
+        except (ValueError, TypeError):
+            self._replace(None)
+            return 0
+        if self.packet_type == packet.EVENT:
+            named = isinstance(self.data, list) and self.data and isinstance(self.data[0], str)
+            if not named or self.data[0] in RESERVED:
+                self._replace(self.id)
+        elif self.packet_type not in (packet.CONNECT, packet.DISCONNECT):
+            # Acknowledgements too: we never ask a client for one.
+            self._replace(None)
+        return 0
+
+    def _replace(self, id_: int | None) -> None:
+        self.packet_type, self.id, self.data = packet.EVENT, id_, [MALFORMED]
+
+
+def event_packet(namespace: str, name: str, payload: dict[str, Any]) -> engineio_packet.Packet:
+    """The packet of one event."""
+    text = StrictJson.dumps([name, payload], separators=(",", ":"))
+    return engineio_packet.Packet(engineio_packet.MESSAGE, f"2{_prefix(namespace)}{text}")
+
+
+class Frame:
+    """One event for many rooms: encoded once, room and number are filled in for each."""
+
+    def __init__(self, namespace: str, name: str, payload: dict[str, Any]) -> None:
+        rest = {key: value for key, value in payload.items() if key not in ("room", "seq")}
+        body = StrictJson.dumps(rest, separators=(",", ":"))[1:-1]
+        self._head = f'2{_prefix(namespace)}[{StrictJson.dumps(name)},{{{body}{"," if body else ""}"room":'
+
+    def packet(self, room: str, seq: int) -> engineio_packet.Packet:
+        """The packet for one room."""
+        text = f'{self._head}{StrictJson.dumps(room)},"seq":{seq}}}]'
+        return engineio_packet.Packet(engineio_packet.MESSAGE, text)
+
+
+def _prefix(namespace: str) -> str:
+    return "" if namespace == "/" else f"{namespace},"
