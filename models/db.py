@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -82,10 +84,39 @@ def _connect_sqlite(url: str, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("reading", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        if connection.get_execution_options().get("reading", False):
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_to_write(connection)
 
     return engine
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """Take SQLite's write lock, waiting for it in Python.
+
+    SQLite would wait in C. A process under gevent stands still meanwhile, with every request and socket it serves.
+    """
+    raw: Any = connection.connection.dbapi_connection
+    end = time.monotonic() + _BUSY_TIMEOUT / 1000
+    pause = 0.001
+    raw.execute("PRAGMA busy_timeout=0")
+    try:
+        while time.monotonic() < end:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                # The low byte is the error; the others say which kind of it.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    break
+            else:
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, 0.025)
+        # The last try is SQLAlchemy's, for its errors are what callers know.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT}")
 
 
 @contextmanager

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, literal, select, tuple_, update
 
-from models.content import Content, content_of
+from models.content import Content, Lane, content_of
+from models.cursor import Cursor as Cursor
 from models.db import among
 from models.tables import events, meta, notifications, outbox, rooms
 
@@ -46,33 +44,6 @@ class Event:
     data: dict[str, Any] | None = None
     content: Content | None = None
     withdrawn: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A client's position: the last seq it has of each room, in one incarnation of the log."""
-
-    epoch: str
-    positions: Mapping[str, int] = field(default_factory=dict)
-
-    def encode(self) -> str:
-        """The opaque token that clients keep."""
-        plain = json.dumps([self.epoch, dict(self.positions)], separators=(",", ":"))
-        return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
-
-    @classmethod
-    def decode(cls, token: str) -> Cursor:
-        """Read a token. Raises ValueError if it is none of ours."""
-        try:
-            epoch, positions = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        except (binascii.Error, ValueError, TypeError, RecursionError) as error:
-            raise ValueError("not a cursor") from error
-        # bool is an int to isinstance, hence type().
-        if not isinstance(epoch, str) or not isinstance(positions, dict):
-            raise ValueError("not a cursor")
-        if any(type(seq) is not int or not 0 <= seq < 2**63 for seq in positions.values()):
-            raise ValueError("not a cursor")
-        return cls(epoch, positions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +94,37 @@ def append(
     data: dict[str, Any],
     now: datetime,
     expires_at: datetime,
+    lane: Lane = Lane.normal,
 ) -> int:
     """Append one event to one room, `kind:key`. Returns its seq; raises LookupError if there is no such room."""
     this = room_is(tenant_id, room)
-    raise_heads(connection, this)
-    write_events(connection, this, type_, None, data, now, expires_at)
-    row = connection.execute(select(rooms.c.id, rooms.c.head).where(this)).one_or_none()
-    if row is None:
+    append_and_publish(connection, this, type_, data, now, expires_at, lane)
+    head = connection.execute(select(rooms.c.head).where(this)).scalar_one_or_none()
+    if head is None:
         raise LookupError(f"no room {room.partition(':')[0]}")
-    connection.execute(insert(outbox).values(room_id=row.id, seq=row.head, due_at=now))
-    return int(row.head)
+    return int(head)
+
+
+def append_and_publish(
+    connection: Connection,
+    which: ColumnElement[bool],
+    type_: str,
+    data: dict[str, Any],
+    now: datetime,
+    expires_at: datetime,
+    lane: Lane = Lane.normal,
+) -> int:
+    """Append one event to each of these rooms, all in a few statements, to be published. Returns how many there are."""
+    number = raise_heads(connection, which)
+    write_events(connection, which, type_, None, data, now, expires_at)
+    announced = {
+        "room_id": rooms.c.id,
+        "seq": rooms.c.head,
+        "lane": literal(int(lane), outbox.c.lane.type),
+        "due_at": literal(now, outbox.c.due_at.type),
+    }
+    connection.execute(insert(outbox).from_select(list(announced), select(*announced.values()).where(which)))
+    return number
 
 
 def room_is(tenant_id: str, room: str) -> ColumnElement[bool]:
@@ -141,13 +133,13 @@ def room_is(tenant_id: str, room: str) -> ColumnElement[bool]:
     return and_(rooms.c.tenant_id == tenant_id, rooms.c.kind == kind, rooms.c.key == key)
 
 
-def raise_heads(connection: Connection, which: Any) -> None:
-    """Give the next number in each of these rooms, and hold their locks until the commit."""
+def raise_heads(connection: Connection, which: Any) -> int:
+    """Give the next number in each of these rooms, and hold their locks until the commit. Returns how many."""
     # Locked in one order by every writer: unsorted locks of many rows deadlock. SQLite has one writer anyway.
     ordered = select(rooms.c.id).where(which).order_by(rooms.c.id).with_for_update()
     if connection.dialect.name == "postgresql":
         connection.execute(ordered)
-    connection.execute(update(rooms).where(which).values(head=rooms.c.head + 1))
+    return connection.execute(update(rooms).where(which).values(head=rooms.c.head + 1)).rowcount
 
 
 def write_events(

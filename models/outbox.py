@@ -7,10 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
-from models.db import upsert
-from models.log import EVENT_COLUMNS, Event, event_of, raise_heads, room_is, write_events
+from models.content import Lane
+from models.db import among, upsert
+from models.log import EVENT_COLUMNS, Event, event_of, room_is
 from models.tables import events, notifications, outbox, rooms, staged_events
 
 
@@ -23,38 +37,93 @@ def stage(
     data: dict[str, Any],
     due_at: datetime,
     expires_at: datetime,
+    lane: Lane = Lane.normal,
 ) -> None:
     """Append one event to one room at `due_at`, unless a later one of the same type and key takes its place before.
 
     The first of a burst fixes the moment, so a stream that never pauses is still heard. Raises LookupError if there is
     no such room.
     """
-    room_id = connection.execute(select(rooms.c.id).where(room_is(tenant_id, room))).scalar_one_or_none()
-    if room_id is None:
+    if not stage_in(connection, room_is(tenant_id, room), type_, key, data, due_at, expires_at, lane):
         raise LookupError(f"no room {room.partition(':')[0]}")
-    connection.execute(
-        upsert(connection, staged_events, ["room_id", "type", "key"], ["data", "expires_at"]).values(
-            room_id=room_id, type=type_, key=key, data=data, due_at=due_at, expires_at=expires_at
-        )
-    )
+
+
+def stage_in(
+    connection: Connection,
+    which: ColumnElement[bool],
+    type_: str,
+    key: str,
+    data: dict[str, Any],
+    due_at: datetime,
+    expires_at: datetime,
+    lane: Lane = Lane.normal,
+) -> int:
+    """The same in each of these rooms. Returns how many there are."""
+    same = {
+        "type": type_,
+        "key": key,
+        "lane": int(lane),
+        "data": data,
+        "due_at": due_at,
+        "expires_at": expires_at,
+    }
+    columns = {name: literal(value, staged_events.c[name].type) for name, value in same.items()}
+    # Locked in one order, as the rooms are.
+    here = select(rooms.c.id, *columns.values()).where(which).order_by(rooms.c.id)
+    statement = upsert(connection, staged_events, ["room_id", "type", "key"], ["lane", "data", "expires_at"])
+    # Without the option psycopg's count is not kept for an INSERT.
+    return connection.execute(
+        statement.from_select(["room_id", *columns], here), execution_options={"preserve_rowcount": True}
+    ).rowcount
 
 
 def append_staged(connection: Connection, now: datetime, limit: int) -> int:
     """Append the staged events whose window has ended. Returns how many there were."""
+    held = _hold_rooms(connection, now, limit)
+    if not held:
+        return 0
     keys = (staged_events.c.room_id, staged_events.c.type, staged_events.c.key)
-    due = select(*keys).where(staged_events.c.due_at <= now).order_by(*keys).limit(limit)
-    rows = connection.execute(
-        delete(staged_events)
-        .where(tuple_(*keys).in_(due.with_for_update(skip_locked=True)))
-        .returning(*keys, staged_events.c.data, staged_events.c.expires_at)
+    due = (
+        select(*keys)
+        .where(among(connection, staged_events.c.room_id, list(held)), staged_events.c.due_at <= now)
+        .order_by(staged_events.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    taken = connection.execute(
+        delete(staged_events).where(tuple_(*keys).in_(select(due))).returning(*staged_events.c)
     ).all()
-    for row in sorted(rows, key=lambda row: (row.room_id, row.type, row.key)):
-        this = rooms.c.id == row.room_id
-        raise_heads(connection, this)
-        write_events(connection, this, row.type, None, row.data, now, row.expires_at)
-        head = select(rooms.c.id, rooms.c.head, literal(now, outbox.c.due_at.type)).where(this)
-        connection.execute(insert(outbox).from_select(["room_id", "seq", "due_at"], head))
-    return len(rows)
+    numbered: list[dict[str, Any]] = []
+    for row in sorted(taken, key=lambda row: (row.room_id, row.due_at, row.type, row.key)):
+        held[row.room_id] += 1
+        numbered.append({**row._mapping, "seq": held[row.room_id], "created_at": now})
+    if not numbered:
+        return 0
+    raised = {row["room_id"]: {"this": row["room_id"], "new_head": row["seq"]} for row in numbered}
+    raise_head = update(rooms).where(rooms.c.id == bindparam("this")).values(head=bindparam("new_head"))
+    connection.execute(raise_head, list(raised.values()))
+    columns = ("room_id", "seq", "type", "data", "created_at", "expires_at")
+    connection.execute(insert(events), [{name: row[name] for name in columns} for row in numbered])
+    announced = [{"room_id": r["room_id"], "seq": r["seq"], "lane": r["lane"], "due_at": now} for r in numbered]
+    connection.execute(insert(outbox), announced)
+    return len(numbered)
+
+
+def _hold_rooms(connection: Connection, now: datetime, limit: int) -> dict[int, int]:
+    """The heads of the rooms in which a window has ended, locked. One that somebody else holds has its turn later.
+
+    Rooms before staged events, and without waiting for either: a transaction that appends in a room and stages in it
+    holds both in whatever order.
+    """
+    due = select(staged_events.c.room_id).where(staged_events.c.due_at <= now).limit(limit)
+    free = (
+        select(rooms.c.id, rooms.c.head)
+        .where(rooms.c.id.in_(due))
+        .order_by(rooms.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    return {row.id: row.head for row in connection.execute(free)}
 
 
 def next_staged(connection: Connection) -> datetime | None:
@@ -72,12 +141,22 @@ class Unpublished:
     event: Event
 
 
+def due(connection: Connection, now: datetime) -> bool:
+    """Whether there is something to append or to publish."""
+    waiting = or_(exists().where(outbox.c.due_at <= now), exists().where(staged_events.c.due_at <= now))
+    return bool(connection.execute(select(waiting)).scalar_one())
+
+
 def take_unpublished(connection: Connection, now: datetime, retry_at: datetime, limit: int) -> list[Unpublished]:
-    """Take up to `limit` events for publishing. Whoever takes them and dies leaves them due again at `retry_at`."""
+    """Take up to `limit` events for publishing, urgent lanes first.
+
+    Whoever takes them and dies leaves them due again at `retry_at`. One that has expired meanwhile is owed to nobody;
+    it is dropped.
+    """
     due = (
         select(outbox.c.id)
         .where(outbox.c.due_at <= now)
-        .order_by(outbox.c.id)
+        .order_by(outbox.c.lane, outbox.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("due")
@@ -85,6 +164,7 @@ def take_unpublished(connection: Connection, now: datetime, retry_at: datetime, 
     taken = connection.execute(
         update(outbox).where(outbox.c.id.in_(select(due.c.id))).values(due_at=retry_at).returning(outbox.c.id)
     ).scalars()
+    ids = taken.all()
     rows = connection.execute(
         select(
             outbox.c.id.label("outbox_id"),
@@ -97,12 +177,20 @@ def take_unpublished(connection: Connection, now: datetime, retry_at: datetime, 
         .join(rooms, rooms.c.id == outbox.c.room_id)
         .join(events, (events.c.room_id == outbox.c.room_id) & (events.c.seq == outbox.c.seq))
         .outerjoin(notifications, notifications.c.id == events.c.notification_id)
-        .where(outbox.c.id.in_(taken.all()))
-        .order_by(outbox.c.id)
+        .where(among(connection, outbox.c.id, ids), events.c.expires_at > now)
+        .order_by(outbox.c.lane, outbox.c.id)
     )
-    return [Unpublished(row.outbox_id, row.tenant, event_of(f"{row.kind}:{row.key}", row)) for row in rows]
+    found = [Unpublished(row.outbox_id, row.tenant, event_of(f"{row.kind}:{row.key}", row)) for row in rows]
+    forget_published(connection, sorted(set(ids) - {one.outbox_id for one in found}))
+    return found
+
+
+def put_back(connection: Connection, outbox_ids: Sequence[int], due_at: datetime) -> None:
+    """These could not be published; try again at `due_at`."""
+    connection.execute(update(outbox).where(among(connection, outbox.c.id, outbox_ids)).values(due_at=due_at))
 
 
 def forget_published(connection: Connection, outbox_ids: Sequence[int]) -> None:
     """These are published."""
-    connection.execute(delete(outbox).where(outbox.c.id.in_(outbox_ids)))
+    if outbox_ids:
+        connection.execute(delete(outbox).where(among(connection, outbox.c.id, outbox_ids)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     BeforeValidator,
@@ -32,7 +33,16 @@ def _comma_list(value: object) -> object:
     return value
 
 
+def _usable_catalogue(path: Path) -> Path:
+    # Imported only here: few installations have such a file.
+    from models.catalogue.source import shared
+
+    shared(path)
+    return path
+
+
 CommaList = Annotated[list[str], BeforeValidator(_comma_list)]
+CatalogueFile = Annotated[Path, AfterValidator(_usable_catalogue)]
 
 
 class Settings(BaseModel):
@@ -61,6 +71,8 @@ class Settings(BaseModel):
 
     jwks_file: Path | None = Field(None, validation_alias="CARILLON_JWKS_FILE")
     jwt_issuer: str = Field("carillon", min_length=1, validation_alias="CARILLON_JWT_ISSUER")
+
+    catalogue_file: CatalogueFile | None = Field(None, validation_alias="CARILLON_CATALOGUE_FILE")
 
     firebase_credentials: Path | None = Field(
         None,

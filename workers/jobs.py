@@ -7,7 +7,9 @@ twice finds nothing. None is ever rung before the commit that it announces.
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from collections.abc import Callable
 from uuid import UUID
 
 from celery import Celery
@@ -31,6 +33,9 @@ _ringer.conf.broker_transport_options = {
 PAUSE = 1.0
 _silent_until = 0.0
 
+# Bells that come closer together than this (seconds) are one: a process may ring for each of many events it writes.
+CLOSE = 0.01
+
 
 def ring_expand(notification_id: UUID) -> bool:
     """Ask for the next page of a notification. False where the broker cannot be reached."""
@@ -42,7 +47,58 @@ def ring_deliver(channel: str, queue: str) -> bool:
     return _ring(f"deliver {channel}", [], queue)
 
 
+def use_broker(url: str) -> None:
+    """Ring at this broker; for programs whose environment does not name one."""
+    _ringer.conf.broker_url = url
+
+
+def ring_publish() -> bool:
+    """Ask for the events of the outbox. False where the broker cannot be reached.
+
+    A process rings for it at most once in CLOSE seconds. What is rung for in between is not left to the relay: it is
+    rung for once, at the end of that time, by a thread that even the end of the program waits for.
+    """
+    return _ring("publish", [], "deliver")
+
+
+class Muffled:
+    """A bell that sounds at once, and then not more often than every `gap` seconds; the last of a burst is heard.
+
+    True stands for a bell that will be rung, too.
+    """
+
+    def __init__(self, sound: Callable[[], bool], gap: float = CLOSE) -> None:
+        self._sound = sound
+        self._gap = gap
+        self._lock = threading.Lock()
+        self._quiet_until = 0.0
+        self._waiting = False
+
+    def ring(self) -> bool:
+        """Sound now, or once at the end of the gap."""
+        with self._lock:
+            if self._waiting:
+                return True
+            left = self._quiet_until - time.monotonic()
+            if left > 0:
+                self._waiting = True
+                threading.Timer(left, self._late).start()
+                return True
+            self._quiet_until = time.monotonic() + self._gap
+        return self._sound()
+
+    def _late(self) -> None:
+        with self._lock:
+            self._waiting = False
+            self._quiet_until = time.monotonic() + self._gap
+        self._sound()
+
+
 def _ring(task: str, args: list[str], queue: str) -> bool:
+    return _PUBLISH.ring() if task == "publish" else _send(task, args, queue)
+
+
+def _send(task: str, args: list[str], queue: str) -> bool:
     global _silent_until
     if time.monotonic() < _silent_until:
         return False
@@ -53,3 +109,6 @@ def _ring(task: str, args: list[str], queue: str) -> bool:
         log.warning("bell not rung", extra={"task": task, "error": type(error).__name__})
         return False
     return True
+
+
+_PUBLISH = Muffled(lambda: _send("publish", [], "deliver"))

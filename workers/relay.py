@@ -12,6 +12,7 @@ import time
 from uuid import UUID
 
 from channels.registry import CHANNELS
+from models import outbox
 from models.db import UNAVAILABLE, read, write
 from models.ledger.sweep import channels_with_work, due_notifications
 from models.logs import configure_logging
@@ -19,6 +20,7 @@ from models.settings import Settings
 from workers import jobs
 from workers.deliver import deliver
 from workers.expand import expand
+from workers.publish import publish
 from workers.runtime import Runtime, build
 
 log = logging.getLogger(__name__)
@@ -36,9 +38,12 @@ def tick(run: Runtime) -> None:
             _expand_here(run, notification_id)
     with read(run.engine) as connection:
         channels = channels_with_work(connection, CHANNELS, run.now())
+        events = outbox.due(connection, run.now())
     for channel in channels:
         if not jobs.ring_deliver(channel, CHANNELS[channel].queue):
             deliver(run, channel, budget=INTERVAL)
+    if events and not jobs.ring_publish():
+        publish(run, budget=INTERVAL)
 
 
 def _expand_here(run: Runtime, notification_id: UUID) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from typing import Protocol
 
 from sqlalchemy import Engine
 
 from channels import registry
 from channels.base import Channel
+from channels.events import Group
+from channels.in_app import QueueWriter
 from models.db import connect
 from models.settings import Settings
+from workers.turn import Turn
 
 
 def utc_now() -> datetime:
@@ -21,14 +25,28 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Publisher(Protocol):
+    """The way from here to the open connections."""
+
+    def publish(self, groups: Sequence[Group]) -> int:
+        """Hand the groups to every web process; returns how many of them listen. Raises RedisError."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Engine, channels by mode and name, clock and dice. Tests make their own."""
+    """Engine, channels by mode and name, publisher, clock and dice. Tests make their own."""
 
     engine: Engine
     channels: dict[str, dict[str, Channel]]
     lease: float
     retention_days: int = 30
+    publisher: Publisher | None = None
+    turn: Turn = field(default_factory=Turn)
     now: Callable[[], datetime] = utc_now
     rng: Callable[[], float] = random.random
 
@@ -37,6 +55,8 @@ class Runtime:
         for by_name in self.channels.values():
             for channel in by_name.values():
                 channel.close()
+        if self.publisher is not None:
+            self.publisher.close()
         self.engine.dispose()
 
 
@@ -47,6 +67,7 @@ def build(settings: Settings) -> Runtime:
         channels={"live": registry.build(settings, "live"), "test": registry.build(settings, "test")},
         lease=settings.lease,
         retention_days=settings.retention_days,
+        publisher=QueueWriter(settings.redis_url, settings.redis_channel),
     )
 
 

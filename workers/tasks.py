@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from typing import Any
 from uuid import UUID
 
+from celery.signals import setup_logging, worker_init
+
 from channels.registry import CHANNELS
+from models.logs import configure_logging
+from models.settings import Settings, SettingsError
 from workers import housekeeping, jobs
 from workers.app import app
 from workers.deliver import deliver
 from workers.expand import expand_and_ring
+from workers.publish import publish
 from workers.runtime import runtime
+
+
+@setup_logging.connect
+def log_as_we_do(**_: object) -> None:
+    """In place of Celery's own set-up, in its workers and in beat: JSON, as every other process."""
+    configure_logging(Settings.from_env().log_level)
+    # Two lines for every bell, of which most find nothing to do. What was done is logged where it is done.
+    for chatter in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(chatter).setLevel(logging.WARNING)
+
+
+@worker_init.connect
+def be_ready(**_: object) -> None:
+    """Build what tasks work with before the first bell: it takes seconds, and settings may turn out to be unusable."""
+    try:
+        runtime()
+    except SettingsError as error:
+        # Celery logs any other exception of a receiver, and goes on.
+        sys.exit(str(error))
 
 
 @app.task(name="expand")
@@ -29,6 +55,13 @@ def _deliver_task(channel: str, queue: str) -> Any:
 
 
 DELIVER_TASKS = {name: _deliver_task(name, spec.queue) for name, spec in CHANNELS.items()}
+
+
+@app.task(name="publish")
+def publish_task() -> None:
+    """Append staged events whose window has ended, and publish what is in the outbox."""
+    if not publish(runtime()):
+        jobs.ring_publish()
 
 
 @app.task(name="purge")

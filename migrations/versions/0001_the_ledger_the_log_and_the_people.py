@@ -30,6 +30,8 @@ def upgrade() -> None:
         "alerts",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=255), nullable=True),
+        sa.Column("body_sha256", sa.String(length=64), nullable=False),
         sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("level", sa.String(length=8), nullable=False),
@@ -42,9 +44,18 @@ def upgrade() -> None:
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_alerts_tenant_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+        sa.UniqueConstraint("tenant_id", "idempotency_key", name=op.f("uq_alerts_tenant_id_idempotency_key")),
     )
     with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.create_index("ix_alerts_created_at", ["created_at"], unique=False)
         batch_op.create_index("ix_alerts_tenant_id_id", ["tenant_id", "id"], unique=False)
+        batch_op.create_index(
+            "ix_alerts_unacknowledged",
+            ["tenant_id", "expires_at"],
+            unique=False,
+            sqlite_where=sa.text("acknowledged_at IS NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text("acknowledged_at IS NULL AND deleted_at IS NULL"),
+        )
 
     op.create_table(
         "api_keys",
@@ -61,6 +72,18 @@ def upgrade() -> None:
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_api_keys_tenant_id"), ["tenant_id"], unique=False)
 
+    op.create_table(
+        "event_types",
+        sa.Column("tenant_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("declaration", JSON, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_event_types_tenant_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "name", name=op.f("pk_event_types")),
+    )
     op.create_table(
         "notifications",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -103,6 +126,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("due_at IS NOT NULL"),
         )
         batch_op.create_index("ix_notifications_expires_at", ["expires_at"], unique=False)
+        batch_op.create_index("ix_notifications_tenant_id_mode_id", ["tenant_id", "mode", "id"], unique=False)
         batch_op.create_index("ix_notifications_tenant_id_reference", ["tenant_id", "reference"], unique=False)
 
     op.create_table(
@@ -219,11 +243,11 @@ def upgrade() -> None:
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.create_index("ix_inbox_notification_id", ["notification_id"], unique=False)
         batch_op.create_index(
-            "ix_inbox_unread",
-            ["user_id"],
+            "ix_inbox_shown",
+            ["user_id", "expires_at", "read_at", "seen_at"],
             unique=False,
-            sqlite_where=sa.text("read_at IS NULL AND archived_at IS NULL AND deleted_at IS NULL"),
-            postgresql_where=sa.text("read_at IS NULL AND archived_at IS NULL AND deleted_at IS NULL"),
+            sqlite_where=sa.text("archived_at IS NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text("archived_at IS NULL AND deleted_at IS NULL"),
         )
 
     op.create_table(
@@ -270,6 +294,19 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_attempts_delivery_id"), ["delivery_id"], unique=False)
 
     op.create_table(
+        "event_acks",
+        sa.Column("user_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("floor", sa.BigInteger(), nullable=False),
+        sa.Column("beyond", JSON, nullable=False),
+        sa.ForeignKeyConstraint(["room_id"], ["rooms.id"], name=op.f("fk_event_acks_room_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_event_acks_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("user_id", "room_id", name=op.f("pk_event_acks")),
+    )
+    with op.batch_alter_table("event_acks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_event_acks_room_id"), ["room_id"], unique=False)
+
+    op.create_table(
         "events",
         sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
@@ -289,18 +326,21 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("lane", sa.SmallInteger(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["room_id"], ["rooms.id"], name=op.f("fk_outbox_room_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_outbox_due_at"), ["due_at"], unique=False)
+        batch_op.create_index("ix_outbox_lane_id", ["lane", "id"], unique=False)
 
     op.create_table(
         "staged_events",
         sa.Column("room_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("type", sa.String(length=64), nullable=False),
         sa.Column("key", sa.String(length=128), nullable=False),
+        sa.Column("lane", sa.SmallInteger(), nullable=False),
         sa.Column("data", JSON, nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
@@ -319,6 +359,7 @@ def downgrade() -> None:
 
     op.drop_table("staged_events")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.drop_index("ix_outbox_lane_id")
         batch_op.drop_index(batch_op.f("ix_outbox_due_at"))
 
     op.drop_table("outbox")
@@ -326,6 +367,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_events_expires_at")
 
     op.drop_table("events")
+    with op.batch_alter_table("event_acks", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_event_acks_room_id"))
+
+    op.drop_table("event_acks")
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempts_delivery_id"))
 
@@ -334,9 +379,9 @@ def downgrade() -> None:
     op.drop_table("rooms")
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_inbox_unread",
-            sqlite_where=sa.text("read_at IS NULL AND archived_at IS NULL AND deleted_at IS NULL"),
-            postgresql_where=sa.text("read_at IS NULL AND archived_at IS NULL AND deleted_at IS NULL"),
+            "ix_inbox_shown",
+            sqlite_where=sa.text("archived_at IS NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text("archived_at IS NULL AND deleted_at IS NULL"),
         )
         batch_op.drop_index("ix_inbox_notification_id")
 
@@ -368,6 +413,7 @@ def downgrade() -> None:
     op.drop_table("users")
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.drop_index("ix_notifications_tenant_id_reference")
+        batch_op.drop_index("ix_notifications_tenant_id_mode_id")
         batch_op.drop_index("ix_notifications_expires_at")
         batch_op.drop_index(
             "ix_notifications_due_at",
@@ -376,12 +422,19 @@ def downgrade() -> None:
         )
 
     op.drop_table("notifications")
+    op.drop_table("event_types")
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_api_keys_tenant_id"))
 
     op.drop_table("api_keys")
     with op.batch_alter_table("alerts", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_alerts_unacknowledged",
+            sqlite_where=sa.text("acknowledged_at IS NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text("acknowledged_at IS NULL AND deleted_at IS NULL"),
+        )
         batch_op.drop_index("ix_alerts_tenant_id_id")
+        batch_op.drop_index("ix_alerts_created_at")
 
     op.drop_table("alerts")
     op.drop_table("tenants")

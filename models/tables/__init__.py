@@ -1,6 +1,7 @@
 """The schema, one module per subject. Migrations stand in migrations/."""
 
 from models.tables.base import metadata
+from models.tables.catalogue import event_acks, event_types
 from models.tables.inbox import alerts, inbox
 from models.tables.ledger import attempts, deliveries, notifications
 from models.tables.log import events, meta, outbox, rooms, staged_events
@@ -12,6 +13,8 @@ __all__ = [
     "api_keys",
     "attempts",
     "deliveries",
+    "event_acks",
+    "event_types",
     "events",
     "inbox",
     "meta",

@@ -1,10 +1,11 @@
 """What people keep: the inbox of each user, and the alerts of each tenant."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, Uuid, text
 
 from models.tables.base import Instant, Json, metadata
 
-_UNREAD = text("read_at IS NULL AND archived_at IS NULL AND deleted_at IS NULL")
+_SHOWN = text("archived_at IS NULL AND deleted_at IS NULL")
+_UNACKNOWLEDGED = text("acknowledged_at IS NULL AND deleted_at IS NULL")
 
 inbox = Table(
     "inbox",
@@ -19,8 +20,17 @@ inbox = Table(
     Column("read_at", Instant),
     Column("archived_at", Instant),
     Column("deleted_at", Instant),
-    # The count on the bell is asked for after every change.
-    Index("ix_inbox_unread", "user_id", sqlite_where=_UNREAD, postgresql_where=_UNREAD),
+    # The counts on the bell are asked for after every change, and come out of this index alone: the rows themselves lie
+    # wherever the pages of many notifications put them, one to a block.
+    Index(
+        "ix_inbox_shown",
+        "user_id",
+        "expires_at",
+        "read_at",
+        "seen_at",
+        sqlite_where=_SHOWN,
+        postgresql_where=_SHOWN,
+    ),
     Index("ix_inbox_notification_id", "notification_id"),
 )
 
@@ -29,6 +39,8 @@ alerts = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("tenant_id", ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False),
+    Column("idempotency_key", String(255)),
+    Column("body_sha256", String(64), nullable=False),
     Column("title", String(200), nullable=False),
     Column("message", Text, nullable=False),
     Column("level", String(8), nullable=False),
@@ -39,5 +51,14 @@ alerts = Table(
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", String(128)),
     Column("deleted_at", Instant),
+    UniqueConstraint("tenant_id", "idempotency_key"),
     Index("ix_alerts_tenant_id_id", "tenant_id", "id"),
+    Index(
+        "ix_alerts_unacknowledged",
+        "tenant_id",
+        "expires_at",
+        sqlite_where=_UNACKNOWLEDGED,
+        postgresql_where=_UNACKNOWLEDGED,
+    ),
+    Index("ix_alerts_created_at", "created_at"),
 )

@@ -54,6 +54,8 @@ notifications = Table(
         postgresql_where=text("due_at IS NOT NULL"),
     ),
     Index("ix_notifications_tenant_id_reference", "tenant_id", "reference"),
+    # The list of a tenant's notifications, newest first, is paged by this.
+    Index("ix_notifications_tenant_id_mode_id", "tenant_id", "mode", "id"),
     Index("ix_notifications_expires_at", "expires_at"),
 )
 

@@ -1,7 +1,8 @@
 """The event log: what clients hear of, numbered without gaps in each room."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, SmallInteger, String, Table, UniqueConstraint, Uuid
 
+from models.content import Lane
 from models.tables.base import BigId, Instant, Json, metadata
 
 rooms = Table(
@@ -42,7 +43,10 @@ outbox = Table(
     Column("id", BigId, primary_key=True),
     Column("room_id", ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
     Column("seq", BigInteger, nullable=False),
+    Column("lane", SmallInteger, nullable=False, default=int(Lane.normal)),
     Column("due_at", Instant, nullable=False, index=True),
+    # The order in which they are taken.
+    Index("ix_outbox_lane_id", "lane", "id"),
 )
 
 staged_events = Table(
@@ -52,6 +56,7 @@ staged_events = Table(
     Column("room_id", ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
     Column("type", String(64), primary_key=True),
     Column("key", String(128), primary_key=True),
+    Column("lane", SmallInteger, nullable=False, default=int(Lane.normal)),
     Column("data", Json, nullable=False),
     Column("due_at", Instant, nullable=False, index=True),
     Column("expires_at", Instant, nullable=False),

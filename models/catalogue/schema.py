@@ -1,0 +1,142 @@
+"""JSON Schemas of payloads: judged when they are declared, compiled once, applied to every event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from referencing import Registry
+
+from models.payload import MAX_BYTES, MAX_DEPTH, fault_of
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+# How many subschemas one schema may come to, references followed; a payload is held against every one of them.
+MOST_SUBSCHEMAS = 256
+# So many subschemas times values take some tenths of a second; a payload that comes to more is refused unseen.
+MOST_WORK = 20_000
+# What is told of a payload at most.
+MOST_FAULTS = 10
+LONGEST_MESSAGE = 200
+
+_ONE = (
+    *("additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"),
+    *("unevaluatedItems", "unevaluatedProperties"),
+)
+_LIST = ("allOf", "anyOf", "oneOf", "prefixItems")
+_MAP = ("dependentSchemas", "patternProperties", "properties")
+
+# Other ways to say where a reference leads.
+_ANCHORS = ("$anchor", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveAnchor", "$recursiveRef", "$vocabulary")
+# One expression, or one comparison of everything with everything, can keep a process busy for minutes.
+_COSTLY = {
+    "pattern": "use enum, const or maxLength",
+    "patternProperties": "use properties or additionalProperties",
+    "unevaluatedItems": "use items",
+    "unevaluatedProperties": "use additionalProperties",
+    "uniqueItems": "use maxItems",
+}
+
+
+def faults_of_schema(schema: Mapping[str, Any], trusted: bool = False) -> list[str]:
+    """What is wrong with a schema; nothing, if it may be used.
+
+    `trusted`: it comes from whoever runs the server, who may use costly expressions.
+    """
+    wrong = fault_of(dict(schema), MAX_BYTES, MAX_DEPTH)
+    if wrong:
+        return [wrong]
+    if str(schema.get("$schema", DIALECT)).rstrip("#") != DIALECT:
+        return [f"$schema must be {DIALECT}"]
+    if schema.get("type", "object") != "object":
+        return ['type must be "object": a payload is always one']
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return [f"{_path(error.absolute_path) or 'it'}: {error.message}"[:LONGEST_MESSAGE]]
+    try:
+        for number, subschema in enumerate(_walk(schema, schema, ())):
+            if number >= MOST_SUBSCHEMAS:
+                return [f"must not come to more than {MOST_SUBSCHEMAS} subschemas, references followed"]
+            _check(subschema, trusted)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def faults_of_payload(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(where, what is wrong) for the first faults of a payload; nothing, if it is as the schema has it."""
+    # The text, because a dict cannot be the key of a cache.
+    validator, size = _compiled(json.dumps(schema, sort_keys=True))
+    if size * _count(data) > MOST_WORK:
+        return [("", "has too many values for so large a schema")]
+    found: list[tuple[str, str]] = []
+    for error in validator.iter_errors(data):
+        found.append((_path(error.absolute_path), error.message[:LONGEST_MESSAGE]))
+        if len(found) == MOST_FAULTS:
+            break
+    return found
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str) -> tuple[Draft202012Validator, int]:
+    """(the validator of a schema, how many subschemas it comes to)."""
+    schema = json.loads(text)
+    # An empty registry: nothing is ever fetched.
+    return Draft202012Validator(schema, registry=Registry()), sum(1 for _ in _walk(schema, schema, ()))
+
+
+def _count(data: Mapping[str, Any]) -> int:
+    """How many values a payload holds, itself included."""
+    number, stack = 0, [data]
+    while stack:
+        value: Any = stack.pop()
+        number += 1
+        if isinstance(value, dict | list):
+            stack += value.values() if isinstance(value, dict) else value
+    return number
+
+
+def _walk(schema: Any, root: Mapping[str, Any], inside: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:
+    """Every subschema, as often as references lead there. Raises ValueError for a reference that leads nowhere."""
+    if not isinstance(schema, Mapping):
+        return
+    yield schema
+    reference = schema.get("$ref")
+    if reference is not None:
+        if reference in inside:
+            raise ValueError(f"{reference}: a schema must not contain itself")
+        yield from _walk(_resolve(reference, root), root, (*inside, reference))
+    for keyword in _ONE:
+        yield from _walk(schema.get(keyword), root, inside)
+    for keyword in _LIST:
+        for item in schema.get(keyword, ()):
+            yield from _walk(item, root, inside)
+    for keyword in _MAP:
+        for item in schema.get(keyword, {}).values():
+            yield from _walk(item, root, inside)
+
+
+def _resolve(reference: str, root: Mapping[str, Any]) -> Any:
+    name = reference.removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")
+    # Only there does the meta-schema see to it that what is found is a schema.
+    if not reference.startswith("#/$defs/") or name not in root.get("$defs", {}):
+        raise ValueError(f"{reference}: $ref must lead to a schema of the same declaration, such as #/$defs/item")
+    return root["$defs"][name]
+
+
+def _check(schema: Mapping[str, Any], trusted: bool) -> None:
+    for keyword in _ANCHORS:
+        if keyword in schema:
+            raise ValueError(f"{keyword} is not supported: refer by #/$defs/…")
+    for keyword, instead in _COSTLY.items():
+        if keyword in schema and not trusted:
+            raise ValueError(f"{keyword} may be used in CARILLON_CATALOGUE_FILE only: {instead}")
+
+
+def _path(steps: Any) -> str:
+    return ".".join(map(str, steps))

@@ -1,0 +1,123 @@
+"""From the outbox to the open connections: append what was staged, publish what is committed, forget it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from channels.events import Group, room_name
+from channels.in_app import MAX_BYTES
+from models import outbox
+from models.db import read, write
+from models.log import Event
+from models.moments import iso
+from models.outbox import Unpublished
+from workers.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+# Events taken at once.
+BATCH = 500
+
+# As in workers/deliver.py.
+BUDGET = 10.0
+
+# A window that ends so soon (seconds) is waited for; for a later one the relay rings.
+PATIENCE = 0.25
+
+# Whoever takes a batch and dies leaves it to others after this: several times what publishing may wait for Redis.
+LEASE = timedelta(seconds=15)
+
+# While Redis is away a batch is tried so often.
+PAUSE = timedelta(seconds=1)
+
+
+def publish(run: Runtime, budget: float = BUDGET) -> bool:
+    """Publish what is due, and what falls due in a moment. False where time (seconds) ran out first.
+
+    One thread of a process does it for all; the others return at once, and it looks again for them.
+    """
+    end = time.monotonic() + budget
+    return run.turn.take(lambda: _until_idle(run, end))
+
+
+def _until_idle(run: Runtime, end: float) -> bool:
+    while time.monotonic() < end:
+        run.turn.listen()
+        if publish_batch(run):
+            continue
+        wait = _next_window(run)
+        if wait is None:
+            return True
+        run.turn.wait(wait)
+    return False
+
+
+def _next_window(run: Runtime) -> float | None:
+    """Seconds until the next window ends, if that is worth waiting for."""
+    with read(run.engine) as connection:
+        ends = outbox.next_staged(connection)
+    if ends is None:
+        return None
+    left = (ends - run.now()).total_seconds()
+    # One that has ended and was not taken is in a room that somebody holds this moment.
+    return max(left, 0.02) if left <= PATIENCE else None
+
+
+def publish_batch(run: Runtime) -> int:
+    """Append staged events whose window has ended, and publish one batch. Returns how many events were dealt with.
+
+    No database connection is held while Redis is spoken to. Redis away: they are due again in a moment.
+    """
+    if run.publisher is None:
+        raise RuntimeError("this runtime has no publisher")
+    now = run.now()
+    with write(run.engine) as connection:
+        appended = outbox.append_staged(connection, now, BATCH)
+        taken = outbox.take_unpublished(connection, now, now + LEASE, BATCH)
+    if not taken:
+        return appended
+    ids = [one.outbox_id for one in taken]
+    try:
+        for groups in _messages(taken):
+            run.publisher.publish(groups)
+    except RedisError as error:
+        log.warning("not published", extra={"events": len(ids), "error": type(error).__name__})
+        with write(run.engine) as connection:
+            outbox.put_back(connection, ids, run.now() + PAUSE)
+        return 0
+    with write(run.engine) as connection:
+        outbox.forget_published(connection, ids)
+    log.info("published", extra={"events": len(ids)})
+    return len(ids)
+
+
+def payload_of(event: Event) -> dict[str, Any]:
+    """What clients are told of an event that is not about a notification."""
+    return {"created_at": iso(event.created_at)} | (event.data or {})
+
+
+def _messages(taken: Sequence[Unpublished]) -> Iterator[list[Group]]:
+    """The events as messages of bounded size: one group for all that say the same, in the order of the first."""
+    groups: dict[str, Group] = {}
+    size = 0
+    for one in taken:
+        payload = payload_of(one.event)
+        said = json.dumps([one.event.type, payload], sort_keys=True)
+        room = room_name(one.tenant, one.event.room)
+        # In JSON: the room's name, its number of at most 19 digits, and punctuation.
+        added = len(json.dumps(room)) + 25 + (0 if said in groups else len(said))
+        if groups and size + added > MAX_BYTES:
+            yield list(groups.values())
+            groups, size = {}, 0
+        if said not in groups:
+            groups[said] = Group(one.event.type, payload, [])
+        groups[said].rooms.append((room, one.event.seq))
+        size += added
+    yield list(groups.values())
