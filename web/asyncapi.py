@@ -1,0 +1,187 @@
+"""The catalogue as an AsyncAPI 3 document at /asyncapi.json: what travels on the socket, namespace by namespace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, Response, jsonify
+
+from models.catalogue.event_type import EventType
+from web import VERSION
+from web.context import context
+from web.dialects.canonical import CANONICAL
+from web.dialects.dialect import Requests, Tellings, telling
+from web.dialects.hub import HUB
+from web.dialects.ns4 import NS4
+
+_ABOUT = """Events over Socket.IO (protocol 5). A client connects to a namespace with `auth: {token}` and is put into
+the rooms of its user and of its tenant; it names no room itself. Every event of a room carries `room` and `seq`, the
+number by which it is ordered and known."""
+
+# The namespaces that clients connect to, and what events are called there. Whoever picks another dialect on "/" hears
+# the same events by the names of that one.
+_SPACES: dict[str, tuple[Tellings, Requests]] = {
+    space: (tellings, dialect.requests.get(space, {}))
+    for dialect in (NS4, HUB, CANONICAL)
+    for space, tellings in dialect.events.items()
+}
+
+_PLACE = {
+    "room": {"type": "string", "description": "The room the event is of, such as user:alice."},
+    "seq": {"type": "integer", "description": "Its number there; without gaps."},
+}
+
+
+# Not the application's own decorator: that one would describe the route in /openapi.json.
+_blueprint = Blueprint("asyncapi", __name__)
+
+
+def register(app: Flask) -> None:
+    """Serve the document."""
+    app.register_blueprint(_blueprint)
+
+
+@_blueprint.get("/asyncapi.json")
+def asyncapi() -> Response:
+    """What the socket carries."""
+    return jsonify(document(context().catalogue.values(), context().settings.public_url))
+
+
+def document(types: Iterable[EventType], public_url: str) -> dict[str, Any]:
+    """The document of these types, for a server at this URL."""
+    known = sorted(types, key=lambda type_: type_.name)
+    where = urlsplit(public_url)
+    spaces = {space: _messages(space, known) for space in sorted(_SPACES)}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Carillon", "version": VERSION, "description": _ABOUT},
+        "defaultContentType": "application/json",
+        "servers": {
+            "here": {
+                "host": where.netloc,
+                "pathname": "/socket.io/",
+                "protocol": "wss" if where.scheme == "https" else "ws",
+                "security": [{"$ref": "#/components/securitySchemes/token"}],
+            }
+        },
+        "channels": {_channel_id(space): _channel(space, messages) for space, messages in spaces.items()},
+        "operations": {
+            f"{action}{_title(_channel_id(space))}": operation
+            for space, messages in spaces.items()
+            for action, operation in _operations(space, messages).items()
+        },
+        "components": {
+            "messages": {_message_id(type_.name): _message(type_) for type_ in known},
+            "schemas": {_message_id(type_.name): _payload(type_) for type_ in known},
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": 'A JWT with aud "carillon:client", as auth.token of the Socket.IO handshake.',
+                }
+            },
+        },
+    }
+
+
+def _messages(space: str, types: Iterable[EventType]) -> dict[str, tuple[EventType, str]]:
+    """The types that are told or understood in a namespace, each with its name there, by the ids of the messages."""
+    tellings, requests = _SPACES[space]
+    found: dict[str, tuple[EventType, str]] = {}
+    for type_ in types:
+        if type_.emitted_by == "server":
+            names = [name for name, _ in telling(tellings, type_.name)]
+        else:
+            names = [name for name, asked in requests.items() if asked.operation == type_.name]
+            names += [type_.name] if space == "/" else []
+        for number, name in enumerate(names):
+            found[_message_id(type_.name) + (f"-{number + 1}" if number else "")] = (type_, name)
+    return found
+
+
+def _channel(space: str, messages: Mapping[str, tuple[EventType, str]]) -> dict[str, Any]:
+    return {
+        "address": space,
+        "title": "The canonical namespace" if space == "/" else f"The namespace {space}",
+        "description": "All events." if space == "/" else "A part of the events, for clients that know this namespace.",
+        "messages": {
+            id_: {"$ref": f"#/components/messages/{_message_id(type_.name)}"}
+            if name == type_.name
+            else _message(type_) | {"name": name}
+            for id_, (type_, name) in messages.items()
+        },
+    }
+
+
+def _operations(space: str, messages: Mapping[str, tuple[EventType, str]]) -> dict[str, Any]:
+    channel = _channel_id(space)
+    operations: dict[str, Any] = {}
+    # AsyncAPI tells what the application does: it sends what its clients hear.
+    for action, emitted_by in (("send", "server"), ("receive", "client")):
+        these = [
+            {"$ref": f"#/channels/{channel}/messages/{id_}"}
+            for id_, (type_, _) in messages.items()
+            if type_.emitted_by == emitted_by
+        ]
+        if these:
+            operations[action] = {
+                "action": action,
+                "channel": {"$ref": f"#/channels/{channel}"},
+                "title": f"What clients {'hear' if action == 'send' else 'say'} on {space}",
+                "messages": these,
+            }
+    return operations
+
+
+def _message(type_: EventType) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "name": type_.name,
+        "title": type_.title,
+        "payload": {"$ref": f"#/components/schemas/{_message_id(type_.name)}"},
+        "tags": [{"name": type_.name.partition(":")[0]}, {"name": f"priority:{type_.priority}"}],
+        "x-rooms": type_.rooms,
+        "x-replay": type_.replay,
+        "x-ttl": type_.ttl,
+        "x-reserved": type_.reserved,
+    }
+    if type_.description:
+        message["description"] = type_.description
+    if type_.coalesce is not None:
+        message["x-coalesce"] = type_.coalesce.model_dump()
+    return message
+
+
+def _payload(type_: EventType) -> dict[str, Any]:
+    place = _PLACE if type_.emitted_by == "server" and not type_.name.startswith("session:") else {}
+    schema: dict[str, Any] = {"type": "object", **type_.payload}
+    definitions = schema.pop("$defs", {})
+    if definitions:
+        # A reference is resolved against the whole document there.
+        base = f"#/components/schemas/{_message_id(type_.name)}/definitions/"
+        schema = _moved(schema, base) | {"definitions": _moved(definitions, base)}
+    return schema | {"properties": {**schema.get("properties", {}), **place}}
+
+
+def _moved(value: Any, base: str) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: base + item.removeprefix("#/$defs/") if key == "$ref" and isinstance(item, str) else _moved(item, base)
+            for key, item in value.items()
+        }
+    return [_moved(item, base) for item in value] if isinstance(value, list) else value
+
+
+def _channel_id(space: str) -> str:
+    return space.removeprefix("/") or "canonical"
+
+
+def _message_id(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.\-_]", ".", name)
+
+
+def _title(name: str) -> str:
+    return name[:1].upper() + name[1:]

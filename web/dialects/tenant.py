@@ -1,0 +1,30 @@
+"""Tenant events (seed S1): the events of the catalogue by their names, and a room that is joined with an answer."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from web.dialects.dialect import Asked, Dialect, Told, in_room, of
+
+_told = partial(Told, times=("createdAt", "timestamp"))
+
+TENANT = Dialect(
+    "tenant",
+    events={
+        "/": {
+            "notification:new": (_told("notification:created"),),
+            "error": (_told("error:occurred"),),
+            "*": (_told(),),
+        }
+    },
+    requests={
+        "/": {
+            "join-tenant": Asked(
+                "room:join",
+                {"room": in_room("tenant", "tenantId", "tenant_id", "tenant", "id")},
+                bare="tenantId",
+                answer={"success": of("ok")},
+            )
+        }
+    },
+)
