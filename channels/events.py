@@ -63,6 +63,11 @@ def notification_new(content: Content) -> dict[str, Any]:
     }
 
 
+def generic(data: dict[str, Any] | None, created_at: datetime) -> dict[str, Any]:
+    """The payload of any other event, without the seq: what it says, and when it was said."""
+    return {"created_at": iso(created_at)} | (data or {})
+
+
 def notification_deleted(notification_id: str) -> dict[str, Any]:
     """The payload of `notification:deleted`, without the seq."""
     return {"id": notification_id, "notification_id": notification_id}

@@ -5,13 +5,14 @@ Another address is given on the command line (-b), which counts before this file
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 # gunicorn is started by its script, whose directory is not that of the checkout.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from models.logs import configure_logging
 from models.settings import Settings, SettingsError
@@ -50,9 +51,15 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 
 
-def on_starting(_server: Any) -> None:
-    """Log in JSON, gunicorn's own lines as well. Workers inherit it."""
-    configure_logging(_settings.log_level)
-    own = logging.getLogger("gunicorn.error")
-    own.handlers.clear()
-    own.propagate = True
+class JsonLogger(Logger):  # type: ignore[misc]
+    """gunicorn's own lines go the way of all others. Workers inherit it."""
+
+    def setup(self, cfg: Any) -> None:
+        """Called before the first line is written, and again on SIGHUP."""
+        super().setup(cfg)
+        configure_logging(_settings.log_level)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+logger_class = JsonLogger

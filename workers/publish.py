@@ -7,16 +7,13 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
 
 from redis.exceptions import RedisError
 
-from channels.events import Group, room_name
+from channels.events import Group, generic, room_name
 from channels.in_app import MAX_BYTES
 from models import outbox
 from models.db import read, write
-from models.log import Event
-from models.moments import iso
 from models.outbox import Unpublished
 from workers.runtime import Runtime
 
@@ -98,17 +95,12 @@ def publish_batch(run: Runtime) -> int:
     return len(ids)
 
 
-def payload_of(event: Event) -> dict[str, Any]:
-    """What clients are told of an event that is not about a notification."""
-    return {"created_at": iso(event.created_at)} | (event.data or {})
-
-
 def _messages(taken: Sequence[Unpublished]) -> Iterator[list[Group]]:
     """The events as messages of bounded size: one group for all that say the same, in the order of the first."""
     groups: dict[str, Group] = {}
     size = 0
     for one in taken:
-        payload = payload_of(one.event)
+        payload = generic(one.event.data, one.event.created_at)
         said = json.dumps([one.event.type, payload], sort_keys=True)
         room = room_name(one.tenant, one.event.room)
         # In JSON: the room's name, its number of at most 19 digits, and punctuation.

@@ -244,7 +244,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_inbox_notification_id", ["notification_id"], unique=False)
         batch_op.create_index(
             "ix_inbox_shown",
-            ["user_id", "expires_at", "read_at", "seen_at"],
+            ["user_id", "notification_id", "expires_at", "read_at", "seen_at"],
             unique=False,
             sqlite_where=sa.text("archived_at IS NULL AND deleted_at IS NULL"),
             postgresql_where=sa.text("archived_at IS NULL AND deleted_at IS NULL"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, select
 
-from models.catalogue.event_type import Declaration, EventType
+from models.catalogue.event_type import NAME, Declaration, EventType
 from models.catalogue.source import Catalogue
 from models.db import upsert
 from models.tables import event_types
@@ -55,7 +55,8 @@ def declared(connection: Connection, tenant_id: str) -> Sequence[EventType]:
 def find(connection: Connection, tenant_id: str, name: str, catalogue: Catalogue) -> EventType | None:
     """The type as it holds for the tenant, or None."""
     common = catalogue.get(name)
-    if common is not None and common.reserved:
+    # What cannot be a name was never declared, and might be a text that the database does not take.
+    if not NAME.fullmatch(name) or (common is not None and common.reserved):
         return common
     row = connection.execute(
         select(event_types).where(event_types.c.tenant_id == tenant_id, event_types.c.name == name)

@@ -17,7 +17,7 @@ from models.ledger.withdraw import withdraw
 from models.moments import iso
 from models.tables import inbox, notifications, rooms
 
-# Items in one transaction: the lock of the user's room is held for some tens of milliseconds.
+# Items in one transaction: the lock of the user's room is held for about a tenth of a second.
 PAGE = 1000
 
 # A count is true for a moment only. It is kept for any client that polls, and after a replay there is a new one.

@@ -20,11 +20,12 @@ inbox = Table(
     Column("read_at", Instant),
     Column("archived_at", Instant),
     Column("deleted_at", Instant),
-    # The counts on the bell are asked for after every change, and come out of this index alone: the rows themselves lie
-    # wherever the pages of many notifications put them, one to a block.
+    # What the inbox shows, in its order. The counts on the bell are asked for after every change, and come out of this
+    # index alone: the rows themselves lie wherever the pages of many notifications put them, one to a block.
     Index(
         "ix_inbox_shown",
         "user_id",
+        "notification_id",
         "expires_at",
         "read_at",
         "seen_at",

@@ -97,6 +97,19 @@ def test_an_alert_is_heard_by_the_whole_tenant_and_counted(engine, tenants):
     ]
 
 
+def test_a_critical_alert_is_published_first(engine, tenants):
+    for level in ("info", "critical"):
+        raise_alert(engine, level=level)
+    with write(engine) as connection:
+        waiting = outbox.take_unpublished(connection, NOW, SOON, 10)
+    assert [(u.event.seq, u.event.type) for u in waiting] == [
+        (3, "alert:new"),
+        (4, "alert:count"),
+        (1, "alert:new"),
+        (2, "alert:count"),
+    ]
+
+
 def test_a_repeated_request_raises_one_alert(engine, tenants):
     first = create(engine, idempotency_key="k")
     again = create(engine, idempotency_key="k")

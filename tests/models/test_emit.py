@@ -113,6 +113,7 @@ def test_a_rollback_says_nothing(engine):
     [
         ("no:such", {}, TENANT, UnknownType, "PUT /v1/event-types/"),
         ("", {}, TENANT, UnknownType, "there is no event type ''"),
+        ("a:\x00", {}, TENANT, UnknownType, "there is no event type"),
         ("notification:new", {}, "user:alice", ReservedType, "Carillon emits it"),
         ("chat:message", {}, TENANT, ReservedType, "Carillon emits it"),
         ("sns:publish_start", {}, "user:alice", ReservedType, "clients send it"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -152,15 +153,21 @@ def test_a_new_epoch(run, engine):
 def test_an_empty_database_is_found_and_filled(tmp_path, engine):
     if engine.dialect.name != "sqlite":
         pytest.skip("creates its own database, of the embedded kind")
-    runner = create_app(create_settings(tmp_path)).test_cli_runner()
-    missing = runner.invoke(args=["db", "check"])
-    assert (missing.exit_code, missing.output) == (
+    file = tmp_path / "new" / "carillon.db"
+    runner = create_app(create_settings(tmp_path, DATABASE_URL=f"sqlite:///{file}")).test_cli_runner()
+    nowhere = runner.invoke(args=["db", "check"])
+    assert nowhere.exit_code == 1
+    assert "unable to open database file" in nowhere.output
+    file.parent.mkdir()
+    empty = runner.invoke(args=["db", "check"])
+    assert (empty.exit_code, empty.output) == (
         1,
         "Error: the database has no schema, this code needs 0001: run flask db upgrade\n",
     )
     early = runner.invoke(args=["tenants", "create", "demo"])
     assert early.exit_code == 1
     assert "flask db upgrade" in early.output
+    shutil.rmtree(file.parent)
     for _ in range(2):
         assert runner.invoke(args=["db", "upgrade"]).output == "schema 0001\n"
     assert runner.invoke(args=["db", "check", "--json"]).output == '{"schema": "0001"}\n'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from uuid import UUID
 
@@ -69,7 +70,7 @@ def test_a_database_that_was_not_migrated_is_not_ready(tmp_path, redis_server):
     assert checks["database"] == {"ok": False, "error": "WrongSchema"}
 
 
-def test_a_frozen_dependency_is_given_up_in_time_and_asked_once(tmp_path, engine, monkeypatch):
+def test_a_frozen_dependency_is_given_up_in_time(tmp_path, engine, monkeypatch):
     monkeypatch.setattr(health, "PATIENCE", 0.3)
     with redis_process() as (url, process):
         client = other_app(tmp_path, DATABASE_URL=url_of(engine), REDIS_URL=url)
@@ -84,6 +85,18 @@ def test_a_frozen_dependency_is_given_up_in_time_and_asked_once(tmp_path, engine
             assert time.monotonic() - began < 1
             assert (frozen.status_code, frozen.json["status"]) == (503, "degraded")
         process.send_signal(signal.SIGCONT)
+
+
+def test_a_question_that_is_still_open_is_not_asked_again():
+    asked = []
+    answered = threading.Event()
+    probe = health.Probe(lambda: asked.append(answered.wait(10)) or None)
+    for _ in range(3):
+        probe.begin()
+        assert "no answer" in (probe.result(time.monotonic() + 0.02) or "")
+    answered.set()
+    assert probe.result(time.monotonic() + 5) is None
+    assert asked == [True]
 
 
 def test_while_the_database_is_away_every_request_is_told_to_come_back(tmp_path, api_key, user_token, redis_server):

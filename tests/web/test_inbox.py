@@ -247,19 +247,20 @@ def test_the_socket_does_the_same(engine, people, socket, alice, bells):
     assert alice.get("/v1/inbox").json["data"] == []
 
 
-def test_mark_read_in_every_form(engine, people, socket):
+def test_items_are_named_in_every_form(engine, people, socket):
     forms = [
         lambda n: n,
         lambda n: [n],
         lambda n: {"ids": [n]},
+        lambda n: {"ids": n},
         lambda n: {"notification_ids": [n]},
         lambda n: {"notificationIds": [n]},
         lambda n: {"notification_id": n, "user_id": "bob"},
     ]
-    for form, n in zip(forms, notify(engine, "alice", "bob", n=6), strict=True):
-        assert socket("mark_read", form(n))["count"] == 1
+    for form, n in zip(forms, notify(engine, "alice", "bob", n=7), strict=True):
+        assert socket("notification:read", form(n))["count"] == 1
     assert socket("notification:count")["counts"]["unread"] == 0
-    assert socket("notification:count", user="bob")["counts"]["unread"] == 6
+    assert socket("notification:count", user="bob")["counts"]["unread"] == 7
 
 
 EVENTS = ("seen", "read", "unread", "archive", "unarchive", "delete")

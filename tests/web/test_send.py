@@ -12,6 +12,7 @@ from models.tables import notifications
 from tests.factories import create_settings
 from tests.web.callers import BODY, Caller, fields
 from web.app import create_app
+from workers import jobs
 
 
 def stored(engine):
@@ -106,3 +107,17 @@ def test_nothing_is_counted_twice(engine, service):
         service.send(key="same")
     with read(engine) as connection:
         assert connection.execute(select(func.count()).select_from(notifications)).scalar_one() == 1
+
+
+def test_no_bell_is_rung_before_the_commit(service, engine, monkeypatch):
+    heard = []
+
+    def ring(_task: str, args: list[str], _queue: str) -> bool:
+        # From another connection: what is not committed is not seen.
+        heard.append(args[0] in [str(row.id) for row in stored(engine)])
+        return True
+
+    monkeypatch.setattr(jobs, "_ring", ring)
+    service.send()
+    service.post("/v1/notifications/bulk", {"items": [BODY, BODY]})
+    assert heard == [True] * 3

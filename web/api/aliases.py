@@ -37,13 +37,20 @@ from web.problems import not_found
 
 api = Api("aliases", "The inbox under the paths of the systems before this one.", prefix="/api")
 
-# A notification that comes without a title, as those systems send them, has this one.
+# What a notification is called that has neither a title nor a word in its message.
 UNTITLED = "Notification"
+LONGEST_TITLE = 200
 
 
 def _as_text(value: object) -> object:
     # bool is an int to isinstance, hence type().
     return str(value) if type(value) is int else value
+
+
+def _title(message: str) -> str:
+    """The first words of a message, as a title has to be: one line, with something in it."""
+    words = " ".join(message.strip().splitlines()[0].split()) if message.strip() else ""
+    return words[:LONGEST_TITLE].strip() or UNTITLED
 
 
 class ItemList(View):
@@ -93,7 +100,7 @@ class Note(Strict):
     """What to tell somebody. A `type` that is the name of a level is the level."""
 
     message: Text
-    title: Title = UNTITLED
+    title: Title | None = Field(None, description="The first line of the message, if not given.")
     type: TypeName | None = None
     level: Level | None = None
     category: TypeName | None = None
@@ -111,7 +118,7 @@ class Note(Strict):
         }
         return Submission(
             audience=Audience(users=[Recipient(id=user)]),
-            title=self.title,
+            title=self.title or _title(self.message),
             message=self.message,
             data=self.data,
             **{name: value for name, value in said.items() if value is not None},
@@ -210,5 +217,5 @@ def send_test_notification(caller: Principal, path: UserPath, header: KeyHeader,
     """
     if context().settings.env != "development":
         raise not_found("path")
-    note = Note(title="Test notification", message=body.message, type=body.type)
+    note = Note(message=body.message, type=body.type)
     return _send(caller, header, note.submission(path.user, channels=["in_app"]))

@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.catalogue.event_type import LONGEST_NAME, Declaration, EventType
+from models.catalogue.event_type import Declaration, EventType
 from models.catalogue.source import built_in, faults_of
 from models.catalogue.store import MOST_TYPES, TooManyTypes, all_types, declare, declared, find, withdraw
 from models.db import read, write
 from web import typescript
 from web.api.endpoint import Answer, Api
-from web.api.fields import View
+from web.api.fields import Key, View
 from web.auth import Principal
 from web.context import context
 from web.problems import FieldError, Problem, not_found
@@ -29,7 +29,7 @@ class DeclarationBody(Declaration):
 class TypePath(BaseModel):
     """Names a type."""
 
-    name: str = Field(max_length=LONGEST_NAME, description="domain:action, such as invoice:paid.")
+    name: Key = Field(description="domain:action, such as invoice:paid.")
 
 
 class EventTypeView(EventType):

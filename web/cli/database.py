@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from alembic import command
 from alembic.util import CommandError
@@ -22,6 +24,9 @@ COMMANDS = (db, log_group)
 def upgrade(as_json: bool) -> None:
     """Bring the database to the schema this code needs. Nothing is done where it is there already."""
     config = alembic_config()
+    file = context().engine.url.database
+    if context().engine.dialect.name == "sqlite" and file:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
     with context().engine.begin() as connection:
         config.attributes["connection"] = connection
         try:

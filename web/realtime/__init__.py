@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from engineio.payload import Payload
 from flask import Flask
@@ -13,7 +15,7 @@ from models.settings import Settings
 from web.auth import Authenticator
 from web.realtime.bounds import EVENT_BURST, MAX_MESSAGE, Timing
 from web.realtime.handshake import Origins
-from web.realtime.hub import Hub
+from web.realtime.hub import Handler, Hub
 from web.realtime.manager import QueueManager
 from web.realtime.render import NAMESPACES
 from web.realtime.transport import careful
@@ -21,10 +23,16 @@ from web.realtime.wire import StrictJson, StrictPacket
 
 
 def attach(
-    app: Flask, settings: Settings, engine: Engine, authenticator: Authenticator, timing: Timing | None = None
+    app: Flask,
+    settings: Settings,
+    engine: Engine,
+    authenticator: Authenticator,
+    timing: Timing | None = None,
+    events: Mapping[str, Handler] = MappingProxyType({}),
 ) -> SocketIO:
     """Put Socket.IO before the application. Nothing is connected, and no thread runs, until the first client comes.
 
+    `events` are what clients may send besides the events of the connection itself, each with its handler.
     `socketio.server.manager` is the QueueManager: `.deaf` for /healthz, `.listening` for /readyz.
     """
     timing = timing or Timing()
@@ -60,6 +68,7 @@ def attach(
     websocket = careful(server.eio._async["websocket"], timeout=patience)
     server.eio._async = {**server.eio._async, "websocket": websocket}
     hub = Hub(server, engine, authenticator, origins, timing)
+    hub.serve(events)
     for namespace in NAMESPACES:
         hub.register(namespace)
     manager.bind(hub)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from web.realtime.healer import Healer
 from web.realtime.keeper import Keeper
 from web.realtime.payloads import Acknowledge, Code, Handshake, Refresh, Refused, Sync, parse
 from web.realtime.progress import Wish
+from web.realtime.render import NAMESPACES
 from web.realtime.replay import Replayer
 from web.realtime.sessions import Session, Sessions
 
@@ -33,7 +34,8 @@ SESSION_CLOSING = "session:closing"
 # Where a connection's failed handshakes are counted: in the environment of its first request, which ends with it.
 _FAILED = "carillon.failed_handshakes"
 
-Handler = Callable[[Session, Any], dict[str, Any]]
+# From whom an event is, and its payload, to the answer. Raises Refused, or models.db.UNAVAILABLE.
+Handler = Callable[[Principal, Any], dict[str, Any]]
 
 
 class Hub:
@@ -54,12 +56,17 @@ class Hub:
         self.healer = Healer(engine, self.sessions, self.replayer, timing)
         self._keeper = Keeper(server, self.sessions, self.healer, self.close, timing)
         # The events clients may send, each with its cost: one that reads the log or a signature counts for several.
-        self._events: dict[str, tuple[int, Handler]] = {
+        self._events: dict[str, tuple[int, Callable[[Session, Any], dict[str, Any]]]] = {
             "notification:ack": (1, self._acknowledge),
             "sync": (4, self._sync),
             "auth:refresh": (4, self._refresh),
             "test": (1, self._test),
         }
+
+    def serve(self, events: Mapping[str, Handler]) -> None:
+        """Let clients send these events too."""
+        for name, handler in events.items():
+            self._events[name] = 1, partial(_for_principal, handler)
 
     def register(self, namespace: str) -> None:
         """Open a namespace."""
@@ -157,7 +164,9 @@ class Hub:
             raise Refused("rate_limited", "too many failed handshakes on one connection")
         greeting = parse(Handshake, auth)
         principal, expires_at = self._authenticate(credential(greeting, environ, self._origins))
-        session = Session(sid, namespace, socket, principal, expires_at, wish(greeting, f"user:{principal.id}"))
+        session = Session(
+            sid, NAMESPACES[namespace], socket, principal, expires_at, wish(greeting, f"user:{principal.id}")
+        )
         for room in session.channel_rooms():
             self._server.enter_room(sid, room, namespace=namespace)
         if not self.sessions.add(session):
@@ -223,13 +232,17 @@ class Hub:
 
     def _refresh(self, session: Session, payload: Any) -> dict[str, Any]:
         principal, expires_at = self._authenticate(parse(Refresh, payload).token)
-        if (principal.tenant, principal.id, principal.mode) != (session.tenant, session.user, session.mode):
+        if (principal.tenant, principal.id, principal.mode) != (session.tenant, session.user, session.principal.mode):
             raise Refused("forbidden", "the token is another user's")
-        session.expires_at, session.warned = expires_at, False
+        session.principal, session.expires_at, session.warned = principal, expires_at, False
         return {"exp": int(expires_at.timestamp())}
 
     def _test(self, _session: Session, payload: Any) -> dict[str, Any]:
         return {"received": payload}
+
+
+def _for_principal(handler: Handler, session: Session, payload: Any) -> dict[str, Any]:
+    return handler(session.principal, payload)
 
 
 def _unknown(_session: Session, _payload: Any) -> dict[str, Any]:

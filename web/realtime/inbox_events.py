@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import Engine
 
 from models.db import read
@@ -23,6 +23,11 @@ from web.realtime.payloads import Refused, parse
 Handler = Callable[[Principal, Any], dict[str, Any]]
 
 
+def _several(value: object) -> object:
+    """One id where several may stand is one of them."""
+    return [value] if isinstance(value, str) else value
+
+
 class Named(BaseModel):
     """Some items: one by `id` or `notification_id`, several by `ids` or `notification_ids`.
 
@@ -32,7 +37,7 @@ class Named(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     id: UUID | None = Field(None, validation_alias=AliasChoices("id", "notification_id", "notificationId"))
-    ids: Annotated[list[UUID], Field(max_length=MAX_IDS)] = Field(
+    ids: Annotated[list[UUID], Field(max_length=MAX_IDS), BeforeValidator(_several)] = Field(
         [], validation_alias=AliasChoices("ids", "notification_ids", "notificationIds")
     )
 
@@ -77,7 +82,6 @@ def inbox_events(engine: Engine, now: Callable[[], datetime]) -> dict[str, Handl
         "notification:read_all": partial(many, READ, Matching),
         "notification:clear": partial(many, DELETE, Clearing),
         "notification:count": partial(_count, engine, now),
-        "mark_read": partial(some, READ),
     }
 
 
@@ -99,9 +103,7 @@ def _change(
 
 def _unwrapped(payload: Any) -> Any:
     """An id, or a list of them, as the object that stands for it."""
-    if isinstance(payload, str):
-        return {"id": payload}
-    return {"ids": payload} if isinstance(payload, list) else payload
+    return {"ids": payload} if isinstance(payload, str | list) else payload
 
 
 def _change_all(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from channels.events import NOTIFICATION_DELETED, NOTIFICATION_NEW, notification_deleted, notification_new
+from channels.events import NOTIFICATION_DELETED, NOTIFICATION_NEW, generic, notification_deleted, notification_new
 from models.log import Event
 
 # "Numbers `from` to `seq` of the room hold nothing for you": recalled or expired before the client heard of them.
@@ -25,7 +25,7 @@ def render(event: Event) -> Rendered:
         if event.content is None:
             return skipped(event.room, event.seq, event.seq)
         return NOTIFICATION_DELETED, notification_deleted(event.content.notification_id) | place
-    return event.type, (event.data or {}) | place
+    return event.type, generic(event.data, event.created_at) | place
 
 
 def skipped(room: str, first: int, last: int) -> Rendered:
@@ -33,10 +33,26 @@ def skipped(room: str, first: int, last: int) -> Rendered:
     return EVENT_SKIPPED, {"room": room, "from": first, "seq": last}
 
 
-def canonical(name: str, payload: dict[str, Any]) -> Rendered:
-    """The event as it is."""
-    return name, payload
+class View(Protocol):
+    """How connections to one namespace are told of events."""
+
+    namespace: str
+
+    def told(self, event: str, payload: dict[str, Any]) -> Sequence[Rendered]:
+        """A canonical event by the names it has there: none, one or several."""
+        ...
+
+
+class Canonical:
+    """Every event as it is."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+
+    def told(self, event: str, payload: dict[str, Any]) -> Sequence[Rendered]:
+        """See View."""
+        return [(event, payload)]
 
 
 # The namespaces clients may connect to, and how events are called there. A dialect adds its own.
-NAMESPACES: dict[str, Callable[[str, dict[str, Any]], Rendered]] = {"/": canonical}
+NAMESPACES: dict[str, View] = {"/": Canonical("/")}

@@ -17,7 +17,7 @@ from models.db import read
 from web.realtime import metrics
 from web.realtime.bounds import MAX_BACKLOG, Timing
 from web.realtime.progress import Wish
-from web.realtime.render import NAMESPACES, render, skipped
+from web.realtime.render import render, skipped
 from web.realtime.sessions import Session
 from web.realtime.wire import event_packet
 
@@ -211,4 +211,5 @@ def _skip(session: Session, room: str, first: int, last: int) -> None:
 
 
 def _put(session: Session, name: str, payload: dict[str, Any]) -> None:
-    session.put(event_packet(session.namespace, *NAMESPACES[session.namespace](name, payload)))
+    for told in session.view.told(name, payload):
+        session.put(event_packet(session.namespace, *told))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from web.auth import Principal
 from web.realtime import metrics
 from web.realtime.bounds import EVENT_BURST, EVENTS_PER_SECOND, MAX_BACKLOG, MAX_CONNECTIONS_PER_USER
 from web.realtime.progress import Progress, Wish
+from web.realtime.render import View
 from web.realtime.wire import event_packet
 
 
@@ -45,14 +46,15 @@ class Session:
     """One authenticated connection to one namespace."""
 
     def __init__(
-        self, sid: str, namespace: str, socket: Any, principal: Principal, expires_at: datetime, wish: Wish
+        self, sid: str, view: View, socket: Any, principal: Principal, expires_at: datetime, wish: Wish
     ) -> None:
         self.sid = sid
-        self.namespace = namespace
+        self.view = view
+        self.namespace = view.namespace
         self.socket = socket
+        self.principal = principal
         self.tenant = principal.tenant
         self.user = principal.id
-        self.mode = principal.mode
         self.expires_at = expires_at
         self.user_room = f"user:{principal.id}"
         self.rooms: tuple[str, ...] = (self.user_room, f"tenant:{principal.tenant}")
@@ -76,21 +78,23 @@ class Session:
         """Its rooms as Socket.IO knows them."""
         return [room_name(self.tenant, room) for room in self.rooms]
 
-    def offer(self, room: str, seq: int, packet: engineio_packet.Packet) -> bool:
+    def offer(self, room: str, seq: int, packets: Sequence[engineio_packet.Packet]) -> bool:
         """Send a live event unless it was sent before, or has to come out of the log. Returns whether it was sent."""
         with self.lock:
-            if self.progress.live and self.backlog() > MAX_BACKLOG:
+            live = self.progress.live
+            if live and self.backlog() > MAX_BACKLOG:
                 metrics.STALLED.inc()
                 self.hold(time.monotonic())
-            if not self.progress.admit(room, seq):
-                return False
-            # Under the lock, or a replay that begins now could overtake it.
-            self.put(packet)
-            if self.progress.gap:
-                self.gap_since = self.gap_since or time.monotonic()
-            else:
-                self.gap_since = None
-            return True
+            elif self.progress.admit(room, seq):
+                # Under the lock, or a replay that begins now could overtake it.
+                for packet in packets:
+                    self.put(packet)
+                self.gap_since = (self.gap_since or time.monotonic()) if self.progress.gap else None
+                return True
+            elif live and not self.progress.live:
+                # Too much is missing; the log has all of it, and this event too.
+                self.hold(time.monotonic())
+            return False
 
     def hold(self, resume_at: float) -> None:
         """Keep live events back, and have somebody look after the connection at `resume_at`. Holds `lock` already."""

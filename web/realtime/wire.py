@@ -118,7 +118,7 @@ class Frame:
 
     def packet(self, room: str, seq: int) -> engineio_packet.Packet:
         """The packet for one room."""
-        text = f'{self._head}{StrictJson.dumps(room)},"seq":{seq}}}]'
+        text = f'{self._head}{json.dumps(room)},"seq":{seq}}}]'
         return engineio_packet.Packet(engineio_packet.MESSAGE, text)
 
 

@@ -11,6 +11,7 @@ from engineio.exceptions import SocketIsClosedError
 
 from web.auth import Principal
 from web.realtime.progress import Wish
+from web.realtime.render import NAMESPACES
 from web.realtime.sessions import Session
 
 
@@ -51,7 +52,7 @@ class FakeServer:
 def session(user: str = "alice", *, sid: str = "", lifetime: float = 300, **wish: Any) -> Session:
     expires_at = datetime.now(UTC) + timedelta(seconds=lifetime)
     principal = Principal("user", "acme", user, "live", expires_at)
-    return Session(sid or f"sid-{user}", "/", FakeSocket(), principal, expires_at, Wish(**wish))
+    return Session(sid or f"sid-{user}", NAMESPACES["/"], FakeSocket(), principal, expires_at, Wish(**wish))
 
 
 def heard(session: Session) -> list[tuple[str, dict[str, Any]]]:

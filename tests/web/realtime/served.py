@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from models.db import connect
 from models.logs import configure_logging
 from models.settings import Settings
-from web.auth import Authenticator, JwtKeys
+from web.auth import Authenticator, JwtKeys, Principal
 from web.realtime import attach, replay, sessions
 from web.realtime.bounds import Timing
 
@@ -34,6 +34,14 @@ HURRY = Timing(
 BACKLOG = 60
 
 
+def whoami(principal: Principal, payload: Any) -> dict[str, Any]:
+    return {"user": principal.id, "payload": payload}
+
+
+def broken(_principal: Principal, _payload: Any) -> dict[str, Any]:
+    raise RuntimeError("a bug")
+
+
 def application() -> Flask:
     sessions.MAX_BACKLOG = replay.MAX_BACKLOG = BACKLOG  # type: ignore[attr-defined]
     settings = Settings.from_env()
@@ -42,7 +50,8 @@ def application() -> Flask:
     authenticator = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
     app = Flask("served")
     timing = Timing() if os.environ.get("UNHURRIED") else HURRY
-    manager: Any = attach(app, settings, engine, authenticator, timing).server.manager
+    events = {"whoami": whoami, "broken": broken}
+    manager: Any = attach(app, settings, engine, authenticator, timing, events).server.manager
 
     @app.get("/healthz")
     def healthz() -> Any:

@@ -138,6 +138,15 @@ def test_echo(stack: Stack):
     assert client.call("test", ("two", "payloads"))["error"]["code"] == "bad_request"
 
 
+def test_events_of_other_modules(stack: Stack):
+    client = stack.client()
+    assert client.call("whoami", {"user": "bob"}) == {"ok": True, "user": "alice", "payload": {"user": "bob"}}
+    answer = client.call("broken")
+    assert (answer["ok"], answer["error"]["code"]) == (False, "internal")
+    assert "a bug" not in str(answer)
+    assert client.call("whoami")["ok"]
+
+
 def test_whoever_sends_too_much_is_slowed_down_and_then_sent_away(stack: Stack):
     client = stack.client()
     answers: list[dict] = []

@@ -76,14 +76,14 @@ def test_live_events_wait_for_the_greeting(engine: Engine, replayer: Replayer, m
         page = read(self, one)
         read_pages.append(page)
         if len(read_pages) < 4:
-            assert not one.offer(ROOM, append(engine)[0], event_packet("/", "live", {}))
+            assert not one.offer(ROOM, append(engine)[0], [event_packet("/", "live", {})])
         return page
 
     append(engine)
     monkeypatch.setattr(Replayer, "_read", read_and_publish_meanwhile)
     replayer.welcome(one)
     assert brief(one) == [*(("stream:data", seq) for seq in range(1, 5)), ("session:ready", 4)]
-    assert one.offer(ROOM, append(engine)[0], event_packet("/", "live", {"seq": 5}))
+    assert one.offer(ROOM, append(engine)[0], [event_packet("/", "live", {"seq": 5})])
     assert brief(one) == [("live", 5)]
 
 
@@ -161,7 +161,7 @@ def test_while_the_database_is_away_nothing_is_lost(
         patch.setattr(replay.event_log, "read_after", away)
         with pytest.raises(UNAVAILABLE):
             replayer.welcome(one)
-    assert not one.offer(ROOM, 2, event_packet("/", "stream:data", {}))
+    assert not one.offer(ROOM, 2, [event_packet("/", "stream:data", {})])
     append(engine)
     replayer.welcome(one)
     assert brief(one) == [("stream:data", 1), ("stream:data", 2), ("session:ready", 2)]
@@ -221,7 +221,7 @@ def test_what_arrives_meanwhile_is_not_healed(engine: Engine, replayer: Replayer
     background.add(alice)
     append(engine)
     packet = event_packet("/", "stream:data", {"seq": 1})
-    arrival = threading.Timer(0.1, alice.offer, (ROOM, 1, packet))
+    arrival = threading.Timer(0.1, alice.offer, (ROOM, 1, [packet]))
     patient = Healer(engine, background.sessions, replayer, Timing(grace=0.4))
     arrival.start()
     assert patient.look() == 0
@@ -269,7 +269,7 @@ def test_a_gap_that_stays_is_looked_after(engine: Engine, replayer: Replayer, ba
     alice = welcomed(replayer)
     background.add(alice)
     append(engine, 3)
-    alice.offer(ROOM, 3, event_packet("/", "stream:data", {"seq": 3}))
+    alice.offer(ROOM, 3, [event_packet("/", "stream:data", {"seq": 3})])
     assert background.tick() == []
     assert background.tick(TIMING.gap + 1) == [alice]
     background.healer.serve(alice)
@@ -280,7 +280,7 @@ def test_a_slow_client_is_served_when_it_has_read(engine: Engine, replayer: Repl
     alice = welcomed(replayer)
     background.add(alice)
     for seq in append(engine, MAX_BACKLOG + 2):
-        alice.offer(ROOM, seq, event_packet("/", "stream:data", {"seq": seq}))
+        alice.offer(ROOM, seq, [event_packet("/", "stream:data", {"seq": seq})])
     assert background.tick() == []
     while alice.backlog() > LOW_BACKLOG:
         alice.socket.queue.get()

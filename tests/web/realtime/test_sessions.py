@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.web.realtime.fakes import brief, heard, session
 from web.realtime import fanout
-from web.realtime.bounds import EVENT_BURST, EVENTS_PER_SECOND, MAX_BACKLOG, MAX_CONNECTIONS_PER_USER
+from web.realtime.bounds import EVENT_BURST, EVENTS_PER_SECOND, MAX_AHEAD, MAX_BACKLOG, MAX_CONNECTIONS_PER_USER
 from web.realtime.payloads import Acknowledge, Handshake, Refused, Sync, parse
 from web.realtime.sessions import Bucket, Session, Sessions
 
@@ -58,6 +60,31 @@ def test_events_go_to_the_members_of_their_rooms():
     assert fanout.deliver(sessions, groups) == 0, "everybody has it"
 
 
+class Twice:
+    """Tells everything under two names, except what it does not know."""
+
+    namespace = "/old"
+
+    def told(self, event: str, payload: dict[str, object]) -> list[tuple[str, dict[str, object]]]:
+        return [] if event == "unknown" else [(event, payload), ("old", {"m": payload["n"]})]
+
+
+def test_every_view_has_its_own_names():
+    sessions, plain, old = Sessions(), ready(sid="plain"), ready(sid="old")
+    old.view = Twice()
+    for one in (plain, old):
+        sessions.add(one)
+    fanout.deliver(sessions, [group("acme/user:alice", 1), group("acme/user:alice", 2) | {"event": "unknown"}])
+    assert brief(plain) == [("stream:data", 1), ("unknown", 2)]
+    place = '"room":"user:alice","seq":1'
+    assert [old.socket.queue.get() for _ in range(old.backlog())] == [
+        '42/old,["stream:data",{"n":1,' + place + "}]",
+        '42/old,["old",{"m":1,' + place + "}]",
+    ]
+    # What it was not told is no gap either.
+    assert old.progress.positions["user:alice"] == 2
+
+
 def test_one_broken_connection_does_not_cost_the_others_their_event():
     sessions = Sessions()
     broken, other = ready(sid="1"), ready(sid="2")
@@ -66,6 +93,16 @@ def test_one_broken_connection_does_not_cost_the_others_their_event():
     broken.socket.closed = True
     fanout.deliver(sessions, [group("acme/user:alice", 1)])
     assert brief(other) == [("stream:data", 1)]
+
+
+def test_too_wide_a_gap_is_looked_after_at_once():
+    sessions, one = Sessions(), ready()
+    sessions.add(one)
+    one.resume_at = float("inf")
+    fanout.deliver(sessions, [group("acme/user:alice", *range(2, MAX_AHEAD + 3))])
+    assert one.backlog() == MAX_AHEAD
+    assert not one.progress.live
+    assert one.resume_at <= time.monotonic()
 
 
 def test_whoever_does_not_read_gets_nothing_more():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from socketio import packet
 
-from channels.events import notification_deleted, notification_new
+from channels.events import iso, notification_deleted, notification_new
 from models.log import Event
 from tests.channels.support import content
 from web.realtime.render import render
@@ -97,5 +97,6 @@ def test_rendering():
     deleted = ("notification:deleted", notification_deleted(about.notification_id) | place)
     assert render(event("notification:deleted", content=about, withdrawn=True)) == deleted
     assert render(event("notification:deleted")) == nothing
-    assert render(event("stream:data", data={"n": 1})) == ("stream:data", {"n": 1} | place)
-    assert render(event("stream:data")) == ("stream:data", place)
+    other = event("stream:data", data={"n": 1})
+    assert render(other) == ("stream:data", {"n": 1, "created_at": iso(other.created_at)} | place)
+    assert render(event("stream:data"))[1].keys() == {"created_at", "room", "seq"}
