@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from flask import current_app
 from sqlalchemy import Engine
@@ -16,6 +16,10 @@ from web.auth import Authenticator, JwtKeys
 from web.limits import Limiter
 from web.metrics import Metrics
 from web.pace import Pace
+
+if TYPE_CHECKING:
+    # At run time it would lead back here.
+    from web.realtime.leases import Leases
 
 # Says what is wrong in a few words, or None.
 Check = Callable[[], str | None]
@@ -42,6 +46,7 @@ class Context:
     metrics: Metrics
     pace: Pace
     catalogue: Catalogue
+    leases: Leases
     now: Callable[[], datetime] = utc_now
     alive: dict[str, Check] = field(default_factory=dict)
 

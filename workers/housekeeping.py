@@ -8,6 +8,7 @@ from datetime import timedelta
 from models import log as event_log
 from models.db import write
 from models.ledger import sweep
+from models.ledger.alerts import purge_alerts
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ def purge(run: Runtime) -> int:
             gone = event_log.purge(connection, now, now - retention, BATCH)
         with write(run.engine) as connection:
             gone += sweep.purge(connection, now, retention, BATCH)
+        with write(run.engine) as connection:
+            gone += purge_alerts(connection, now, retention, BATCH)
         total += gone
         if not gone:
             log.info("purged", extra={"rows": total})

@@ -41,6 +41,17 @@ def tenant_exists(connection: Connection, tenant_id: str) -> bool:
     return connection.execute(select(tenants.c.id).where(tenants.c.id == tenant_id)).first() is not None
 
 
+def dialect_of(connection: Connection, tenant_id: str) -> str | None:
+    """What the tenant's clients speak that name no dialect. None where nobody has chosen."""
+    name: str | None = connection.execute(select(tenants.c.dialect).where(tenants.c.id == tenant_id)).scalar()
+    return name
+
+
+def choose_dialect(connection: Connection, tenant_id: str, dialect: str) -> None:
+    """Have the tenant's clients that name no dialect spoken to in this one, from their next connection on."""
+    connection.execute(update(tenants).where(tenants.c.id == tenant_id).values(dialect=dialect))
+
+
 def create_api_key(
     connection: Connection, tenant_id: str, mode: Literal["live", "test"], name: str, now: datetime
 ) -> str:

@@ -9,6 +9,8 @@ tenants = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("name", String(200), nullable=False),
+    # What its Socket.IO clients speak that name no dialect; None: nobody has chosen.
+    Column("dialect", String(16)),
     Column("created_at", Instant, nullable=False),
 )
 

@@ -50,6 +50,14 @@ def test_a_tenant_is_created_once(run):
     assert "letters" in run("tenants", "create", "a/b", fails=True)
 
 
+def test_a_tenants_clients_speak_its_dialect(run, engine, tenant):
+    assert run("tenants", "dialect", tenant) == "mixed"
+    assert run("tenants", "dialect", tenant, "simple", "--json") == {"tenant": tenant, "dialect": "simple"}
+    assert run("tenants", "dialect", tenant) == "simple"
+    assert "'ns4' is not one of" in run("tenants", "dialect", tenant, "ns4", fails=True)
+    assert "flask tenants create" in run("tenants", "dialect", "nobody", "hub", fails=True)
+
+
 def test_a_key_is_printed_once_listed_by_its_prefix_and_revoked(run, engine, tenant):
     key = run("keys", "create", "--tenant", tenant, "--mode", "test", "--name", "shop")
     with read(engine) as connection:

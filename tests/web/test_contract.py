@@ -43,6 +43,7 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/v1/events"): ("/v1/events", None),
     ("GET", "/v1/events/head"): ("/v1/events/head", None),
     ("POST", "/v1/acks"): ("/v1/acks", {"up_to_seq": 1}),
+    ("GET", "/v1/presence"): ("/v1/presence", None),
     ("POST", "/v1/events"): ("/v1/events", EVENT),
     ("GET", "/v1/event-types"): ("/v1/event-types", None),
     ("GET", "/v1/event-types.ts"): ("/v1/event-types.ts", None),
@@ -60,6 +61,7 @@ USERS = {
     ("GET", "/v1/events"),
     ("GET", "/v1/events/head"),
     ("POST", "/v1/acks"),
+    ("GET", "/v1/presence"),
     ("GET", "/api/polling/{tenant}/events"),
     ("POST", "/api/polling/{tenant}/events/acknowledge"),
 }

@@ -174,6 +174,18 @@ def test_a_deletion_may_be_repeated(engine, people, alice, bells):
     assert [name for name, _ in heard(engine)] == ["notification:deleted", "notification:count"]
 
 
+def test_who_was_away_hears_of_every_change(engine, people, alice):
+    a, b = notify(engine, n=2)
+    start = alice.get("/v1/events").json["cursor"]
+    alice.post(f"/v1/inbox/{a}/read", None)
+    alice.delete(f"/v1/inbox/{b}")
+    missed = alice.get(f"/v1/events?cursor={start}").json["data"]
+    told = [(event["event"], event["payload"].get("notification_id")) for event in missed]
+    count = ("notification:count", None)
+    assert told == [("notification:read", a), count, ("notification:deleted", b), count]
+    assert missed[2]["payload"]["ids"] == [b]
+
+
 def test_read_all_and_clear_by_filter(engine, people, alice):
     [a] = notify(engine, category="billing")
     [b] = notify(engine, category="social")

@@ -16,6 +16,7 @@ from models.ledger import people
 from web.auth import CLIENT, LONGEST, OPERATOR, SERVICE, TENANT, mint
 from web.cli.output import Group, json_option, say, table
 from web.context import context
+from web.dialects import MIXED, ROOT_DIALECTS
 
 tenants = Group("tenants", help="Isolated customers.")
 keys = Group("keys", help="API keys of services.")
@@ -57,6 +58,23 @@ def create_tenant(tenant: str, name: str | None, as_json: bool) -> None:
     with write(context().engine) as connection:
         created = people.create_tenant(connection, tenant, (name or tenant)[:200], context().now())
     say(as_json, {"tenant": tenant, "created": created}, f"{tenant} {'created' if created else 'exists already'}")
+
+
+@tenants.command("dialect")
+@click.argument("tenant")
+@click.argument("dialect", required=False, type=click.Choice(ROOT_DIALECTS))
+@json_option
+def tenant_dialect(tenant: str, dialect: str | None, as_json: bool) -> None:
+    """Say what Socket.IO clients speak that name no dialect, or tell what they do. It holds from their next connection.
+
+    mixed, where nothing was said: all names at once, so that every kind of client works without being told.
+    """
+    with write(context().engine) as connection:
+        _need_tenant(connection, tenant)
+        if dialect is not None:
+            people.choose_dialect(connection, tenant, dialect)
+        spoken = people.dialect_of(connection, tenant) or MIXED.name
+    say(as_json, {"tenant": tenant, "dialect": spoken}, spoken)
 
 
 @keys.command("create")

@@ -118,10 +118,13 @@ class Dialect:
 
 
 def telling(table: Tellings, event: str) -> list[tuple[str, Told]]:
-    """Under which names an event is told, and how; nothing, if this table has no use for it."""
-    if event in table:
-        return [(told.name.replace("*", event), told) for told in table[event]]
+    """Under which names an event is told, and how; nothing, if this table has no use for it.
+
+    Of a pattern it tells the names with the star in them.
+    """
     domain, _, rest = event.partition(":")
+    if event in table and rest != "*":
+        return [(told.name.replace("*", event), told) for told in table[event]]
     if f"{domain}:*" in table:
         return [(told.name.replace("*", rest), told) for told in table[f"{domain}:*"]]
     return [(told.name.replace("*", event), told) for told in table.get("*", ())]

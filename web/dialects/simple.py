@@ -36,17 +36,7 @@ SIMPLE = Dialect(
                 bare="user_id",
                 answer={"success": of("ok")},
             ),
-            "mark_read": Asked(
-                "notification:read",
-                {
-                    "ids": of(
-                        *("ids", "notification_ids", "notificationIds"),
-                        *("id", "notification_id", "notificationId"),
-                    )
-                },
-                bare="ids",
-                answer={"success": of("ok")},
-            ),
+            "mark_read": Asked("notification:read", answer={"success": of("ok")}),
         }
     },
 )

@@ -11,13 +11,17 @@ from flask import Flask
 from flask_socketio import SocketIO
 from sqlalchemy import Engine
 
+from models.catalogue.source import shared
 from models.settings import Settings
 from web.auth import Authenticator
+from web.dialects import NAMESPACES
 from web.realtime.bounds import EVENT_BURST, MAX_MESSAGE, Timing
+from web.realtime.client_events import Handler, client_events
 from web.realtime.handshake import Origins
-from web.realtime.hub import Handler, Hub
+from web.realtime.hub import Hub
+from web.realtime.leases import Leases
 from web.realtime.manager import QueueManager
-from web.realtime.render import NAMESPACES
+from web.realtime.presence import Presence
 from web.realtime.transport import careful
 from web.realtime.wire import StrictJson, StrictPacket
 
@@ -67,8 +71,9 @@ def attach(
     # The drivers' table is shared by all servers of the process, so the change is made in a copy.
     websocket = careful(server.eio._async["websocket"], timeout=patience)
     server.eio._async = {**server.eio._async, "websocket": websocket}
-    hub = Hub(server, engine, authenticator, origins, timing)
-    hub.serve(events)
+    presence = Presence(Leases(settings.redis_url, settings.redis_channel, timing), timing)
+    hub = Hub(server, engine, authenticator, origins, presence, timing)
+    hub.serve(client_events(engine, shared(settings.catalogue_file), presence, events))
     for namespace in NAMESPACES:
         hub.register(namespace)
     manager.bind(hub)

@@ -10,7 +10,7 @@ MAX_MESSAGE = 64 * 1024
 # Ids in one acknowledgement.
 MAX_IDS = 1000
 
-# A browser opens one connection per tab, unless the tabs share one.
+# A browser opens one connection per tab, unless the tabs share one. Namespaces of one connection do not count.
 MAX_CONNECTIONS_PER_USER = 20
 
 # Events a client may send: a second's worth on average, and at once. A client needs one acknowledgement a second.
@@ -52,6 +52,20 @@ class Timing:
     paging: float = 15.0
     # Between attempts while the database is away.
     retry: float = 2.0
+
+    # Between two tellings of counts; what was asked for meanwhile goes together.
+    counts: float = 0.2
+
+    # A connection counts as present for so long after it was last reported; the process that held it may be dead.
+    lease: float = 60.0
+    # Each connection is reported so often.
+    renew: float = 20.0
+    # A connection that has ended counts so long: a page that is loaded again has not been away.
+    reload: float = 3.0
+    # Between two states of one connection; the last one is told.
+    states: float = 1.0
+    # While Redis is away, presence asks again so often.
+    presence_retry: float = 5.0
 
     # The client is told so long before its token expires.
     expiring: float = 60.0

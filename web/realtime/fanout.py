@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from engineio import packet as engineio_packet
 
+from web.dialects import View
 from web.realtime import metrics
-from web.realtime.render import View
-from web.realtime.sessions import Sessions
-from web.realtime.wire import Frame
+from web.realtime.sessions import Session, Sessions
+from web.realtime.wire import Frame, event_packet
 
 
 def deliver(sessions: Sessions, groups: list[dict[str, Any]]) -> int:
-    """Send each event to the members of its rooms that this process has. Returns how many were sent."""
+    """Send each event to the members of its rooms that this process has. Returns how many were sent.
+
+    One whose number is 0 is not in the log, and is told without room and number.
+    """
     sent = 0
     for group in groups:
         frames: dict[View, list[Frame]] = {}
         for address, seq in group["rooms"]:
             members = sessions.members(address)
             if not members:
+                continue
+            if not seq:
+                sent += mention(members, group["event"], group["payload"])
                 continue
             room = address.partition("/")[2]
             packets: dict[View, list[engineio_packet.Packet]] = {}
@@ -33,3 +40,15 @@ def deliver(sessions: Sessions, groups: list[dict[str, Any]]) -> int:
                 sent += session.offer(room, seq, packets[view])
     metrics.EMITS.inc(sent)
     return sent
+
+
+def mention(members: Iterable[Session], event: str, payload: dict[str, Any]) -> int:
+    """Tell these connections of something that is not in the log. Returns how many heard it."""
+    packets: dict[View, list[engineio_packet.Packet]] = {}
+    heard = 0
+    for session in members:
+        view = session.view
+        if view not in packets:
+            packets[view] = [event_packet(view.namespace, *told) for told in view.told(event, payload)]
+        heard += bool(packets[view]) and session.mention(packets[view])
+    return heard

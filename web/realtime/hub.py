@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -13,17 +13,23 @@ from engineio.exceptions import EngineIOError
 from socketio.exceptions import ConnectionRefusedError as Refusal
 from sqlalchemy import Engine
 
-from models.db import UNAVAILABLE, write
+from models.db import UNAVAILABLE, read, write
 from models.ledger.acknowledge import acknowledge
+from models.ledger.people import dialect_of
 from web.auth import Authenticator, AuthError, Principal
+from web.dialects import View, view_of
+from web.dialects.dialect import Asked
+from web.problems import TITLES
 from web.realtime import fanout, metrics
 from web.realtime.bounds import MAX_FAILED_HANDSHAKES, REFUSALS_BEFORE_DISCONNECT, Timing
+from web.realtime.client_events import ClientEvent
+from web.realtime.counts import Teller
 from web.realtime.handshake import Origins, credential, wish
 from web.realtime.healer import Healer
 from web.realtime.keeper import Keeper
 from web.realtime.payloads import Acknowledge, Code, Handshake, Refresh, Refused, Sync, parse
+from web.realtime.presence import Presence
 from web.realtime.progress import Wish
-from web.realtime.render import NAMESPACES
 from web.realtime.replay import Replayer
 from web.realtime.sessions import Session, Sessions
 
@@ -34,9 +40,6 @@ SESSION_CLOSING = "session:closing"
 # Where a connection's failed handshakes are counted: in the environment of its first request, which ends with it.
 _FAILED = "carillon.failed_handshakes"
 
-# From whom an event is, and its payload, to the answer. Raises Refused, or models.db.UNAVAILABLE.
-Handler = Callable[[Principal, Any], dict[str, Any]]
-
 
 class Hub:
     """What the Socket.IO server asks of us. Registered with the server itself, not with Flask-SocketIO.
@@ -45,28 +48,34 @@ class Hub:
     """
 
     def __init__(
-        self, server: Any, engine: Engine, authenticator: Authenticator, origins: Origins, timing: Timing
+        self,
+        server: Any,
+        engine: Engine,
+        authenticator: Authenticator,
+        origins: Origins,
+        presence: Presence,
+        timing: Timing,
     ) -> None:
         self._server = server
         self._engine = engine
         self._authenticator = authenticator
         self._origins = origins
+        self._presence = presence
         self.sessions = Sessions()
-        self.replayer = Replayer(engine, timing)
+        self._teller = Teller(engine, self.sessions, timing)
+        self.replayer = Replayer(engine, timing, self._teller.ask)
         self.healer = Healer(engine, self.sessions, self.replayer, timing)
         self._keeper = Keeper(server, self.sessions, self.healer, self.close, timing)
-        # The events clients may send, each with its cost: one that reads the log or a signature counts for several.
-        self._events: dict[str, tuple[int, Callable[[Session, Any], dict[str, Any]]]] = {
-            "notification:ack": (1, self._acknowledge),
-            "sync": (4, self._sync),
-            "auth:refresh": (4, self._refresh),
-            "test": (1, self._test),
+        self._events: dict[str, ClientEvent] = {
+            "notification:ack": ClientEvent(self._acknowledge),
+            "sync": ClientEvent(self._sync, cost=4),
+            "auth:refresh": ClientEvent(self._refresh, cost=4),
+            "test": ClientEvent(self._test),
         }
 
-    def serve(self, events: Mapping[str, Handler]) -> None:
+    def serve(self, events: Mapping[str, ClientEvent]) -> None:
         """Let clients send these events too."""
-        for name, handler in events.items():
-            self._events[name] = 1, partial(_for_principal, handler)
+        self._events.update(events)
 
     def register(self, namespace: str) -> None:
         """Open a namespace."""
@@ -80,6 +89,8 @@ class Hub:
         """Begin the background work of this process."""
         self._server.start_background_task(self.healer.run)
         self._server.start_background_task(self._keeper.run)
+        self._server.start_background_task(self._teller.run)
+        self._server.start_background_task(self._presence.run)
 
     def subscribed(self) -> None:
         """Whatever was published while nobody listened is in the log."""
@@ -88,19 +99,21 @@ class Hub:
     def deliver(self, groups: list[dict[str, Any]]) -> None:
         """Live events."""
         fanout.deliver(self.sessions, groups)
+        self._teller.heard(groups)
 
     def connected(self, sid: str) -> None:
         """The client knows that it is connected: tell it what it has missed."""
         session = self.sessions.get(sid)
         if session is None:
             return
+        self._presence.enter(session)
         try:
             served = self.replayer.welcome(session)
         except UNAVAILABLE as error:
             # The keeper sees to it that it is tried again.
             log.warning("not served", extra={"session": sid, "error": type(error).__name__})
             return
-        fields: dict[str, Any] = {"session": sid}
+        fields: dict[str, Any] = {"session": sid, "namespace": session.namespace, "dialect": session.view.dialect}
         if served is not None:
             fields |= {"replayed": served.replayed, "complete": served.complete, "more": served.more}
         log.info("connected", extra=fields)
@@ -123,27 +136,27 @@ class Hub:
         """A connection has ended."""
         session = self.sessions.remove(sid)
         if session is not None:
+            self._presence.leave(session)
             seconds = round(time.monotonic() - session.opened_at, 1)
             log.info("disconnected", extra={"session": sid, "reason": reason, "seconds": seconds})
 
     def dispatch(self, event: str, sid: str, *args: Any) -> dict[str, Any]:
         """Answer one event of a client. Never raises: an exception would leave it without an answer."""
         session = self.sessions.get(sid)
+        if session is None:
+            return _failure("forbidden", "the connection is not authenticated")
+        asked = session.view.asked(event)
         try:
-            if session is None:
-                raise Refused("forbidden", "the connection is not authenticated")
-            return {"ok": True, **self._handle(session, event, args)}
+            answer = {"ok": True, **self._handle(session, asked, args)}
         except Refused as refused:
-            metrics.REFUSED_EVENTS.labels(refused.code).inc()
-            return _failure(refused.code, str(refused))
+            answer = self._refuse(session, event, refused.code, str(refused))
         except UNAVAILABLE as error:
             log.warning("event not handled", extra={"session": sid, "error": type(error).__name__})
-            metrics.REFUSED_EVENTS.labels("unavailable").inc()
-            return _failure("unavailable", "the database is away; try again")
+            answer = self._refuse(session, event, "unavailable", "the database is away; try again")
         except Exception:
             log.exception("event not handled", extra={"session": sid})
-            metrics.REFUSED_EVENTS.labels("internal").inc()
-            return _failure("internal", "something went wrong here")
+            answer = self._refuse(session, event, "internal", "something went wrong here")
+        return asked.answered(answer)
 
     def close(self, session: Session, code: Code, message: str) -> None:
         """Tell the client why, and end its connection."""
@@ -164,9 +177,8 @@ class Hub:
             raise Refused("rate_limited", "too many failed handshakes on one connection")
         greeting = parse(Handshake, auth)
         principal, expires_at = self._authenticate(credential(greeting, environ, self._origins))
-        session = Session(
-            sid, NAMESPACES[namespace], socket, principal, expires_at, wish(greeting, f"user:{principal.id}")
-        )
+        view = self._view(namespace, greeting.dialect, principal.tenant)
+        session = Session(sid, view, socket, principal, expires_at, wish(greeting, f"user:{principal.id}"))
         for room in session.channel_rooms():
             self._server.enter_room(sid, room, namespace=namespace)
         if not self.sessions.add(session):
@@ -187,19 +199,40 @@ class Hub:
             raise Refused("token_expired", "the token has expired")
         return principal, principal.expires_at
 
-    def _handle(self, session: Session, event: str, args: Sequence[Any]) -> dict[str, Any]:
-        cost, handler = self._events.get(event, (1, _unknown))
-        if not session.bucket.take(cost, time.monotonic()):
+    def _view(self, namespace: str, wanted: str | None, tenant: str) -> View:
+        if wanted is None and namespace == "/":
+            try:
+                with read(self._engine) as connection:
+                    wanted = dialect_of(connection, tenant)
+            except UNAVAILABLE as error:
+                raise Refused("unavailable", "the database is away; try again") from error
+        try:
+            return view_of(namespace, wanted)
+        except LookupError as error:
+            raise Refused("bad_request", f"dialect: {error.args[0]}") from None
+
+    def _handle(self, session: Session, asked: Asked, args: Sequence[Any]) -> dict[str, Any]:
+        event = self._events.get(asked.operation, _UNKNOWN)
+        if not session.bucket.take(event.cost, time.monotonic()):
             if session.bucket.refused >= REFUSALS_BEFORE_DISCONNECT:
                 self.close(session, "rate_limited", "too many events")
             raise Refused("rate_limited", "too many events; slow down")
         if not session.ready:
             raise Refused("unavailable", "the session is not ready; wait for session:ready")
-        if session.expires_at <= datetime.now(UTC) and event != "auth:refresh":
+        if session.expires_at <= datetime.now(UTC) and asked.operation != "auth:refresh":
             raise Refused("token_expired", "the token has expired")
         if len(args) > 1:
             raise Refused("bad_request", "an event has one payload")
-        return handler(session, args[0] if args else None)
+        return event.handler(session, asked.payload(args[0] if args else None))
+
+    def _refuse(self, session: Session, event: str, code: Code, message: str) -> dict[str, Any]:
+        metrics.REFUSED_EVENTS.labels(code).inc()
+        # Many clients ask for no answer. Of a flood one refusal is enough.
+        if code != "rate_limited" or session.bucket.refused == 1:
+            problem = {"type": f"urn:carillon:problem:{code}", "title": TITLES.get(code, "The event was refused")}
+            told = problem | {"code": code, "detail": message, "message": message, "event": event[:64]}
+            fanout.mention([session], "error", told)
+        return _failure(code, message)
 
     # What clients ask. Whose it is comes from the session, never from the payload.
 
@@ -241,12 +274,11 @@ class Hub:
         return {"received": payload}
 
 
-def _for_principal(handler: Handler, session: Session, payload: Any) -> dict[str, Any]:
-    return handler(session.principal, payload)
-
-
 def _unknown(_session: Session, _payload: Any) -> dict[str, Any]:
     raise Refused("unknown_event", "there is no such event")
+
+
+_UNKNOWN = ClientEvent(_unknown)
 
 
 def _failure(code: Code, message: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ Code = Literal[
     "forbidden",
     "internal",
     "invalid_token",
+    "not_found",
     "rate_limited",
     "token_expired",
     "token_missing",
@@ -39,11 +40,12 @@ Positions = Annotated[dict[StrictStr, Seq], Field(max_length=100)]
 
 
 class Handshake(BaseModel):
-    """`auth` of the Socket.IO handshake. Other fields are for dialects."""
+    """`auth` of the Socket.IO handshake. Clients may add fields of their own."""
 
     model_config = ConfigDict(extra="ignore")
 
     token: StrictStr | None = None
+    dialect: Annotated[StrictStr, Field(max_length=64)] | None = None
     cursor: CursorText | None = None
     positions: Positions = {}
     last_seq: Seq | None = None

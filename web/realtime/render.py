@@ -1,9 +1,8 @@
-"""From events of the log to what a client is told, namespace by namespace."""
+"""From events of the log to what happened, by its canonical name. How a client is told is its dialect's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from channels.events import NOTIFICATION_DELETED, NOTIFICATION_NEW, generic, notification_deleted, notification_new
 from models.log import Event
@@ -21,7 +20,8 @@ def render(event: Event) -> Rendered:
         if event.content is None or event.withdrawn:
             return skipped(event.room, event.seq, event.seq)
         return NOTIFICATION_NEW, notification_new(event.content) | place
-    if event.type == NOTIFICATION_DELETED:
+    # With data it is the user's own doing, and names what was deleted itself.
+    if event.type == NOTIFICATION_DELETED and event.data is None:
         if event.content is None:
             return skipped(event.room, event.seq, event.seq)
         return NOTIFICATION_DELETED, notification_deleted(event.content.notification_id) | place
@@ -31,28 +31,3 @@ def render(event: Event) -> Rendered:
 def skipped(room: str, first: int, last: int) -> Rendered:
     """The event that stands for numbers with nothing behind them, so that a client need not wait for them."""
     return EVENT_SKIPPED, {"room": room, "from": first, "seq": last}
-
-
-class View(Protocol):
-    """How connections to one namespace are told of events."""
-
-    namespace: str
-
-    def told(self, event: str, payload: dict[str, Any]) -> Sequence[Rendered]:
-        """A canonical event by the names it has there: none, one or several."""
-        ...
-
-
-class Canonical:
-    """Every event as it is."""
-
-    def __init__(self, namespace: str) -> None:
-        self.namespace = namespace
-
-    def told(self, event: str, payload: dict[str, Any]) -> Sequence[Rendered]:
-        """See View."""
-        return [(event, payload)]
-
-
-# The namespaces clients may connect to, and how events are called there. A dialect adds its own.
-NAMESPACES: dict[str, View] = {"/": Canonical("/")}

@@ -45,9 +45,13 @@ class Served:
 class Replayer:
     """Reads the log for single connections. Called from any thread; each connection is served once at a time."""
 
-    def __init__(self, engine: Engine, timing: Timing) -> None:
+    def __init__(
+        self, engine: Engine, timing: Timing, after: Callable[[Session], None] = lambda _session: None
+    ) -> None:
         self._engine = engine
         self._timing = timing
+        # Told of every page.
+        self._after = after
 
     def welcome(self, session: Session) -> Served | None:
         """Send what was missed before the connection, one page of it, and `session:ready`. None if that was done.
@@ -114,16 +118,18 @@ class Replayer:
                 session.progress.reach(page.cursor)
                 # Under the lock: the first live event must not come before the announcement.
                 if not page.more and session.progress.release():
-                    _count(served)
-                    announce(served)
-                    return served
+                    return self._end(session, served, announce)
             pages -= page.more
             if not pages:
                 break
         served = replace(served, more=True)
         session.resume_at = time.monotonic() + wait
+        return self._end(session, served, announce)
+
+    def _end(self, session: Session, served: Served, announce: Callable[[Served], None]) -> Served:
         _count(served)
         announce(served)
+        self._after(session)
         return served
 
     def _read(self, session: Session) -> event_log.Replay:
@@ -136,6 +142,7 @@ class Replayer:
             "user": session.user,
             "tenant": session.tenant,
             "rooms": list(session.rooms),
+            "dialect": session.view.dialect,
             **position(session),
             **outcome(served),
             "exp": int(session.expires_at.timestamp()),
@@ -194,8 +201,7 @@ def _emit(session: Session, page: event_log.Replay) -> int:
         _skip(session, event.room, expected[event.room], event.seq - 1)
         expected[event.room] = event.seq + 1
         if not session.progress.was_sent(event.room, event.seq):
-            _put(session, *render(event))
-            sent += 1
+            sent += _put(session, *render(event))
     _skip_rest(session, expected, page.cursor.positions)
     return sent
 
@@ -210,6 +216,9 @@ def _skip(session: Session, room: str, first: int, last: int) -> None:
         _put(session, *skipped(room, first, last))
 
 
-def _put(session: Session, name: str, payload: dict[str, Any]) -> None:
-    for told in session.view.told(name, payload):
-        session.put(event_packet(session.namespace, *told))
+def _put(session: Session, event: str, payload: dict[str, Any]) -> bool:
+    """Tell the connection; False where its dialect has no name for such an event."""
+    told = session.view.told(event, payload)
+    for one in told:
+        session.put(event_packet(session.namespace, *one))
+    return bool(told)

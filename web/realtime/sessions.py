@@ -13,10 +13,10 @@ from engineio.exceptions import EngineIOError
 
 from channels.events import room_name
 from web.auth import Principal
+from web.dialects import View
 from web.realtime import metrics
 from web.realtime.bounds import EVENT_BURST, EVENTS_PER_SECOND, MAX_BACKLOG, MAX_CONNECTIONS_PER_USER
 from web.realtime.progress import Progress, Wish
-from web.realtime.render import View
 from web.realtime.wire import event_packet
 
 
@@ -79,7 +79,10 @@ class Session:
         return [room_name(self.tenant, room) for room in self.rooms]
 
     def offer(self, room: str, seq: int, packets: Sequence[engineio_packet.Packet]) -> bool:
-        """Send a live event unless it was sent before, or has to come out of the log. Returns whether it was sent."""
+        """Send a live event unless it was sent before, or has to come out of the log. Returns whether it was sent.
+
+        `packets`: under each of its names; none, if it has none here. Its number counts as sent either way.
+        """
         with self.lock:
             live = self.progress.live
             if live and self.backlog() > MAX_BACKLOG:
@@ -106,6 +109,13 @@ class Session:
         """Send an event of the connection itself."""
         self.put(event_packet(self.namespace, name, payload))
 
+    def mention(self, packets: Sequence[engineio_packet.Packet]) -> bool:
+        """Send what has no number: it is heard now or never. Returns whether it was sent."""
+        heard = self.ready and self.backlog() <= MAX_BACKLOG
+        for packet in packets if heard else ():
+            self.put(packet)
+        return heard
+
     def put(self, packet: engineio_packet.Packet) -> None:
         """Queue a packet. One for a connection that is closing is dropped: its client will ask again."""
         try:
@@ -130,7 +140,8 @@ class Sessions:
         """Add a session to its rooms. False where its user has too many."""
         with self._lock:
             mine = self._by_room.get(room_name(session.tenant, session.user_room), {})
-            if len(mine) >= MAX_CONNECTIONS_PER_USER:
+            # A connection may open several namespaces.
+            if len({id(one.socket) for one in (*mine.values(), session)}) > MAX_CONNECTIONS_PER_USER:
                 return False
             self._by_sid[session.sid] = session
             for room in session.channel_rooms():

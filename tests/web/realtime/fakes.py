@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import queue
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engineio.exceptions import SocketIsClosedError
 
 from web.auth import Principal
+from web.dialects import View, view_of
 from web.realtime.progress import Wish
-from web.realtime.render import NAMESPACES
 from web.realtime.sessions import Session
 
 
@@ -19,6 +20,7 @@ class FakeSocket:
     """Engine.IO's socket, as far as we use it."""
 
     def __init__(self) -> None:
+        self.sid = secrets.token_hex(8)
         self.queue: queue.Queue[Any] = queue.Queue()
         self.closed = False
 
@@ -49,10 +51,15 @@ class FakeServer:
         self.forgotten.append(sid)
 
 
-def session(user: str = "alice", *, sid: str = "", lifetime: float = 300, **wish: Any) -> Session:
+CANONICAL = view_of("/", "canonical")
+
+
+def session(
+    user: str = "alice", *, sid: str = "", lifetime: float = 300, view: View = CANONICAL, **wish: Any
+) -> Session:
     expires_at = datetime.now(UTC) + timedelta(seconds=lifetime)
     principal = Principal("user", "acme", user, "live", expires_at)
-    return Session(sid or f"sid-{user}", NAMESPACES["/"], FakeSocket(), principal, expires_at, Wish(**wish))
+    return Session(sid or f"sid-{user}", view, FakeSocket(), principal, expires_at, Wish(**wish))
 
 
 def heard(session: Session) -> list[tuple[str, dict[str, Any]]]:

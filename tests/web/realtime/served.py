@@ -12,8 +12,10 @@ from models.db import connect
 from models.logs import configure_logging
 from models.settings import Settings
 from web.auth import Authenticator, JwtKeys, Principal
+from web.context import utc_now
 from web.realtime import attach, replay, sessions
 from web.realtime.bounds import Timing
+from web.realtime.inbox_events import inbox_events
 
 HURRY = Timing(
     heartbeat=0.3,
@@ -24,6 +26,10 @@ HURRY = Timing(
     gap=0.5,
     paging=1.0,
     retry=0.3,
+    lease=6.0,
+    renew=1.0,
+    reload=1.0,
+    presence_retry=0.5,
     expiring=1.0,
     handshake=1.2,
     tick=0.2,
@@ -50,7 +56,7 @@ def application() -> Flask:
     authenticator = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
     app = Flask("served")
     timing = Timing() if os.environ.get("UNHURRIED") else HURRY
-    events = {"whoami": whoami, "broken": broken}
+    events = {"whoami": whoami, "broken": broken, **inbox_events(engine, utc_now)}
     manager: Any = attach(app, settings, engine, authenticator, timing, events).server.manager
 
     @app.get("/healthz")

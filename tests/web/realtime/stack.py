@@ -160,8 +160,8 @@ class Stack:
             return log.heads(connection, self.tenant, [room]).positions[room]
 
     def client(self, user: str = "alice", *, transport: str = "websocket", **auth: Any) -> Client:
-        """A client that is connected and has heard session:ready."""
-        client = Client(self.web.url, {"token": self.token(user), **auth}, transport)
+        """A client that is connected and has heard session:ready. It speaks canonically, unless it says otherwise."""
+        client = Client(self.web.url, {"token": self.token(user), "dialect": "canonical", **auth}, transport)
         self._clients.append(client)
         eventually(lambda: client.ready)
         return client

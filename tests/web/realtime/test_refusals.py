@@ -136,14 +136,14 @@ def test_pages_of_other_origins_cannot_connect(stack: Stack, transport: str):
         Client(stack.web.url, {"token": stack.token()}, transport, origin="https://evil.example")
 
 
-def test_other_namespaces_do_not_exist_yet(stack: Stack):
+def test_a_namespace_in_which_nobody_speaks(stack: Stack):
     client = socketio.Client(reconnection=False)
     with pytest.raises(socketio.exceptions.ConnectionError):
         client.connect(
             stack.web.url,
             auth={"token": stack.token()},
             transports=["websocket"],
-            namespaces=["/orders"],
+            namespaces=["/nowhere"],
             wait_timeout=5,
         )
     client.disconnect()

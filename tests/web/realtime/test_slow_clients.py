@@ -29,7 +29,7 @@ class Raw:
             skip_utf8_validation=True,
         )
         self.socket.recv()
-        self.socket.send("40" + json.dumps({"token": stack.token()}))
+        self.socket.send("40" + json.dumps({"token": stack.token(), "dialect": "canonical"}))
 
     def event(self) -> tuple[str, Any]:
         """The next event."""
@@ -39,7 +39,9 @@ class Raw:
                 self.socket.send("3")
             elif message.startswith("42"):
                 name, payload = json.loads(message[2:])
-                return name, payload
+                # What has no number comes when it likes.
+                if not name.startswith("presence:") and name != "notification:count":
+                    return name, payload
 
 
 def test_a_client_that_stops_reading_is_held_back_and_misses_nothing(stack: Stack):
@@ -97,7 +99,7 @@ def test_garbage_is_not_worth_a_traceback(stack: Stack):
         raw.socket.send(garbage)
         raw.socket.send_binary(b"\x00\xff")
     raw.socket.send('421["test",{"still":"here"}]')
-    while (message := raw.socket.recv()) == "2":
+    while (message := raw.socket.recv()) == "2" or message.startswith("42"):
         raw.socket.send("3")
     assert message == '431[{"ok":true,"received":{"still":"here"}}]'
     assert stack.web.log().count("Traceback") == before
@@ -116,7 +118,7 @@ def _is_hung_up_on(stack: Stack, garbage: str) -> None:
         continue
     before = stack.web.log().count("Traceback")
     raw.socket.send(garbage)
-    while (message := raw.socket.recv()) == "2":
+    while (message := raw.socket.recv()) == "2" or message.startswith("42"):
         raw.socket.send("3")
     assert not message
     eventually(lambda: stack.web.metric("carillon_socket_connections") <= connections)

@@ -1,0 +1,63 @@
+"""Who is there, for pages that have just been opened; afterwards they hear of changes on the socket."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from web.api.endpoint import Api
+from web.api.fields import Query, View
+from web.auth import Principal
+from web.context import context
+from web.problems import Problem, invalid
+from web.realtime.leases import Away
+from web.realtime.presence import MOST_ASKED
+
+api = Api("presence", "Which users of one's own tenant are there.")
+
+# Seconds.
+RETRY_AFTER = 5
+
+
+class PresenceQuery(Query):
+    """Whose presence."""
+
+    users: str | None = Field(
+        None, description=f"Ids, separated by commas, at most {MOST_ASKED}. None: everybody who is there."
+    )
+
+    def asked(self) -> list[str] | None:
+        """The ids, each once. What is no id of anybody is one of somebody who is offline."""
+        if self.users is None:
+            return None
+        ids = [user for user in dict.fromkeys(self.users.split(",")) if user]
+        if len(ids) > MOST_ASKED:
+            raise invalid("users", "too_long", f"must be at most {MOST_ASKED} ids")
+        return ids
+
+
+class PresentUser(View):
+    """In which state a user is."""
+
+    user: str
+    status: Literal["online", "away", "busy", "offline"]
+
+
+class PresenceView(View):
+    """The states of users. `more`: there are too many to list, ask for them by their ids."""
+
+    data: list[PresentUser]
+    more: bool
+
+
+@api.declare("GET", "/presence", auth="user", answers={200: PresenceView})
+def list_presence(caller: Principal, query: PresenceQuery) -> PresenceView:
+    """Tell who of the tenant is there, or in which states these users are."""
+    try:
+        present = context().leases.states(caller.tenant, query.asked())
+    except Away as error:
+        detail = "presence is not known at the moment; try again"
+        raise Problem(503, "presence_unknown", detail, headers={"Retry-After": str(RETRY_AFTER)}) from error
+    users = [PresentUser.model_validate({"user": user, "status": state}) for user, state in present.users.items()]
+    return PresenceView(data=users, more=present.more)
