@@ -11,11 +11,19 @@ from models.catalogue.source import shared
 from models.db import connect
 from models.settings import Settings, SettingsError
 from web import VERSION, asyncapi, cli, edge, health, problems
-<<<<<<< /tmp/dx/web/app.py
-from web.api import catalogue, dead_letters, events_in, lookup, people, polling, presence, topics
-=======
-from web.api import alerts, aliases, catalogue, dead_letters, events_in, inbox, lookup, people, polling, topics
->>>>>>> /tmp/_m
+from web.api import (
+    alerts,
+    aliases,
+    catalogue,
+    dead_letters,
+    events_in,
+    inbox,
+    lookup,
+    people,
+    polling,
+    presence,
+    topics,
+)
 from web.api.body import SINGLE
 from web.api.endpoint import SECURITY_SCHEMES
 from web.auth import Authenticator, JwtKeys
@@ -27,10 +35,7 @@ from web.problems import ProblemDocument
 from web.realtime import attach
 from web.realtime.alert_events import alert_events
 from web.realtime.inbox_events import inbox_events
-<<<<<<< /tmp/dx/web/app.py
 from web.realtime.leases import Leases
-=======
->>>>>>> /tmp/_m
 
 
 class UnusableSettings(SettingsError, click.ClickException):
@@ -63,19 +68,24 @@ def create_app(settings: Settings | None = None) -> Flask:
     health.register(app, settings, engine)
     cli.register(app)
     # lookup.api is that of notifications, events_in.api that of events: they answer under the same paths.
-<<<<<<< /tmp/dx/web/app.py
-    for module in (lookup, people, topics, dead_letters, events_in, catalogue, polling, presence):
-        app.register_api(module.api)
-    asyncapi.register(app)
-    events = {**inbox_events(engine, utc_now), **alert_events(engine, utc_now)}
-    manager = attach(app, settings, engine, authenticator, events=events).server.manager
-=======
-    for module in (lookup, people, topics, dead_letters, inbox, alerts, events_in, catalogue, polling, aliases):
+    api_modules = (
+        lookup,
+        people,
+        topics,
+        dead_letters,
+        inbox,
+        alerts,
+        events_in,
+        catalogue,
+        polling,
+        aliases,
+        presence,
+    )
+    for module in api_modules:
         app.register_api(module.api)
     asyncapi.register(app)
     heard = {**inbox_events(engine, utc_now), **alert_events(engine, utc_now)}
     manager = attach(app, settings, engine, authenticator, events=heard).server.manager
->>>>>>> /tmp/_m
     # Redis hears this process and is not heard by it: only a new process can help.
     carillon.alive["message queue"] = lambda: "deaf" if manager.deaf else None
     return app
