@@ -88,8 +88,9 @@ def accept(connection: Connection, new: NewNotification, now: datetime) -> Accep
         "recipients": 0,
         "due_at": now + GRACE,
     }
-    insert = insert_new(connection, notifications).values(values).returning(notifications.c.id)
-    if connection.execute(insert).first():
+    # The values as parameters and not in the statement: that spares SQLAlchemy more than half of the work.
+    insert = insert_new(connection, notifications).returning(notifications.c.id)
+    if connection.execute(insert, values).first():
         return Accepted(row_id, now)
     earlier = connection.execute(
         select(notifications.c.id, notifications.c.created_at, notifications.c.body_sha256).where(
