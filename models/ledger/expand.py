@@ -38,11 +38,12 @@ def expand_page(connection: Connection, notification_id: UUID, now: datetime, si
     None where there is nothing to do: finished, unknown, or another worker is at it this moment. The page and the
     position are committed together, so a crash repeats nothing and skips nothing.
     """
-    # The row's lock lasts as long as the transaction: no lease to expire, and a killed worker frees it at once.
+    # The row's lock lasts as long as the transaction: no lease to expire, and a killed worker frees it at once. The key
+    # is left free, for others who write a delivery of this notification.
     notification = connection.execute(
         select(notifications)
         .where(notifications.c.id == notification_id, notifications.c.due_at.is_not(None))
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
     ).one_or_none()
     if notification is None:
         return None
@@ -161,6 +162,10 @@ def _recall(connection: Connection, notification: Row[Any], now: datetime, size:
     )
     if not user_ids:
         return Page(frozenset(), 0, True), notification.cursor
+    if connection.dialect.name == "postgresql":
+        # Rooms first, in their order, as everybody does who then changes what is in them.
+        mine = select(rooms.c.id).where(among(connection, rooms.c.user_id, user_ids)).order_by(rooms.c.id)
+        connection.execute(mine.with_for_update(key_share=True))
     theirs = (this, among(connection, reached, user_ids), deliveries.c.action == "show")
     connection.execute(
         update(deliveries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,13 +23,40 @@ from web.limits import Limit, Limiter
 
 MEMBERS = {"users": ["alice"]}
 EVENT = {"audience": {"users": ["alice"]}, "type": "stream:data", "data": {"n": 1}}
-# One good request for each operation; {n} is a notification, {d} a device.
+NOTE = {"user_id": "alice", "message": "Hello"}
+ALERT = {"title": "Low oxygen", "message": "In pond A"}
+# One good request for each operation; {n} is a notification, {d} a device, {a} an alert.
 GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("POST", "/v1/notifications"): ("/v1/notifications", BODY),
     ("POST", "/v1/notifications/bulk"): ("/v1/notifications/bulk", {"items": [BODY]}),
     ("GET", "/v1/notifications"): ("/v1/notifications", None),
     ("GET", "/v1/notifications/{notification}"): ("/v1/notifications/{n}", None),
     ("GET", "/v1/notifications/{notification}/deliveries"): ("/v1/notifications/{n}/deliveries", None),
+    ("GET", "/v1/inbox"): ("/v1/inbox", None),
+    ("GET", "/v1/inbox/counts"): ("/v1/inbox/counts", None),
+    ("GET", "/v1/inbox/{notification}"): ("/v1/inbox/{n}", None),
+    **{
+        ("POST", f"/v1/inbox/{{notification}}/{action}"): (f"/v1/inbox/{{n}}/{action}", None)
+        for action in ("read", "unread", "seen", "archive", "unarchive")
+    },
+    ("POST", "/v1/inbox/read-all"): ("/v1/inbox/read-all", {}),
+    ("POST", "/v1/inbox/seen"): ("/v1/inbox/seen", {}),
+    ("GET", "/api/notifications"): ("/api/notifications", None),
+    ("GET", "/api/notifications/stats"): ("/api/notifications/stats", None),
+    ("POST", "/api/notifications/read-all"): ("/api/notifications/read-all", None),
+    ("GET", "/api/notifications/{notification}"): ("/api/notifications/{n}", None),
+    ("PUT", "/api/notifications/{notification}/read"): ("/api/notifications/{n}/read", None),
+    ("DELETE", "/api/notifications/{notification}"): ("/api/notifications/{n}", None),
+    ("DELETE", "/v1/inbox/{notification}"): ("/v1/inbox/{n}", None),
+    ("POST", "/v1/inbox/clear"): ("/v1/inbox/clear", {}),
+    ("POST", "/api/notifications"): ("/api/notifications", NOTE),
+    ("POST", "/api/test/notification/{user}"): ("/api/test/notification/alice", {"message": "Hello", "type": "info"}),
+    ("POST", "/v1/alerts"): ("/v1/alerts", ALERT),
+    ("GET", "/v1/alerts"): ("/v1/alerts", None),
+    ("GET", "/v1/alerts/count"): ("/v1/alerts/count", None),
+    ("GET", "/v1/alerts/{alert}"): ("/v1/alerts/{a}", None),
+    ("POST", "/v1/alerts/{alert}/acknowledge"): ("/v1/alerts/{a}/acknowledge", None),
+    ("DELETE", "/v1/alerts/{alert}"): ("/v1/alerts/{a}", None),
     ("DELETE", "/v1/notifications/{notification}"): ("/v1/notifications/{n}", None),
     ("PUT", "/v1/users/{user}"): ("/v1/users/alice", {"locale": "de"}),
     ("GET", "/v1/users/{user}"): ("/v1/users/alice", None),
@@ -56,6 +84,7 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
         {"eventIds": ["user:alice:1"]},
     ),
 }
+ALERTS_OF_SERVICES = {("POST", "/v1/alerts"), ("DELETE", "/v1/alerts/{alert}")}
 # What users' tokens open; services' keys open the rest.
 USERS = {
     ("GET", "/v1/events"),
@@ -64,6 +93,9 @@ USERS = {
     ("GET", "/v1/presence"),
     ("GET", "/api/polling/{tenant}/events"),
     ("POST", "/api/polling/{tenant}/events/acknowledge"),
+    *(where for where in GOOD if where[1].startswith("/v1/inbox")),
+    *(where for where in GOOD if where[1].startswith("/api/notifications") and where != ("POST", "/api/notifications")),
+    *(where for where in GOOD if where[1].startswith("/v1/alerts") and where not in ALERTS_OF_SERVICES),
 }
 # Requests for what does not exist.
 ABSENT = {
@@ -79,6 +111,11 @@ ABSENT = {
     ("DELETE", "/v1/event-types/{name}"): "/v1/event-types/no:such",
     ("GET", "/api/polling/{tenant}/events"): "/api/polling/umbra/events",
     ("POST", "/api/polling/{tenant}/events/acknowledge"): "/api/polling/umbra/events/acknowledge",
+    **{
+        where: where[1].replace("{notification}", str(uuid4())).replace("{alert}", str(uuid4()))
+        for where in GOOD
+        if where[1].startswith(("/v1/inbox/{", "/api/notifications/{", "/v1/alerts/{"))
+    },
 }
 # What such a request has to say.
 SAID = {
@@ -90,6 +127,7 @@ UNREADABLE = {
     "{user}": LONG_USER,
     "{user}/devices": f"{LONG_USER}/devices",
     "{user}/devices/{device}": f"{LONG_USER}/devices/x",
+    "/api/test/notification/{user}": "/api/test/notification/" + "a" * 200,
 }
 
 
@@ -140,8 +178,9 @@ def test_every_reference_leads_somewhere(spec):
     assert names <= set(spec["components"]["schemas"])
 
 
-def filled(document, notification: str, device: str) -> dict[tuple[str, str], tuple[str, object]]:
-    return {w: (p.replace("{n}", notification).replace("{d}", device), d) for w, (p, d) in document.items()}
+def filled(document, notification: str, device: str, alert: str) -> dict[tuple[str, str], tuple[str, object]]:
+    ids = {"{n}": notification, "{d}": device, "{a}": alert}
+    return {w: (reduce(lambda path, one: path.replace(*one), ids.items(), p), d) for w, (p, d) in document.items()}
 
 
 def everywhere(good, service: Caller, user: Caller) -> None:
@@ -184,7 +223,8 @@ def test_every_status_that_is_promised_is_given(
     device = service.put("/v1/users/alice/devices", {"token": "t"}).json["id"]
     notification = service.send().json["id"]
     expand_all(engine, UUID(notification), utc_now())
-    good = filled(GOOD, notification, device)
+    alert = service.post("/v1/alerts", ALERT).json["id"]
+    good = filled(GOOD, notification, device, alert)
 
     # What is refused, before the good requests delete what they ask for.
     everywhere(good, Caller(client, ""), Caller(client, ""))
@@ -201,11 +241,13 @@ def test_every_status_that_is_promised_is_given(
     service.put("/v1/event-types/one:more", {"title": "One more"})
 
     # Without a lab, without a database, without tokens in the bucket.
-    without_lab = other_app(
-        tmp_path, DATABASE_URL=engine.url.render_as_string(hide_password=False), CARILLON_LAB_URL=""
-    )
-    for path, document in (("/v1/notifications", BODY), ("/v1/notifications/bulk", {"items": [BODY]})):
-        Caller(without_lab, trial.token).post(path, document)
+    url = engine.url.render_as_string(hide_password=False)
+    without_lab = other_app(tmp_path, DATABASE_URL=url, CARILLON_LAB_URL="")
+    sends = (("POST", "/v1/notifications"), ("POST", "/v1/notifications/bulk"), ("POST", "/api/notifications"))
+    for where in (*sends, ("POST", "/api/test/notification/{user}")):
+        Caller(without_lab, trial.token).post(*good[where])
+    in_production = other_app(tmp_path, DATABASE_URL=url, CARILLON_ENV="production")
+    Caller(in_production, service.token).post(*good["POST", "/api/test/notification/{user}"])
     without_database = other_app(tmp_path, DATABASE_URL="postgresql+psycopg://x@127.0.0.1:1/x")
     everywhere(good, Caller(without_database, service.token), Caller(without_database, alice.token))
     empty = Limiter(settings.redis_url, dict.fromkeys(("service", "user", "operator"), Limit(rate=0.001, burst=1)))

@@ -14,7 +14,7 @@ from models.db import read
 from models.tables import metadata
 from tests.factories import JWKS, create_token, create_users, expand_all
 from tests.web.callers import Caller
-from tests.web.test_contract import GOOD, USERS, filled
+from tests.web.test_contract import ALERT, GOOD, USERS, filled
 from tests.web.test_dead_letters import Failure, kill
 from web.auth import CLIENT, OPERATOR, SERVICE
 from web.context import utc_now
@@ -30,7 +30,8 @@ def good(service, engine):
     service.put("/v1/topics/news/members", {"users": ["alice"]})
     service.put("/v1/event-types/invoice:paid", {"title": "An invoice was paid"})
     device = service.get("/v1/users/alice/devices").json["data"][0]["id"]
-    return filled(GOOD, notification, device)
+    alert = service.post("/v1/alerts", ALERT).json["id"]
+    return filled(GOOD, notification, device, alert)
 
 
 def everything(engine) -> dict[str, list[tuple]]:
@@ -93,6 +94,9 @@ OWN = {
     ("PUT", "/v1/users/{user}/devices"),
     ("PUT", "/v1/topics/{topic}/members"),
     ("POST", "/v1/events"),
+    ("POST", "/v1/alerts"),
+    ("POST", "/api/notifications"),
+    ("POST", "/api/test/notification/{user}"),
     ("PUT", "/v1/event-types/{name}"),
     ("GET", "/v1/event-types"),
     ("GET", "/v1/event-types.ts"),
@@ -118,10 +122,12 @@ def test_what_another_tenant_makes_stays_with_them(stranger, good, engine, subte
     for where in sorted(OWN):
         path, document = good[where]
         with subtests.test(where=where):
-            assert stranger.ask(where[0], path, document).status_code in (200, 202)
+            assert stranger.ask(where[0], path, document).status_code in (200, 201, 202)
     after = everything(engine)
     for table, rows in before.items():
-        assert set(map(str, rows)) <= set(map(str, after[table])), table
+        # Their own room has moved on.
+        ours = {row for row in map(str, rows) if "'umbra'" not in row}
+        assert ours <= set(map(str, after[table])), table
 
 
 def test_a_services_jwt_is_as_good_as_its_live_key(client, settings, good, tenant):
