@@ -68,20 +68,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     health.register(app, settings, engine)
     cli.register(app)
     # lookup.api is that of notifications, events_in.api that of events: they answer under the same paths.
-    api_modules = (
-        lookup,
-        people,
-        topics,
-        dead_letters,
-        inbox,
-        alerts,
-        events_in,
-        catalogue,
-        polling,
-        aliases,
-        presence,
-    )
-    for module in api_modules:
+    resources = (lookup, people, topics, dead_letters, inbox, alerts, events_in, catalogue, polling, aliases, presence)
+    for module in resources:
         app.register_api(module.api)
     asyncapi.register(app)
     heard = {**inbox_events(engine, utc_now), **alert_events(engine, utc_now)}

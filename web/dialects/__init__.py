@@ -44,7 +44,8 @@ class View:
 
     def hears(self, event: str) -> bool:
         """Whether these clients hear of such events."""
-        return bool(telling(self._events, event))
+        table = self._events
+        return bool(table.get(event, table.get(f"{event.partition(':')[0]}:*", table.get("*"))))
 
     def asked(self, event: str) -> Asked:
         """What an event of these clients means."""

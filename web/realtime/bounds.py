@@ -20,7 +20,7 @@ EVENT_BURST = 40
 # So many events over the limit while the bucket never fills again are no accident.
 REFUSALS_BEFORE_DISCONNECT = 200
 
-# Handshakes one connection may fail; each costs the verification of a signature.
+# Handshakes one connection may fail in a namespace; each costs the verification of a signature.
 MAX_FAILED_HANDSHAKES = 5
 
 # Packets waiting for a client that does not read. Beyond, it gets nothing new until it has caught up; the log keeps it.

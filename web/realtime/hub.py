@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 
 SESSION_CLOSING = "session:closing"
 
-# Where a connection's failed handshakes are counted: in the environment of its first request, which ends with it.
+# Where a connection's failed handshakes are counted, for each namespace: in the environment of its first request, which
+# ends with it. A page that opens all namespaces with a token that has expired must be able to come back.
 _FAILED = "carillon.failed_handshakes"
 
 
@@ -125,7 +126,7 @@ class Hub:
         try:
             session = self._admit(namespace, sid, environ, auth)
         except Refused as refused:
-            environ[_FAILED] = environ.get(_FAILED, 0) + 1
+            environ[_FAILED + namespace] = environ.get(_FAILED + namespace, 0) + 1
             raise _refusal(refused.code, str(refused)) from None
         except Exception:
             log.exception("handshake failed", extra={"session": sid})
@@ -144,6 +145,7 @@ class Hub:
         """Answer one event of a client. Never raises: an exception would leave it without an answer."""
         session = self.sessions.get(sid)
         if session is None:
+            metrics.REFUSED_EVENTS.labels("forbidden").inc()
             return _failure("forbidden", "the connection is not authenticated")
         asked = session.view.asked(event)
         try:
@@ -172,7 +174,7 @@ class Hub:
         socket = self._server.eio.sockets.get(eio_sid)
         if socket is None:
             raise Refused("forbidden", "the connection has ended")
-        if environ.get(_FAILED, 0) >= MAX_FAILED_HANDSHAKES:
+        if environ.get(_FAILED + namespace, 0) >= MAX_FAILED_HANDSHAKES:
             socket.close(wait=False, reason=self._server.reason.SERVER_DISCONNECT)
             raise Refused("rate_limited", "too many failed handshakes on one connection")
         greeting = parse(Handshake, auth)

@@ -74,6 +74,8 @@ local function settle(tenant, user)
   groups[#groups + 1] = {event = 'presence:' .. state, payload = payload, rooms = rooms}
 end
 
+-- All of them first: what comes together must not be told as one change after the other.
+local touched, seen = {}, {}
 for _, entry in ipairs(cjson.decode(ARGV[9])) do
   local tenant, user, connection, state, length = unpack(entry)
   local seats = prefix .. 'of:' .. tenant .. '/' .. user
@@ -85,8 +87,13 @@ for _, entry in ipairs(cjson.decode(ARGV[9])) do
     local its_state, its_end = string.match(known, '^(%a+) (%d+)$')
     redis.call('HSET', seats, connection, its_state .. ' ' .. math.min(tonumber(its_end), now + length))
   end
-  settle(tenant, user)
+  local member = tenant .. '/' .. user
+  if not seen[member] then
+    seen[member] = true
+    touched[#touched + 1] = {tenant, user}
+  end
 end
+for _, who in ipairs(touched) do settle(who[1], who[2]) end
 
 local ended = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, step)
 for _, member in ipairs(ended) do
@@ -160,11 +167,13 @@ class Leases:
             raise Away("not asked again yet")
         told = f"{self._prefix}status:{tenant}"
         try:
+            # Perhaps no process with connections is left to do it.
+            self.keep([])
             if users is None:
                 found = dict(islice(self._redis.hscan_iter(told, count=MOST_LISTED), MOST_LISTED + 1))
                 return Present(dict(islice(found.items(), MOST_LISTED)), len(found) > MOST_LISTED)
             known = cast(list[str | None], self._redis.hmget(told, list(users))) if users else []
-        except (redis.RedisError, OSError) as error:
+        except (redis.RedisError, OSError, Away) as error:
             self._paused_until = time.monotonic() + _PAUSE
             raise Away(type(error).__name__) from error
         return Present({user: state or OFFLINE for user, state in zip(users, known, strict=True)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,10 +14,12 @@ from models.db import write
 from models.emit import emit_to_users
 from models.ledger.inbox_change import READ, change_items
 from models.ledger.people import choose_dialect
+from tests.databases import ROOT
 from tests.web.realtime.fakes import session
 from tests.web.realtime.spaces import Spaces
 from tests.web.realtime.stack import Stack, eventually
 from tests.web.realtime.test_live import states
+from tests.web.realtime.test_refusals import raw, refusal
 from web.dialects import DIALECTS, MIXED, NAMESPACES, ROOT_DIALECTS, view_of
 from web.dialects.dialect import Asked, Dialect, Told, always, together
 from web.realtime import fanout
@@ -321,6 +324,17 @@ def test_who_speaks_what_where():
             view_of("/sns", unknown)
 
 
+def test_the_document_names_what_is_told_in_each_namespace():
+    rows = re.findall(r"^\| `(/\w*)` \| (\w+) \| ([^|]*) \|", (ROOT / "docs/realtime.md").read_text(), re.MULTILINE)
+    assert {namespace for namespace, _, _ in rows} == set(NAMESPACES)
+    for namespace, dialect, told in rows:
+        names = {name for event in [*HEARD, "error"] for name, _ in view_of(namespace, dialect).told(event, {})}
+        patterns = {f"{name.partition(':')[0]}:*" for name in HEARD}
+        assert set(re.findall(r"`([^`]+)`", told)) <= names | patterns, namespace
+        if dialect == "ns4":
+            assert set(LISTENED[dialect, namespace]) <= set(re.findall(r"`([^`]+)`", told))
+
+
 def test_dialects_speak_together_without_saying_the_same_twice():
     loud = Dialect("loud", {"/": {"a:*": (Told("A:*"),), "*": (Told(),)}}, {"/": {"go": Asked("loud")}})
     plain = Dialect(
@@ -484,8 +498,17 @@ def test_a_page_starts_to_publish_and_all_pages_of_the_user_hear_of_it(stack: St
 
 
 @pytest.mark.slow
+def test_a_page_whose_token_has_expired_can_come_back_in_every_namespace(stack: Stack):
+    connection = raw(stack)
+    for token, answer in (("expired", "44"), (stack.token(), "40")):
+        for namespace in NAMESPACES[1:]:
+            connection.send(f'40{namespace},{{"token":"{token}"}}')
+            expected = f"{answer}{namespace},"
+            eventually(lambda expected=expected: connection.recv().startswith(expected))
+    connection.close()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["klingon", "ns4", "", 5, ["hub"], "x" * 100])
 def test_a_dialect_that_is_not_spoken_is_refused(stack: Stack, dialect: Any):
-    from tests.web.realtime.test_refusals import refusal
-
     assert refusal(stack, {"token": stack.token(), "dialect": dialect})["code"] == "bad_request"

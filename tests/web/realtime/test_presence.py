@@ -72,6 +72,13 @@ def state(leases: Leases, user: str = "alice") -> str:
     return leases.states("acme", [user]).users[user]
 
 
+def test_a_question_is_answered_truly_where_nobody_looks_after_leases(leases: Leases, told: Told):
+    leases.keep([report()])
+    time.sleep(0.7)
+    assert leases.states("acme") == Present({})
+    assert told.all() == [("online", "alice"), ("offline", "alice")]
+
+
 def test_whoever_comes_is_told_once(leases: Leases, told: Told):
     for _ in range(3):
         leases.keep([report()])
@@ -95,6 +102,12 @@ def test_of_several_devices_the_highest_state_counts(leases: Leases, told: Told)
     time.sleep(0.25)
     leases.keep([])
     assert told.all() == [("away", "alice")]
+
+
+def test_what_changes_together_is_told_as_one_change(leases: Leases, told: Told):
+    leases.keep([report(connection="phone"), report(connection="desk", status="busy")])
+    leases.keep([report(connection="desk", status="away"), report(connection="phone", status="away")])
+    assert told.all() == [("busy", "alice"), ("away", "alice")]
 
 
 def test_a_page_that_is_loaded_again_has_not_been_away(leases: Leases, told: Told):
