@@ -158,9 +158,7 @@ def test_a_new_epoch(run, engine):
     assert run("log", "new-epoch", "--json")["epoch"] != old
 
 
-def test_an_empty_database_is_found_and_filled(tmp_path, engine):
-    if engine.dialect.name != "sqlite":
-        pytest.skip("creates its own database, of the embedded kind")
+def test_an_empty_database_is_found_and_filled(tmp_path):
     file = tmp_path / "new" / "carillon.db"
     runner = create_app(create_settings(tmp_path, DATABASE_URL=f"sqlite:///{file}")).test_cli_runner()
     nowhere = runner.invoke(args=["db", "check"])
