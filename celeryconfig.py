@@ -60,7 +60,8 @@ broker_channel_error_retry = True
 # A bell that cannot be rung is not worth waiting for.
 task_publish_retry_policy = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
 
-# On SIGTERM (with REMAP_SIGTERM=SIGQUIT) running batches get this long to end, less than any orchestrator's grace.
+# On SIGQUIT running batches get this long to end, less than any orchestrator's grace. SIGTERM ends a worker as soon as
+# its batches have ended; REMAP_SIGTERM=SIGQUIT would make it sleep through the whole time instead.
 worker_soft_shutdown_timeout = 20
 worker_cancel_long_running_tasks_on_connection_loss = True
 worker_eta_task_limit = 100

@@ -6,6 +6,16 @@ from kombu.transport.redis import QoS
 app = Celery("carillon")
 app.config_from_object("celeryconfig")
 
-# When Redis goes away, kombu 5.7 wants to give unacknowledged messages back over the connection that it has just
-# closed; the AttributeError that follows ends the worker for good. Bells need no giving back: the relay rings again.
+# When Redis goes away while a task runs, kombu 5.7 closes the channel, then gives unacknowledged messages back through
+# it and acknowledges through it what ends later; either error ends the worker for good. Bells need neither: the relay
+# rings again.
 QoS.restore_at_shutdown = False
+_acknowledge = QoS.ack
+
+
+def _acknowledge_if_open(qos: QoS, delivery_tag: str) -> None:
+    if qos.channel.connection is not None:
+        _acknowledge(qos, delivery_tag)  # type: ignore[no-untyped-call]
+
+
+QoS.ack = _acknowledge_if_open  # type: ignore[method-assign]
