@@ -137,7 +137,8 @@ class Stand:
                 self.signal(name, signal.SIGCONT)
                 self.kill(name)
         self.engine.dispose()
-        assert not [p for p in psutil.Process().children(recursive=True) if str(self.directory) in str(p.cmdline())]
+        left = psutil.process_iter(["cmdline"])
+        assert not [p for p in left if str(self.directory) in str(p.info["cmdline"])]
 
     # What its users see
 
