@@ -10,7 +10,7 @@ from flask_openapi3.openapi import OpenAPI
 from models.catalogue.source import shared
 from models.db import connect
 from models.settings import Settings, SettingsError
-from web import VERSION, asyncapi, cli, edge, health, problems
+from web import VERSION, asyncapi, cli, edge, health, pages, problems
 from web.api import (
     alerts,
     aliases,
@@ -72,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for module in resources:
         app.register_api(module.api)
     asyncapi.register(app)
+    pages.register(app)
     heard = {**inbox_events(engine, utc_now), **alert_events(engine, utc_now)}
     manager = attach(app, settings, engine, authenticator, events=heard).server.manager
     # Redis hears this process and is not heard by it: only a new process can help.

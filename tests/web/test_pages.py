@@ -1,0 +1,50 @@
+"""The pages for people, as a browser gets them."""
+
+from __future__ import annotations
+
+import pytest
+
+from web import pages
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch):
+    """A directory of static files with what the pages need, as `make client` leaves it."""
+    for name in ("console.html", "build/console/console.js"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text((pages._STATIC / name).read_text() if name.endswith(".html") else "export {};\n")
+    monkeypatch.setattr(pages, "_STATIC", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", ["/console", "/console/notifications", "/console/users/acme/a/b"])
+def test_the_console_is_one_document_that_runs_nothing_but_its_own_files(client, built, path):
+    answer = client.get(path)
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    policy = answer.headers["Content-Security-Policy"]
+    for rule in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'"):
+        assert rule in policy
+    assert "unsafe" not in policy
+    assert "style=" not in answer.text
+    assert "<script>" not in answer.text
+
+
+def test_a_file_that_has_not_changed_is_not_sent_again(client, built):
+    first = client.get("/static/build/console/console.js")
+    assert (first.status_code, first.headers["Cache-Control"]) == (200, "no-cache")
+    assert first.mimetype == "text/javascript"
+    again = client.get("/static/build/console/console.js", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_a_console_that_was_not_built_says_how(client, built):
+    (built / "build/console/console.js").unlink()
+    answer = client.get("/console")
+    assert (answer.status_code, answer.json["code"]) == (503, "not_built")
+    assert "make client" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("path", ["../app.py", "%2e%2e/app.py", "/etc/passwd", "nothing.js", "build"])
+def test_nothing_but_static_files_is_served(client, built, path):
+    assert client.get(f"/static/{path}").status_code == 404

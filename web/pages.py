@@ -1,0 +1,51 @@
+"""The pages for people: a document each from web/static, and the files that they load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, send_from_directory
+
+from web.problems import Problem
+
+_STATIC = Path(__file__).parent / "static"
+
+# Everything comes from here: what a notification says can be shown, but never run.
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    # A new release is seen at once; what has not changed is answered with 304.
+    "Cache-Control": "no-cache",
+}
+
+
+def register(app: Flask) -> None:
+    """Add the routes."""
+    routes = Blueprint("pages", __name__)
+
+    @routes.get("/console")
+    @routes.get("/console/<path:_view>")
+    def console(_view: str = "") -> Response:
+        # One document for all of its views: the browser tells them apart by the path.
+        return page("console.html", needs="build/console/console.js")
+
+    @routes.get("/static/<path:name>")
+    def static(name: str) -> Response:
+        return _file(name)
+
+    app.register_blueprint(routes)
+
+
+def page(name: str, needs: str) -> Response:
+    """A document of web/static, with its policy. Raises Problem where its program `needs` was not built."""
+    if not (_STATIC / needs).is_file():
+        raise Problem(503, "not_built", "this page has not been built: make client, which needs Node.js 20 or newer")
+    return _file(name)
+
+
+def _file(name: str) -> Response:
+    response = send_from_directory(_STATIC, name)
+    response.headers.update(_HEADERS)
+    return response
