@@ -163,3 +163,26 @@ def test_nobody_acknowledges_for_another(client, user_token, stranger, service, 
 )  # fmt: skip
 def test_a_bad_acknowledgement_is_refused(alice, bad):
     assert alice.post("/v1/acks", bad).status_code == 422
+
+
+def test_a_poll_names_the_position_as_the_socket_does(alice, notify):
+    cursor = begin(alice)
+    notify()
+    page = poll(alice, cursor)
+    assert page["positions"] == {"user:alice": 1, "tenant:acme": 0}
+    head = alice.get("/v1/events/head").json
+    assert {name: page[name] for name in ("epoch", "positions", "cursor")} == head
+
+
+def test_a_poll_tells_events_by_the_names_of_the_dialect(alice, notify):
+    cursor = begin(alice)
+    notify()
+
+    def told(dialect: str) -> list[str]:
+        return [e["event"] for e in alice.get(f"/v1/events?cursor={cursor}&dialect={dialect}").json["data"]]
+
+    assert told("tenant") == ["notification:created"]
+    assert told("simple") == ["notification"]
+    assert told("mixed") == ["notification:new", "notification:created", "notification"]
+    assert alice.get("/v1/events?dialect=klingon").status_code == 422
+    assert alice.get("/v1/events?dialect=ns4").status_code == 422

@@ -16,6 +16,9 @@ from web.api.endpoint import Api
 from web.api.fields import LONGEST_PAGE, Limit, Moment, Query, Strict, View
 from web.auth import Principal
 from web.context import context
+from web.dialects import View as Dialect
+from web.dialects import view_of
+from web.dialects.canonical import CANONICAL
 from web.problems import invalid
 from web.realtime.render import render
 
@@ -35,31 +38,32 @@ class EventView(View):
     payload: dict[str, Any]
 
 
-class EventPage(View):
-    """What was missed, oldest first in each room.
+class HeadView(View):
+    """A position: what stands in the cursor, for clients that hear by socket as well and order by numbers."""
+
+    epoch: str
+    positions: dict[str, int]
+    cursor: str
+
+
+class EventPage(HeadView):
+    """What was missed, oldest first in each room, and the position after it.
 
     `complete` false: some of it is gone, fetch the state anew. `more`: ask again at once, with the cursor given here.
     """
 
     data: list[EventView]
-    cursor: str
     complete: bool
     more: bool
     poll_interval_ms: int
 
 
-class HeadView(View):
-    """The position of a client that has missed nothing."""
-
-    epoch: str
-    cursor: str
-
-
 class EventsQuery(Query):
-    """From where on."""
+    """From where on, and by which names."""
 
     cursor: str | None = Field(None, max_length=4096, description="Where the last answer ended; none to begin now.")
     limit: Limit = LONGEST_PAGE
+    dialect: str = Field(CANONICAL.name, max_length=64, description="Whose names events have, as on the socket.")
 
 
 class AckBody(Strict):
@@ -89,6 +93,10 @@ def _rooms(caller: Principal) -> list[str]:
 def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
     """Poll for events after a cursor. Without one nothing is missed yet: the answer holds the cursor to begin with."""
     rooms = _rooms(caller)
+    try:
+        view = view_of("/", query.dialect)
+    except LookupError as error:
+        raise invalid("dialect", "dialect", error.args[0]) from error
     with read(context().engine) as connection:
         if query.cursor is None:
             start = log.heads(connection, caller.tenant, rooms)
@@ -100,17 +108,23 @@ def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
                 raise invalid("cursor", "cursor", "is none of ours: leave it out to begin anew") from error
             replay = log.read_after(connection, caller.tenant, rooms, cursor, context().now(), query.limit)
     return EventPage(
-        data=[_view(event) for event in replay.events],
-        cursor=replay.cursor.encode(),
+        data=[told for event in replay.events for told in _told(view, event)],
+        **_position(replay.cursor),
         complete=replay.complete,
         more=replay.more,
         poll_interval_ms=POLL_INTERVAL_MS,
     )
 
 
-def _view(event: log.Event) -> EventView:
-    name, payload = render(event)
-    return EventView(event=name, room=event.room, seq=event.seq, created_at=event.created_at, payload=payload)
+def _told(view: Dialect, event: log.Event) -> list[EventView]:
+    return [
+        EventView(event=name, room=event.room, seq=event.seq, created_at=event.created_at, payload=payload)
+        for name, payload in view.told(*render(event))
+    ]
+
+
+def _position(cursor: log.Cursor) -> dict[str, Any]:
+    return {"epoch": cursor.epoch, "positions": dict(cursor.positions), "cursor": cursor.encode()}
 
 
 @api.declare("GET", "/events/head", auth="user", answers={200: HeadView})
@@ -118,7 +132,7 @@ def head_of_events(caller: Principal) -> HeadView:
     """Where the log stands. A cursor that differs has missed something."""
     with read(context().engine) as connection:
         head = log.heads(connection, caller.tenant, _rooms(caller))
-    return HeadView(epoch=head.epoch, cursor=head.encode())
+    return HeadView(**_position(head))
 
 
 @api.declare("POST", "/acks", auth="user", answers={200: AckView})
