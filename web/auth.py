@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,6 +49,10 @@ Kind = Literal["user", "service", "operator"]
 Code = Literal["token_missing", "token_expired", "invalid_token", "forbidden"]
 
 _KINDS: dict[str, Kind] = {CLIENT: "user", SERVICE: "service", OPERATOR: "operator"}
+_AUDIENCES = {kind: audience for audience, kind in _KINDS.items()}
+
+# The tenant of an operator of all of them.
+EVERY_TENANT = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +165,30 @@ class Authenticator:
         self._issuer = issuer
         self._engine = engine
 
+    def principal(self, token: str, kinds: Collection[Kind]) -> Principal:
+        """Whoever the token speaks for, if it is of one of these kinds. Raises AuthError.
+
+        An operator's tenant may be EVERY_TENANT.
+        """
+        if not token:
+            raise AuthError("token_missing", "a token is required")
+        if token.startswith("ck_"):
+            if "service" not in kinds:
+                raise AuthError("forbidden", "an API key does not open this; it needs a JWT")
+            return self._from_api_key(token)
+        return self._from_jwt(token, kinds)
+
     def user(self, token: str) -> Principal:
         """The user of a client's JWT. Raises AuthError."""
-        return self._from_jwt(token, CLIENT)
+        return self.principal(token, ["user"])
 
     def service(self, token: str) -> Principal:
         """The service of an API key or of a service's JWT. Raises AuthError."""
-        if token.startswith("ck_"):
-            return self._from_api_key(token)
-        return self._from_jwt(token, SERVICE)
+        return self.principal(token, ["service"])
 
     def operator(self, token: str) -> Principal:
-        """The operator of an operator's JWT; its tenant may be "*", every tenant. Raises AuthError."""
-        return self._from_jwt(token, OPERATOR)
+        """The operator of an operator's JWT. Raises AuthError."""
+        return self.principal(token, ["operator"])
 
     def _from_api_key(self, token: str) -> Principal:
         found = None
@@ -186,17 +201,14 @@ class Authenticator:
         tenant, mode, prefix = found
         return Principal("service", tenant, prefix, cast(Mode, mode), None)
 
-    def _from_jwt(self, token: str, audience: str) -> Principal:
-        if not token:
-            raise AuthError("token_missing", "a token is required")
-        if token.startswith("ck_"):
-            raise AuthError("forbidden", "an API key does not open this; it needs a JWT")
+    def _from_jwt(self, token: str, kinds: Collection[Kind]) -> Principal:
         claims = self._verified(token)
         kind = _KINDS.get(claims["aud"]) if isinstance(claims["aud"], str) else None
         if kind is None:
             raise AuthError("invalid_token", f"aud must be one of {', '.join(_KINDS)}")
-        if claims["aud"] != audience:
-            raise AuthError("forbidden", f"this needs a token with aud {audience}, not {claims['aud']}")
+        if kind not in kinds:
+            wanted = " or ".join(_AUDIENCES[kind] for kind in kinds)
+            raise AuthError("forbidden", f"this needs a token with aud {wanted}, not {claims['aud']}")
         self._check_subject(kind, claims["sub"], claims["tenant"])
         expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
         return Principal(kind, claims["tenant"], claims["sub"], "live", expires_at)
@@ -235,7 +247,7 @@ class Authenticator:
     def _check_subject(self, kind: Kind, subject: str, tenant: object) -> None:
         if not 1 <= len(subject) <= 128 or not subject.isprintable():
             raise AuthError("invalid_token", "sub must have 1 to 128 printable characters")
-        if kind == "operator" and tenant == "*":
+        if kind == "operator" and tenant == EVERY_TENANT:
             return
         if not isinstance(tenant, str) or not TENANT.fullmatch(tenant):
             raise AuthError("invalid_token", "tenant is not the name of a tenant")

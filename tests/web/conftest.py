@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from models.settings import Settings
 from tests import factories
 from tests.web.callers import Caller
+from web.auth import EVERY_TENANT, OPERATOR
 
 
 @pytest.fixture
@@ -25,6 +27,12 @@ def trial(client: Any, engine: Engine, tenant: str) -> Caller:
 def stranger(client: Any, engine: Engine) -> Caller:
     """The service of another tenant."""
     return Caller(client, factories.create_api_key(engine, factories.create_tenant(engine, "umbra")))
+
+
+@pytest.fixture
+def operator(client: Any, settings: Settings) -> Caller:
+    """An operator of every tenant."""
+    return Caller(client, factories.create_token(settings, subject="ops", tenant=EVERY_TENANT, audience=OPERATOR))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from models.db import read
 from models.tables import metadata
 from tests.factories import JWKS, create_token, create_users, expand_all
 from tests.web.callers import Caller
-from tests.web.test_contract import ALERT, GOOD, USERS, filled
+from tests.web.test_contract import ALERT, GOOD, SHARED, USERS, filled
 from tests.web.test_dead_letters import Failure, kill
 from web.auth import CLIENT, OPERATOR, SERVICE
 from web.context import utc_now
@@ -55,7 +55,6 @@ def test_no_wrong_token_opens_any_route(client, good, settings, engine, bells, s
         "forged user": (forged(), 401, "invalid_token"),
         "forged service": (forged(aud=SERVICE), 401, "invalid_token"),
         "unknown key": ("ck_live_00000000_" + "A" * 43, None, None),
-        "operator": (create_token(settings, audience=OPERATOR, tenant="*"), 403, "forbidden"),
     }
     for audience in (CLIENT, SERVICE):
         old = create_token(settings, audience=audience, lifetime=timedelta(minutes=-5))
@@ -70,6 +69,51 @@ def test_no_wrong_token_opens_any_route(client, good, settings, engine, bells, s
                 assert code is None or refused.json["code"] == code
     assert everything(engine) == before
     assert bells == []
+
+
+def test_an_operator_opens_what_is_open_to_operators_and_only_for_the_tenant_that_is_named(
+    client, good, settings, stranger, engine, bells, subtests
+):
+    tokens = {tenant: create_token(settings, audience=OPERATOR, tenant=tenant) for tenant in ("*", "acme", "umbra")}
+    before = everything(engine)
+    bells.clear()
+    for where, (path, document) in good.items():
+        shared = where in SHARED
+        for of, named, status, code in [
+            ("*", {}, 400, "invalid_header"),
+            ("*", {"Carillon_Tenant": "nobody"}, 404, "not_found"),
+            ("*", {"Carillon_Tenant": "a/b"}, 404, "not_found"),
+            ("*", {"Carillon_Tenant": "acme", "Carillon_Mode": "all"}, 400, "invalid_header"),
+            ("acme", {"Carillon_Tenant": "umbra"}, 403, "forbidden"),
+            ("umbra", {"Carillon_Tenant": "acme"}, 403, "forbidden"),
+        ]:
+            with subtests.test(where=where, of=of, named=named):
+                refused = Caller(client, tokens[of]).ask(where[0], path, document, **named)
+                expected = (status, code) if shared else (403, "forbidden")
+                assert (refused.status_code, refused.json["code"]) == expected
+        for of, named in [("*", {"Carillon_Tenant": "umbra"}), ("umbra", {}), ("acme", {"Carillon_Mode": "test"})]:
+            with subtests.test(where=where, of=of, named=named):
+                if shared and where[1] not in ("/v1/presence", "/v1/users/{user}", "/v1/users/{user}/devices"):
+                    answer = Caller(client, tokens[of]).ask(where[0], path, document, **named)
+                    empty = {"data": []}, {"redriven": 0}
+                    assert answer.status_code == 404 or any(part.items() <= answer.json.items() for part in empty)
+    assert everything(engine) == before
+    assert bells == []
+
+
+def test_an_operator_does_for_a_tenant_what_its_service_does(client, good, settings, operator, service, subtests):
+    own = Caller(client, create_token(settings, audience=OPERATOR, tenant="acme"))
+    named = {"Carillon_Tenant": "acme"}
+    for where in sorted(SHARED - {("GET", "/v1/presence")}):
+        path, _document = good[where]
+        if where[0] == "GET":
+            with subtests.test(where=where):
+                answers = [service.get(path), operator.get(path, **named), own.get(path), own.get(path, **named)]
+                assert {answer.status_code for answer in answers} == {200}
+                assert all(answer.json == answers[0].json for answer in answers)
+    assert operator.post("/v1/dead-letters/redrive", {}, **named).json["redriven"] == 1
+    assert operator.delete(good["DELETE", "/v1/notifications/{notification}"][0], **named).status_code == 202
+    assert own.get("/v1/presence").json == {"data": [], "more": False}
 
 
 def test_each_audience_opens_its_own_routes_only(client, good, settings, api_key, engine, bells, subtests):

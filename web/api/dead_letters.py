@@ -61,7 +61,7 @@ class Redriven(View):
     remaining: bool = Field(description="There may be more: call again.")
 
 
-@api.declare("GET", "/dead-letters", auth="service", answers={200: DeadPage})
+@api.declare("GET", "/dead-letters", auth=["service", "operator"], answers={200: DeadPage})
 def list_dead_letters(caller: Principal, query: DeadQuery) -> DeadPage:
     """List the tenant's dead letters."""
     which = DeadFilter(tenant_id=caller.tenant, mode=caller.mode, failure=query.failure, channel=query.channel)
@@ -76,7 +76,7 @@ def list_dead_letters(caller: Principal, query: DeadQuery) -> DeadPage:
     return DeadPage(data=letters, page=page)
 
 
-@api.declare("POST", "/dead-letters/redrive", auth="service", answers={200: Redriven}, problems=[404])
+@api.declare("POST", "/dead-letters/redrive", auth=["service", "operator"], answers={200: Redriven}, problems=[404])
 def redrive_dead_letters(caller: Principal, body: RedriveBody) -> Redriven:
     """Send dead letters again, up to 1000 at a time. One that has expired stays dead."""
     named = body.notification_id

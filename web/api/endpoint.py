@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from flask import Response, g, request
 from flask_openapi3.blueprint import APIBlueprint
@@ -16,11 +16,11 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ValidationError
 
 from web.api.body import SINGLE, read_json
-from web.auth import AuthError, Principal
+from web.api.on_behalf import OnBehalf, on_behalf
+from web.auth import AuthError, Kind, Principal
 from web.context import context
 from web.problems import Problem, from_validation
 
-Audience = Literal["user", "service", "operator"]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 SECURITY_SCHEMES: dict[str, Any] = {
@@ -69,7 +69,7 @@ class Api(APIBlueprint):
         method: str,
         rule: str,
         *,
-        auth: Audience,
+        auth: Kind | Sequence[Kind],
         answers: Mapping[int, type[BaseModel | str]],
         problems: Sequence[int] = (),
         headers: Sequence[str] = (),
@@ -80,22 +80,31 @@ class Api(APIBlueprint):
         It is called with `caller`, the Principal, and with those of `path`, `query`, `header` and `body` that it names,
         each an instance of its annotation; it returns a model (200) or an Answer. `answers` and `problems` are the
         statuses special to it; those that follow from `auth` and from its parameters are added here.
+
+        An operator who calls what is open to others too names the tenant (web/api/on_behalf.py); what is open to
+        operators alone is told their own, which may be EVERY_TENANT.
         """
+        kinds = [auth] if isinstance(auth, str) else [*auth]
+        borrowed = "operator" in kinds and len(kinds) > 1
 
         def decorate(handler: Handler) -> Handler:
             inputs = {name: hint for name, hint in get_type_hints(handler).items() if name in _PARSERS}
 
             @functools.wraps(handler)
             def view(**path: str) -> Response:
-                caller = _authenticate(auth)
+                caller = _authenticate(kinds)
                 _limit(caller)
+                if borrowed and caller.kind == "operator":
+                    g.principal = caller = on_behalf(caller, request.headers)
                 return _respond(handler(caller=caller, **_parse(inputs, path, max_bytes)))
 
             # We have validated already, and say what is wrong in our own words.
             view.__delay_validate_request__ = True  # type: ignore[attr-defined]
+            if borrowed:
+                view.__annotations__ = {"header": OnBehalf} | view.__annotations__
             summary, _, description = (inspect.getdoc(handler) or "").partition("\n")
             responses: dict[Any, Any] = {status: self._answer(model, headers) for status, model in answers.items()}
-            responses |= {status: _problem(status) for status in sorted({*problems, *_implied(inputs)})}
+            responses |= {status: _problem(status) for status in sorted({*problems, *_implied(inputs, borrowed)})}
             # Else flask-openapi3 would describe an error document of its own.
             responses["default"] = _problem(None)
             register = getattr(self, method.lower())
@@ -103,7 +112,7 @@ class Api(APIBlueprint):
                 rule,
                 summary=summary,
                 description=description.strip() or summary,
-                security=[{auth: []}],
+                security=[{kind: []} for kind in kinds],
                 responses=responses,
                 operation_id=handler.__name__,
             )(view)
@@ -121,8 +130,10 @@ class Api(APIBlueprint):
         return described | {"content": {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}}
 
 
-def _implied(inputs: Mapping[str, Any]) -> set[int]:
+def _implied(inputs: Mapping[str, Any], borrowed: bool) -> set[int]:
     statuses = {401, 403, 429, 503}
+    if borrowed:
+        statuses |= {400, 404}
     if "query" in inputs or ("path" in inputs and _choosy(inputs["path"])):
         statuses.add(422)
     if "body" in inputs:
@@ -146,12 +157,11 @@ def _problem(status: int | None) -> dict[str, Any]:
     }
 
 
-def _authenticate(auth: Audience) -> Principal:
+def _authenticate(kinds: Sequence[Kind]) -> Principal:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise AuthError("token_missing", "send Authorization: Bearer <token>")
-    caller: Principal = getattr(context().authenticator, auth)(token.strip())
-    g.principal = caller
+    g.principal = caller = context().authenticator.principal(token.strip(), kinds)
     return caller
 
 

@@ -164,7 +164,7 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
     return same | {"id": str(row.id), "priority": Lane(row.lane).name}
 
 
-@api.declare("GET", "/notifications", auth="service", answers={200: NotificationPage})
+@api.declare("GET", "/notifications", auth=["service", "operator"], answers={200: NotificationPage})
 def list_sent(caller: Principal, query: NotificationsQuery) -> NotificationPage:
     """List notifications, newest first."""
     before = None
@@ -181,7 +181,13 @@ def list_sent(caller: Principal, query: NotificationsQuery) -> NotificationPage:
     return NotificationPage(data=[NotificationView(**_fields(row)) for row in shown], page=page)
 
 
-@api.declare("GET", "/notifications/<notification>", auth="service", answers={200: NotificationStatus}, problems=[404])
+@api.declare(
+    "GET",
+    "/notifications/<notification>",
+    auth=["service", "operator"],
+    answers={200: NotificationStatus},
+    problems=[404],
+)
 def get_notification(caller: Principal, path: NotificationPath) -> NotificationStatus:
     """Look up a notification, with its deliveries counted."""
     with read(context().engine) as connection:
@@ -191,7 +197,11 @@ def get_notification(caller: Principal, path: NotificationPath) -> NotificationS
 
 
 @api.declare(
-    "GET", "/notifications/<notification>/deliveries", auth="service", answers={200: DeliveryPage}, problems=[404]
+    "GET",
+    "/notifications/<notification>/deliveries",
+    auth=["service", "operator"],
+    answers={200: DeliveryPage},
+    problems=[404],
 )
 def list_notification_deliveries(caller: Principal, path: NotificationPath, query: DeliveriesQuery) -> DeliveryPage:
     """List the deliveries of a notification, each with its failed attempts."""
@@ -223,7 +233,7 @@ def delivery_view(row: Any, failed: list[Any]) -> DeliveryView:
 @api.declare(
     "DELETE",
     "/notifications/<notification>",
-    auth="service",
+    auth=["service", "operator"],
     answers={200: RecallView, 202: RecallView},
     problems=[404],
 )

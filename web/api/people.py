@@ -120,7 +120,7 @@ def put_user(caller: Principal, path: UserPath, body: UserBody) -> UserView:
     return _user_view(row)
 
 
-@api.declare("GET", _USER, auth="service", answers={200: UserView}, problems=[404])
+@api.declare("GET", _USER, auth=["service", "operator"], answers={200: UserView}, problems=[404])
 def get_user(caller: Principal, path: UserPath) -> UserView:
     """Look up a user."""
     with read(context().engine) as connection:
@@ -154,7 +154,7 @@ def put_device(caller: Principal, path: UserPath, body: DeviceBody) -> DeviceVie
     return _device_view(next(row for row in rows if row.id == address_id))
 
 
-@api.declare("GET", f"{_USER}/devices", auth="service", answers={200: DeviceList}, problems=[404])
+@api.declare("GET", f"{_USER}/devices", auth=["service", "operator"], answers={200: DeviceList}, problems=[404])
 def list_devices(caller: Principal, path: UserPath) -> DeviceList:
     """List a user's devices, with the reason for those no longer used."""
     with read(context().engine) as connection:

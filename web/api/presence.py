@@ -51,7 +51,7 @@ class PresenceView(View):
     more: bool
 
 
-@api.declare("GET", "/presence", auth="user", answers={200: PresenceView})
+@api.declare("GET", "/presence", auth=["user", "operator"], answers={200: PresenceView})
 def list_presence(caller: Principal, query: PresenceQuery) -> PresenceView:
     """Tell who of the tenant is there, or in which states these users are."""
     try:
