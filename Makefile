@@ -37,6 +37,13 @@ demo-load: $(RUNTIME) ## Send one notification to 10,000 users on three channels
 lab: $(RUNTIME) ## Only the stand-ins for FCM and SMTP; the line it prints has the CARILLON_LAB_URL
 	@exec $(BIN)/python -m lab
 
+.PHONY: bench
+bench: $(DEVELOPMENT) bench/peers/node_modules/.package-lock.json ## Measure, beside what else there is; ONLY=push and the like choose
+	@exec $(BIN)/python -W ignore -m bench $(ONLY)
+
+bench/peers/node_modules/.package-lock.json: bench/peers/package-lock.json
+	@npm ci --silent --no-audit --no-fund --prefix bench/peers
+
 ##@ Develop
 
 .PHONY: check test lint fix migration lock

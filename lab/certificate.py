@@ -58,10 +58,14 @@ class Certificate:
         # OpenSSL's binding loads keys from files only.
         with tempfile.TemporaryDirectory() as folder:
             both = Path(folder) / "both.pem"
-            both.touch(mode=0o600)
-            both.write_text(self._key + self.pem)
+            self.write(both)
             context.load_cert_chain(both)
         return context
+
+    def write(self, path: Path) -> None:
+        """The key and the certificate in one file, for a server that reads them itself."""
+        path.touch(mode=0o600)
+        path.write_text(self._key + self.pem)
 
 
 def _usage() -> x509.KeyUsage:

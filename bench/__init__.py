@@ -1,0 +1,1 @@
+"""How fast it is, beside what somebody would use instead: `make bench`, docs/performance.md."""

@@ -1,0 +1,26 @@
+"""`python -m bench [name …]`: run these benchmarks, or all of them, one after the other."""
+
+from __future__ import annotations
+
+import sys
+
+from bench.push import push
+
+BENCHMARKS = {"push": push}
+
+
+def main(names: list[str]) -> int:
+    """Run them; prints what it finds and keeps it in bench/results."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    for name in names or BENCHMARKS:
+        result = BENCHMARKS[name]()
+        result.save()
+        print(result.table(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
