@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from lab.environment import write_secret
 from models.db import write
-from models.ledger import people
+from models.ledger import devices, people
 
 TENANT = "demo"
 PEOPLE = ("alice", "bob", "carol")
@@ -25,7 +25,7 @@ def prepare(engine: Engine, keys_file: Path, now: datetime) -> str:
         for name in PEOPLE:
             person = people.Person(name, email=f"{name}@example.test")
             [user_id] = people.upsert_users(connection, TENANT, [person], now)
-            people.add_device(connection, TENANT, user_id, "token", f"{name}-phone", "android", now)
+            devices.add_device(connection, TENANT, user_id, "token", f"{name}-phone", "android", now)
         return _live_key(connection, keys_file, now)
 
 

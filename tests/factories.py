@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 
 from models.db import write
-from models.ledger import people
+from models.ledger import devices, people
 from models.ledger.accept import NewNotification, accept
 from models.ledger.expand import expand_page
 from models.settings import Settings
@@ -48,7 +48,7 @@ def create_users(
             person = people.Person(name, f"{name}@example.test" if email else None)
             [ids[name]] = people.upsert_users(connection, tenant, [person], now)
             if device:
-                people.add_device(connection, tenant, ids[name], "token", f"{name}-phone", "android", now)
+                devices.add_device(connection, tenant, ids[name], "token", f"{name}-phone", "android", now)
     return ids
 
 

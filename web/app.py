@@ -16,7 +16,9 @@ from web.api import (
     aliases,
     catalogue,
     dead_letters,
+    devices,
     events_in,
+    fcm,
     inbox,
     lookup,
     people,
@@ -68,8 +70,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     health.register(app, settings, engine)
     cli.register(app)
     # lookup.api is that of notifications, events_in.api that of events: they answer under the same paths.
-    resources = (lookup, people, topics, dead_letters, inbox, alerts, events_in, catalogue, polling, aliases, presence)
-    for module in resources:
+    sent = (lookup, events_in, alerts, dead_letters, catalogue)
+    reached = (people, devices, topics, inbox, polling, presence, aliases, fcm)
+    for module in (*sent, *reached):
         app.register_api(module.api)
     asyncapi.register(app)
     pages.register(app)

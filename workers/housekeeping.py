@@ -9,6 +9,7 @@ from models import log as event_log
 from models.db import write
 from models.ledger import sweep
 from models.ledger.alerts import purge_alerts
+from models.ledger.devices import purge_devices
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ BATCH = 1000
 
 
 def purge(run: Runtime) -> int:
-    """Delete expired events and whatever is past retention, a batch at a time. Returns how many rows went."""
+    """Delete what has expired or is past retention, a batch at a time. Returns how many rows went."""
     retention = timedelta(days=run.retention_days)
     total = 0
     while True:
@@ -29,6 +30,8 @@ def purge(run: Runtime) -> int:
             gone += sweep.purge(connection, now, retention, BATCH)
         with write(run.engine) as connection:
             gone += purge_alerts(connection, now, retention, BATCH)
+        with write(run.engine) as connection:
+            gone += purge_devices(connection, now, BATCH)
         total += gone
         if not gone:
             log.info("purged", extra={"rows": total})

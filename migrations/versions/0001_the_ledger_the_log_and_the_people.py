@@ -131,6 +131,16 @@ def upgrade() -> None:
         batch_op.create_index("ix_notifications_tenant_id_reference", ["tenant_id", "reference"], unique=False)
 
     op.create_table(
+        "open_topics",
+        sa.Column("tenant_id", sa.String(length=64), nullable=False),
+        sa.Column("topic", sa.String(length=128), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id"], ["tenants.id"], name=op.f("fk_open_topics_tenant_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "topic", name=op.f("pk_open_topics")),
+    )
+    op.create_table(
         "users",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
@@ -152,7 +162,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
         sa.Column("channel", sa.String(length=16), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("value", sa.String(length=4096), nullable=False),
+        sa.Column("value", sa.String(length=1024), nullable=False),
         sa.Column("platform", sa.String(length=16), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
@@ -160,10 +170,16 @@ def upgrade() -> None:
         sa.Column("disabled_reason", sa.String(length=500), nullable=True),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_addresses_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_addresses")),
-        sa.UniqueConstraint("user_id", "channel", "value", name=op.f("uq_addresses_user_id_channel_value")),
     )
     with op.batch_alter_table("addresses", schema=None) as batch_op:
-        batch_op.create_index("ix_addresses_tenant_id_channel_value", ["tenant_id", "channel", "value"], unique=False)
+        batch_op.create_index("ix_addresses_user_id_channel", ["user_id", "channel"], unique=False)
+        batch_op.create_index(
+            "uq_addresses_device",
+            ["value"],
+            unique=True,
+            sqlite_where=sa.text("channel = 'push'"),
+            postgresql_where=sa.text("channel = 'push'"),
+        )
         batch_op.create_index(
             "uq_addresses_mailbox",
             ["user_id"],
@@ -405,13 +421,19 @@ def downgrade() -> None:
             sqlite_where=sa.text("channel = 'email'"),
             postgresql_where=sa.text("channel = 'email'"),
         )
-        batch_op.drop_index("ix_addresses_tenant_id_channel_value")
+        batch_op.drop_index(
+            "uq_addresses_device",
+            sqlite_where=sa.text("channel = 'push'"),
+            postgresql_where=sa.text("channel = 'push'"),
+        )
+        batch_op.drop_index("ix_addresses_user_id_channel")
 
     op.drop_table("addresses")
     with op.batch_alter_table("users", schema=None) as batch_op:
         batch_op.drop_index("ix_users_tenant_id_id")
 
     op.drop_table("users")
+    op.drop_table("open_topics")
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.drop_index("ix_notifications_tenant_id_reference")
         batch_op.drop_index("ix_notifications_tenant_id_mode_id")

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, literal, null, select, update
 
 from models.db import among, insert_new
+from models.ledger.devices import usable
 from models.ledger.people import Person, upsert_users
 from models.lifecycle import Failure, State
 from models.log import append_to_users
@@ -71,12 +72,12 @@ def _address(connection: Connection, notification: Row[Any], now: datetime, size
     if wanted is None or "in_app" in wanted:
         _address_rooms(connection, notification, user_ids, now)
         written.add("in_app")
-    usable = [among(connection, addresses.c.user_id, user_ids), addresses.c.disabled_at.is_(None)]
+    reached = [among(connection, addresses.c.user_id, user_ids), usable(now)]
     if wanted is not None:
-        usable.append(addresses.c.channel.in_(wanted))
+        reached.append(addresses.c.channel.in_(wanted))
     found = {"user_id": addresses.c.user_id, "channel": addresses.c.channel, "address_id": addresses.c.id}
-    _insert(connection, _constants(notification, now) | found, *usable)
-    written.update(connection.execute(select(addresses.c.channel).where(*usable).distinct()).scalars())
+    _insert(connection, _constants(notification, now) | found, *reached)
+    written.update(connection.execute(select(addresses.c.channel).where(*reached).distinct()).scalars())
     for channel in wanted or ():
         if channel != "in_app":
             _note_missing_address(connection, notification, channel, user_ids, now)
@@ -143,9 +144,7 @@ def _note_missing_address(
         "channel": literal(channel),
         "address_id": literal(0),
     }
-    has_address = exists().where(
-        addresses.c.user_id == users.c.id, addresses.c.channel == channel, addresses.c.disabled_at.is_(None)
-    )
+    has_address = exists().where(addresses.c.user_id == users.c.id, addresses.c.channel == channel, usable(now))
     _insert(connection, columns, among(connection, users.c.id, user_ids), ~has_address)
 
 

@@ -1,4 +1,4 @@
-"""Tenants, API keys, users, addresses and subscriptions."""
+"""Tenants, API keys, users, mailboxes and subscriptions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, String, and_, bindparam, delete, func, literal, select, update
 
 from models.db import among, insert_new, rows, upsert
-from models.tables import addresses, api_keys, rooms, subscriptions, tenants, users
+from models.tables import addresses, api_keys, open_topics, rooms, subscriptions, tenants, users
 from models.tables.base import BigId, Instant
 from models.tables.people import MAILBOX
 
@@ -168,41 +168,6 @@ def set_mailboxes(connection: Connection, tenant_id: str, emails: dict[int, str]
     )
 
 
-def add_device(
-    connection: Connection, tenant_id: str, user_id: int, kind: str, value: str, platform: str | None, now: datetime
-) -> int:
-    """Give the user a device for push, taking it from whoever had it before. Returns its address id."""
-    connection.execute(
-        delete(addresses).where(
-            addresses.c.tenant_id == tenant_id,
-            addresses.c.channel == "push",
-            addresses.c.value == value,
-            addresses.c.user_id != user_id,
-        )
-    )
-    connection.execute(
-        upsert(
-            connection,
-            addresses,
-            ["user_id", "channel", "value"],
-            ["kind", "platform", "last_seen_at", "disabled_at", "disabled_reason"],
-        ).values(
-            tenant_id=tenant_id,
-            user_id=user_id,
-            channel="push",
-            kind=kind,
-            value=value,
-            platform=platform,
-            created_at=now,
-            last_seen_at=now,
-            disabled_at=None,
-            disabled_reason=None,
-        )
-    )
-    this = (addresses.c.user_id == user_id, addresses.c.channel == "push", addresses.c.value == value)
-    return int(connection.execute(select(addresses.c.id).where(*this)).scalar_one())
-
-
 def find_user(connection: Connection, tenant_id: str, external_id: str) -> Any | None:
     """The user's row (id, external_id, locale, created_at, updated_at, email), or None."""
     mailbox = (addresses.c.user_id == users.c.id) & (addresses.c.channel == "email")
@@ -220,22 +185,6 @@ def delete_user(connection: Connection, tenant_id: str, external_id: str) -> boo
             delete(users).where(users.c.tenant_id == tenant_id, users.c.external_id == external_id)
         ).rowcount
     )
-
-
-def list_devices(connection: Connection, tenant_id: str, external_id: str) -> Sequence[Any]:
-    """The user's devices for push, those that were disabled included, in the order of their arrival."""
-    return connection.execute(
-        select(addresses)
-        .join(users, users.c.id == addresses.c.user_id)
-        .where(users.c.tenant_id == tenant_id, users.c.external_id == external_id, addresses.c.channel == "push")
-        .order_by(addresses.c.id)
-    ).all()
-
-
-def remove_device(connection: Connection, tenant_id: str, address_id: int) -> bool:
-    """Forget the device; what is pending for it is suppressed when its turn comes. False where there is none."""
-    this = (addresses.c.tenant_id == tenant_id, addresses.c.id == address_id, addresses.c.channel == "push")
-    return bool(connection.execute(delete(addresses).where(*this)).rowcount)
 
 
 def subscribe(connection: Connection, tenant_id: str, topic: str, user_ids: Sequence[int], now: datetime) -> None:
@@ -257,3 +206,37 @@ def unsubscribe(connection: Connection, tenant_id: str, topic: str, external_ids
             subscriptions.c.user_id.in_(members),
         )
     ).rowcount
+
+
+def open_topic(connection: Connection, tenant_id: str, topic: str, now: datetime) -> None:
+    """From now on users may put themselves on the topic's list, and take themselves off it."""
+    connection.execute(insert_new(connection, open_topics).values(tenant_id=tenant_id, topic=topic, created_at=now))
+
+
+def close_topic(connection: Connection, tenant_id: str, topic: str) -> None:
+    """From now on the topic's list is its services' alone. Whoever is on it stays."""
+    this = (open_topics.c.tenant_id == tenant_id, open_topics.c.topic == topic)
+    connection.execute(delete(open_topics).where(*this))
+
+
+def topic_is_open(connection: Connection, tenant_id: str, topic: str) -> bool:
+    """Whether users may put themselves on the topic's list."""
+    this = (open_topics.c.tenant_id == tenant_id, open_topics.c.topic == topic)
+    return connection.execute(select(open_topics.c.topic).where(*this)).first() is not None
+
+
+def list_subscriptions(
+    connection: Connection, tenant_id: str, external_id: str, *, after: str = "", limit: int = 100
+) -> Sequence[str]:
+    """The topics after `after` on whose lists the user is, in the order of their names."""
+    return (
+        connection.execute(
+            select(subscriptions.c.topic)
+            .join(users, users.c.id == subscriptions.c.user_id)
+            .where(users.c.tenant_id == tenant_id, users.c.external_id == external_id, subscriptions.c.topic > after)
+            .order_by(subscriptions.c.topic)
+            .limit(limit)
+        )
+        .scalars()
+        .all()
+    )

@@ -5,7 +5,7 @@ from models.tables.catalogue import event_acks, event_types
 from models.tables.inbox import alerts, inbox
 from models.tables.ledger import attempts, deliveries, notifications
 from models.tables.log import events, meta, outbox, rooms, staged_events
-from models.tables.people import addresses, api_keys, subscriptions, tenants, users
+from models.tables.people import addresses, api_keys, open_topics, subscriptions, tenants, users
 
 __all__ = [
     "addresses",
@@ -20,6 +20,7 @@ __all__ = [
     "meta",
     "metadata",
     "notifications",
+    "open_topics",
     "outbox",
     "rooms",
     "staged_events",

@@ -42,6 +42,7 @@ users = Table(
 )
 
 MAILBOX = text("channel = 'email'")
+DEVICE = text("channel = 'push'")
 
 addresses = Table(
     "addresses",
@@ -52,17 +53,18 @@ addresses = Table(
     Column("channel", String(16), nullable=False),
     # For push: "token" or "fid"; empty where a channel has one kind only.
     Column("kind", String(16), nullable=False, default=""),
-    Column("value", String(4096), nullable=False),
+    # PostgreSQL indexes up to 2,704 bytes. FCM's tokens have some 160, without a bound that Google would name.
+    Column("value", String(1024), nullable=False),
     Column("platform", String(16)),
     Column("created_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     Column("disabled_at", Instant),
     Column("disabled_reason", String(500)),
-    UniqueConstraint("user_id", "channel", "value"),
+    Index("ix_addresses_user_id_channel", "user_id", "channel"),
     # A user has one mailbox.
     Index("uq_addresses_mailbox", "user_id", unique=True, sqlite_where=MAILBOX, postgresql_where=MAILBOX),
-    # A device that changes hands is found by its token.
-    Index("ix_addresses_tenant_id_channel_value", "tenant_id", "channel", "value"),
+    # A device has one user, in whichever tenant.
+    Index("uq_addresses_device", "value", unique=True, sqlite_where=DEVICE, postgresql_where=DEVICE),
 )
 
 subscriptions = Table(
@@ -71,5 +73,14 @@ subscriptions = Table(
     Column("tenant_id", ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
     Column("topic", String(128), primary_key=True),
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("created_at", Instant, nullable=False),
+)
+
+# Topics on whose lists users may put themselves; the others are filled by services alone.
+open_topics = Table(
+    "open_topics",
+    metadata,
+    Column("tenant_id", ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    Column("topic", String(128), primary_key=True),
     Column("created_at", Instant, nullable=False),
 )

@@ -48,16 +48,6 @@ def test_only_a_given_locale_is_written(engine):
         assert connection.execute(select(users.c.locale)).scalar_one() == "de"
 
 
-def test_a_device_moves_to_whoever_signs_in_on_it(engine):
-    create_tenant(engine)
-    ids = create_users(engine, ["alice", "bob"])
-    with write(engine) as connection:
-        people.add_device(connection, "acme", ids["alice"], "token", "shared-phone", None, NOW)
-        people.add_device(connection, "acme", ids["bob"], "token", "shared-phone", None, NOW)
-        owners = connection.execute(select(addresses.c.user_id)).scalars().all()
-    assert owners == [ids["bob"]]
-
-
 def test_an_api_key_opens_only_as_a_whole_and_until_it_is_revoked(engine):
     create_tenant(engine)
     with write(engine) as connection:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from models.db import write
-from models.ledger import people
+from models.ledger import devices, people
 from tests.pipeline.stand import Stand, eventually
 from workers.runtime import utc_now
 
@@ -23,7 +23,7 @@ def test_a_worker_killed_between_the_providers_acceptance_and_the_commit(stand: 
     stand.start("redis", "lab", "web", "worker", "relay")
     with write(stand.engine) as connection:
         [alice] = people.upsert_users(connection, "acme", [people.Person("alice")], utc_now())
-        people.add_device(connection, "acme", alice, "token", "slow3-phone", None, utc_now())
+        devices.add_device(connection, "acme", alice, "token", "slow3-phone", None, utc_now())
     n = stand.post(channels=["push"]).json()["id"]
     # The lab has taken the message and is slow to say so: the provider has accepted, and nobody has recorded it.
     eventually(lambda: stand.received(notification_id=n, address="slow3-phone"))

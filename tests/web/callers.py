@@ -41,7 +41,7 @@ class Caller:
     def post(self, path: str, document: Any, **headers: str) -> TestResponse:
         return self.ask("POST", path, document, **headers)
 
-    def put(self, path: str, document: Any, **headers: str) -> TestResponse:
+    def put(self, path: str, document: Any = None, **headers: str) -> TestResponse:
         return self.ask("PUT", path, document, **headers)
 
     def delete(self, path: str, document: Any = None, **headers: str) -> TestResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from functools import reduce
 from pathlib import Path
@@ -24,6 +25,8 @@ from web.limits import Limit, Limiter
 MEMBERS = {"users": ["alice"]}
 EVENT = {"audience": {"users": ["alice"]}, "type": "stream:data", "data": {"n": 1}}
 NOTE = {"user_id": "alice", "message": "Hello"}
+# The id of the device with the token "mine".
+MINE = hashlib.sha256(b"mine").hexdigest()[:16]
 ALERT = {"title": "Low oxygen", "message": "In pond A"}
 # One good request for each operation; {n} is a notification, {d} a device, {a} an alert.
 GOOD: dict[tuple[str, str], tuple[str, object]] = {
@@ -64,6 +67,20 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/v1/users/{user}/devices"): ("/v1/users/alice/devices", None),
     ("DELETE", "/v1/users/{user}/devices/{device}"): ("/v1/users/alice/devices/{d}", None),
     ("DELETE", "/v1/users/{user}"): ("/v1/users/alice", None),
+    ("PUT", "/v1/devices"): ("/v1/devices", {"token": "mine"}),
+    ("GET", "/v1/devices"): ("/v1/devices", None),
+    ("DELETE", "/v1/devices/{device}"): (f"/v1/devices/{MINE}", None),
+    ("DELETE", "/v1/devices"): ("/v1/devices", None),
+    ("POST", "/api/fcm/register-device"): ("/api/fcm/register-device", {"token": "mine", "platform": "web"}),
+    ("GET", "/api/fcm/device-list"): ("/api/fcm/device-list", None),
+    ("POST", "/api/fcm/unregister-device"): ("/api/fcm/unregister-device", {"token": "mine"}),
+    ("POST", "/api/fcm/unregister-all"): ("/api/fcm/unregister-all", None),
+    ("PUT", "/v1/topics/{topic}"): ("/v1/topics/news", {"open": True}),
+    ("PUT", "/v1/subscriptions/{topic}"): ("/v1/subscriptions/news", None),
+    ("GET", "/v1/subscriptions"): ("/v1/subscriptions", None),
+    ("DELETE", "/v1/subscriptions/{topic}"): ("/v1/subscriptions/news", None),
+    ("POST", "/api/fcm/subscribe-topic"): ("/api/fcm/subscribe-topic", {"topic": "news", "token": "mine"}),
+    ("POST", "/api/fcm/unsubscribe-topic"): ("/api/fcm/unsubscribe-topic", {"topic": "news"}),
     ("PUT", "/v1/topics/{topic}/members"): ("/v1/topics/news/members", MEMBERS),
     ("DELETE", "/v1/topics/{topic}/members"): ("/v1/topics/news/members", MEMBERS),
     ("GET", "/v1/dead-letters"): ("/v1/dead-letters", None),
@@ -93,7 +110,7 @@ USERS = {
     ("GET", "/v1/presence"),
     ("GET", "/api/polling/{tenant}/events"),
     ("POST", "/api/polling/{tenant}/events/acknowledge"),
-    *(where for where in GOOD if where[1].startswith("/v1/inbox")),
+    *(where for where in GOOD if where[1].startswith(("/v1/inbox", "/v1/devices", "/v1/subscriptions", "/api/fcm"))),
     *(where for where in GOOD if where[1].startswith("/api/notifications") and where != ("POST", "/api/notifications")),
     *(where for where in GOOD if where[1].startswith("/v1/alerts") and where not in ALERTS_OF_SERVICES),
 }
@@ -118,6 +135,12 @@ ABSENT = {
     ("DELETE", "/v1/users/{user}"): "/v1/users/nobody",
     ("GET", "/v1/users/{user}/devices"): "/v1/users/nobody/devices",
     ("DELETE", "/v1/users/{user}/devices/{device}"): "/v1/users/nobody/devices/x",
+    ("DELETE", "/v1/devices/{device}"): "/v1/devices/x",
+    ("POST", "/api/fcm/unregister-device"): "/api/fcm/unregister-device",
+    ("PUT", "/v1/subscriptions/{topic}"): "/v1/subscriptions/secret",
+    ("DELETE", "/v1/subscriptions/{topic}"): "/v1/subscriptions/secret",
+    ("POST", "/api/fcm/subscribe-topic"): "/api/fcm/subscribe-topic",
+    ("POST", "/api/fcm/unsubscribe-topic"): "/api/fcm/unsubscribe-topic",
     ("POST", "/v1/dead-letters/redrive"): "/v1/dead-letters/redrive",
     ("GET", "/v1/event-types/{name}"): "/v1/event-types/no:such",
     ("DELETE", "/v1/event-types/{name}"): "/v1/event-types/no:such",
@@ -132,6 +155,9 @@ ABSENT = {
 # What such a request has to say.
 SAID = {
     ("POST", "/v1/dead-letters/redrive"): {"notification_id": "x"},
+    ("POST", "/api/fcm/unregister-device"): {"token": "another"},
+    ("POST", "/api/fcm/subscribe-topic"): {"topic": "secret"},
+    ("POST", "/api/fcm/unsubscribe-topic"): {"topic": "secret"},
     ("POST", "/api/polling/{tenant}/events/acknowledge"): {"eventIds": []},
 }
 LONG_USER = "/v1/users/" + "a" * 200
@@ -214,10 +240,12 @@ def spoil(method: str, where: str, path: str, document: object, caller: Caller) 
         caller.get(f"{path}?limit=0")
     if "{user}" in where:
         caller.ask(method, UNREADABLE[where.removeprefix("/v1/users/")], document)
+    if "{device}" in where:
+        caller.ask(method, path + "a" * 64, document)
     if "{name}" in where:
         caller.ask(method, "/v1/event-types/" + "a" * 200, document)
     if "{topic}" in where:
-        caller.ask(method, "/v1/topics/no%20name/members", document)
+        caller.ask(method, path.replace("news", "no%20name"), document)
 
 
 def other_app(directory: Path, **environ: str) -> Any:

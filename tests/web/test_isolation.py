@@ -136,6 +136,7 @@ OWN = {
     ("POST", "/v1/notifications/bulk"),
     ("PUT", "/v1/users/{user}"),
     ("PUT", "/v1/users/{user}/devices"),
+    ("PUT", "/v1/topics/{topic}"),
     ("PUT", "/v1/topics/{topic}/members"),
     ("POST", "/v1/events"),
     ("POST", "/v1/alerts"),

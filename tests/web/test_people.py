@@ -1,4 +1,4 @@
-"""Users, devices, topics."""
+"""Users."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from models.db import read
-from models.tables import addresses, events, rooms, subscriptions, users
+from models.tables import addresses, events, users
 from tests.web.callers import fields
 
 TOKEN = "fcm-token:" + "a" * 140
@@ -61,66 +61,6 @@ def test_a_bad_user_is_refused(service, document, field):
     assert field is None or fields(refused) == [field]
 
 
-def test_a_device_is_known_by_a_name_and_never_by_its_token(service):
-    made = service.put("/v1/users/alice/devices", {"token": TOKEN, "platform": "android"})
-    listed = service.get("/v1/users/alice/devices")
-    assert listed.json["data"] == [made.json]
-    assert (made.json["kind"], made.json["platform"], made.json["disabled_at"]) == ("token", "android", None)
-    # Nor by a part of it.
-    assert TOKEN[:8] not in made.text + listed.text
-    again = service.put("/v1/users/alice/devices", {"token": TOKEN})
-    assert again.json["id"] == made.json["id"]
-    assert service.put("/v1/users/alice/devices", {"fid": "c" * 22}).json["kind"] == "fid"
-    assert len(service.get("/v1/users/alice/devices").json["data"]) == 2
-    assert service.delete(f"/v1/users/alice/devices/{made.json['id']}").json == {"deleted": True}
-    assert service.delete(f"/v1/users/alice/devices/{made.json['id']}").status_code == 404
-    assert len(service.get("/v1/users/alice/devices").json["data"]) == 1
-
-
-def test_a_device_belongs_to_whoever_used_it_last(service):
-    service.put("/v1/users/alice/devices", {"token": TOKEN})
-    service.put("/v1/users/bob/devices", {"token": TOKEN})
-    assert service.get("/v1/users/alice/devices").json["data"] == []
-    assert len(service.get("/v1/users/bob/devices").json["data"]) == 1
-
-
-def test_a_device_of_nobody_is_not_listed(service):
-    assert service.get("/v1/users/nobody/devices").status_code == 404
-    assert service.delete("/v1/users/nobody/devices/x").status_code == 404
-
-
-@pytest.mark.parametrize(
-    "document",
-    [{}, {"token": TOKEN, "fid": "a"}, {"token": ""}, {"token": "a" * 4097}, {"token": "a b"}, {"token": "ä"},
-     {"fid": "a/b"}, {"token": TOKEN, "platform": "pager"}, {"token": None}]
-)  # fmt: skip
-def test_a_bad_device_is_refused(service, engine, document):
-    assert service.put("/v1/users/alice/devices", document).status_code == 422
-    assert number(engine, addresses) == 0
-
-
-def test_a_topic_has_members(service, engine):
-    added = service.put("/v1/topics/news/members", {"users": ["alice", "bob", "alice"]})
-    assert added.json == {"topic": "news", "members": 2}
-    assert service.put("/v1/topics/news/members", {"users": ["bob"]}).status_code == 200
-    assert number(engine, subscriptions) == number(engine, rooms) - 1 == 2
-    removed = service.delete("/v1/topics/news/members", {"users": ["alice", "carol"]})
-    assert removed.json == {"topic": "news", "removed": 1}
-    assert number(engine, subscriptions) == 1
-
-
-@pytest.mark.parametrize("document", [{}, {"users": []}, {"users": [1]}, {"users": ["a"] * 1001}, {"users": "a"}])
-def test_a_bad_list_of_members_is_refused(service, document):
-    for method in ("PUT", "DELETE"):
-        assert service.ask(method, "/v1/topics/news/members", document).status_code == 422
-    refused = service.put("/v1/topics/no%20name/members", {"users": ["a"]})
-    assert (refused.status_code, fields(refused)) == (422, ["topic"])
-
-
-def test_a_thousand_members_at_once(service):
-    assert service.put("/v1/topics/t/members", {"users": [f"u{n}" for n in range(1000)]}).json["members"] == 1000
-
-
 def test_a_test_key_changes_nobody(trial, service, engine):
     service.put("/v1/users/alice", {"email": "alice@example.test"})
     for method, path, document in [
@@ -128,6 +68,7 @@ def test_a_test_key_changes_nobody(trial, service, engine):
         ("DELETE", "/v1/users/alice", None),
         ("PUT", "/v1/users/alice/devices", {"token": TOKEN}),
         ("DELETE", "/v1/users/alice/devices/x", None),
+        ("PUT", "/v1/topics/news", {"open": True}),
         ("PUT", "/v1/topics/news/members", {"users": ["alice"]}),
         ("DELETE", "/v1/topics/news/members", {"users": ["alice"]}),
     ]:

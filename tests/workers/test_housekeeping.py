@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from models.db import read
+from models.ledger.devices import EXPIRED
 from models.tables import deliveries, events, notifications
 from tests.factories import accept_one, create_users, expand_all
 from workers.housekeeping import purge
@@ -21,3 +22,10 @@ def test_old_notifications_go_with_all_that_belongs_to_them(run, engine, clock):
         assert connection.execute(select(notifications.c.id)).scalars().all() == [recent]
         for table in (deliveries, events):
             assert connection.execute(select(func.count()).select_from(table)).scalar_one() == 0
+
+
+def test_devices_that_have_expired_go(run, engine, clock):
+    create_users(engine, ["alice", "bob"], device=True)
+    clock.advance(EXPIRED.total_seconds())
+    create_users(engine, ["bob"], device=True, now=clock())
+    assert purge(run) == 1

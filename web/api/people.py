@@ -1,25 +1,23 @@
-"""Users and their devices, kept by the caller's ids."""
+"""Users, kept by the caller's ids."""
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from models.db import read, write
 from models.ledger import people
 from web.api.endpoint import Api
-from web.api.fields import Email, Key, Locale, Moment, Strict, UserPath, View
+from web.api.fields import Email, Locale, Moment, Strict, UserPath, View
 from web.auth import Principal
 from web.context import context
 from web.problems import Problem, not_found
 
-api = Api("people", "Users, their mailboxes and their devices.")
+api = Api("people", "Users and their mailboxes.")
 
 # An id may hold a slash. Only one that ends in /devices or begins with a slash cannot be named in a path.
-_USER = "/users/<path:user>"
+USER = "/users/<path:user>"
 
 
 class UserBody(Strict):
@@ -39,48 +37,10 @@ class UserView(View):
     updated_at: Moment
 
 
-class DeviceBody(Strict):
-    """A device for push: its registration token, or its Firebase installation id."""
-
-    token: str | None = Field(None, min_length=1, max_length=4096, pattern=r"^[\x21-\x7e]+$")
-    fid: str | None = Field(None, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_\-]+$")
-    platform: Literal["android", "ios", "web"] | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.token is None) == (self.fid is None):
-            raise PydanticCustomError("device", "must have exactly one of token and fid")
-        return self
-
-
-class DeviceView(View):
-    """A device. Its token is as good as a key to it and is never told; the id is derived from it."""
-
-    id: str
-    kind: Literal["token", "fid"]
-    platform: str | None
-    created_at: Moment
-    last_seen_at: Moment
-    disabled_at: Moment | None
-    disabled_reason: str | None
-
-
-class DeviceList(View):
-    """A user's devices."""
-
-    data: list[DeviceView]
-
-
 class Deleted(View):
     """It is gone."""
 
     deleted: Literal[True] = True
-
-
-class DevicePath(UserPath):
-    """Names a device of a user."""
-
-    device: Key
 
 
 def live_only(caller: Principal) -> None:
@@ -99,16 +59,7 @@ def _user_view(row: Any) -> UserView:
     )
 
 
-def _device_view(row: Any) -> DeviceView:
-    named = ("kind", "platform", "created_at", "last_seen_at", "disabled_at", "disabled_reason")
-    return DeviceView(id=_device_id(row.value), **{name: getattr(row, name) for name in named})
-
-
-def _device_id(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()[:16]
-
-
-@api.declare("PUT", _USER, auth="service", answers={200: UserView})
+@api.declare("PUT", USER, auth="service", answers={200: UserView})
 def put_user(caller: Principal, path: UserPath, body: UserBody) -> UserView:
     """Create or update a user."""
     live_only(caller)
@@ -120,7 +71,7 @@ def put_user(caller: Principal, path: UserPath, body: UserBody) -> UserView:
     return _user_view(row)
 
 
-@api.declare("GET", _USER, auth=["service", "operator"], answers={200: UserView}, problems=[404])
+@api.declare("GET", USER, auth=["service", "operator"], answers={200: UserView}, problems=[404])
 def get_user(caller: Principal, path: UserPath) -> UserView:
     """Look up a user."""
     with read(context().engine) as connection:
@@ -130,7 +81,7 @@ def get_user(caller: Principal, path: UserPath) -> UserView:
     return _user_view(row)
 
 
-@api.declare("DELETE", _USER, auth="service", answers={200: Deleted}, problems=[404])
+@api.declare("DELETE", USER, auth="service", answers={200: Deleted}, problems=[404])
 def delete_user(caller: Principal, path: UserPath) -> Deleted:
     """Delete a user with everything addressed to them, sent or not."""
     live_only(caller)
@@ -138,40 +89,4 @@ def delete_user(caller: Principal, path: UserPath) -> Deleted:
         found = people.delete_user(connection, caller.tenant, path.user)
     if not found:
         raise not_found("user")
-    return Deleted()
-
-
-@api.declare("PUT", f"{_USER}/devices", auth="service", answers={200: DeviceView})
-def put_device(caller: Principal, path: UserPath, body: DeviceBody) -> DeviceView:
-    """Register a device for push, taking it from whoever had it before. Repeat it at every start of the app."""
-    live_only(caller)
-    kind, value = ("token", body.token) if body.token is not None else ("fid", body.fid)
-    now = context().now()
-    with write(context().engine) as connection:
-        [user_id] = people.upsert_users(connection, caller.tenant, [people.Person(path.user)], now)
-        address_id = people.add_device(connection, caller.tenant, user_id, kind, str(value), body.platform, now)
-        rows = people.list_devices(connection, caller.tenant, path.user)
-    return _device_view(next(row for row in rows if row.id == address_id))
-
-
-@api.declare("GET", f"{_USER}/devices", auth=["service", "operator"], answers={200: DeviceList}, problems=[404])
-def list_devices(caller: Principal, path: UserPath) -> DeviceList:
-    """List a user's devices, with the reason for those no longer used."""
-    with read(context().engine) as connection:
-        if people.find_user(connection, caller.tenant, path.user) is None:
-            raise not_found("user")
-        rows = people.list_devices(connection, caller.tenant, path.user)
-    return DeviceList(data=[_device_view(row) for row in rows])
-
-
-@api.declare("DELETE", f"{_USER}/devices/<device>", auth="service", answers={200: Deleted}, problems=[404])
-def delete_device(caller: Principal, path: DevicePath) -> Deleted:
-    """Forget a device. What is pending for it is suppressed."""
-    live_only(caller)
-    with write(context().engine) as connection:
-        rows = people.list_devices(connection, caller.tenant, path.user)
-        ids = [row.id for row in rows if _device_id(row.value) == path.device]
-        found = [people.remove_device(connection, caller.tenant, address_id) for address_id in ids]
-    if not any(found):
-        raise not_found("device")
     return Deleted()

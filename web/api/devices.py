@@ -1,0 +1,174 @@
+"""Devices for push: a user's own, by the user's token, and anybody's, by a service's key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
+from sqlalchemy import Row
+
+from models.db import read, write
+from models.ledger import devices, people
+from web.api.endpoint import Api
+from web.api.fields import Key, Moment, Strict, UserPath, View
+from web.api.people import USER, Deleted, live_only
+from web.auth import Principal
+from web.context import context
+from web.problems import not_found
+
+api = Api("devices", "Phones and browsers that can be pushed to.")
+
+
+class DeviceBody(Strict):
+    """A device for push: its registration token, or its Firebase installation id."""
+
+    token: str | None = Field(None, min_length=1, max_length=1024, pattern=r"^[\x21-\x7e]+$")
+    fid: str | None = Field(None, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_\-]+$")
+    platform: Literal["android", "ios", "web"] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.token is None) == (self.fid is None):
+            raise PydanticCustomError("device", "must have exactly one of token and fid")
+        return self
+
+    @property
+    def value(self) -> str:
+        """The token or the fid."""
+        return self.token or self.fid or ""
+
+
+class DeviceView(View):
+    """A device. Its token is as good as a key to it and is never told; the id is derived from it."""
+
+    id: str
+    kind: Literal["token", "fid"]
+    platform: str | None
+    created_at: Moment
+    last_seen_at: Moment = Field(description="When it was last registered.")
+    state: devices.DeviceState = Field(
+        description=f"stale: not seen for {devices.STALE.days} days, and still tried. expired: not seen for "
+        f"{devices.EXPIRED.days}, no longer tried, and soon forgotten. disabled: the provider says that it is gone."
+    )
+    disabled_at: Moment | None
+    disabled_reason: str | None
+
+
+class DeviceList(View):
+    """A user's devices."""
+
+    data: list[DeviceView]
+
+
+class Forgotten(View):
+    """They are gone."""
+
+    deleted: int = Field(description="How many devices there were.")
+
+
+class DevicePath(BaseModel):
+    """Names a device of the caller."""
+
+    device: Key
+
+
+class UserDevicePath(UserPath):
+    """Names a device of a user."""
+
+    device: Key
+
+
+def _view(row: Row[Any]) -> DeviceView:
+    named = ("kind", "platform", "created_at", "last_seen_at", "disabled_at", "disabled_reason")
+    state = devices.state_of(row, context().now())
+    return DeviceView(id=_id(row), state=state, **{name: getattr(row, name) for name in named})
+
+
+def _id(row: Row[Any]) -> str:
+    return hashlib.sha256(row.value.encode()).hexdigest()[:16]
+
+
+def register(tenant: str, user: str, body: DeviceBody) -> DeviceView:
+    """Give the user the device, whoever had it before."""
+    now = context().now()
+    kind = "token" if body.token is not None else "fid"
+    with write(context().engine) as connection:
+        [user_id] = people.upsert_users(connection, tenant, [people.Person(user)], now)
+        address_id = devices.add_device(connection, tenant, user_id, kind, body.value, body.platform, now)
+        rows = devices.list_devices(connection, tenant, user)
+    return _view(next(row for row in rows if row.id == address_id))
+
+
+def listed(tenant: str, user: str) -> list[DeviceView]:
+    """The user's devices; none of somebody who is not known."""
+    with read(context().engine) as connection:
+        return [_view(row) for row in devices.list_devices(connection, tenant, user)]
+
+
+def forget(tenant: str, user: str, which: Callable[[Row[Any]], bool] = lambda _: True) -> int:
+    """Forget those of the user's devices for which `which` holds. Returns how many."""
+    with write(context().engine) as connection:
+        chosen = [row for row in devices.list_devices(connection, tenant, user) if which(row)]
+        return devices.remove_devices(connection, chosen)
+
+
+def _forget_one(tenant: str, user: str, device: str) -> Deleted:
+    if not forget(tenant, user, lambda row: _id(row) == device):
+        raise not_found("device")
+    return Deleted()
+
+
+@api.declare("PUT", "/devices", auth="user", answers={200: DeviceView})
+def put_own_device(caller: Principal, body: DeviceBody) -> DeviceView:
+    """Register the user's device for push, taking it from whoever had it before.
+
+    Repeat it at every start of the app and at every sign-in: that is how the device is known to be in use. Of more than
+    twenty devices of a user those are forgotten that were not seen for longest.
+    """
+    return register(caller.tenant, caller.id, body)
+
+
+@api.declare("GET", "/devices", auth="user", answers={200: DeviceList})
+def list_own_devices(caller: Principal) -> DeviceList:
+    """List the user's devices, with the reason for those no longer used."""
+    return DeviceList(data=listed(caller.tenant, caller.id))
+
+
+@api.declare("DELETE", "/devices/<device>", auth="user", answers={200: Deleted}, problems=[404])
+def delete_own_device(caller: Principal, path: DevicePath) -> Deleted:
+    """Forget one of the user's devices. What is pending for it is suppressed."""
+    return _forget_one(caller.tenant, caller.id, path.device)
+
+
+@api.declare("DELETE", "/devices", auth="user", answers={200: Forgotten})
+def delete_own_devices(caller: Principal) -> Forgotten:
+    """Forget all of the user's devices."""
+    return Forgotten(deleted=forget(caller.tenant, caller.id))
+
+
+@api.declare("PUT", f"{USER}/devices", auth="service", answers={200: DeviceView})
+def put_device(caller: Principal, path: UserPath, body: DeviceBody) -> DeviceView:
+    """Register a device for push, taking it from whoever had it before. Repeat it at every start of the app."""
+    live_only(caller)
+    return register(caller.tenant, path.user, body)
+
+
+@api.declare("GET", f"{USER}/devices", auth=["service", "operator"], answers={200: DeviceList}, problems=[404])
+def list_devices(caller: Principal, path: UserPath) -> DeviceList:
+    """List a user's devices, with the reason for those no longer used."""
+    found = listed(caller.tenant, path.user)
+    if not found:
+        with read(context().engine) as connection:
+            if people.find_user(connection, caller.tenant, path.user) is None:
+                raise not_found("user")
+    return DeviceList(data=found)
+
+
+@api.declare("DELETE", f"{USER}/devices/<device>", auth="service", answers={200: Deleted}, problems=[404])
+def delete_device(caller: Principal, path: UserDevicePath) -> Deleted:
+    """Forget a device. What is pending for it is suppressed."""
+    live_only(caller)
+    return _forget_one(caller.tenant, path.user, path.device)
