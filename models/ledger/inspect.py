@@ -18,27 +18,6 @@ def find_notification(connection: Connection, tenant_id: str, notification_id: U
     ).one_or_none()
 
 
-def list_notifications(
-    connection: Connection,
-    tenant_id: str,
-    mode: str,
-    *,
-    before: UUID | None = None,
-    limit: int = 100,
-    reference: str | None = None,
-) -> Sequence[Row[Any]]:
-    """The tenant's notifications of that mode, newest first, below the id `before`."""
-    where = [notifications.c.tenant_id == tenant_id, notifications.c.mode == mode]
-    if before is not None:
-        where.append(notifications.c.id < before)
-    if reference is not None:
-        where.append(notifications.c.reference == reference)
-    # The ids are UUIDv7: their order is that of acceptance.
-    return connection.execute(
-        select(notifications).where(and_(*where)).order_by(notifications.c.id.desc()).limit(limit)
-    ).all()
-
-
 def count_deliveries(connection: Connection, notification_id: UUID) -> dict[str, dict[str, int]]:
     """How many deliveries stand where: {channel: {state: number}}, withdrawals not counted."""
     rows = connection.execute(

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from models.db import write
+from models.ledger import search
 from models.ledger.claim import claim, record
 from models.lifecycle import Failure, State, Transition
 from models.retry import RetryPolicy
@@ -151,3 +152,87 @@ def test_a_recall_before_the_audience_is_written(service, engine):
 def test_users_cannot_look_anything_up(alice: Caller, sent):
     assert alice.get(f"/v1/notifications/{sent}").status_code == 403
     assert alice.delete(f"/v1/notifications/{sent}").status_code == 403
+
+
+@pytest.fixture
+def mixed(service, engine):
+    """Some notifications that differ, by a name each."""
+    create_users(engine, ["alice", "bob"])
+    sent = {
+        "plain": {"title": "Your order was shipped"},
+        "loud": {"title": "ORDER 100% late", "priority": "critical", "type": "orders:late"},
+        "news": {"title": "Weekly news", "category": "news", "audience": {"users": ["bob"]}},
+        "mine": {"title": "An under_score", "reference": "order 1"},
+    }
+    ids = {name: service.send(**other).json["id"] for name, other in sent.items()}
+    for one in ids.values():
+        expand_all(engine, UUID(one), utc_now())
+    service.delete(f"/v1/notifications/{ids['plain']}")
+    return ids
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("q=order", ["loud", "plain"]),
+        ("q=100%25", ["loud"]),
+        ("q=%25", ["loud"]),
+        ("q=r_s", ["mine"]),
+        ("q={plain}", ["plain"]),
+        ("q={PLAIN}", ["plain"]),
+        ("state=recalling", ["plain"]),
+        ("state=expanded", ["mine", "news", "loud"]),
+        ("type=orders:late", ["loud"]),
+        ("category=news", ["news"]),
+        ("priority=critical", ["loud"]),
+        ("user=bob", ["news"]),
+        ("user=alice", ["mine", "loud", "plain"]),
+        ("user=nobody", []),
+        ("user=alice&q=order&priority=normal", ["plain"]),
+        ("reference=order 1&q=under", ["mine"]),
+        ("reference=order 1&q=news", []),
+        ("since=2020-01-01T00:00:00Z&until=2100-01-01T00:00:00%2B02:00", ["mine", "news", "loud", "plain"]),
+        ("since=2100-01-01T00:00:00Z", []),
+        ("until=2020-01-01T00:00:00Z", []),
+    ],
+)
+def test_a_search_finds_what_meets_every_filter(service, stranger, mixed, query, names):
+    query = query.format(plain=mixed["plain"], PLAIN=mixed["plain"].upper())
+    found = service.get(f"/v1/notifications?{query}")
+    assert [n["id"] for n in found.json["data"]] == [mixed[name] for name in names]
+    assert found.json["page"] == {"next": None, "has_more": False}
+    assert stranger.get(f"/v1/notifications?{query}").json["data"] == []
+
+
+def test_a_moment_divides_what_was_accepted_before_it_from_what_came_later(service, mixed):
+    moment = service.get(f"/v1/notifications/{mixed['news']}").json["created_at"]
+    since = [n["id"] for n in service.get(f"/v1/notifications?since={moment}").json["data"]]
+    until = [n["id"] for n in service.get(f"/v1/notifications?until={moment}").json["data"]]
+    assert since + until == [mixed[name] for name in ("mine", "news", "loud", "plain")]
+    assert mixed["mine"] in since
+    assert mixed["plain"] in until
+
+
+@pytest.mark.parametrize("who", ["", "&user=alice"])
+def test_a_search_that_finds_little_reads_little_at_once_and_goes_on(service, engine, monkeypatch, who):
+    ids = [service.send(title="needle" if n in (0, 7) else "straw").json["id"] for n in range(10)]
+    for one in ids:
+        expand_all(engine, UUID(one), utc_now())
+    monkeypatch.setattr(search, "SCAN", 4)
+    pages, after = [], ""
+    while True:
+        page = service.get(f"/v1/notifications?q=needle{who}{after}").json
+        pages.append([ids.index(n["id"]) for n in page["data"]])
+        if not page["page"]["has_more"]:
+            break
+        after = f"&after={page['page']['next']}"
+    assert pages == [[7], [], [0]]
+
+
+@pytest.mark.parametrize(
+    "query", ["q=", "q=%00", "state=lost", "priority=0", "user=", "since=yesterday", "since=2026-01-01T00:00:00"]
+)
+def test_a_search_for_nonsense_is_refused(service, query):
+    refused = service.get(f"/v1/notifications?{query}")
+    assert refused.status_code == 422
+    assert refused.json["errors"][0]["field"] == query.split("=")[0]

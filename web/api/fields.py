@@ -21,7 +21,7 @@ from web.problems import not_found
 # "\t", "\n" and "\r" have a meaning in a message; no other control character has one on a screen.
 _CONTROL_IN_LINES = re.compile("[\x00-\x1f\x7f]")
 _CONTROL_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 # Mail for these stays on an intranet or in the lab: both are ours to send. What remains can have no mailbox.
 for _ours in ("local", "localhost", "test"):
@@ -166,7 +166,7 @@ class NotificationPath(BaseModel):
 
     def uuid(self) -> UUID:
         """The id. What is no id at all names no notification either: 404."""
-        if not _UUID.fullmatch(self.notification):
+        if not UUID_FORM.fullmatch(self.notification):
             raise not_found("notification")
         return UUID(self.notification)
 

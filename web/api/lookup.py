@@ -5,25 +5,22 @@ from __future__ import annotations
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection, Row
 
 from models.content import Lane
 from models.db import read, write
-from models.ledger.inspect import (
-    count_deliveries,
-    failed_attempts,
-    find_notification,
-    list_deliveries,
-    list_notifications,
-)
+from models.ledger.inspect import count_deliveries, failed_attempts, find_notification, list_deliveries
 from models.ledger.recall import recall
+from models.ledger.search import Search, search
 from models.lifecycle import State
 from web.api.endpoint import Answer
 from web.api.fields import (
     PAGE,
+    UUID_FORM,
     ChannelName,
     FailureName,
+    Key,
     Level,
     Limit,
     Moment,
@@ -34,6 +31,8 @@ from web.api.fields import (
     Reference,
     RowId,
     StateName,
+    TypeName,
+    UserId,
     View,
 )
 from web.api.notifications import api
@@ -43,6 +42,9 @@ from web.problems import invalid, not_found
 from workers import jobs
 
 NotificationState = Literal["accepted", "expanded", "recalling", "recalled"]
+
+# Members of a search that have the same name and form here and in the ledger.
+_SAME = ("state", "type", "category", "user", "reference", "since", "until")
 
 
 class NotificationView(View):
@@ -77,18 +79,36 @@ class NotificationStatus(NotificationView):
 
 
 class NotificationPage(View):
-    """Notifications, newest first."""
+    """Notifications, newest first. A page of a search may have fewer than `limit`, or none, and still a next one."""
 
     data: list[NotificationView]
     page: Page
 
 
 class NotificationsQuery(Query):
-    """Which notifications."""
+    """Which notifications: those that meet everything that is given."""
 
     limit: Limit = PAGE
     after: str | None = Field(None, description="`page.next` of the page before.")
     reference: Reference | None = None
+    q: Key | None = Field(None, description="A part of the title, in any case; or an id.")
+    state: NotificationState | None = None
+    type: TypeName | None = None
+    category: TypeName | None = None
+    priority: Priority | None = None
+    user: UserId | None = Field(None, description="Who has a delivery of it.")
+    since: AwareDatetime | None = Field(None, description="Accepted at that moment or later.")
+    until: AwareDatetime | None = Field(None, description="Accepted before that moment.")
+
+    def search(self) -> Search:
+        """The same as the ledger takes it."""
+        by_id = self.q is not None and UUID_FORM.fullmatch(self.q)
+        return Search(
+            text=None if by_id else self.q,
+            id=UUID(self.q) if by_id else None,
+            lane=Lane[self.priority] if self.priority else None,
+            **{name: getattr(self, name) for name in _SAME},
+        )
 
 
 class AttemptView(View):
@@ -166,7 +186,7 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
 
 @api.declare("GET", "/notifications", auth=["service", "operator"], answers={200: NotificationPage})
 def list_sent(caller: Principal, query: NotificationsQuery) -> NotificationPage:
-    """List notifications, newest first."""
+    """List notifications, newest first, or search in them."""
     before = None
     if query.after is not None:
         try:
@@ -174,11 +194,9 @@ def list_sent(caller: Principal, query: NotificationsQuery) -> NotificationPage:
         except ValueError as error:
             raise invalid("after", "cursor", "is not the next of a page") from error
     with read(context().engine) as connection:
-        rows = list_notifications(
-            connection, caller.tenant, caller.mode, before=before, limit=query.limit + 1, reference=query.reference
-        )
-    shown, page = page_of(rows, query.limit)
-    return NotificationPage(data=[NotificationView(**_fields(row)) for row in shown], page=page)
+        found = search(connection, caller.tenant, caller.mode, query.search(), before=before, limit=query.limit)
+    page = Page(next=str(found.next) if found.next else None, has_more=found.next is not None)
+    return NotificationPage(data=[NotificationView(**_fields(row)) for row in found.rows], page=page)
 
 
 @api.declare(
