@@ -52,6 +52,10 @@ class Channel(Protocol):
         """
         ...
 
+    def check(self) -> str | None:
+        """What would keep it from sending now, in one line without secrets, or None. Bounded like a send."""
+        ...
+
     def close(self) -> None:
         """Release connections. The channel is not used afterwards."""
         ...

@@ -71,6 +71,7 @@ class EmailChannel:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._server = server
         self._pool = Pool(server)
         self._sender = sender
         self._seconds = seconds
@@ -85,6 +86,15 @@ class EmailChannel:
         finally:
             session.end()
             faults.log()
+
+    def check(self) -> str | None:
+        """See Channel. Connects and logs in, and hands in no mail."""
+        try:
+            self._pool.give(self._pool.take())
+        except (smtplib.SMTPException, OSError) as error:
+            outcome = told(classify(error), self._server.username or "")
+            return None if isinstance(outcome, Sent) else outcome.reason
+        return None
 
     def close(self) -> None:
         """See Channel."""

@@ -102,6 +102,11 @@ class FcmChannel:
         faults.log()
         return [outcomes[index] for index in range(len(batch))]
 
+    def check(self) -> str | None:
+        """See Channel. Fetches an access token and sends nothing."""
+        grant = self._access.grant()
+        return None if isinstance(grant, Grant) else grant.reason
+
     def close(self) -> None:
         """See Channel."""
         self._http.close()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
@@ -72,6 +73,21 @@ class QueueWriter(RedisManager):  # type: ignore[misc]  # the base carries no ty
         )
         return listeners
 
+    def heard(self, seconds: float = 2.0) -> int:
+        """Publish a batch of nothing to oneself. Returns how many others hear it too.
+
+        Raises RedisError, TimeoutError where what is published does not come back.
+        """
+        client: Any = redis.Redis.from_url(self.redis_url, **redis_options())
+        with client, client.pubsub(ignore_subscribe_messages=True) as ear:
+            ear.subscribe(self.channel)
+            # The answer to the subscription, which is what the time-out below must not be spent on.
+            ear.get_message(timeout=seconds)
+            listeners = self.publish([])
+            if ear.get_message(timeout=seconds) is None:
+                raise TimeoutError(f"what is published to {self.channel} does not come back")
+        return listeners - 1
+
     def close(self) -> None:
         """Release the connections."""
         if self.redis is not None:
@@ -105,6 +121,14 @@ class InAppChannel:
             for index in envelope.indexes:
                 outcomes[index] = outcome
         return outcomes
+
+    def check(self) -> str | None:
+        """See Channel. That no web process listens is no hindrance: nobody is connected then."""
+        try:
+            self._writer.heard()
+        except (RedisError, TimeoutError) as error:
+            return f"redis: {type(error).__name__}"
+        return None
 
     def close(self) -> None:
         """Release the connections to Redis."""

@@ -26,13 +26,7 @@ class LabScreen:
         """See Channel."""
         if not batch:
             return []
-        try:
-            body = {"messages": [_shown(message) for message in batch]}
-            response = requests.post(self._url, json=body, timeout=self._timeout, allow_redirects=False)
-            error = None if response.status_code == 200 else f"HTTP {response.status_code}"
-        # requests lets errors of urllib3's parser and of the URL pass as ValueError.
-        except (requests.RequestException, ValueError) as failure:
-            error = type(failure).__name__
+        error = self._post(batch)
         if error is None:
             return [Sent() for _ in batch]
         faults = Faults(self.name)
@@ -41,8 +35,22 @@ class LabScreen:
         faults.log()
         return [RetryLater(f"the lab does not take screens: {error}") for _ in batch]
 
+    def check(self) -> str | None:
+        """See Channel."""
+        error = self._post([])
+        return f"the lab does not take screens: {error}" if error else None
+
     def close(self) -> None:
         """See Channel. No connection is kept."""
+
+    def _post(self, batch: Sequence[Message]) -> str | None:
+        try:
+            body = {"messages": [_shown(message) for message in batch]}
+            response = requests.post(self._url, json=body, timeout=self._timeout, allow_redirects=False)
+        # requests lets errors of urllib3's parser and of the URL pass as ValueError.
+        except (requests.RequestException, ValueError) as failure:
+            return type(failure).__name__
+        return None if response.status_code == 200 else f"HTTP {response.status_code}"
 
 
 def _shown(message: Message) -> dict[str, Any]:

@@ -39,6 +39,9 @@ class MemoryChannel:
             self.batches.append(deepcopy(list(batch)))
             return [self._answer(message) for message in batch]
 
+    def check(self) -> None:
+        """See Channel. Nothing can be wrong."""
+
     def close(self) -> None:
         """See Channel."""
         self.closed = True

@@ -50,10 +50,12 @@ CHANNELS: dict[str, ChannelSpec] = {
 
 def build(settings: Settings, mode: Mode) -> dict[str, Channel]:
     """Every channel that the settings provide for, in `mode`; a test key's deliveries go to the lab only."""
-    channels: dict[str, Channel] = {}
-    for name, spec in CHANNELS.items():
-        module, _, function = spec.factory.partition(":")
-        channel: Channel | None = getattr(import_module(module), function)(settings, mode)
-        if channel is not None:
-            channels[name] = channel
-    return channels
+    built = {name: build_one(settings, mode, name) for name in CHANNELS}
+    return {name: channel for name, channel in built.items() if channel is not None}
+
+
+def build_one(settings: Settings, mode: Mode, name: str) -> Channel | None:
+    """The channel of that name, or None where the settings do not provide for it. Raises SettingsError."""
+    module, _, function = CHANNELS[name].factory.partition(":")
+    channel: Channel | None = getattr(import_module(module), function)(settings, mode)
+    return channel

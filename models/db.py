@@ -119,6 +119,14 @@ def _begin_to_write(connection: Connection) -> None:
         raw.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT}")
 
 
+def server_time(connection: Connection) -> datetime | None:
+    """The time by the database's clock. None where it has none of its own (SQLite)."""
+    if connection.dialect.name == "sqlite":
+        return None
+    moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return moment
+
+
 @contextmanager
 def write(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes: committed at the end of the block, rolled back if it raises."""

@@ -51,6 +51,14 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 
 
+def post_worker_init(worker: Any) -> None:
+    """The application is loaded in its own process."""
+    # Imported here: the arbiter must not load what a worker patches first.
+    from web.realtime import listen
+
+    listen(worker.wsgi)
+
+
 class JsonLogger(Logger):  # type: ignore[misc]
     """gunicorn's own lines go the way of all others. Workers inherit it."""
 

@@ -47,6 +47,12 @@ def ring_deliver(channel: str, queue: str) -> bool:
     return _ring(f"deliver {channel}", [], queue)
 
 
+def served_queues(seconds: float = 1.5) -> set[str]:
+    """The queues that some worker listens to, of those that answer within `seconds`. Raises without a broker."""
+    answers = _ringer.control.inspect(timeout=seconds).active_queues() or {}
+    return {queue["name"] for queues in answers.values() for queue in queues}
+
+
 def use_broker(url: str) -> None:
     """Ring at this broker; for programs whose environment does not name one."""
     _ringer.conf.broker_url = url

@@ -97,6 +97,17 @@ def _committed(taken: Sequence[tuple[NewNotification, Accepted]]) -> None:
         jobs.ring_expand(accepted.id)
 
 
+def submit(caller: Principal, body: Submission, key: str | None) -> Accepted:
+    """Commit the notification, count it and ring. Raises Problem."""
+    refuse_without_lab(caller)
+    now = context().now()
+    new = body.notification(caller, context().settings, now, key)
+    with write(context().engine) as connection:
+        accepted = _take(connection, new, now)
+    _committed([(new, accepted)])
+    return accepted
+
+
 @api.declare(
     "POST",
     "/notifications",
@@ -111,12 +122,7 @@ def send_notification(caller: Principal, header: KeyHeader, body: Submission) ->
     202 means committed: it survives any crash from here on. The same Idempotency-Key with the same body is answered
     with the same id; with another body, with 422.
     """
-    refuse_without_lab(caller)
-    now = context().now()
-    new = body.notification(caller, context().settings, now, header.idempotency_key)
-    with write(context().engine) as connection:
-        accepted = _take(connection, new, now)
-    _committed([(new, accepted)])
+    accepted = submit(caller, body, header.idempotency_key)
     view = AcceptedView(id=str(accepted.id), created_at=accepted.created_at, links=_links(accepted.id))
     headers = {"Location": view.links.self}
     if accepted.replayed:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from web.cli import catalogue, database, dead, people
+from web.cli import catalogue, database, dead, doctor, people, send, tail
 
 
 def register(app: Flask) -> None:
     """Add the commands to those of Flask."""
-    for command in (*database.COMMANDS, *people.COMMANDS, *dead.COMMANDS, *catalogue.COMMANDS):
-        app.cli.add_command(command)
+    for module in (database, people, dead, catalogue, doctor, send, tail):
+        for command in module.COMMANDS:
+            app.cli.add_command(command)

@@ -12,7 +12,7 @@ from channels.registry import CHANNELS
 from models.db import read, write
 from models.ledger.dead import DeadFilter, count_dead, list_dead, redrive
 from models.lifecycle import Failure
-from web.cli.output import Command, Group, json_option, say, table
+from web.cli.output import Command, Group, json_option, progress, say, table
 from web.context import context
 from workers import jobs
 
@@ -66,13 +66,17 @@ def list_letters(limit: int, as_json: bool, **filters: Any) -> None:
 def redrive_letters(limit: int, as_json: bool, **filters: Any) -> None:
     """Make dead letters pending again, with all their attempts before them. One that has expired stays dead."""
     which = _filter(**filters)
+    with read(context().engine) as connection:
+        found = sum(count_dead(connection, which).values())
     done = 0
-    while done < limit:
-        with write(context().engine) as connection:
-            number = redrive(connection, which, context().now(), min(BATCH, limit - done))
-        done += number
-        if number < BATCH:
-            break
+    with progress("redriving", length=min(found, limit)) as bar:
+        while done < limit:
+            with write(context().engine) as connection:
+                number = redrive(connection, which, context().now(), min(BATCH, limit - done))
+            done += number
+            bar.update(number)
+            if number < BATCH:
+                break
     # Where no bell is heard the relay finds them within a second.
     if done:
         for channel in [which.channel] if which.channel else CHANNELS:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -45,6 +46,11 @@ def json_option(command: Command) -> Command:
 def say(as_json: bool, answer: Any, text: str) -> None:
     """Print the answer for a program, or the text for a person."""
     click.echo(json.dumps(answer, default=_plain) if as_json else text)
+
+
+def progress(label: str, steps: Iterable[Any] | None = None, length: int | None = None) -> Any:
+    """A bar on a person's terminal; nothing where the errors go to a file."""
+    return click.progressbar(steps, length, label=label, show_pos=True, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -34,7 +34,7 @@ def attach(
     timing: Timing | None = None,
     events: Mapping[str, Handler] = MappingProxyType({}),
 ) -> SocketIO:
-    """Put Socket.IO before the application. Nothing is connected, and no thread runs, until the first client comes.
+    """Put Socket.IO before the application. No connection and no thread is made before `listen` or the first client.
 
     `events` are what clients may send besides the events of the connection itself, each with its handler.
     `socketio.server.manager` is the QueueManager: `.deaf` for /healthz, `.listening` for /readyz.
@@ -78,6 +78,14 @@ def attach(
         hub.register(namespace)
     manager.bind(hub)
     return socketio
+
+
+def listen(app: Flask) -> None:
+    """Subscribe to the message queue now. Left to the library, a process would be deaf until its first client comes."""
+    server = app.extensions["socketio"].server
+    if not server.manager_initialized:
+        server.manager_initialized = True
+        server.manager.initialize()
 
 
 def _quiet(name: str) -> logging.Logger:

@@ -1,0 +1,34 @@
+"""Nothing is kept for ever: what has expired or is past retention is deleted, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from models import log
+from models.db import write
+from models.ledger import sweep
+from models.ledger.alerts import purge_alerts
+from models.ledger.devices import purge_devices
+
+# Rows in one transaction, so that a purge never holds locks for long.
+BATCH = 1000
+
+
+def purge(engine: Engine, clock: Callable[[], datetime], retention: timedelta) -> Iterator[int]:
+    """Delete until nothing is left to delete; yields how many rows have gone with each round."""
+    while True:
+        now = clock()
+        with write(engine) as connection:
+            gone = log.purge(connection, now, now - retention, BATCH)
+        with write(engine) as connection:
+            gone += sweep.purge(connection, now, retention, BATCH)
+        with write(engine) as connection:
+            gone += purge_alerts(connection, now, retention, BATCH)
+        with write(engine) as connection:
+            gone += purge_devices(connection, now, BATCH)
+        if not gone:
+            return
+        yield gone

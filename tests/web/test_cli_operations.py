@@ -1,0 +1,158 @@
+"""What operators type to see whether all is well, to send, to watch and to clean up."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+import redis
+from sqlalchemy import func, select, update
+
+from channels.events import Group
+from channels.in_app import QueueWriter
+from models.db import read, write
+from models.tables import notifications
+from tests.factories import accept_one, create_settings, create_users, expand_all
+from web.app import create_app
+from web.context import utc_now
+
+
+@pytest.fixture
+def run(app):
+    """Run a command: (exit status, what it printed)."""
+
+    def run(*words: str):
+        result = app.test_cli_runner().invoke(args=list(words), catch_exceptions=False)
+        assert "Traceback" not in result.output, result.output
+        return result.exit_code, json.loads(result.output) if "--json" in words else result.output
+
+    return run
+
+
+def findings(answer) -> dict[str, tuple[str, str]]:
+    return {finding["name"]: (finding["verdict"], finding["found"]) for finding in answer["findings"]}
+
+
+def test_the_doctor_finds_what_is_missing(run, settings, tenant):
+    status, answer = run("doctor", "--json")
+    found = findings(answer)
+    assert (status, answer["healthy"]) == (1, False)
+    assert found["database"][0] == found["redis"][0] == found["keys"][0] == "ok"
+    # The tests ring at a broker that does not exist, and the lab of these settings is not there either.
+    assert found["workers"][0] == found["channel push"][0] == found["channel email"][0] == "failed"
+    assert found["message queue"] == ("warning", "heard here, but no web process listens")
+    text = run("doctor")[1]
+    assert "failed   workers: cannot be asked" in text
+    assert "check BROKER_URL" in text
+
+
+def test_the_doctor_hears_what_is_published_and_counts_who_else_does(run, settings, redis_server):
+    with redis.Redis.from_url(redis_server) as client, client.pubsub() as other:
+        other.subscribe(settings.redis_channel)
+        other.get_message(timeout=2)
+        assert findings(run("doctor", "--json")[1])["message queue"] == ("ok", "heard here and by 1 web process")
+
+
+def test_the_doctor_says_which_part_is_away_and_no_password(tmp_path, tenant, engine):
+    url = engine.url.render_as_string(hide_password=False)
+    settings = create_settings(tmp_path, DATABASE_URL=url, REDIS_URL="redis://:secret@127.0.0.1:1/0")
+    result = create_app(settings).test_cli_runner().invoke(args=["doctor"])
+    assert result.exit_code == 1
+    assert "redis: does not answer: ConnectionError" in result.output
+    assert "secret" not in result.output
+
+
+def test_the_doctor_warns_of_work_that_nobody_does(run, engine, tenant):
+    create_users(engine, ["alice"])
+    long_ago = utc_now() - timedelta(minutes=10)
+    expand_all(engine, accept_one(engine, long_ago, audience={"tenant": True}), long_ago)
+    verdict, found = findings(run("doctor", "--json")[1])["backlog in_app"]
+    assert verdict == "warning"
+    assert found.startswith("1 deliveries due, the oldest for 6")
+
+
+def test_a_notification_is_sent_and_found_again_by_its_key(run, engine, tenant, bells):
+    words = ("send", "--tenant", tenant, "--user", "alice", "--title", "T", "--message", "M", "--key", "k", "--json")
+    status, first = run(*words)
+    assert (status, first["replayed"]) == (0, False)
+    assert bells == [("expand", [first["id"]])]
+    assert run(*words)[1] == {"id": first["id"], "replayed": True}
+    with read(engine) as connection:
+        row = connection.execute(select(notifications)).one()
+    assert (row.title, row.lane, row.audience) == ("T", 2, {"users": [{"id": "alice"}]})
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--title", "T"], "--message"),
+        (["--title", "T", "--message", "M"], "audience must have exactly one of"),
+        (["--title", "T", "--message", "M", "--user", "a", "--level", "loud"], "level "),
+        (["--title", "T", "--message", "M", "--user", "a", "--data", "[1]"], "must be a JSON object"),
+        (["--title", "T", "--message", "M", "--user", "a", "--data", "{"], "is not JSON"),
+        (["--title", "T", "--message", "M", "--user", "a", "--url", "javascript:alert(1)"], "url "),
+    ],
+)
+def test_what_cannot_be_sent_is_one_line(run, tenant, words, says):
+    status, text = run("send", "--tenant", tenant, *words)
+    assert status in (1, 2)
+    assert says in text.strip().splitlines()[-1]
+
+
+def test_an_unknown_tenant_is_told(run):
+    status, text = run("send", "--tenant", "nobody", "--user", "a", "--title", "T", "--message", "M")
+    assert (status, text) == (1, "Error: there is no tenant nobody: run flask tenants create nobody\n")
+
+
+def test_whoever_waits_is_told_what_became_of_it(run, engine, tenant):
+    words = ("send", "--tenant", tenant, "--user", "alice", "--title", "T", "--message", "M", "--wait", "0", "--json")
+    status, answer = run(*words)
+    assert (status, answer["over"], answer["deliveries"]) == (1, False, {})
+
+
+def test_events_are_shown_as_they_are_published(run, settings, redis_server):
+    def publish() -> None:
+        writer = QueueWriter(redis_server, settings.redis_channel)
+        payload = {"title": "\x1b[31mred", "level": "error"}
+        for _ in range(100):
+            rooms = [("acme/user:alice", 7), ("umbra/user:bob", 8)]
+            writer.publish(
+                [Group("alert:new", {}, [("acme/tenant:acme", 1)]), Group("notification:new", payload, rooms)]
+            )
+            if done.wait(0.05):
+                break
+        writer.close()
+
+    done = threading.Event()
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        filters = ("--tenant", "acme", "--event", "notification:*", "--count", "1", "--seconds", "10")
+        _, event = run("tail", *filters, "--json")
+        _, line = run("tail", *filters)
+        before = time.monotonic()
+        assert run("tail", "--user", "nobody", "--seconds", "0.2") == (0, "")
+        assert time.monotonic() - before < 5
+    finally:
+        done.set()
+        thread.join()
+    assert event["event"] == "notification:new"
+    assert event["rooms"] == [{"room": "acme/user:alice", "seq": 7}]
+    assert "acme/user:alice#7" in line
+    assert "\x1b" not in line
+
+
+def test_what_is_past_retention_is_purged_on_demand(run, engine, tenant):
+    create_users(engine, ["alice"])
+    for days in (40, 10, 0):
+        moment = utc_now() - timedelta(days=days)
+        accept_one(engine, moment, audience={"tenant": True}, expires_at=moment + timedelta(hours=1))
+    with write(engine) as connection:
+        connection.execute(update(notifications).values(due_at=None))
+    assert run("purge", "--json") == (0, {"deleted": 1, "days": 30})
+    assert run("purge", "--days", "5") == (0, "1 rows deleted; 5 days are kept\n")
+    with read(engine) as connection:
+        assert connection.execute(select(func.count()).select_from(notifications)).scalar_one() == 1
