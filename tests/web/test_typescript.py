@@ -7,6 +7,7 @@ import pytest
 
 from models.catalogue.event_type import EventType
 from models.catalogue.source import built_in
+from tests.databases import ROOT
 from web.typescript import constant_of, render
 
 
@@ -81,3 +82,8 @@ def test_every_built_in_type_has_its_constant_and_its_payload():
         part = text.partition("WS_CLIENT_EVENTS")
         assert (f': "{name}",\n' in part[2]) == (type_.emitted_by == "client")
     assert text.count("{") == text.count("}")
+
+
+def test_the_client_has_the_events_of_the_built_in_catalogue():
+    # Mended by: flask --app web.app catalogue typescript > clients/js/src/events.ts
+    assert (ROOT / "clients/js/src/events.ts").read_text() == render(built_in().values())
