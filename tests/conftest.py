@@ -102,6 +102,7 @@ def app(settings: Settings, bells: list[Any]) -> Iterator[Any]:
 
     app = create_app(settings)
     yield app
+    app.extensions["carillon"].rates.close()
     app.extensions["carillon"].engine.dispose()
 
 

@@ -7,6 +7,7 @@ from flask import Flask
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
+from channels.rates import Rates
 from models.catalogue.source import shared
 from models.db import connect
 from models.settings import Settings, SettingsError
@@ -38,6 +39,7 @@ from web.realtime import attach
 from web.realtime.alert_events import alert_events
 from web.realtime.inbox_events import inbox_events
 from web.realtime.leases import Leases
+from web.realtime.metrics import open_connections
 
 
 class UnusableSettings(SettingsError, click.ClickException):
@@ -53,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         raise UnusableSettings(str(error)) from error
     engine = connect(settings.database_url)
     authenticator = Authenticator(keys, settings.jwt_issuer, engine)
+    rates = Rates(settings.redis_url, settings.redis_channel, open_connections)
     app = _flask()
     app.extensions["carillon"] = carillon = Context(
         settings=settings,
@@ -60,7 +63,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         keys=keys,
         authenticator=authenticator,
         limiter=Limiter(settings.redis_url),
-        metrics=Metrics(engine, utc_now),
+        metrics=Metrics(engine, utc_now, rates),
+        rates=rates,
         pace=Pace(settings.redis_url, polling.MIN_INTERVAL / 1000),
         catalogue=shared(settings.catalogue_file),
         leases=Leases(settings.redis_url, settings.redis_channel),
@@ -77,7 +81,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     asyncapi.register(app)
     pages.register(app)
     heard = {**inbox_events(engine, utc_now), **alert_events(engine, utc_now)}
-    manager = attach(app, settings, engine, authenticator, events=heard).server.manager
+    manager = attach(app, settings, engine, authenticator, events=heard, shown=carillon.metrics.shown).server.manager
     # Redis hears this process and is not heard by it: only a new process can help.
     carillon.alive["message queue"] = lambda: "deaf" if manager.deaf else None
     return app

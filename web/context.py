@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from flask import current_app
 from sqlalchemy import Engine
 
+from channels.rates import Rates
 from models.catalogue.source import Catalogue
 from models.settings import Settings
 from web.auth import Authenticator, JwtKeys
@@ -44,6 +45,7 @@ class Context:
     authenticator: Authenticator
     limiter: Limiter
     metrics: Metrics
+    rates: Rates
     pace: Pace
     catalogue: Catalogue
     leases: Leases

@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
+from channels.rates import Rates
 from channels.registry import CHANNELS
 from models.db import UNAVAILABLE, read
 from models.ledger.sweep import backlog
 
 # From an acknowledged poll to a bulk request that waits for SQLite's write lock.
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+# From a page that is open to one that is opened the next morning.
+_SHOWN = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600, 86400)
 
 
 class Metrics:
     """A registry of its own for each application, so that two of them in one process do not mix."""
 
-    def __init__(self, engine: Engine, now: Callable[[], datetime]) -> None:
+    def __init__(self, engine: Engine, now: Callable[[], datetime], rates: Rates) -> None:
+        self._rates = rates
         self.registry = CollectorRegistry()
         self.accepted = Counter(
             "carillon_accepted_total",
             "Notifications committed, without replays of a known Idempotency-Key.",
             ["priority"],
+            registry=self.registry,
+        )
+        self.acknowledged = Counter(
+            "carillon_acknowledged_total",
+            "In-app deliveries that clients have acknowledged to this process.",
+            registry=self.registry,
+        )
+        self.shown_after = Histogram(
+            "carillon_shown_seconds",
+            "Time from the acceptance of a notification to its acknowledgement by a client, who may have been away.",
+            buckets=_SHOWN,
             registry=self.registry,
         )
         self.requests = Counter(
@@ -51,6 +67,21 @@ class Metrics:
             registry=self.registry,
         )
         self.registry.register(_Backlog(engine, now))
+
+    def accept(self, priority: str) -> None:
+        """A notification was committed."""
+        self.accepted.labels(priority).inc()
+        self._rates.count("accepted")
+
+    def shown(self, ids: Sequence[UUID], now: datetime) -> None:
+        """A client has acknowledged these notifications, for the first time."""
+        for notification in ids:
+            # The first 48 bits of a UUIDv7 are milliseconds.
+            seconds = max(now.timestamp() - (notification.int >> 80) / 1000, 0.0)
+            self.acknowledged.inc()
+            self.shown_after.observe(seconds)
+            self._rates.count("acked:in_app")
+            self._rates.took(seconds)
 
     def exposition(self) -> bytes:
         """All of it, with what the process itself counts, in Prometheus's text format. Asks the database."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from channels.base import Action, Message
+from channels.rates import Rates
 from channels.registry import CHANNELS, ChannelSpec
 from models.db import write
 from models.ledger.claim import Claimed, claim, disable_addresses, record
@@ -48,6 +49,8 @@ def deliver_batch(run: Runtime, channel: str) -> int:
     if written < len(results):
         # Somebody else has written meanwhile: our lease had ended, or the client has acknowledged.
         log.info("results dropped", extra={"channel": channel, "dropped": len(results) - written})
+    if run.rates is not None:
+        _count(run.rates, channel, [transition.state for _, transition in results])
     _report(channel, results)
     return len(batch.ready) + batch.skipped
 
@@ -91,6 +94,12 @@ def _message(c: Claimed) -> Message:
         locale=c.locale,
         seq=c.seq,
     )
+
+
+def _count(rates: Rates, channel: str, states: Sequence[State]) -> None:
+    for state in (State.SENT, State.DEAD):
+        if number := states.count(state):
+            rates.count(f"{state}:{channel}", number)
 
 
 def _report(channel: str, results: Sequence[tuple[Claimed, Transition]]) -> None:

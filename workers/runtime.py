@@ -15,6 +15,7 @@ from channels import registry
 from channels.base import Channel
 from channels.events import Group
 from channels.in_app import QueueWriter
+from channels.rates import Rates
 from models.db import connect
 from models.settings import Settings
 from workers.turn import Turn
@@ -46,6 +47,7 @@ class Runtime:
     lease: float
     retention_days: int = 30
     publisher: Publisher | None = None
+    rates: Rates | None = None
     turn: Turn = field(default_factory=Turn)
     now: Callable[[], datetime] = utc_now
     rng: Callable[[], float] = random.random
@@ -57,6 +59,8 @@ class Runtime:
                 channel.close()
         if self.publisher is not None:
             self.publisher.close()
+        if self.rates is not None:
+            self.rates.close()
         self.engine.dispose()
 
 
@@ -68,6 +72,7 @@ def build(settings: Settings) -> Runtime:
         lease=settings.lease,
         retention_days=settings.retention_days,
         publisher=QueueWriter(settings.redis_url, settings.redis_channel),
+        rates=Rates(settings.redis_url, settings.redis_channel),
     )
 
 

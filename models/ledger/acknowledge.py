@@ -20,10 +20,11 @@ def acknowledge(
     *,
     ids: Sequence[UUID] = (),
     up_to_seq: int | None = None,
-) -> int:
+) -> list[UUID]:
     """Mark the user's own in-app deliveries as acknowledged: those of `ids`, and all up to `up_to_seq` in their room.
 
-    Idempotent, and final: no later result of a worker changes an acknowledged delivery. Returns how many were new.
+    Idempotent, and final: no later result of a worker changes an acknowledged delivery. Returns the
+    notifications for which that was new.
     """
     which: list[ColumnElement[bool]] = []
     if ids:
@@ -31,10 +32,10 @@ def acknowledge(
     if up_to_seq is not None:
         which.append(deliveries.c.seq <= up_to_seq)
     if not which:
-        return 0
+        return []
     condition = which[0] if len(which) == 1 else which[0] | which[1]
     me = select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.external_id == user).scalar_subquery()
-    return connection.execute(
+    changed = connection.execute(
         update(deliveries)
         .where(
             deliveries.c.user_id == me,
@@ -43,4 +44,6 @@ def acknowledge(
             condition,
         )
         .values(state=State.ACKED.value, acked_at=now, due_at=null(), lease=null(), failure=null(), reason=null())
-    ).rowcount
+        .returning(deliveries.c.notification_id)
+    )
+    return list(changed.scalars())

@@ -129,8 +129,8 @@ def test_an_address_that_went_meanwhile_is_not_used(engine, alice, change):
 def test_an_acknowledgement_is_final(engine, alice):
     batch = take(engine, "in_app")
     with write(engine) as connection:
-        assert acknowledge(connection, "acme", "alice", NOW, ids=[alice]) == 1
-        assert acknowledge(connection, "acme", "alice", NOW, ids=[alice]) == 0
+        assert acknowledge(connection, "acme", "alice", NOW, ids=[alice]) == [alice]
+        assert acknowledge(connection, "acme", "alice", NOW, ids=[alice]) == []
     assert put(engine, batch, Sent()) == 0
     row = delivery(engine, "in_app")
     assert (row.state, row.acked_at, row.due_at) == ("acked", NOW, None)
@@ -141,10 +141,10 @@ def test_nobody_acknowledges_for_another(engine, alice):
     create_tenant(engine, "umbrella")
     create_users(engine, ["alice"], tenant="umbrella")
     with write(engine) as connection:
-        assert acknowledge(connection, "acme", "bob", NOW, ids=[alice], up_to_seq=100) == 0
-        assert acknowledge(connection, "umbrella", "alice", NOW, ids=[alice], up_to_seq=100) == 0
-        assert acknowledge(connection, "acme", "alice", NOW) == 0
-        assert acknowledge(connection, "acme", "alice", NOW, up_to_seq=1) == 1
+        assert acknowledge(connection, "acme", "bob", NOW, ids=[alice], up_to_seq=100) == []
+        assert acknowledge(connection, "umbrella", "alice", NOW, ids=[alice], up_to_seq=100) == []
+        assert acknowledge(connection, "acme", "alice", NOW) == []
+        assert acknowledge(connection, "acme", "alice", NOW, up_to_seq=1) == [alice]
 
 
 def test_urgent_lanes_come_first(engine):

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import redis
 from sqlalchemy import select
 
 from channels.base import Action
+from channels.rates import Rates
 from models.db import read, write
 from models.ledger.acknowledge import acknowledge
 from models.ledger.recall import recall
@@ -140,3 +145,15 @@ def test_what_waits_too_long_expires(run, engine, people, clock):
     deliver(run, "email")
     assert channel.sent == []
     assert states(engine) == ["expired"] * 4
+
+
+def test_what_was_sent_and_what_died_is_counted(run, engine, people, redis_server):
+    with closing(Rates(redis_server, "test")) as rates:
+        run.channels["live"]["push"].script = [Sent("p"), RetryLater("503"), Rejected("bad"), AddressGone("gone")]
+        for channel in ("push", "email"):
+            deliver_batch(replace(run, rates=rates), channel)
+    with redis.Redis.from_url(redis_server, decode_responses=True) as client:
+        counted = Counter()
+        for key in client.keys("test:rates:*"):
+            counted.update({name: int(number) for name, number in client.hgetall(key).items()})
+    assert counted == {"sent:push": 1, "dead:push": 2, "sent:email": 4}

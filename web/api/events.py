@@ -146,4 +146,5 @@ def acknowledge_notifications(caller: Principal, body: AckBody) -> AckView:
             raise invalid(f"ids.{number}", "id", "is not the id of a notification") from error
     with write(context().engine) as connection:
         changed = acknowledge(connection, caller.tenant, caller.id, context().now(), ids=ids, up_to_seq=body.up_to_seq)
-    return AckView(acknowledged=changed)
+    context().metrics.shown(changed, context().now())
+    return AckView(acknowledged=len(changed))

@@ -92,7 +92,7 @@ def _committed(taken: Sequence[tuple[NewNotification, Accepted]]) -> None:
     """Count and ring, after the commit. A bell that nobody hears is rung again by the relay."""
     for new, accepted in taken:
         if not accepted.replayed:
-            context().metrics.accepted.labels(new.priority).inc()
+            context().metrics.accept(new.priority)
         # A replay rings too: the first request may have died between its commit and its bell.
         jobs.ring_expand(accepted.id)
 

@@ -18,7 +18,7 @@ from web.dialects import NAMESPACES
 from web.realtime.bounds import EVENT_BURST, MAX_MESSAGE, Timing
 from web.realtime.client_events import Handler, client_events
 from web.realtime.handshake import Origins
-from web.realtime.hub import Hub
+from web.realtime.hub import Hub, Shown
 from web.realtime.leases import Leases
 from web.realtime.manager import QueueManager
 from web.realtime.presence import Presence
@@ -33,10 +33,12 @@ def attach(
     authenticator: Authenticator,
     timing: Timing | None = None,
     events: Mapping[str, Handler] = MappingProxyType({}),
+    shown: Shown = lambda _ids, _now: None,
 ) -> SocketIO:
     """Put Socket.IO before the application. No connection and no thread is made before `listen` or the first client.
 
     `events` are what clients may send besides the events of the connection itself, each with its handler.
+    `shown` is told of what they acknowledge.
     `socketio.server.manager` is the QueueManager: `.deaf` for /healthz, `.listening` for /readyz.
     """
     timing = timing or Timing()
@@ -72,7 +74,7 @@ def attach(
     websocket = careful(server.eio._async["websocket"], timeout=patience)
     server.eio._async = {**server.eio._async, "websocket": websocket}
     presence = Presence(Leases(settings.redis_url, settings.redis_channel, timing), timing)
-    hub = Hub(server, engine, authenticator, origins, presence, timing)
+    hub = Hub(server, engine, authenticator, origins, presence, timing, shown)
     hub.serve(client_events(engine, shared(settings.catalogue_file), presence, events))
     for namespace in NAMESPACES:
         hub.register(namespace)

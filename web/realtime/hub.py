@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from engineio.exceptions import EngineIOError
 from socketio.exceptions import ConnectionRefusedError as Refusal
@@ -41,6 +42,9 @@ SESSION_CLOSING = "session:closing"
 # ends with it. A page that opens all namespaces with a token that has expired must be able to come back.
 _FAILED = "carillon.failed_handshakes"
 
+# Told of notifications that have been acknowledged, and when.
+Shown = Callable[[Sequence[UUID], datetime], None]
+
 
 class Hub:
     """What the Socket.IO server asks of us. Registered with the server itself, not with Flask-SocketIO.
@@ -56,8 +60,10 @@ class Hub:
         origins: Origins,
         presence: Presence,
         timing: Timing,
+        shown: Shown,
     ) -> None:
         self._server = server
+        self._shown = shown
         self._engine = engine
         self._authenticator = authenticator
         self._origins = origins
@@ -242,16 +248,11 @@ class Hub:
         request = parse(Acknowledge, payload)
         if not request.ids and request.seq is None:
             raise Refused("bad_request", "ids or seq is required")
+        now = datetime.now(UTC)
         with write(self._engine) as connection:
-            acked = acknowledge(
-                connection,
-                session.tenant,
-                session.user,
-                datetime.now(UTC),
-                ids=request.ids,
-                up_to_seq=request.seq,
-            )
-        return {"acked": acked}
+            acked = acknowledge(connection, session.tenant, session.user, now, ids=request.ids, up_to_seq=request.seq)
+        self._shown(acked, now)
+        return {"acked": len(acked)}
 
     def _sync(self, session: Session, payload: Any) -> dict[str, Any]:
         request = parse(Sync, payload)

@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge
 
 CONNECTIONS = Gauge("carillon_socket_connections", "Authenticated connections of this process")
+
 EMITS = Counter("carillon_socket_emits_total", "Live events put on the wire, one for each connection")
 REPLAYED = Counter("carillon_socket_replayed_total", "Events of the log put on the wire, one for each connection")
 HEALED = Counter(
@@ -13,3 +14,9 @@ STALLED = Counter("carillon_socket_stalled_total", "Times that emitting stopped 
 REFUSED_EVENTS = Counter("carillon_socket_refused_events_total", "Events of clients answered with an error", ["code"])
 CONNECT_ERRORS = Counter("carillon_connect_errors_total", "Refused handshakes", ["code"])
 SUBSCRIPTIONS = Counter("carillon_queue_subscriptions_total", "Times that this process subscribed to the message queue")
+
+
+def open_connections() -> int:
+    """How many there are."""
+    [gauge] = CONNECTIONS.collect()
+    return int(gauge.samples[0].value)
