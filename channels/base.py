@@ -47,8 +47,9 @@ class Channel(Protocol):
         """Send every message of the batch once; outcomes in the same order, one for each.
 
         Raises only for bugs. Every call to the outside is bounded by the provider time-out of the settings, and there
-        is no retry inside: the ledger retries. A message with `Action.WITHDRAW` takes back what an earlier one of the
-        same notification showed; a channel that cannot do that answers `Sent()` without sending.
+        is no retry inside: the ledger retries. What a channel had rather not send yet is `Held`. A message with
+        `Action.WITHDRAW` takes back what an earlier one of the same notification showed; a channel that cannot do that
+        answers `Sent()` without sending.
         """
         ...
 

@@ -8,6 +8,7 @@ import smtplib
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import policy
 from email.errors import MessageError
@@ -136,6 +137,7 @@ class _Session:
             # No mail is at fault, so that even a refusal is for all of them, and for later.
             outcome = told(classify(error), message.address)
             self._over = outcome if isinstance(outcome, RetryLater) else RetryLater(f"cannot connect: {outcome}")
+            self._over = replace(self._over, for_all=self._over.failure is Failure.CREDENTIALS)
             self._report(message, error, self._over)
             return self._over
         if mail.utf8 and not connection.offers_utf8:
@@ -147,7 +149,7 @@ class _Session:
             self._report(message, error, outcome)
             if isinstance(outcome, RetryLater) and outcome.failure is Failure.CREDENTIALS:
                 # The next mail has the same sender.
-                self._over = outcome
+                self._over = outcome = replace(outcome, for_all=True)
             elif not connection.alive:
                 self._broke(error)
             return outcome

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from channels.base import Message
-from models.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
+from models.lifecycle import AddressGone, Failure, Held, Outcome, Rejected, RetryLater, Sent
 
 # A reason is read by a person; what answers may be a whole web page.
 LONGEST_REASON = 300
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 def told(outcome: Outcome, *addresses: str) -> Outcome:
     """`outcome` with a reason fit for storing: bounded, in one line, and not quoting an address as answers do."""
-    if isinstance(outcome, Sent):
+    if isinstance(outcome, Sent | Held):
         return outcome
     reason = " ".join(outcome.reason.split())
     for secret in (*addresses, *(address.rpartition("@")[0] for address in addresses)):
@@ -34,7 +34,7 @@ def told(outcome: Outcome, *addresses: str) -> Outcome:
 def level_of(outcome: Outcome) -> int:
     """ERROR is for what a person has to mend; a provider's bad five minutes must not page."""
     match outcome:
-        case Sent() | AddressGone():
+        case Sent() | AddressGone() | Held():
             return logging.INFO
         case RetryLater(failure=Failure.CREDENTIALS | Failure.UNCLASSIFIED) | Rejected(failure=Failure.CREDENTIALS):
             return logging.ERROR

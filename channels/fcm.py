@@ -23,12 +23,15 @@ from channels.faults import MEND, Faults, level_of, told
 from channels.fcm_access import Access, Grant, Refused, load_file, load_lab
 from channels.fcm_http import Answer, Http
 from channels.fcm_message import Template, Unsendable, template
+from channels.fcm_pace import Pace
 from channels.registry import Mode
-from models.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
+from models.lifecycle import AddressGone, Failure, Held, Outcome, Rejected, RetryLater, Sent
 from models.settings import Settings, SettingsError
 
 # "Quota exceeded: retry after at least one minute" (ErrorCode in the FCM v1 reference), whatever Retry-After says.
 QUOTA_FLOOR = 60.0
+# Seconds that a batch waits for its turn, where its lease allows for it: a stopping worker waits as long.
+LONGEST_WAIT = 5.0
 # As the SDK's own client sends; `Expect:` keeps libcurl from asking for leave before each body.
 _HEADERS = (
     "Content-Type: application/json; charset=UTF-8",
@@ -49,6 +52,8 @@ def build(settings: Settings, mode: Mode) -> FcmChannel | None:
     Raises SettingsError where the credentials cannot be used.
     """
     timeout = settings.provider_timeout
+    # A batch may wait for a token and for the answers, as long as the time-out each.
+    patience = min(LONGEST_WAIT, settings.lease - 2 * timeout)
     path = settings.firebase_credentials
     if mode == "live" and path is not None:
         try:
@@ -56,16 +61,21 @@ def build(settings: Settings, mode: Mode) -> FcmChannel | None:
         except Refused as error:
             raise SettingsError(f"FIREBASE_CREDENTIALS_PATH: {error}") from None
         access = Access(lambda: load_file(str(path)), timeout)
-        return FcmChannel(access, messaging._MessagingService.FCM_URL, timeout)
+        pace = Pace(settings.redis_url, settings.fcm_quota / 60, patience)
+        return FcmChannel(access, messaging._MessagingService.FCM_URL, timeout, pace)
     if settings.lab_url is not None:
         lab = settings.lab_url.rstrip("/")
         access = Access(lambda: load_lab(lab, timeout / 2), timeout)
-        return FcmChannel(access, lab + "/v1/projects/{0}/messages:send", timeout)
+        pace = Pace(settings.redis_url, settings.fcm_quota / 60, patience)
+        return FcmChannel(access, lab + "/v1/projects/{0}/messages:send", timeout, pace)
     return None
 
 
 class FcmChannel:
-    """Sends a batch in one flight: for a token, if need be, and then for the messages, at most the time-out each."""
+    """Sends a batch in one flight: for a token, if need be, and then for the messages, at most the time-out each.
+
+    What the pace does not let through is `Held`.
+    """
 
     name = "push"
 
@@ -74,6 +84,7 @@ class FcmChannel:
         access: Access,
         url: str,
         timeout: float,
+        pace: Pace,
         *,
         ca_file: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -81,6 +92,7 @@ class FcmChannel:
         self._access = access
         self._url = url
         self._http = Http(timeout, ca_file)
+        self._pace = pace
         self._clock = clock
 
     def send(self, batch: Sequence[Message]) -> list[Outcome]:
@@ -110,11 +122,23 @@ class FcmChannel:
     def close(self) -> None:
         """See Channel."""
         self._http.close()
+        self._pace.close()
 
     def _post(self, batch: Sequence[Message], bodies: dict[int, bytes], faults: Faults) -> dict[int, Outcome]:
         grant = self._access.grant()
         if not isinstance(grant, Grant):
             return dict.fromkeys(bodies, grant)
+        granted, rate = self._pace.take(grant.project, len(bodies))
+        # The others in their turn, as fast as the rate will let them.
+        held: dict[int, Outcome] = {
+            index: Held(number / rate) for number, index in enumerate(list(bodies)[granted:], start=1)
+        }
+        flying = {index: bodies[index] for index in bodies if index not in held}
+        return held | (self._fly(grant, batch, flying, faults) if flying else {})
+
+    def _fly(
+        self, grant: Grant, batch: Sequence[Message], bodies: dict[int, bytes], faults: Faults
+    ) -> dict[int, Outcome]:
         headers = (f"Authorization: Bearer {grant.token}", *_HEADERS)
         answers = self._http.post(self._url.format(grant.project), headers, list(bodies.values()))
         outcomes: dict[int, Outcome] = {}
@@ -130,6 +154,11 @@ class FcmChannel:
             faults.add(batch[index], type(error).__name__, logging.ERROR if bug else level_of(outcome))
             if type(error) is fe.UnauthenticatedError:
                 self._access.forget(grant.token)
+        self._pace.learn(
+            grant.project,
+            taken=sum(isinstance(outcome, Sent) for outcome in outcomes.values()),
+            refused=sum(isinstance(o, RetryLater) and o.failure is Failure.QUOTA for o in outcomes.values()),
+        )
         return outcomes
 
 
@@ -155,6 +184,11 @@ def _other_sender(error: fe.FirebaseError, _: float | None) -> Outcome:
 
 
 def _credentials(error: fe.FirebaseError, _: float | None) -> Outcome:
+    return RetryLater(str(error), Failure.CREDENTIALS, MEND, for_all=True)
+
+
+def _third_party(error: fe.FirebaseError, _: float | None) -> Outcome:
+    # Apple's key or the one for browsers: the other platforms are well.
     return RetryLater(str(error), Failure.CREDENTIALS, MEND)
 
 
@@ -174,7 +208,7 @@ CLASSIFY: dict[type[fe.FirebaseError], Verdict] = {
     messaging.UnregisteredError: _gone,
     messaging.SenderIdMismatchError: _other_sender,
     messaging.QuotaExceededError: _quota,
-    messaging.ThirdPartyAuthError: _credentials,
+    messaging.ThirdPartyAuthError: _third_party,
     fe.UnauthenticatedError: _credentials,
     fe.PermissionDeniedError: _credentials,
     # Without FCM's own detail a 404 says that the project or the URL is wrong, not the token.

@@ -93,7 +93,9 @@ class Access:
             # The lab has a new key after each start, and a key file may have been replaced.
             if not self._held(TokenState.STALE):
                 self._account = None
-            self._refuse(RetryLater(f"credentials refused: {_short(error)}", Failure.CREDENTIALS, MEND), logging.ERROR)
+            self._refuse(
+                RetryLater(f"credentials refused: {_short(error)}", Failure.CREDENTIALS, MEND, True), logging.ERROR
+            )
             return False
         except (Unreachable, GoogleAuthError) as error:
             self._refuse(RetryLater(f"no access token: {_short(error)}"), logging.WARNING)

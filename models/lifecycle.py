@@ -52,12 +52,14 @@ class Sent:
 class RetryLater:
     """The send failed and may succeed later. `after` is a floor in seconds: the provider's Retry-After.
 
-    `failure=CREDENTIALS` spends no attempt: the fault is ours and a person has to mend it.
+    `failure=CREDENTIALS` spends no attempt: the fault is ours and a person has to mend it. `for_all`: whatever the
+    channel is given next will fail alike.
     """
 
     reason: str
     failure: Failure = Failure.PROVIDER_DOWN
     after: float | None = None
+    for_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,14 @@ class AddressGone:
     reason: str
 
 
-Outcome = Sent | RetryLater | Rejected | AddressGone
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The channel has not tried: its turn comes in `after` seconds. Spends no attempt and leaves no trace."""
+
+    after: float
+
+
+Outcome = Sent | RetryLater | Rejected | AddressGone | Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,14 @@ def after(
                 reason=reason,
                 disable_address=True,
             )
-        case RetryLater(reason, failure, floor):
+        case Held(seconds):
+            due_at = now + timedelta(seconds=seconds)
+            if due_at >= expires_at:
+                return Transition(
+                    State.EXPIRED, attempts - 1, failure=Failure.EXPIRED, reason="would expire before its turn"
+                )
+            return Transition(State.PENDING, attempts - 1, due_at)
+        case RetryLater(reason, failure, floor, _):
             if failure is Failure.CREDENTIALS:
                 attempts -= 1
             if policy.exhausted(attempts):

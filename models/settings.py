@@ -78,6 +78,7 @@ class Settings(BaseModel):
         None,
         validation_alias=AliasChoices("FIREBASE_CREDENTIALS_PATH", "GOOGLE_APPLICATION_CREDENTIALS"),
     )
+    fcm_quota: int = Field(600_000, ge=60, validation_alias="CARILLON_FCM_QUOTA")
     smtp_host: str | None = Field(None, validation_alias="SMTP_HOST")
     smtp_port: int = Field(587, ge=1, le=65535, validation_alias="SMTP_PORT")
     smtp_username: str | None = Field(None, validation_alias="SMTP_USERNAME")

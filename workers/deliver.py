@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 
 from channels.base import Action, Message
 from channels.rates import Rates
@@ -19,6 +20,10 @@ log = logging.getLogger(__name__)
 # A task that has worked for this long rings for another and ends: queues take turns, and shutdown does not wait.
 BUDGET = 10.0
 
+# Where the credentials are refused, one batch in this time finds out whether they have been mended; the others stay in
+# the ledger untouched.
+PAUSE = timedelta(seconds=15)
+
 
 def deliver(run: Runtime, channel: str, budget: float = BUDGET) -> bool:
     """Send what is due on the channel until there is nothing left. False where the budget (seconds) ran out first."""
@@ -32,8 +37,10 @@ def deliver(run: Runtime, channel: str, budget: float = BUDGET) -> bool:
 def deliver_batch(run: Runtime, channel: str) -> int:
     """Claim, send and record one batch. Returns how many deliveries were taken up.
 
-    No database connection is held while the channel sends.
+    No database connection is held while the channel sends. A paused channel has nothing to do.
     """
+    if channel in run.paused and run.now() < run.paused[channel]:
+        return 0
     spec = CHANNELS[channel]
     with write(run.engine) as connection:
         batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now())
@@ -73,6 +80,8 @@ def _send(
         reason = f"unclassified: {type(error).__name__}"
         outcomes = [RetryLater(reason, Failure.UNCLASSIFIED)] * len(claimed)
     now = run.now()
+    if mode == "live" and any(isinstance(o, RetryLater) and o.for_all for o in outcomes):
+        run.paused[name] = now + PAUSE
     return [
         (
             c,
@@ -108,6 +117,8 @@ def _report(channel: str, results: Sequence[tuple[Claimed, Transition]]) -> None
     for c, t in results:
         if t.state is State.SENT:
             log.debug("sent", extra=_fields(channel, c))
+        elif t.state is State.PENDING and t.failure is None:
+            log.debug("held", extra=_fields(channel, c))
         else:
             log.warning(
                 "not sent", extra={**_fields(channel, c), "state": t.state, "failure": t.failure, "reason": t.reason}

@@ -51,6 +51,8 @@ class Runtime:
     turn: Turn = field(default_factory=Turn)
     now: Callable[[], datetime] = utc_now
     rng: Callable[[], float] = random.random
+    # Channels that nobody needs to try before this moment.
+    paused: dict[str, datetime] = field(default_factory=dict)
 
     def close(self) -> None:
         """Release every connection."""

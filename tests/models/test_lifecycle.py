@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.lifecycle import OPEN, AddressGone, Failure, Outcome, Rejected, RetryLater, Sent, State, after
+from models.lifecycle import OPEN, AddressGone, Failure, Held, Outcome, Rejected, RetryLater, Sent, State, after
 from models.retry import RetryPolicy
 from tests.factories import NOW
 
@@ -48,6 +48,16 @@ def test_retry_after_is_a_floor():
     assert result.due_at == NOW + timedelta(seconds=65)
 
 
+def test_what_is_held_comes_back_when_it_was_told_and_its_attempt_with_it():
+    result = settle(Held(2.5), attempts=3)
+    assert (result.state, result.attempts, result.due_at) == (State.PENDING, 2, NOW + timedelta(seconds=2.5))
+    assert (result.failure, result.reason) == (None, None)
+
+
+def test_what_would_expire_before_its_turn_expires():
+    assert settle(Held(60), expires_at=NOW + timedelta(seconds=60)).state is State.EXPIRED
+
+
 def test_the_last_attempt_is_the_last():
     result = settle(RetryLater("busy"), attempts=3)
     assert (result.state, result.failure, result.due_at) == (State.DEAD, Failure.PROVIDER_DOWN, None)
@@ -79,6 +89,7 @@ outcomes = st.one_of(
     st.builds(Rejected, st.text()),
     st.builds(AddressGone, st.text()),
     st.builds(RetryLater, st.text(), st.sampled_from(Failure), st.none() | st.floats(0, 1e6)),
+    st.builds(Held, st.floats(0, 1e6)),
 )
 
 

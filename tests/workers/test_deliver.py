@@ -15,8 +15,8 @@ from channels.rates import Rates
 from models.db import read, write
 from models.ledger.acknowledge import acknowledge
 from models.ledger.recall import recall
-from models.lifecycle import AddressGone, Failure, Rejected, RetryLater, Sent
-from models.tables import addresses, deliveries
+from models.lifecycle import AddressGone, Failure, Held, Rejected, RetryLater, Sent
+from models.tables import addresses, attempts, deliveries
 from tests.factories import NOW, accept_one, create_users, expand_all
 from workers.deliver import deliver, deliver_batch
 
@@ -67,6 +67,40 @@ def test_a_retry_happens_when_it_is_due_and_not_before(run, engine, people, cloc
     deliver(run, "email")
     assert states(engine) == ["sent"] * 4
     assert [m.attempt for m in channel.sent] == [1] * 4 + [2] * 4
+
+
+def test_a_message_that_is_held_spends_no_attempt_and_leaves_no_trace(run, engine, people, clock):
+    channel = run.channels["live"]["push"]
+    channel.script = [Sent("p"), Held(3.0), Held(4.0), Sent("q")]
+    deliver(run, "push")
+    assert states(engine, "push") == ["sent", "pending", "pending", "sent"]
+    with read(engine) as connection:
+        assert connection.execute(select(attempts)).all() == []
+        held = select(deliveries.c.attempts, deliveries.c.failure).where(
+            deliveries.c.channel == "push", deliveries.c.state == "pending"
+        )
+        assert connection.execute(held).all() == [(0, None), (0, None)]
+    clock.advance(5)
+    deliver(run, "push")
+    assert [m.attempt for m in channel.sent] == [1] * 6
+
+
+def test_refused_credentials_leave_the_rest_of_the_channel_untouched_for_a_while(run, engine, people, clock):
+    channel = run.channels["live"]["push"]
+    for_all = RetryLater("403", Failure.CREDENTIALS, 300, for_all=True)
+    channel.script = [for_all] * 4
+    deliver(run, "push")
+    expand_all(engine, accept_one(engine, audience={"tenant": True}))
+    deliver(run, "push")
+    assert len(channel.sent) == 4
+    with read(engine) as connection:
+        pushes = select(deliveries.c.state, deliveries.c.attempts).where(deliveries.c.channel == "push")
+        assert connection.execute(pushes).all() == [("pending", 0)] * 8
+    clock.advance(16)
+    deliver(run, "push")
+    assert len(channel.sent) == 8
+    deliver(run, "email")
+    assert states(engine) == ["sent"] * 8
 
 
 def test_a_channel_that_breaks_is_a_retry_and_an_error(run, engine, people, caplog):
