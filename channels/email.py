@@ -22,7 +22,7 @@ from channels.email_message import Mail, Unsendable, mail, mailbox
 from channels.email_smtp import Connection, Pool, Server
 from channels.faults import MEND, Faults, level_of, told
 from channels.registry import Mode
-from models.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
+from models.lifecycle import AddressGone, Failure, Held, Outcome, Rejected, RetryLater, Sent
 from models.settings import Settings, SettingsError
 
 
@@ -94,7 +94,7 @@ class EmailChannel:
             self._pool.give(self._pool.take())
         except (smtplib.SMTPException, OSError) as error:
             outcome = told(classify(error), self._server.username or "")
-            return None if isinstance(outcome, Sent) else outcome.reason
+            return None if isinstance(outcome, Sent | Held) else outcome.reason
         return None
 
     def close(self) -> None:
