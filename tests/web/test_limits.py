@@ -24,8 +24,8 @@ def bucket(redis_server):
     """Makes limiters with one limit for everybody."""
     made = []
 
-    def make(rate: float, burst: int, url: str = redis_server) -> Limiter:
-        made.append(Limiter(url, dict.fromkeys(("service", "user", "operator"), Limit(rate, burst))))
+    def make(rate: float, burst: int, url: str = redis_server, **other: Limit) -> Limiter:
+        made.append(Limiter(url, dict.fromkeys(("service", "user", "operator"), Limit(rate, burst)), **other))
         return made[-1]
 
     yield make
@@ -56,6 +56,26 @@ def test_everyone_has_a_bucket_of_their_own(bucket):
     assert [limiter.take(one).allowed for one in everyone] == [False] * 4
 
 
+def test_names_that_look_alike_do_not_share_a_bucket(bucket):
+    limiter = bucket(rate=0.1, burst=1)
+    for one in (principal("b:c", tenant="a"), principal("c", tenant="a:b")):
+        assert limiter.take(one).allowed
+
+
+def test_all_of_a_tenant_together_have_a_limit_and_other_tenants_do_not_feel_it(bucket):
+    limiter = bucket(rate=0.1, burst=3, per_tenant=Limit(rate=0.5, burst=5))
+    callers = [principal(f"user {n}", kind="user") for n in range(10)]
+    verdicts = [limiter.take(caller) for caller in callers]
+    assert [v.allowed for v in verdicts] == [True] * 5 + [False] * 5
+    assert (verdicts[0].scope, verdicts[0].limit, verdicts[0].remaining) == ("user", 3, 2)
+    assert (verdicts[-1].scope, verdicts[-1].limit, verdicts[-1].retry_after) == ("tenant", 5, 2)
+    assert limiter.take(principal(tenant="umbra")).allowed
+    assert limiter.take(principal("ops", kind="operator")).allowed
+    # Whoever was refused because of others has spent nothing.
+    time.sleep(2.1)
+    assert limiter.take(callers[-1]).remaining == 2
+
+
 def test_no_token_is_spent_twice(bucket):
     several = [bucket(rate=0.001, burst=100) for _ in range(4)]
     with ThreadPoolExecutor(8) as pool:
@@ -68,7 +88,7 @@ def test_a_bucket_is_forgotten_when_it_would_be_full(bucket, redis_server):
 
     bucket(rate=1000, burst=10).take(principal())
     with redis.Redis.from_url(redis_server) as client:
-        assert 0 < client.pttl("carillon:limit:service:acme:key") < 2000
+        assert 0 < client.pttl("carillon:limit:service:acme/key") < 2000
 
 
 def test_a_wiped_redis_is_no_failure(bucket, redis_server):

@@ -173,8 +173,11 @@ def _limit(caller: Principal) -> None:
         return
     g.limit_headers = verdict.headers()
     if not verdict.allowed:
-        metrics.rate_limited.labels(caller.kind).inc()
-        detail = f"more than {verdict.limit} requests at once; the next one is let through in {verdict.retry_after} s"
+        metrics.rate_limited.labels(verdict.scope).inc()
+        whose = " of the tenant" if verdict.scope == "tenant" else ""
+        detail = (
+            f"more than {verdict.limit} requests{whose} at once; the next one is let through in {verdict.retry_after} s"
+        )
         raise Problem(429, "rate_limited", detail)
 
 

@@ -15,7 +15,7 @@ from models.catalogue.source import shared
 from models.settings import Settings
 from web.auth import Authenticator
 from web.dialects import NAMESPACES
-from web.realtime.bounds import EVENT_BURST, MAX_MESSAGE, Timing
+from web.realtime.bounds import MAX_MESSAGE, PER_CONNECTION, Timing
 from web.realtime.client_events import Handler, client_events
 from web.realtime.handshake import Origins
 from web.realtime.hub import Hub, Shown
@@ -67,7 +67,7 @@ def attach(
     )
     # Of all servers of the process. A browser that polls sends what it has in one request, and from the 17th packet on
     # the library would drop the whole of it and answer OK.
-    Payload.max_decode_packets = 2 * EVENT_BURST
+    Payload.max_decode_packets = 2 * PER_CONNECTION.burst
     server = socketio.server
     patience = settings.socketio_ping_interval + settings.socketio_ping_timeout
     # The drivers' table is shared by all servers of the process, so the change is made in a copy.

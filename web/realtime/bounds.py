@@ -13,9 +13,23 @@ MAX_IDS = 1000
 # A browser opens one connection per tab, unless the tabs share one. Namespaces of one connection do not count.
 MAX_CONNECTIONS_PER_USER = 20
 
-# Events a client may send: a second's worth on average, and at once. A client needs one acknowledgement a second.
-EVENTS_PER_SECOND = 20
-EVENT_BURST = 40
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Events a second on average, and at once; one that asks or writes much counts for several."""
+
+    per_second: float
+    burst: int
+
+
+# A client needs one acknowledgement a second.
+PER_CONNECTION = Rate(20, 40)
+# All connections of a user together, and all their namespaces: twenty tabs that acknowledge, and all come back at once.
+PER_USER = Rate(60, 240)
+# No single event may take all of that.
+PER_USER_AND_EVENT = Rate(30, 120)
+# A process holds 10,000 connections at most, and all of them may acknowledge one broadcast at the same moment.
+PER_TENANT = Rate(2_000, 20_000)
 
 # So many events over the limit while the bucket never fills again are no accident.
 REFUSALS_BEFORE_DISCONNECT = 200

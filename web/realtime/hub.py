@@ -23,6 +23,7 @@ from web.dialects.dialect import Asked
 from web.problems import TITLES
 from web.realtime import fanout, metrics
 from web.realtime.bounds import MAX_FAILED_HANDSHAKES, REFUSALS_BEFORE_DISCONNECT, Timing
+from web.realtime.buckets import Allowance
 from web.realtime.client_events import ClientEvent
 from web.realtime.counts import Teller
 from web.realtime.handshake import Origins, credential, wish
@@ -69,6 +70,7 @@ class Hub:
         self._origins = origins
         self._presence = presence
         self.sessions = Sessions()
+        self._allowance = Allowance()
         self._teller = Teller(engine, self.sessions, timing)
         self.replayer = Replayer(engine, timing, self._teller.ask)
         self.healer = Healer(engine, self.sessions, self.replayer, timing)
@@ -221,7 +223,9 @@ class Hub:
 
     def _handle(self, session: Session, asked: Asked, args: Sequence[Any]) -> dict[str, Any]:
         event = self._events.get(asked.operation, _UNKNOWN)
-        if not session.bucket.take(event.cost, time.monotonic()):
+        # Names that nobody knows are one event: a client can invent any number of them.
+        name = asked.operation if event is not _UNKNOWN else ""
+        if not self._allowance.take(session.bucket, session.tenant, session.user, name, event.cost, time.monotonic()):
             if session.bucket.refused >= REFUSALS_BEFORE_DISCONNECT:
                 self.close(session, "rate_limited", "too many events")
             raise Refused("rate_limited", "too many events; slow down")

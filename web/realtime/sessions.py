@@ -15,31 +15,10 @@ from channels.events import room_name
 from web.auth import Principal
 from web.dialects import View
 from web.realtime import metrics
-from web.realtime.bounds import EVENT_BURST, EVENTS_PER_SECOND, MAX_BACKLOG, MAX_CONNECTIONS_PER_USER
+from web.realtime.bounds import MAX_BACKLOG, MAX_CONNECTIONS_PER_USER, PER_CONNECTION
+from web.realtime.buckets import Bucket
 from web.realtime.progress import Progress, Wish
 from web.realtime.wire import event_packet
-
-
-class Bucket:
-    """A token bucket for the events of one client."""
-
-    def __init__(self, now: float) -> None:
-        self._tokens = float(EVENT_BURST)
-        self._at = now
-        # Events refused since the bucket was last full.
-        self.refused = 0
-
-    def take(self, cost: int, now: float) -> bool:
-        """Whether an event of this cost is within the limit."""
-        self._tokens = min(EVENT_BURST, self._tokens + (now - self._at) * EVENTS_PER_SECOND)
-        self._at = now
-        if self._tokens == EVENT_BURST:
-            self.refused = 0
-        if self._tokens < cost:
-            self.refused += 1
-            return False
-        self._tokens -= cost
-        return True
 
 
 class Session:
@@ -60,7 +39,7 @@ class Session:
         self.rooms: tuple[str, ...] = (self.user_room, f"tenant:{principal.tenant}")
         self.wish = wish
         self.opened_at = time.monotonic()
-        self.bucket = Bucket(self.opened_at)
+        self.bucket = Bucket(PER_CONNECTION, self.opened_at)
         self.progress = Progress(self.rooms)
         # Whoever changes `progress`, and puts on the wire what that change says, holds this; never while it waits.
         self.lock = threading.Lock()

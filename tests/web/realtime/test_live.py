@@ -13,6 +13,7 @@ from models.ledger.recall import recall
 from models.tables import deliveries, users
 from tests import factories
 from tests.web.realtime.stack import Stack, eventually
+from web.realtime.bounds import PER_CONNECTION, PER_USER_AND_EVENT
 from workers.runtime import utc_now
 
 pytestmark = pytest.mark.slow
@@ -160,6 +161,21 @@ def test_whoever_sends_too_much_is_slowed_down_and_then_sent_away(stack: Stack):
         client.sio.emit("test", {})
     eventually(lambda: client.ended)
     assert client.all("session:closing")[0]["code"] == "rate_limited"
+
+
+def test_a_user_with_many_connections_is_slowed_down_on_all_of_them_together(stack: Stack):
+    number = 2 * PER_USER_AND_EVENT.burst // PER_CONNECTION.burst
+    clients, bob = [stack.client() for _ in range(number)], stack.client("bob")
+    answers: list[dict] = []
+    for _ in range(PER_CONNECTION.burst):
+        for client in clients:
+            client.sio.emit("test", {}, callback=answers.append)
+    eventually(lambda: len(answers) == number * PER_CONNECTION.burst)
+    # None of them has sent more than a connection may.
+    codes = [answer.get("error", {}).get("code") for answer in answers]
+    assert codes.count(None) + codes.count("rate_limited") == len(codes)
+    assert codes.count("rate_limited") >= 10
+    assert bob.call("test", 1)["ok"]
 
 
 def test_a_token_that_expires_ends_the_connection_after_a_warning(stack: Stack):
