@@ -13,9 +13,7 @@ from sqlalchemy import Connection, Engine
 from lab.environment import write_secret
 from models.db import write
 from models.ledger import devices, people
-
-TENANT = "demo"
-PEOPLE = ("alice", "bob", "carol")
+from web.demo import PEOPLE, TENANT
 
 
 def prepare(engine: Engine, keys_file: Path, now: datetime) -> str:

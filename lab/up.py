@@ -22,6 +22,7 @@ from lab.processes import Printer, Processes
 from lab.redis import MISSING, program
 from models.db import connect
 from models.settings import Settings, SettingsError
+from web.demo import PEOPLE
 
 PROCFILE = Path("Procfile.dev")
 # Far more than a slow machine takes; what is wrong then stands in the processes' lines.
@@ -105,7 +106,7 @@ def _answers(url: str) -> bool:
 def _welcome(chosen: Ports, var: Var, key: str) -> str:
     api = f"http://127.0.0.1:{chosen.web}"
     elsewhere = var.path != Path("var").resolve()
-    token = f"make token USER={demo.PEOPLE[0]}" + (f" CARILLON_VAR={shlex.quote(str(var.path))}" if elsewhere else "")
+    token = f"make token USER={PEOPLE[0]}" + (f" CARILLON_VAR={shlex.quote(str(var.path))}" if elsewhere else "")
     return f"""
 Carillon is ready.
 
@@ -115,7 +116,7 @@ Carillon is ready.
   Data     {var.path}; delete it to begin anew
   Stop     Ctrl-C
 
-Ring for {demo.PEOPLE[0]}, from another terminal:
+Ring for {PEOPLE[0]}, from another terminal:
 
 {demo.curl(api, key)}
 

@@ -11,7 +11,7 @@ from channels.rates import Rates
 from models.catalogue.source import shared
 from models.db import connect
 from models.settings import Settings, SettingsError
-from web import VERSION, asyncapi, cli, edge, health, pages, problems
+from web import VERSION, asyncapi, cli, demo, edge, health, pages, problems
 from web.api import (
     alerts,
     aliases,
@@ -80,6 +80,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_api(module.api)
     asyncapi.register(app)
     pages.register(app)
+    if settings.env == "development":
+        demo.register(app)
     heard = {**inbox_events(engine, utc_now), **alert_events(engine, utc_now)}
     manager = attach(app, settings, engine, authenticator, events=heard, shown=carillon.metrics.shown).server.manager
     # Redis hears this process and is not heard by it: only a new process can help.

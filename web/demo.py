@@ -1,0 +1,104 @@
+"""The demo of `make run`: its people, signing in as one of them with a click, and what their phones and mailboxes got.
+
+Registered in development only. The tokens are those that `flask token` would print.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from flask import Blueprint, Flask, Response, jsonify, request
+
+from models.db import read
+from models.ledger.devices import list_devices
+from models.ledger.people import find_user, tenant_exists
+from web.api.body import SINGLE, read_json
+from web.auth import CLIENT, EVERY_TENANT, OPERATOR, SERVICE, mint
+from web.context import context
+from web.problems import Problem, invalid, not_found
+
+TENANT = "demo"
+PEOPLE = ("alice", "bob", "carol")
+
+_LIFETIME = timedelta(hours=1)
+_LAB_TIMEOUT = 3.0
+# Of each address; the page shows fewer.
+_SHOWN = 20
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_routes = Blueprint("demo", __name__, url_prefix="/demo")
+
+
+def register(app: Flask) -> None:
+    """Add the routes."""
+    app.register_blueprint(_routes)
+
+
+@_routes.before_request
+def _from_here_only() -> None:
+    # A page of elsewhere could have its own name point here, and then read the answers as its own (DNS rebinding).
+    if urlsplit(f"//{request.host}").hostname not in _LOOPBACK:
+        raise Problem(403, "forbidden", "the demo answers on this machine only: use http://127.0.0.1 or localhost")
+
+
+@_routes.get("")
+def about() -> Response:
+    """Who is there, and where the rest of what `make run` started is."""
+    with read(context().engine) as connection:
+        if not tenant_exists(connection, TENANT):
+            raise not_found("demo")
+    return jsonify(tenant=TENANT, people=PEOPLE, lab=context().settings.lab_url)
+
+
+@_routes.post("/sign-in")
+def sign_in() -> Response:
+    """Tokens: of a person and of a service that sends to them, or of an operator."""
+    asked = read_json(SINGLE)
+    if isinstance(asked, dict) and asked.get("operator") is True:
+        return jsonify(operator_token=_token(OPERATOR, "demo", EVERY_TENANT))
+    user = asked.get("user") if isinstance(asked, dict) else None
+    if user not in PEOPLE:
+        raise invalid("user", "unknown", f"must be one of {', '.join(PEOPLE)}")
+    return jsonify(
+        token=_token(CLIENT, user, TENANT),
+        service_token=_token(SERVICE, "demo page", TENANT),
+        expires_in=int(_LIFETIME.total_seconds()),
+    )
+
+
+@_routes.get("/arrivals/<user>")
+def arrivals(user: str) -> Response:
+    """What the lab has taken for the person: pushes by phone, mails by mailbox, the newest last."""
+    if user not in PEOPLE:
+        raise not_found("user")
+    with read(context().engine) as connection:
+        person = find_user(connection, TENANT, user)
+        phones = [device.value for device in list_devices(connection, TENANT, user)]
+    mailboxes = [person.email] if person is not None and person.email else []
+    return jsonify(
+        phones={phone: _messages("push", phone) for phone in phones},
+        mailboxes={mailbox: _messages("email", mailbox) for mailbox in mailboxes},
+    )
+
+
+def _messages(channel: str, address: str) -> list[Any]:
+    query: dict[str, str | int] = {"channel": channel, "address": address, "limit": _SHOWN, "raw": 0}
+    lab = context().settings.lab_url
+    try:
+        answer = requests.get(f"{lab}/messages", params=query, timeout=_LAB_TIMEOUT)
+        answer.raise_for_status()
+        found: list[Any] = answer.json()["messages"]
+    except (requests.RequestException, ValueError, KeyError) as error:
+        raise Problem(503, "unavailable", "the lab does not answer", headers={"Retry-After": "2"}) from error
+    return found
+
+
+def _token(audience: str, subject: str, tenant: str) -> str:
+    keys, issuer = context().keys, context().settings.jwt_issuer
+    try:
+        return mint(keys, issuer, audience=audience, subject=subject, tenant=tenant, lifetime=_LIFETIME)
+    except LookupError as error:
+        raise Problem(409, "no_signing_key", f"{error}; flask jwks create > jwks.json makes one") from error
