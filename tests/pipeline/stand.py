@@ -15,12 +15,12 @@ from typing import Any
 import psutil
 import redis
 import requests
-import socketio
 
 from models.db import connect
 from tests import factories
 from tests.conftest import redis_program
 from tests.databases import ROOT
+from tests.sockets import SocketClient
 from workers.runtime import utc_now
 
 WORKER = "celery -A workers.app worker -P threads -c 4 --without-mingle --without-gossip --loglevel WARNING"
@@ -189,7 +189,7 @@ class Screen:
 
     def __init__(self, url: str, token: str) -> None:
         self.heard: list[tuple[str, dict[str, Any]]] = []
-        self.client = socketio.Client(reconnection_delay=0.2, reconnection_delay_max=0.5)
+        self.client = SocketClient(reconnection_delay=0.2, reconnection_delay_max=0.5)
         self.client.on("*", lambda event, data=None: self.heard.append((event, data)))
         self.client.connect(url, auth={"token": token}, transports=["websocket"], wait_timeout=5)
 

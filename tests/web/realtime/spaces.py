@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import socketio
-
+from tests.sockets import SocketClient
 from tests.web.realtime.stack import Stack, eventually
 
 
@@ -14,7 +13,7 @@ class Spaces:
 
     def __init__(self, stack: Stack, *namespaces: str, user: str = "alice", **auth: Any) -> None:
         self.heard: dict[str, list[tuple[str, Any]]] = {namespace: [] for namespace in namespaces}
-        self.sio = socketio.Client(reconnection=False, websocket_extra_options={"suppress_origin": True})
+        self.sio = SocketClient(reconnection=False, websocket_extra_options={"suppress_origin": True})
         for namespace in namespaces:
             self.sio.on("*", self._hear(namespace), namespace=namespace)
         auth = {"token": stack.token(user), **auth}

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-import socketio
 from engineio.payload import Payload
 from sqlalchemy import Engine
 
@@ -25,6 +24,7 @@ from models.ledger import people
 from models.settings import Settings
 from tests import factories
 from tests.databases import ROOT
+from tests.sockets import SocketClient
 from tests.web.realtime.rows import append
 from web.auth import CLIENT
 from workers.deliver import deliver_batch
@@ -189,7 +189,7 @@ class Client:
         self.ended: list[Any] = []
         # The WebSocket library says where it comes from, as a browser would; the HTTP library does not.
         told: dict[str, Any] = {"origin": origin} if origin else {"suppress_origin": True}
-        self.sio = socketio.Client(reconnection=False, websocket_extra_options=told)
+        self.sio = SocketClient(reconnection=False, websocket_extra_options=told)
         headers = (headers or {}) | ({"Origin": origin} if origin and transport == "polling" else {})
         self.sio.on("*", self._hear)
         self.sio.on("disconnect", self.ended.append)
