@@ -23,8 +23,9 @@ from web.realtime.bounds import Timing
 Status = Literal["online", "away", "busy"]
 OFFLINE = "offline"
 
-# In a tenant with more users present nobody is told of each change: everybody would hear of everybody.
-MOST_ANNOUNCED = 1000
+# In a tenant with more users present nobody is told of each change: everybody would hear of everybody, and a thousand
+# who come at once would be a million events.
+MOST_ANNOUNCED = 200
 # Users in one list.
 MOST_LISTED = 1000
 # Leases that are looked at in one step of Redis, which does nothing else meanwhile.
@@ -46,7 +47,7 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local rank = {away = 1, online = 2, busy = 3}
 local due = prefix .. 'due'
-local groups = {}
+local changes, sizes, groups = {}, {}, {}
 
 local function settle(tenant, user)
   local member = tenant .. '/' .. user
@@ -67,11 +68,7 @@ local function settle(tenant, user)
   local before = redis.call('HGET', told, user) or nil
   if state == before then return end
   if state then redis.call('HSET', told, user, state) else redis.call('HDEL', told, user) end
-  if redis.call('HLEN', told) > most then return end
-  state = state or 'offline'
-  local payload = {id = user, user = user, status = state, created_at = moment}
-  local rooms = {{tenant .. '/tenant:' .. tenant, 0}}
-  groups[#groups + 1] = {event = 'presence:' .. state, payload = payload, rooms = rooms}
+  changes[#changes + 1] = {tenant, user, state or 'offline'}
 end
 
 -- All of them first: what comes together must not be told as one change after the other.
@@ -98,6 +95,17 @@ for _, who in ipairs(touched) do settle(who[1], who[2]) end
 local ended = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, step)
 for _, member in ipairs(ended) do
   settle(string.match(member, '^([^/]*)/(.*)$'))
+end
+
+-- How many are there is asked when all have come: of a crowd that connects at once nobody is told, not even its first.
+for _, change in ipairs(changes) do
+  local tenant, user, state = unpack(change)
+  sizes[tenant] = sizes[tenant] or redis.call('HLEN', prefix .. 'status:' .. tenant)
+  if sizes[tenant] <= most then
+    local payload = {id = user, user = user, status = state, created_at = moment}
+    local rooms = {{tenant .. '/tenant:' .. tenant, 0}}
+    groups[#groups + 1] = {event = 'presence:' .. state, payload = payload, rooms = rooms}
+  end
 end
 if #groups > 0 then redis.call('PUBLISH', channel, head .. cjson.encode(groups) .. tail) end
 return #ended

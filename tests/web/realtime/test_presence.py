@@ -38,7 +38,7 @@ class Told:
         self._pubsub.get_message(timeout=1)
         self.messages: list[dict[str, Any]] = []
 
-    def all(self) -> list[tuple[str, str]]:
+    def all(self, room: str = "acme/tenant:acme") -> list[tuple[str, str]]:
         """(event, user), since the last time."""
         told = []
         while message := self._pubsub.get_message(timeout=0.02):
@@ -46,8 +46,7 @@ class Told:
             self.messages.append(document)
             assert (document["method"], document["event"], len(document["data"])) == ("emit", "carillon:batch", 1)
             for group in document["data"][0]:
-                [[room, seq]] = group["rooms"]
-                assert (room, seq) == ("acme/tenant:acme", 0)
+                assert group["rooms"] == [[room, 0]]
                 assert group["payload"].keys() == {"id", "user", "status", "created_at"}
                 assert group["event"] == f"presence:{group['payload']['status']}"
                 told.append((group["event"].partition(":")[2], group["payload"]["user"]))
@@ -176,10 +175,16 @@ def test_installations_on_one_redis_do_not_see_each_other(redis_server: str, lea
 def test_in_a_large_tenant_nobody_is_told(leases: Leases, told: Told, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(leases_module, "MOST_ANNOUNCED", 3)
     monkeypatch.setattr(leases_module, "MOST_LISTED", 3)
-    leases.keep([report(f"u{n}") for n in range(5)])
-    assert len(told.all()) == 3
+    leases.keep([report("u0")])
+    assert told.all() == [("online", "u0")]
+    # Not even of those who come before it is large: they come together.
+    leases.keep([report(f"u{n}") for n in range(5)] + [report(tenant="small")])
+    assert told.all(room="small/tenant:small") == [("online", "alice")]
     assert (len(leases.states("acme").users), leases.states("acme").more) == (3, True)
     assert leases.states("acme", ["u4"]).users == {"u4": "online"}
+    time.sleep(0.7)
+    leases.keep([report("u0", status="busy"), report("u1"), report(tenant="small")])
+    assert sorted(told.all()) == [("busy", "u0"), ("offline", "u2"), ("offline", "u3"), ("offline", "u4")]
 
 
 def test_so_many_are_looked_after_in_one_step(leases: Leases, told: Told, monkeypatch: pytest.MonkeyPatch):
