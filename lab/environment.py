@@ -150,6 +150,7 @@ def environment(environ: Mapping[str, str], var: Var, ports: Ports) -> dict[str,
         "LAB_REDIS_PORT": str(ports.redis or ""),
         "FLOWER_PORT": str(ports.flower),
         "FLOWER_ADDRESS": "127.0.0.1",
+        "CARILLON_FLOWER_URL": f"http://127.0.0.1:{ports.flower}",
         "PYTHONUNBUFFERED": "1",
         # The programs of the Procfile are those of this virtual environment.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)]),

@@ -63,6 +63,7 @@ class Settings(BaseModel):
         default_factory=list,
         validation_alias=AliasChoices("CARILLON_CORS_ORIGINS", "CORS_ORIGIN", "FRONTEND_URL"),
     )
+    flower_url: str | None = Field(None, pattern=r"^https?://\S+$", validation_alias="CARILLON_FLOWER_URL")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="LOG_LEVEL")
 
     socketio_async_mode: Literal["gevent", "threading"] = Field("gevent", validation_alias="SOCKETIO_ASYNC_MODE")

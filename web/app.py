@@ -22,6 +22,7 @@ from web.api import (
     fcm,
     inbox,
     lookup,
+    operator,
     people,
     polling,
     presence,
@@ -76,10 +77,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     # lookup.api is that of notifications, events_in.api that of events: they answer under the same paths.
     sent = (lookup, events_in, alerts, dead_letters, catalogue)
     reached = (people, devices, topics, inbox, polling, presence, aliases, fcm)
-    for module in (*sent, *reached):
+    operated = (operator.overview, operator.tenants, operator.users)
+    for module in (*sent, *reached, *operated):
         app.register_api(module.api)
     asyncapi.register(app)
-    pages.register(app)
+    pages.register(app, settings)
     if settings.env == "development":
         demo.register(app)
     heard = {**inbox_events(engine, utc_now), **alert_events(engine, utc_now)}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, send_from_directory
+from flask import Blueprint, Flask, Response, jsonify, send_from_directory
 
+from models.settings import Settings
+from web import VERSION
 from web.problems import Problem
 
 _STATIC = Path(__file__).parent / "static"
@@ -21,7 +23,7 @@ _HEADERS = {
 }
 
 
-def register(app: Flask) -> None:
+def register(app: Flask, settings: Settings) -> None:
     """Add the routes."""
     routes = Blueprint("pages", __name__)
 
@@ -30,6 +32,11 @@ def register(app: Flask) -> None:
     def console(_view: str = "") -> Response:
         # One document for all of its views: the browser tells them apart by the path.
         return page("console.html", needs="build/console/console.js")
+
+    @routes.get("/console/config.json")
+    def console_config() -> Response:
+        # Known before anybody has signed in: nothing here is a secret.
+        return jsonify(version=VERSION, development=settings.env == "development", flower_url=settings.flower_url)
 
     @routes.get("/static/<path:name>")
     def static(name: str) -> Response:

@@ -13,6 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Row, func, null, select, updat
 from models.lifecycle import Failure, State
 from models.tables import deliveries, notifications, users
 
+# A summary is asked for every few seconds: of more than these it says so, and counts no further.
+MOST_COUNTED = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class DeadFilter:
@@ -64,6 +67,29 @@ def count_dead(connection: Connection, which: DeadFilter) -> dict[str, int]:
         .group_by(deliveries.c.failure)
     )
     return {row.failure: row.number for row in rows}
+
+
+def count_classes(connection: Connection) -> dict[str, int]:
+    """How many dead letters of all tenants there are of each failure class, of at most MOST_COUNTED."""
+    some = select(deliveries.c.failure).where(deliveries.c.state == State.DEAD.value).limit(MOST_COUNTED).subquery()
+    rows = connection.execute(select(some.c.failure, func.count().label("number")).group_by(some.c.failure))
+    return {row.failure: row.number for row in rows}
+
+
+def summarise(connection: Connection, which: DeadFilter) -> tuple[Sequence[Any], bool]:
+    """(groups (tenant, mode, channel, failure, number), the largest first; whether there is more than was counted)."""
+    some = (
+        select(
+            notifications.c.tenant_id.label("tenant"), notifications.c.mode, deliveries.c.channel, deliveries.c.failure
+        )
+        .join(notifications, notifications.c.id == deliveries.c.notification_id)
+        .where(*which.conditions())
+        .limit(MOST_COUNTED)
+        .subquery()
+    )
+    number = func.count().label("number")
+    groups = connection.execute(select(*some.c, number).group_by(*some.c).order_by(number.desc(), *some.c)).all()
+    return groups, sum(group.number for group in groups) >= MOST_COUNTED
 
 
 def redrive(connection: Connection, which: DeadFilter, now: datetime, limit: int = 1000) -> int:

@@ -41,6 +41,12 @@ def tenant_exists(connection: Connection, tenant_id: str) -> bool:
     return connection.execute(select(tenants.c.id).where(tenants.c.id == tenant_id)).first() is not None
 
 
+def list_tenants(connection: Connection, tenant_id: str | None = None) -> Sequence[Any]:
+    """Every tenant by its id, or that one alone."""
+    query = select(tenants).order_by(tenants.c.id)
+    return connection.execute(query if tenant_id is None else query.where(tenants.c.id == tenant_id)).all()
+
+
 def dialect_of(connection: Connection, tenant_id: str) -> str | None:
     """What the tenant's clients speak that name no dialect. None where nobody has chosen."""
     name: str | None = connection.execute(select(tenants.c.dialect).where(tenants.c.id == tenant_id)).scalar()

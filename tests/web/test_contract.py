@@ -28,7 +28,7 @@ NOTE = {"user_id": "alice", "message": "Hello"}
 # The id of the device with the token "mine".
 MINE = hashlib.sha256(b"mine").hexdigest()[:16]
 ALERT = {"title": "Low oxygen", "message": "In pond A"}
-# One good request for each operation; {n} is a notification, {d} a device, {a} an alert.
+# One good request for each operation; {n} is a notification, {d} a device, {a} an alert, {k} a key.
 GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("POST", "/v1/notifications"): ("/v1/notifications", BODY),
     ("POST", "/v1/notifications/bulk"): ("/v1/notifications/bulk", {"items": [BODY]}),
@@ -89,6 +89,15 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/v1/events/head"): ("/v1/events/head", None),
     ("POST", "/v1/acks"): ("/v1/acks", {"up_to_seq": 1}),
     ("GET", "/v1/presence"): ("/v1/presence", None),
+    ("GET", "/v1/operator/overview"): ("/v1/operator/overview", None),
+    ("GET", "/v1/operator/dead-letters/summary"): ("/v1/operator/dead-letters/summary", None),
+    ("GET", "/v1/operator/users"): ("/v1/operator/users?tenant=acme", None),
+    ("GET", "/v1/operator/users/{user}"): ("/v1/operator/users/alice?tenant=acme", None),
+    ("GET", "/v1/operator/tenants"): ("/v1/operator/tenants", None),
+    ("POST", "/v1/operator/tenants"): ("/v1/operator/tenants", {"id": "newcomer"}),
+    ("GET", "/v1/operator/tenants/{tenant}/keys"): ("/v1/operator/tenants/acme/keys", None),
+    ("POST", "/v1/operator/tenants/{tenant}/keys"): ("/v1/operator/tenants/acme/keys", {"name": "shop"}),
+    ("DELETE", "/v1/operator/tenants/{tenant}/keys/{prefix}"): ("/v1/operator/tenants/acme/keys/{k}", None),
     ("POST", "/v1/events"): ("/v1/events", EVENT),
     ("GET", "/v1/event-types"): ("/v1/event-types", None),
     ("GET", "/v1/event-types.ts"): ("/v1/event-types.ts", None),
@@ -114,6 +123,7 @@ USERS = {
     *(where for where in GOOD if where[1].startswith("/api/notifications") and where != ("POST", "/api/notifications")),
     *(where for where in GOOD if where[1].startswith("/v1/alerts") and where not in ALERTS_OF_SERVICES),
 }
+OPERATORS = {where for where in GOOD if where[1].startswith("/v1/operator/")}
 # What operators' tokens open too, in the name of a tenant.
 SHARED = {
     ("GET", "/v1/notifications"),
@@ -128,6 +138,12 @@ SHARED = {
 }
 # Requests for what does not exist.
 ABSENT = {
+    ("GET", "/v1/operator/dead-letters/summary"): "/v1/operator/dead-letters/summary?tenant=nobody",
+    ("GET", "/v1/operator/users"): "/v1/operator/users?tenant=nobody",
+    ("GET", "/v1/operator/users/{user}"): "/v1/operator/users/nobody?tenant=acme",
+    ("GET", "/v1/operator/tenants/{tenant}/keys"): "/v1/operator/tenants/nobody/keys",
+    ("POST", "/v1/operator/tenants/{tenant}/keys"): "/v1/operator/tenants/nobody/keys",
+    ("DELETE", "/v1/operator/tenants/{tenant}/keys/{prefix}"): "/v1/operator/tenants/acme/keys/nothing",
     ("GET", "/v1/notifications/{notification}"): f"/v1/notifications/{uuid4()}",
     ("GET", "/v1/notifications/{notification}/deliveries"): f"/v1/notifications/{uuid4()}/deliveries",
     ("DELETE", "/v1/notifications/{notification}"): f"/v1/notifications/{uuid4()}",
@@ -154,6 +170,7 @@ ABSENT = {
 }
 # What such a request has to say.
 SAID = {
+    ("POST", "/v1/operator/tenants/{tenant}/keys"): {"name": "shop"},
     ("POST", "/v1/dead-letters/redrive"): {"notification_id": "x"},
     ("POST", "/api/fcm/unregister-device"): {"token": "another"},
     ("POST", "/api/fcm/subscribe-topic"): {"topic": "secret"},
@@ -165,6 +182,7 @@ UNREADABLE = {
     "{user}": LONG_USER,
     "{user}/devices": f"{LONG_USER}/devices",
     "{user}/devices/{device}": f"{LONG_USER}/devices/x",
+    "/v1/operator/users/{user}": LONG_USER.replace("/v1", "/v1/operator"),
     "/api/test/notification/{user}": "/api/test/notification/" + "a" * 200,
 }
 
@@ -216,15 +234,20 @@ def test_every_reference_leads_somewhere(spec):
     assert names <= set(spec["components"]["schemas"])
 
 
-def filled(document, notification: str, device: str, alert: str) -> dict[tuple[str, str], tuple[str, object]]:
-    ids = {"{n}": notification, "{d}": device, "{a}": alert}
+def filled(document, notification: str, device: str, alert: str, key: str) -> dict[tuple[str, str], tuple[str, object]]:
+    ids = {"{n}": notification, "{d}": device, "{a}": alert, "{k}": key}
     return {w: (reduce(lambda path, one: path.replace(*one), ids.items(), p), d) for w, (p, d) in document.items()}
 
 
-def everywhere(good, service: Caller, user: Caller) -> None:
+def caller_of(where: tuple[str, str], service: Caller, user: Caller, operator: Caller) -> Caller:
+    """The one of them that may call it."""
+    return operator if where in OPERATORS else user if where in USERS else service
+
+
+def everywhere(good, service: Caller, user: Caller, operator: Caller) -> None:
     """Make every good request."""
-    for (method, where), (path, document) in good.items():
-        (user if (method, where) in USERS else service).ask(method, path, document)
+    for where, (path, document) in good.items():
+        caller_of(where, service, user, operator).ask(where[0], path, document)
 
 
 def spoil(method: str, where: str, path: str, document: object, caller: Caller) -> None:
@@ -237,7 +260,7 @@ def spoil(method: str, where: str, path: str, document: object, caller: Caller) 
             headers = {"Authorization": f"Bearer {caller.token}"}
             caller.client.open(path, method=method, headers=headers, data="x", content_type=kind)
     elif method == "GET":
-        caller.get(f"{path}?limit=0")
+        caller.get(f"{path}{'&' if '?' in path else '?'}limit=0")
     if "{user}" in where:
         caller.ask(method, UNREADABLE[where.removeprefix("/v1/users/")], document)
     if "{device}" in where:
@@ -267,22 +290,23 @@ def test_every_status_that_is_promised_is_given(
     notification = service.send().json["id"]
     expand_all(engine, UUID(notification), utc_now())
     alert = service.post("/v1/alerts", ALERT).json["id"]
-    good = filled(GOOD, notification, device, alert)
+    good = filled(GOOD, notification, device, alert, factories.create_api_key(engine)[:16])
 
     # What is refused, before the good requests delete what they ask for.
-    everywhere(good, Caller(client, ""), Caller(client, ""))
-    everywhere(good, alice, service)
+    everywhere(good, *[Caller(client, "")] * 3)
+    everywhere(good, alice, service, alice)
     for (method, where), (path, document) in good.items():
-        spoil(method, where, path, document, alice if (method, where) in USERS else service)
+        spoil(method, where, path, document, caller_of((method, where), service, alice, operator))
     for (method, where), path in ABSENT.items():
-        caller = alice if (method, where) in USERS else service
+        caller = caller_of((method, where), service, alice, operator)
         caller.ask(method, path, SAID.get((method, where)))
     for method, where in SHARED:
         path, document = good[method, where]
         operator.ask(method, path, document)
         operator.ask(method, path, document, Carillon_Tenant="nobody")
     service.send(key="a b")
-    everywhere(good, service, alice)
+    everywhere(good, service, alice, operator)
+    operator.post(*good["POST", "/v1/operator/tenants"])
     service.delete(f"/v1/notifications/{notification}")
     monkeypatch.setattr(store, "MOST_TYPES", 0)
     service.put("/v1/event-types/one:more", {"title": "One more"})
@@ -296,11 +320,11 @@ def test_every_status_that_is_promised_is_given(
     in_production = other_app(tmp_path, DATABASE_URL=url, CARILLON_ENV="production")
     Caller(in_production, service.token).post(*good["POST", "/api/test/notification/{user}"])
     without_database = other_app(tmp_path, DATABASE_URL="postgresql+psycopg://x@127.0.0.1:1/x")
-    everywhere(good, Caller(without_database, service.token), Caller(without_database, alice.token))
+    everywhere(good, *[Caller(without_database, caller.token) for caller in (service, alice, operator)])
     empty = Limiter(settings.redis_url, dict.fromkeys(("service", "user", "operator"), Limit(rate=0.001, burst=1)))
     monkeypatch.setattr(app.extensions["carillon"].limiter, "take", empty.take)
     for _ in range(2):
-        everywhere(good, service, alice)
+        everywhere(good, service, alice, operator)
 
     promised = {
         (method, where, int(status))

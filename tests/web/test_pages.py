@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from web import pages
+from web import VERSION, pages
 
 
 @pytest.fixture
@@ -43,6 +43,11 @@ def test_a_console_that_was_not_built_says_how(client, built):
     answer = client.get("/console")
     assert (answer.status_code, answer.json["code"]) == (503, "not_built")
     assert "make client" in answer.json["detail"]
+
+
+def test_the_console_is_told_before_the_sign_in_what_it_needs_to_know(client, built):
+    told = client.get("/console/config.json")
+    assert told.json == {"version": VERSION, "development": True, "flower_url": None}
 
 
 @pytest.mark.parametrize("path", ["../app.py", "%2e%2e/app.py", "/etc/passwd", "nothing.js", "build"])

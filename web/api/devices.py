@@ -84,10 +84,11 @@ class UserDevicePath(UserPath):
 def _view(row: Row[Any]) -> DeviceView:
     named = ("kind", "platform", "created_at", "last_seen_at", "disabled_at", "disabled_reason")
     state = devices.state_of(row, context().now())
-    return DeviceView(id=_id(row), state=state, **{name: getattr(row, name) for name in named})
+    return DeviceView(id=id_of(row), state=state, **{name: getattr(row, name) for name in named})
 
 
-def _id(row: Row[Any]) -> str:
+def id_of(row: Row[Any]) -> str:
+    """What a device is called; nobody can get its token from it."""
     return hashlib.sha256(row.value.encode()).hexdigest()[:16]
 
 
@@ -116,7 +117,7 @@ def forget(tenant: str, user: str, which: Callable[[Row[Any]], bool] = lambda _:
 
 
 def _forget_one(tenant: str, user: str, device: str) -> Deleted:
-    if not forget(tenant, user, lambda row: _id(row) == device):
+    if not forget(tenant, user, lambda row: id_of(row) == device):
         raise not_found("device")
     return Deleted()
 

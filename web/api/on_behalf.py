@@ -49,6 +49,26 @@ def on_behalf(operator: Principal, headers: Headers) -> Principal:
     return replace(operator, tenant=tenant, mode=cast(Mode, mode))
 
 
+def tenant_meant(operator: Principal, named: str | None) -> str | None:
+    """The tenant that is named, or else the operator's own, or None for all of them. Raises Problem as tenant_named."""
+    if named is None:
+        return None if operator.tenant == EVERY_TENANT else operator.tenant
+    return tenant_named(operator, named)
+
+
+def tenant_named(operator: Principal, named: str) -> str:
+    """The tenant that is named. Raises Problem where there is none, or where it is not the operator's."""
+    if operator.tenant not in (EVERY_TENANT, named):
+        raise not_found("tenant")
+    return known_tenant(named)
+
+
+def every_tenant(operator: Principal) -> None:
+    """Raise AuthError unless the operator is one of every tenant."""
+    if operator.tenant != EVERY_TENANT:
+        raise AuthError("forbidden", f'this needs the token of an operator of every tenant (tenant "{EVERY_TENANT}")')
+
+
 def known_tenant(named: str) -> str:
     """The name, if there is such a tenant; else 404."""
     # The pattern keeps what PostgreSQL does not take away from the query.

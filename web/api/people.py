@@ -49,7 +49,8 @@ def live_only(caller: Principal) -> None:
         raise Problem(403, "forbidden", "a test key cannot change users, devices or topics: use a live key")
 
 
-def _user_view(row: Any) -> UserView:
+def user_view(row: Any) -> UserView:
+    """A row of people.find_user, as callers see it."""
     return UserView(
         id=row.external_id,
         email=row.email,
@@ -68,7 +69,7 @@ def put_user(caller: Principal, path: UserPath, body: UserBody) -> UserView:
         person = people.Person(path.user, email, body.locale)
         people.upsert_users(connection, caller.tenant, [person], context().now())
         row = people.find_user(connection, caller.tenant, path.user)
-    return _user_view(row)
+    return user_view(row)
 
 
 @api.declare("GET", USER, auth=["service", "operator"], answers={200: UserView}, problems=[404])
@@ -78,7 +79,7 @@ def get_user(caller: Principal, path: UserPath) -> UserView:
         row = people.find_user(connection, caller.tenant, path.user)
     if row is None:
         raise not_found("user")
-    return _user_view(row)
+    return user_view(row)
 
 
 @api.declare("DELETE", USER, auth="service", answers={200: Deleted}, problems=[404])

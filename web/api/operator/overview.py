@@ -1,0 +1,184 @@
+"""How the installation does: rates, latencies, queues, dead letters, processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from pydantic import Field
+
+from channels.rates import KEPT, LATE, STEP, Tally
+from channels.registry import CHANNELS
+from models.db import read
+from models.ledger.dead import MOST_COUNTED, DeadFilter, count_classes, summarise
+from models.ledger.sweep import backlog
+from web.api.endpoint import Api
+from web.api.fields import Query, View
+from web.api.on_behalf import every_tenant, tenant_meant
+from web.auth import Mode, Principal
+from web.context import context
+
+api = Api("overview", "How the installation does, for operators.", prefix="/v1/operator")
+
+# Points in a series: as many as a chart can show.
+_POINTS = 240
+_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+class OverviewQuery(Query):
+    """How far back."""
+
+    minutes: int = Field(15, ge=1, le=KEPT // 60 - 1)
+
+
+class Quantiles(View):
+    """Seconds from the acceptance of a notification to its acknowledgement, at most a quarter too long.
+
+    `late` took longer than a minute, because somebody had been away, and are not among the others.
+    """
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    count: int
+    late: int
+
+
+class Series(View):
+    """Numbers for each step; null where there is nothing to tell. By channel where the channels differ."""
+
+    at: list[int] = Field(description="Unix time at which the step begins.")
+    accepted: list[int]
+    requests: list[int]
+    sent: dict[str, list[int]]
+    acked: dict[str, list[int]]
+    dead: dict[str, list[int]]
+    p50: list[float | None]
+    p95: list[float | None]
+    p99: list[float | None]
+
+
+class QueueView(View):
+    """What is due on a channel this moment, counted up to 10,000."""
+
+    channel: str
+    due: int
+    oldest_seconds: float
+
+
+class OverviewView(View):
+    """How the installation does. Without Redis there are no series, and `counted` is false."""
+
+    counted: bool
+    step_seconds: int
+    series: Series
+    latency: Quantiles
+    queues: list[QueueView]
+    dead_letters: dict[str, int] = Field(description=f"By class of failure, of at most {MOST_COUNTED:,} letters.")
+    web_processes: int
+    connections: int
+
+
+class DeadGroup(View):
+    """Dead letters that have these in common."""
+
+    tenant: str
+    mode: Mode
+    channel: str
+    failure: str
+    number: int
+
+
+class DeadSummary(View):
+    """Dead letters in groups, the largest first. `more`: there are more than were counted."""
+
+    data: list[DeadGroup]
+    more: bool
+
+
+class DeadSummaryQuery(Query):
+    """Whose dead letters."""
+
+    tenant: str | None = Field(None, description="Every tenant's, if not given.")
+
+
+@api.declare("GET", "/overview", auth="operator", answers={200: OverviewView})
+def get_overview(caller: Principal, query: OverviewQuery) -> OverviewView:
+    """Tell how the installation has done lately, and how it does this moment. For operators of every tenant."""
+    every_tenant(caller)
+    rates = context().rates
+    try:
+        history = rates.history(query.minutes * 60)
+        processes = rates.web_processes()
+        counted = True
+    except (redis.RedisError, OSError):
+        history, processes, counted = [], {}, False
+    steps, size = _merged(history)
+    now = context().now()
+    with read(context().engine) as connection:
+        queues = [(channel, *backlog(connection, channel, now)) for channel in CHANNELS]
+        dead = count_classes(connection)
+    return OverviewView(
+        counted=counted,
+        step_seconds=size,
+        series=_series(steps),
+        latency=_latency([tally for _, tally in steps]),
+        queues=[QueueView(channel=c, due=due, oldest_seconds=round(oldest, 3)) for c, due, oldest in queues],
+        dead_letters=dead,
+        web_processes=len(processes),
+        connections=sum(processes.values()),
+    )
+
+
+@api.declare("GET", "/dead-letters/summary", auth="operator", answers={200: DeadSummary}, problems=[404])
+def summarise_dead_letters(caller: Principal, query: DeadSummaryQuery) -> DeadSummary:
+    """Count dead letters by tenant, mode, channel and class of failure."""
+    which = DeadFilter(tenant_id=tenant_meant(caller, query.tenant))
+    with read(context().engine) as connection:
+        groups, more = summarise(connection, which)
+    return DeadSummary(data=[DeadGroup.model_validate(dict(group._mapping)) for group in groups], more=more)
+
+
+def _merged(history: Sequence[tuple[int, Tally]]) -> tuple[list[tuple[int, Tally]], int]:
+    """(no more steps than a chart has points, their length in seconds)."""
+    together = max(-(-len(history) // _POINTS), 1)
+    size = together * STEP
+    steps: dict[int, Tally] = {}
+    for begin, tally in history:
+        # By the clock and not by position: else a step would be another one at every look.
+        steps.setdefault(begin // size * size, Tally()).add(tally)
+    return list(steps.items()), size
+
+
+def _series(steps: Sequence[tuple[int, Tally]]) -> Series:
+    tallies = [tally for _, tally in steps]
+
+    def numbers(name: str) -> list[int]:
+        return [tally.counts[name] for tally in tallies]
+
+    quantiles: dict[str, Any] = {
+        name: [_rounded(tally.quantile(share)) for tally in tallies] for name, share in _QUANTILES.items()
+    }
+    return Series(
+        at=[begin for begin, _ in steps],
+        accepted=numbers("accepted"),
+        requests=numbers("requests"),
+        sent={channel: numbers(f"sent:{channel}") for channel in CHANNELS},
+        # Only a screen can acknowledge.
+        acked={"in_app": numbers("acked:in_app")},
+        dead={channel: numbers(f"dead:{channel}") for channel in CHANNELS},
+        **quantiles,
+    )
+
+
+def _latency(tallies: Sequence[Tally]) -> Quantiles:
+    whole = Tally()
+    for tally in tallies:
+        whole.add(tally)
+    quantiles = {name: _rounded(whole.quantile(share)) for name, share in _QUANTILES.items()}
+    return Quantiles(**quantiles, count=sum(whole.times.values()), late=whole.counts[LATE])
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)

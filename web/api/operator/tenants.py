@@ -1,0 +1,137 @@
+"""Tenants, and the keys of their services."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from models.db import read, write
+from models.ledger import people
+from web.api.endpoint import Answer, Api
+from web.api.fields import Moment, Strict, Title, View
+from web.api.on_behalf import every_tenant, tenant_named
+from web.auth import EVERY_TENANT, TENANT, Mode, Principal
+from web.context import context
+from web.problems import Problem, not_found
+
+api = Api("tenants", "Tenants and their keys, for operators.", prefix="/v1/operator")
+
+
+class TenantView(View):
+    """A tenant."""
+
+    id: str
+    name: str
+    dialect: str | None = Field(description="What its Socket.IO clients speak that name no dialect.")
+    created_at: Moment
+
+
+class TenantList(View):
+    """Tenants, by their ids."""
+
+    data: list[TenantView]
+
+
+class TenantBody(Strict):
+    """A tenant to create."""
+
+    id: Annotated[str, StringConstraints(pattern=f"^{TENANT.pattern}$")]
+    name: Title | None = Field(None, description="For people; the id if not given.")
+
+
+class TenantPath(BaseModel):
+    """Names a tenant."""
+
+    tenant: str
+
+
+class KeyView(View):
+    """A key of a service. What is shown of it opens nothing."""
+
+    prefix: str
+    mode: Mode
+    name: str
+    created_at: Moment
+    revoked_at: Moment | None
+
+
+class NewKeyView(KeyView):
+    """A key that has just been made."""
+
+    key: str = Field(description="Told this once, and never again.")
+
+
+class KeyList(View):
+    """A tenant's keys, newest first, those that were revoked included."""
+
+    data: list[KeyView]
+
+
+class KeyBody(Strict):
+    """A key to make."""
+
+    name: Title = Field(description="What it is for.")
+    mode: Mode = "live"
+
+
+class KeyPath(TenantPath):
+    """Names a key."""
+
+    prefix: str
+
+
+@api.declare("GET", "/tenants", auth="operator", answers={200: TenantList})
+def list_tenants(caller: Principal) -> TenantList:
+    """List the tenants: all of them, or the operator's own."""
+    own = None if caller.tenant == EVERY_TENANT else caller.tenant
+    with read(context().engine) as connection:
+        rows = people.list_tenants(connection, own)
+    return TenantList(data=[TenantView.model_validate(_fields(row, TenantView)) for row in rows])
+
+
+@api.declare("POST", "/tenants", auth="operator", answers={201: TenantView}, problems=[409])
+def create_tenant(caller: Principal, body: TenantBody) -> Answer:
+    """Create a tenant. For operators of every tenant."""
+    every_tenant(caller)
+    with write(context().engine) as connection:
+        if not people.create_tenant(connection, body.id, body.name or body.id, context().now()):
+            raise Problem(409, "tenant_exists", f"there is a tenant {body.id} already")
+        [row] = people.list_tenants(connection, body.id)
+    return Answer(TenantView.model_validate(_fields(row, TenantView)), 201)
+
+
+@api.declare("GET", "/tenants/<tenant>/keys", auth="operator", answers={200: KeyList}, problems=[404])
+def list_keys(caller: Principal, path: TenantPath) -> KeyList:
+    """List a tenant's keys by their prefixes."""
+    tenant = tenant_named(caller, path.tenant)
+    with read(context().engine) as connection:
+        rows = people.list_api_keys(connection, tenant)
+    return KeyList(data=[KeyView.model_validate(_fields(row, KeyView)) for row in rows])
+
+
+@api.declare("POST", "/tenants/<tenant>/keys", auth="operator", answers={201: NewKeyView}, problems=[404])
+def create_key(caller: Principal, path: TenantPath, body: KeyBody) -> Answer:
+    """Make a key. The answer is the only place where it can be read."""
+    tenant = tenant_named(caller, path.tenant)
+    with write(context().engine) as connection:
+        key = people.create_api_key(connection, tenant, body.mode, body.name, context().now())
+        row = next(row for row in people.list_api_keys(connection, tenant) if key.startswith(row.prefix))
+    return Answer(NewKeyView.model_validate(_fields(row, KeyView) | {"key": key}), 201)
+
+
+@api.declare("DELETE", "/tenants/<tenant>/keys/<prefix>", auth="operator", answers={200: KeyView}, problems=[404])
+def revoke_key(caller: Principal, path: KeyPath) -> KeyView:
+    """Make a key useless from now on."""
+    tenant = tenant_named(caller, path.tenant)
+    # Text that PostgreSQL does not take is the prefix of no key.
+    known = path.prefix.isascii() and path.prefix.isprintable()
+    with write(context().engine) as connection:
+        if not known or not people.revoke_api_key(connection, tenant, path.prefix, context().now()):
+            raise not_found("key")
+        row = next(row for row in people.list_api_keys(connection, tenant) if row.prefix == path.prefix)
+    return KeyView.model_validate(_fields(row, KeyView))
+
+
+def _fields(row: Any, view: type[View]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in view.model_fields}
