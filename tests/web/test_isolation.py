@@ -8,44 +8,82 @@ from uuid import UUID
 
 import jwt
 import pytest
-from sqlalchemy import select
 
-from models.db import read
-from models.tables import metadata
-from tests.factories import JWKS, create_api_key, create_token, create_users, expand_all
+from channels.in_app import InAppChannel, QueueWriter
+from models.db import write
+from models.ledger import devices, people, sweep
+from tests.factories import JWKS, create_api_key, create_settings, create_token, create_users, expand_all
+from tests.web import contract
+from tests.web.belongings import Overheard, everything, foreign, overhear
 from tests.web.callers import Caller
 from tests.web.test_contract import ALERT, GOOD, OPERATORS, SHARED, USERS, filled
 from tests.web.test_dead_letters import Failure, kill
+from web.app import create_app
 from web.auth import CLIENT, OPERATOR, SERVICE
 from web.context import utc_now
+from workers.deliver import deliver_batch
+from workers.publish import publish
+from workers.runtime import Runtime
+
+# In what only its owner may read, and in no request.
+SECRET = "Top secret"
+
+# Routes that are open to everybody: they say nothing of anybody.
+OPEN = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+    ("GET", "/version"),
+    ("GET", "/openapi.json"),
+    ("GET", "/asyncapi.json"),
+    ("GET", "/console"),
+    ("GET", "/console/config.json"),
+    ("GET", "/console/{_view}"),
+    ("GET", "/static/{name}"),
+}
+# Those that let anybody in as one of the demo's people, and are there in development only.
+DEMO = {("GET", "/demo"), ("POST", "/demo/sign-in"), ("GET", "/demo/arrivals/{user}")}
 
 
 @pytest.fixture
 def good(service, engine):
     """A good request for each operation, about things that exist."""
-    create_users(engine, ["alice"], email=True, device=True)
-    notification = service.send(audience={"users": ["alice"]}).json["id"]
+    create_users(engine, ["alice"], email=True)
+    with write(engine) as connection:
+        [alice] = people.upsert_users(connection, "acme", [people.Person("alice")], utc_now())
+        devices.add_device(connection, "acme", alice, "token", "mine", None, utc_now())
+    notification = service.send(audience={"users": ["alice"]}, title=f"{SECRET} of alice").json["id"]
     expand_all(engine, UUID(notification), utc_now())
     kill(engine, "email", Failure.PROVIDER_DOWN)
+    service.put("/v1/topics/news", {"open": True})
     service.put("/v1/topics/news/members", {"users": ["alice"]})
     service.put("/v1/event-types/invoice:paid", {"title": "An invoice was paid"})
     device = service.get("/v1/users/alice/devices").json["data"][0]["id"]
-    alert = service.post("/v1/alerts", ALERT).json["id"]
+    alert = service.post("/v1/alerts", ALERT | {"title": f"{SECRET} of acme"}).json["id"]
     return filled(GOOD, notification, device, alert, create_api_key(engine)[:16])
-
-
-def everything(engine) -> dict[str, list[tuple]]:
-    with read(engine) as connection:
-        return {
-            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
-            for table in metadata.sorted_tables
-        }
 
 
 def forged(**other) -> str:
     now = int(time.time())
     claims = {"iss": "carillon", "aud": CLIENT, "sub": "alice", "tenant": "acme", "iat": now, "exp": now + 300} | other
     return jwt.encode(claims, b"another key of thirty-two bytes!", "HS256", headers={"kid": JWKS["keys"][0]["kid"]})
+
+
+def routes_of(app) -> set[tuple[str, str]]:
+    return {
+        (method, contract.template(rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+
+def test_every_route_is_in_one_of_these_tables(app, tmp_path, settings):
+    assert routes_of(app) == set(GOOD) | OPEN | DEMO
+    own = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    assert routes_of(create_app(create_settings(tmp_path, CARILLON_ENV="production", **own))) == set(GOOD) | OPEN
+    users = [set(NAMED), OF_TENANT, OF_CALLER]
+    assert sum(map(len, users)) == len(set.union(*users)), "a route is in two tables"
+    assert set.union(*users) == USERS
 
 
 def test_no_wrong_token_opens_any_route(client, good, settings, engine, bells, subtests):
@@ -182,3 +220,108 @@ def test_a_services_jwt_is_as_good_as_its_live_key(client, settings, good, tenan
     sent = billing.send()
     assert sent.status_code == 202
     assert billing.get(sent.headers["Location"]).json["mode"] == "live"
+
+
+# What a user may ask about something that is theirs: nobody else finds it.
+NAMED = {
+    *(where for where in USERS if "{notification}" in where[1] or "{device}" in where[1]),
+    ("POST", "/api/fcm/unregister-device"),
+}
+# What all users of a tenant may ask: another tenant finds nothing.
+OF_TENANT = {
+    ("GET", "/v1/alerts/{alert}"),
+    ("POST", "/v1/alerts/{alert}/acknowledge"),
+    ("PUT", "/v1/subscriptions/{topic}"),
+    ("DELETE", "/v1/subscriptions/{topic}"),
+    ("POST", "/api/fcm/subscribe-topic"),
+    ("POST", "/api/fcm/unsubscribe-topic"),
+    ("GET", "/api/polling/{tenant}/events"),
+    ("POST", "/api/polling/{tenant}/events/acknowledge"),
+}
+# What is about the caller, whoever that is.
+OF_CALLER = {
+    ("GET", "/v1/inbox"),
+    ("GET", "/v1/inbox/counts"),
+    ("POST", "/v1/inbox/read-all"),
+    ("POST", "/v1/inbox/seen"),
+    ("POST", "/v1/inbox/clear"),
+    ("GET", "/api/notifications"),
+    ("GET", "/api/notifications/stats"),
+    ("POST", "/api/notifications/read-all"),
+    ("GET", "/v1/alerts"),
+    ("GET", "/v1/alerts/count"),
+    ("PUT", "/v1/devices"),
+    ("GET", "/v1/devices"),
+    ("DELETE", "/v1/devices"),
+    ("POST", "/api/fcm/register-device"),
+    ("GET", "/api/fcm/device-list"),
+    ("POST", "/api/fcm/unregister-all"),
+    ("GET", "/v1/subscriptions"),
+    ("GET", "/v1/events"),
+    ("GET", "/v1/events/head"),
+    ("POST", "/v1/acks"),
+    ("GET", "/v1/presence"),
+}
+# A device goes with whoever shows its token, so a stranger who has it is none. These show another one.
+OTHER_DEVICE = {
+    ("PUT", "/v1/devices"): {"token": "another"},
+    ("POST", "/api/fcm/register-device"): {"token": "another"},
+}
+# Alerts are acknowledged by whoever comes first, for the whole tenant.
+FOR_ALL = {("POST", "/v1/alerts/{alert}/acknowledge")}
+
+
+def test_another_user_finds_nothing_of_ours_and_changes_nothing(client, good, settings, engine, subtests):
+    bob = Caller(client, create_token(settings, subject="bob"))
+    bob.put("/v1/devices", {"token": "of bob"})
+    deliver_everything(engine, settings)
+    before = foreign(engine, "acme", "bob")
+    with overhear(settings.redis_url, settings.redis_channel) as heard:
+        for where in sorted(USERS):
+            path, document = good[where]
+            with subtests.test(where=where):
+                answer = bob.ask(where[0], path, OTHER_DEVICE.get(where, document))
+                assert answer.status_code == 404 if where in NAMED else answer.status_code == 200
+                assert f"{SECRET} of alice" not in answer.text
+                if where in FOR_ALL:
+                    before = foreign(engine, "acme", "bob")
+                assert foreign(engine, "acme", "bob") == before
+        told = deliver_everything(engine, settings, heard)
+    assert {room for event, room in told if not event.startswith("alert:")} <= {"acme/user:bob"}
+
+
+def test_a_user_of_another_tenant_with_the_same_id_finds_nothing_of_ours_and_changes_nothing(
+    client, good, settings, stranger, engine, subtests
+):
+    namesake = Caller(client, create_token(settings, subject="alice", tenant="umbra"))
+    deliver_everything(engine, settings)
+    before = foreign(engine, "umbra")
+    with overhear(settings.redis_url, settings.redis_channel) as heard:
+        for where in sorted(USERS):
+            path, document = good[where]
+            with subtests.test(where=where):
+                answer = namesake.ask(where[0], path, OTHER_DEVICE.get(where, document))
+                assert answer.status_code in ((200,) if where in OF_CALLER else (403, 404))
+                assert SECRET not in answer.text
+                assert foreign(engine, "umbra") == before
+        for where in sorted(OWN):
+            stranger.ask(where[0], *good[where])
+        told = deliver_everything(engine, settings, heard)
+    assert {room.partition("/")[0] for _, room in told} == {"umbra"}
+    assert foreign(engine, "umbra") == before
+
+
+def deliver_everything(engine, settings, heard: Overheard | None = None) -> list[tuple[str, str]]:
+    """Do what workers do, and tell for which rooms."""
+    writer = QueueWriter(settings.redis_url, settings.redis_channel)
+    run = Runtime(engine, {"live": {"in_app": InAppChannel(writer)}, "test": {}}, lease=60, publisher=writer)
+    now = utc_now() + timedelta(minutes=1)
+    with write(engine) as connection:
+        waiting = sweep.due_notifications(connection, now)
+    for notification in waiting:
+        expand_all(engine, notification, now)
+    while deliver_batch(run, "in_app"):
+        pass
+    publish(run)
+    writer.close()
+    return heard.rooms() if heard else []

@@ -51,14 +51,22 @@ def eventually(check: Callable[[], Any], within: float = 10.0) -> Any:
 
 
 class Web:
-    """A gunicorn with one worker, serving `served.application`."""
+    """A gunicorn with one worker, serving `served.application` or another."""
 
-    def __init__(self, settings: Settings, mode: str, log: Path, **environ: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        mode: str,
+        log: Path,
+        application: str = "tests.web.realtime.served:application()",
+        **environ: str,
+    ) -> None:
         self.settings = settings
         self.mode = mode
         self.port = factories.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = log
+        self._application = application
         self._environ = {
             **{n: v for n, v in os.environ.items() if n in ("PATH", "HOME", "LANG", "TMPDIR")},
             "PYTHONPATH": str(ROOT),
@@ -76,7 +84,7 @@ class Web:
 
     def start(self) -> Web:
         command = [Path(sys.executable).parent / "gunicorn", "-b", f"127.0.0.1:{self.port}", "-w", "1"]
-        command += [*WORKERS[self.mode], "--graceful-timeout", "1", "tests.web.realtime.served:application()"]
+        command += [*WORKERS[self.mode], "--graceful-timeout", "1", self._application]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=self._environ, stdout=log, stderr=log, start_new_session=True

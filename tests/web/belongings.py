@@ -1,0 +1,96 @@
+"""Whose row is whose, and what was published for whom: what no stranger may change or cause."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from sqlalchemy import Engine, select
+
+from channels.events import BATCH
+from models.db import read
+from models.tables import deliveries, metadata, rooms, users
+
+
+def everything(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables."""
+    with read(engine) as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+            for table in metadata.sorted_tables
+        }
+
+
+def foreign(engine: Engine, tenant: str, user: str | None = None) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows but those of this tenant, or of this user of it."""
+    with read(engine) as connection:
+        people = {row.id: (row.tenant_id, row.external_id) for row in connection.execute(select(users))}
+        places = {row.id: (row.tenant_id, row.user_id) for row in connection.execute(select(rooms))}
+        sent = {row.id: row.user_id for row in connection.execute(select(deliveries.c.id, deliveries.c.user_id))}
+
+    def owner(table: str, row: Any) -> tuple[str | None, str | None]:
+        """(tenant, user) of a row; what is a tenant's as a whole is of no user."""
+        fields = row._mapping
+        if table == "tenants":
+            return fields["id"], None
+        if table == "users":
+            return people[fields["id"]]
+        user_id = fields.get("user_id")
+        if "delivery_id" in fields:
+            user_id = sent[fields["delivery_id"]]
+        if user_id is not None:
+            return people[user_id]
+        if "room_id" in fields:
+            room_tenant, room_user = places[fields["room_id"]]
+            return people[room_user] if room_user else (room_tenant, None)
+        return fields.get("tenant_id"), None
+
+    def own(table: str, row: Any) -> bool:
+        of_tenant, of_user = owner(table, row)
+        return of_tenant == tenant and (user is None or of_user == user)
+
+    with read(engine) as connection:
+        return {
+            table.name: [
+                tuple(row)
+                for row in connection.execute(select(table).order_by(*table.primary_key))
+                if not own(table.name, row)
+            ]
+            for table in metadata.sorted_tables
+        }
+
+
+class Overheard:
+    """What passes through the message queue."""
+
+    def __init__(self, listener: Any) -> None:
+        self._listener = listener
+
+    def rooms(self) -> list[tuple[str, str]]:
+        """(event, room as the Socket.IO server knows it) of all that came since the last time."""
+        found, quiet_at = [], time.monotonic() + 0.3
+        while time.monotonic() < quiet_at:
+            message = self._listener.get_message(timeout=0.1)
+            if message is None or message["type"] != "message":
+                continue
+            said = json.loads(message["data"])
+            if said.get("event") == BATCH:
+                found += [
+                    (group["event"], room) for groups in said["data"] for group in groups for room, _ in group["rooms"]
+                ]
+            elif said.get("method") == "emit":
+                found.append((said["event"], str(said["room"])))
+        return found
+
+
+@contextmanager
+def overhear(redis_url: str, channel: str) -> Iterator[Overheard]:
+    """Listen to the message queue."""
+    with redis.Redis.from_url(redis_url) as client, client.pubsub() as listener:
+        listener.subscribe(channel)
+        assert listener.get_message(timeout=5)["type"] == "subscribe"
+        yield Overheard(listener)
