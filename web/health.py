@@ -22,6 +22,7 @@ from models.db import read
 from models.settings import Settings
 from web import VERSION
 from web.context import context
+from web.examples import with_examples
 
 # A dependency that does not answer within this time is away, in seconds.
 PATIENCE = 2.0
@@ -140,7 +141,7 @@ def register(app: Flask, settings: Settings, engine: Engine) -> None:
 
     @routes.get("/openapi.json")
     def openapi() -> Response:
-        return jsonify(current_app.api_doc)  # type: ignore[attr-defined]
+        return jsonify(with_examples(current_app.api_doc))  # type: ignore[attr-defined]
 
     app.register_blueprint(routes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import flask_openapi3_scalar  # type: ignore[import-untyped]
 from flask import Blueprint, Flask, Response, jsonify, send_from_directory
 
 from models.settings import Settings
@@ -38,6 +39,15 @@ def register(app: Flask, settings: Settings) -> None:
         # Known before anybody has signed in: nothing here is a secret.
         return jsonify(version=VERSION, development=settings.env == "development", flower_url=settings.flower_url)
 
+    @routes.get("/docs")
+    def docs() -> Response:
+        return _documentation("docs.html")
+
+    @routes.get("/docs/scalar.js")
+    def scalar() -> Response:
+        # A package of its own, so that this page is there without Node.js.
+        return _file("js/scalar.standalone.js", Path(flask_openapi3_scalar.__file__).parent / "templates" / "scalar")
+
     @routes.get("/static/<path:name>")
     def static(name: str) -> Response:
         return _file(name)
@@ -52,7 +62,15 @@ def page(name: str, needs: str) -> Response:
     return _file(name)
 
 
-def _file(name: str) -> Response:
-    response = send_from_directory(_STATIC, name)
+def _documentation(name: str) -> Response:
+    response = _file(name)
+    # What renders the documents writes its styles into the page. Nobody is signed in here.
+    policy = _HEADERS["Content-Security-Policy"].replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+    response.headers["Content-Security-Policy"] = policy.replace("img-src 'self'", "img-src 'self' data:")
+    return response
+
+
+def _file(name: str, directory: Path | None = None) -> Response:
+    response = send_from_directory(directory or _STATIC, name)
     response.headers.update(_HEADERS)
     return response
