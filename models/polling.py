@@ -66,6 +66,11 @@ def read_since(
     return Replay(page, Cursor(epoch(connection), dict.fromkeys(names, 0) | positions), complete=not lost, more=more)
 
 
+def acknowledged(connection: Connection, tenant_id: str, user: str, names: Sequence[str]) -> dict[str, int]:
+    """The number in each room up to which the user has acknowledged everything."""
+    return {name: place.floor for name, place in _places(connection, tenant_id, user, names).items()}
+
+
 def acknowledge_events(
     connection: Connection, tenant_id: str, user: str, seqs: Mapping[str, Iterable[int]], now: datetime
 ) -> int:

@@ -91,11 +91,20 @@ class Stand:
             kind = name.split("-")[0]
             log = open(self.directory / f"{name}.log", "ab")  # noqa: SIM115 - the child owns it
             self.processes[name] = subprocess.Popen(
-                self._command(kind), cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                self._command(kind),
+                cwd=ROOT,
+                env=self.environment | {"PORT": str(self._port(name))},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
             log.close()
         for name in names:
             eventually(lambda name=name: self._answers(name.split("-")[0], name), within=40)
+
+    def _port(self, name: str) -> int:
+        # A process that takes the place of another answers where that one did, unless it was given a port.
+        return self.ports.get(name, self.ports["web"])
 
     def _command(self, kind: str) -> list[str]:
         bin_ = Path(sys.executable).parent
@@ -115,7 +124,7 @@ class Stand:
             if kind == "lab":
                 return requests.get(f"{self.settings.lab_url}/messages", timeout=1).ok
             if kind == "web":
-                return requests.get(f"{self.url}/healthz", timeout=1).ok
+                return requests.get(f"http://127.0.0.1:{self._port(name)}/healthz", timeout=1).ok
         except (requests.RequestException, redis.RedisError):
             return False
         text = (self.directory / f"{name}.log").read_text()

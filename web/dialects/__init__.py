@@ -35,6 +35,8 @@ class View:
     def __init__(self, namespace: str, dialect: Dialect) -> None:
         self.namespace = namespace
         self.dialect = dialect.name
+        # Its clients keep their position, and name it when they come back.
+        self.conforming = dialect is CANONICAL
         self._events = dialect.events[namespace]
         self._requests = {**REQUESTS, **dialect.requests.get(namespace, {})}
 

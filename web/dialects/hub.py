@@ -26,6 +26,7 @@ HUB = Dialect(
             "presence:away": _presence("away", "online"),
             "presence:busy": _presence("busy", "online"),
             "presence:offline": _presence("offline", "offline"),
+            "session:resumed": (Told("reconnect"),),
             "*": (_told(),),
         },
         "/notification": {"notification:*": (_told("notification:*"),)},

@@ -14,6 +14,8 @@ TENANT = Dialect(
         "/": {
             "notification:new": (_told("notification:created"),),
             "error": (_told("error:occurred"),),
+            # Their clients poll until "reconnect", which socket.io-client 3 and later do not tell them.
+            "session:resumed": (Told("reconnect"),),
             "*": (_told(),),
         }
     },

@@ -15,6 +15,7 @@ from models.catalogue.source import shared
 from models.settings import Settings
 from web.auth import Authenticator
 from web.dialects import NAMESPACES
+from web.realtime.bookmarks import Bookmarks
 from web.realtime.bounds import MAX_MESSAGE, PER_CONNECTION, Timing
 from web.realtime.client_events import Handler, client_events
 from web.realtime.handshake import Origins
@@ -74,7 +75,8 @@ def attach(
     websocket = careful(server.eio._async["websocket"], timeout=patience)
     server.eio._async = {**server.eio._async, "websocket": websocket}
     presence = Presence(Leases(settings.redis_url, settings.redis_channel, timing), timing)
-    hub = Hub(server, engine, authenticator, origins, presence, timing, shown)
+    bookmarks = Bookmarks(settings.redis_url, settings.redis_channel, patience)
+    hub = Hub(server, engine, authenticator, origins, presence, bookmarks, timing, shown)
     hub.serve(client_events(engine, shared(settings.catalogue_file), presence, events))
     for namespace in NAMESPACES:
         hub.register(namespace)

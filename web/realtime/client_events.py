@@ -44,8 +44,13 @@ def client_events(
         "room:leave": ClientEvent(rooms.leave),
         "presence:set": ClientEvent(presence.choose, cost=2),
         "presence:list": ClientEvent(presence.tell, cost=4),
+        "test": ClientEvent(_echo),
         "sns:publish_start": ClientEvent(partial(posts.start, engine, catalogue), cost=4),
     }
+
+
+def _echo(_session: Session, payload: Any) -> dict[str, Any]:
+    return {"received": payload}
 
 
 def _for_principal(handler: Handler, session: Session, payload: Any) -> dict[str, Any]:

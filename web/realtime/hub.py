@@ -22,6 +22,7 @@ from web.dialects import View, view_of
 from web.dialects.dialect import Asked
 from web.problems import TITLES
 from web.realtime import fanout, metrics
+from web.realtime.bookmarks import Bookmarks
 from web.realtime.bounds import MAX_FAILED_HANDSHAKES, REFUSALS_BEFORE_DISCONNECT, Timing
 from web.realtime.buckets import Allowance
 from web.realtime.client_events import ClientEvent
@@ -60,6 +61,7 @@ class Hub:
         authenticator: Authenticator,
         origins: Origins,
         presence: Presence,
+        bookmarks: Bookmarks,
         timing: Timing,
         shown: Shown,
     ) -> None:
@@ -69,6 +71,7 @@ class Hub:
         self._authenticator = authenticator
         self._origins = origins
         self._presence = presence
+        self._bookmarks = bookmarks
         self.sessions = Sessions()
         self._allowance = Allowance()
         self._teller = Teller(engine, self.sessions, timing)
@@ -79,7 +82,6 @@ class Hub:
             "notification:ack": ClientEvent(self._acknowledge),
             "sync": ClientEvent(self._sync, cost=4),
             "auth:refresh": ClientEvent(self._refresh, cost=4),
-            "test": ClientEvent(self._test),
         }
 
     def serve(self, events: Mapping[str, ClientEvent]) -> None:
@@ -96,10 +98,8 @@ class Hub:
 
     def started(self) -> None:
         """Begin the background work of this process."""
-        self._server.start_background_task(self.healer.run)
-        self._server.start_background_task(self._keeper.run)
-        self._server.start_background_task(self._teller.run)
-        self._server.start_background_task(self._presence.run)
+        for worker in (self.healer, self._keeper, self._teller, self._presence, self._bookmarks):
+            self._server.start_background_task(worker.run)
 
     def subscribed(self) -> None:
         """Whatever was published while nobody listened is in the log."""
@@ -109,6 +109,7 @@ class Hub:
         """Live events."""
         fanout.deliver(self.sessions, groups)
         self._teller.heard(groups)
+        self._bookmarks.moved()
 
     def connected(self, sid: str) -> None:
         """The client knows that it is connected: tell it what it has missed."""
@@ -146,6 +147,7 @@ class Hub:
         session = self.sessions.remove(sid)
         if session is not None:
             self._presence.leave(session)
+            self._bookmarks.close(session, reason)
             seconds = round(time.monotonic() - session.opened_at, 1)
             log.info("disconnected", extra={"session": sid, "reason": reason, "seconds": seconds})
 
@@ -186,13 +188,16 @@ class Hub:
             socket.close(wait=False, reason=self._server.reason.SERVER_DISCONNECT)
             raise Refused("rate_limited", "too many failed handshakes on one connection")
         greeting = parse(Handshake, auth)
-        principal, expires_at = self._authenticate(credential(greeting, environ, self._origins))
+        token = credential(greeting, environ, self._origins)
+        principal, expires_at = self._authenticate(token)
         view = self._view(namespace, greeting.dialect, principal.tenant)
         session = Session(sid, view, socket, principal, expires_at, wish(greeting, f"user:{principal.id}"))
         for room in session.channel_rooms():
             self._server.enter_room(sid, room, namespace=namespace)
         if not self.sessions.add(session):
             raise Refused("too_many_connections", "this user has too many connections to this process")
+        if not view.conforming and session.wish == Wish():
+            self._bookmarks.open(session, token)
         return session
 
     def _authenticate(self, token: str) -> tuple[Principal, datetime]:
@@ -276,9 +281,6 @@ class Hub:
             raise Refused("forbidden", "the token is another user's")
         session.principal, session.expires_at, session.warned = principal, expires_at, False
         return {"exp": int(expires_at.timestamp())}
-
-    def _test(self, _session: Session, payload: Any) -> dict[str, Any]:
-        return {"received": payload}
 
 
 def _unknown(_session: Session, _payload: Any) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from sqlalchemy import Engine
 
 from channels.events import iso
 from models import log as event_log
-from models.db import read
+from models.db import read, write
+from models.ledger.people import Person, find_user, upsert_users
+from models.polling import acknowledged
 from web.realtime import metrics
 from web.realtime.bounds import MAX_BACKLOG, Timing
 from web.realtime.progress import Wish
@@ -22,6 +24,7 @@ from web.realtime.sessions import Session
 from web.realtime.wire import event_packet
 
 SESSION_READY = "session:ready"
+SESSION_RESUMED = "session:resumed"
 SESSION_RESYNC = "session:resync"
 
 # Pages that one healing sends at most before somebody else has a turn.
@@ -65,6 +68,9 @@ class Replayer:
             def ready(served: Served) -> None:
                 session.ready = True
                 session.emit(SESSION_READY, self._ready(session, served))
+                if session.resumed:
+                    for packet in session.view.told(SESSION_RESUMED, outcome(served)):
+                        session.emit(*packet)
 
             with _Held(session, self._timing.retry):
                 start = self._start(session)
@@ -97,9 +103,16 @@ class Replayer:
         wish = session.wish
         with read(self._engine) as connection:
             head = event_log.heads(connection, session.tenant, session.rooms)
+            # What such a client has polled for meanwhile it has.
+            has = acknowledged(connection, session.tenant, session.user, session.rooms) if session.resumed else {}
+            unknown = not head.positions[session.user_room] and not find_user(connection, session.tenant, session.user)
+        if unknown:
+            # Whoever connects is one of the tenant's users, and hears what is sent to all of them.
+            with write(self._engine) as connection:
+                upsert_users(connection, session.tenant, [Person(session.user)], datetime.now(UTC))
         positions = {room: head.positions.get(room, 0) for room in session.rooms}
         if not wish.lost:
-            positions |= {room: seq for room, seq in wish.positions.items() if room in positions}
+            positions |= {room: max(seq, has.get(room, 0)) for room, seq in wish.positions.items() if room in positions}
         with session.lock:
             session.progress.start(head.epoch if wish.lost else wish.epoch or head.epoch, positions)
         return Served(complete=not wish.lost)

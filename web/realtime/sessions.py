@@ -38,6 +38,8 @@ class Session:
         self.user_room = f"user:{principal.id}"
         self.rooms: tuple[str, ...] = (self.user_room, f"tenant:{principal.tenant}")
         self.wish = wish
+        # The client was here before with this token, and names no position itself.
+        self.resumed = False
         self.opened_at = time.monotonic()
         self.bucket = Bucket(PER_CONNECTION, self.opened_at)
         self.progress = Progress(self.rooms)
