@@ -26,7 +26,8 @@ def refusal(stack: Stack, auth: Any, transport: str = "websocket", **options: An
     """What a client is told that is not let in."""
     told: list[Any] = []
     client = socketio.Client(reconnection=False, websocket_extra_options={"suppress_origin": True})
-    client.on("connect_error", told.append)
+    for namespace in options.get("namespaces", ["/"]):
+        client.on("connect_error", told.append, namespace=namespace)
     with pytest.raises(socketio.exceptions.ConnectionError):
         client.connect(stack.web.url, auth=auth, transports=[transport], wait_timeout=10, **options)
     client.disconnect()
