@@ -15,12 +15,14 @@ from flask import Flask
 
 from channels.events import Group
 from channels.in_app import InAppChannel
+from models.log import Replay
 from tests.web.realtime.fakes import FakeServer, FakeSocket
 from web.realtime.bounds import Timing
 from web.realtime.handshake import Origins
 from web.realtime.hub import Hub
 from web.realtime.leases import Leases
 from web.realtime.presence import Presence
+from web.realtime.sessions import Session
 from workers.deliver import deliver_batch
 from workers.publish import publish_batch
 from workers.runtime import Runtime
@@ -60,6 +62,10 @@ class House:
         self.hub = Hub(
             self.door, self.engine, carillon.authenticator, Origins(()), nobody, self._timing, lambda *_: None
         )
+        # What happens between a look into the log and what is sent then.
+        self.meanwhile: Callable[[], None] | None = None
+        self._read = self.hub.replayer._read
+        self.hub.replayer._read = self._read_slowly  # type: ignore[method-assign]
         # The client asks as fast as it can.
         self.hub._allowance = Unlimited()  # type: ignore[assignment]
 
@@ -79,6 +85,13 @@ class House:
         while publish_batch(self._worker):
             pass
 
+    def _read_slowly(self, session: Session) -> Replay:
+        page = self._read(session)
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            happens()
+        return page
+
     def look_after(self) -> None:
         """What the web process does for connections that wait or have a gap, when the time has come."""
         self.hub._keeper.tick(time.monotonic() + 1000, datetime.now(UTC))
@@ -93,6 +106,7 @@ class House:
     def clear(self) -> None:
         """Everybody leaves."""
         self.redis.clear()
+        self.meanwhile = None
         for sid in list(self.door.sockets):
             self.door.sockets.pop(sid)
             self.hub.disconnected("/", sid, "test")
