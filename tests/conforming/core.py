@@ -38,7 +38,7 @@ class Client:
         self.replaying = False
         # Heard since the state was asked for, which may be older than this.
         self._meanwhile: list[tuple[str, Payload]] | None = None
-        # For whoever looks on: what was applied, in order, and the cursor from which on everything has to be.
+        # For whoever looks on: the cursor at which the state was begun anew, and what was applied since, in order.
         self.applied: list[tuple[str, int, str, Payload]] = []
         self.begun_at: str | None = None
 
@@ -117,6 +117,7 @@ class Client:
             self.early.clear()
             self.positions.clear()
             self.begun_at = answer["cursor"]
+            self.applied.clear()
         self.epoch, self.cursor, self.more = epoch, answer["cursor"], answer["more"]
 
     def _arrive(self, room: str, arrived: Mapping[int, tuple[str, Payload] | None]) -> None:

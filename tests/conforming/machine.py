@@ -12,7 +12,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from models import log
 from models.cursor import Cursor
@@ -21,7 +21,7 @@ from models.emit import emit
 from models.ledger.inbox import Filter
 from models.ledger.inbox_change import DELETE, READ, SEEN, UNREAD, change_items, change_page
 from models.ledger.recall import recall
-from models.tables import events, rooms
+from models.tables import events, outbox, rooms
 from tests import factories
 from tests.conforming.core import Client
 from tests.conforming.memory import Connection, House, fresh_tenant
@@ -60,6 +60,7 @@ class Wire(RuleBasedStateMachine):
         self.recalled: set[UUID] = set()
         # By room: the number from which on the client is owed every event.
         self.base: dict[str, int] = {}
+        self.begun_at: str | None = None
         factories.create_tenant(self.engine, self.tenant, utc_now())
         factories.create_users(self.engine, [self.user], tenant=self.tenant, now=utc_now())
         self.connect("cursor", 0)
@@ -77,6 +78,7 @@ class Wire(RuleBasedStateMachine):
             expires_at=at + timedelta(days=1),
         )
         factories.expand_all(self.engine, n, at)
+        self.house.ring()
         self.sent.append(n)
 
     @rule(room=st.integers(0, 1), name=st.sampled_from(["stream:data", "expense:created"]))
@@ -103,6 +105,7 @@ class Wire(RuleBasedStateMachine):
         if begun:
             self.recalled.add(n)
             factories.expand_all(self.engine, n, utc_now())
+            self.house.ring()
 
     # What happens to history.
 
@@ -125,9 +128,19 @@ class Wire(RuleBasedStateMachine):
             if len(moments) > back:
                 log.purge(connection, utc_now(), moments[back], 100_000)
 
-    @rule()
-    def restore(self) -> None:
+    @rule(back=st.integers(0, 3))
+    def restore(self, back: int) -> None:
+        """Everything is stopped for an older copy of the database, where the tenant's last events never happened."""
+        if self.connection is not None:
+            self.drop(noticed=True)
+        self.house.clear()
+        this = log.room_is(self.tenant, self.rooms[1])
         with write(self.engine) as connection:
+            room = connection.execute(select(rooms).where(this)).one()
+            head = max(room.head - back, room.purged)
+            for table in (events, outbox):
+                connection.execute(delete(table).where(table.c.room_id == room.id, table.c.seq > head))
+            connection.execute(update(rooms).where(this).values(head=head))
             log.new_epoch(connection)
 
     # What happens to what is published.
@@ -198,16 +211,7 @@ class Wire(RuleBasedStateMachine):
     @precondition(lambda self: self.connection is not None)
     @rule(most=st.integers(1, 10))
     def read(self, most: int) -> None:
-        assert self.connection is not None
-        for name, payload in self.connection.read(most):
-            if name == "notification:ack":
-                assert payload["ok"], payload
-            elif name == "sync":
-                assert payload["ok"], payload
-                self.client.answered(payload)
-            else:
-                self.client.hear(name, payload)
-            self.rebase()
+        self.take(most)
 
     @precondition(lambda self: self.connection is not None)
     @rule()
@@ -302,6 +306,7 @@ class Wire(RuleBasedStateMachine):
             self.acknowledge()
 
     def heal(self) -> None:
+        self.take()
         if self.healer == "client's questions":
             self.sync()
         for _ in range(ROUNDS):
@@ -309,17 +314,31 @@ class Wire(RuleBasedStateMachine):
                 self.house.look_after()
             if self.healer == "heads":
                 self.house.hub.healer.look()
-            self.read(1_000_000)
             if self.healer.startswith("client's") and (self.client.gap or self.client.more):
                 self.sync()
+            if not self.take():
+                break
         self.house.count()
-        self.read(1_000_000)
+        self.take()
+
+    def take(self, most: int = 1_000_000) -> int:
+        """Let the client read up to so many packets. Returns how many there were."""
+        assert self.connection is not None
+        came = self.connection.read(most)
+        for name, payload in came:
+            assert payload.get("ok", True), payload
+            if name == "sync":
+                self.client.answered(payload)
+            elif name != "notification:ack":
+                self.client.hear(name, payload)
+            self.rebase()
+        return len(came)
 
     def rebase(self) -> None:
         """Where history broke off, the client is owed what comes after."""
-        if self.client.begun_at is not None:
-            begun = Cursor.decode(self.client.begun_at).positions
-            self.base = {room: max(begun[room], self.base.get(room, 0)) for room in self.rooms}
+        if self.client.begun_at is not None and self.client.begun_at != self.begun_at:
+            self.begun_at = self.client.begun_at
+            self.base = dict(Cursor.decode(self.begun_at).positions)
 
     def http(self, method: str, path: str, **what: Any) -> Any:
         answer = self.house.http.open(path, method=method, headers={"Authorization": f"Bearer {self.token}"}, **what)

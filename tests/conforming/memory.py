@@ -54,6 +54,7 @@ class House:
         self.http = app.test_client()
         # Messages published and not brought yet, oldest first.
         self.redis: list[list[dict[str, Any]]] = []
+        self._rung = False
         channel: Any = InAppChannel(self)  # type: ignore[arg-type]  # all it asks for is `publish`
         self._worker = Runtime(self.engine, {"live": {"in_app": channel}, "test": {}}, lease=60, publisher=self)
         self._timing = Timing(grace=0)
@@ -78,12 +79,16 @@ class House:
     def close(self) -> None:
         """Nothing to release."""
 
+    def ring(self) -> None:
+        """A notification was written: workers look for deliveries."""
+        self._rung = True
+
     def work(self) -> None:
-        """What workers do until nothing is left to do."""
-        while deliver_batch(self._worker, "in_app"):
-            pass
-        while publish_batch(self._worker):
-            pass
+        """What workers do; there is never more than a batch."""
+        rung, self._rung = self._rung, False
+        if rung:
+            deliver_batch(self._worker, "in_app")
+        publish_batch(self._worker)
 
     def _read_slowly(self, session: Session) -> Replay:
         page = self._read(session)
