@@ -40,11 +40,14 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     times: Counter[int] = field(default_factory=Counter)
+    levels: dict[str, float] = field(default_factory=dict)
 
     def add(self, other: Tally) -> None:
         """Add what another one has counted."""
         self.counts.update(other.counts)
         self.times.update(other.times)
+        for name, level in other.levels.items():
+            self.levels[name] = max(level, self.levels.get(name, level))
 
     def quantile(self, share: float) -> float | None:
         """The time in seconds within which that share of the times lies, at most a quarter too long. None: no times."""
@@ -77,7 +80,9 @@ class Rates:
         self._clock = clock
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._lock = threading.Lock()
+        self._flushing = threading.Lock()
         self._counted: Counter[tuple[int, str]] = Counter()
+        self._levels: dict[tuple[int, str], float] = {}
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
 
@@ -85,9 +90,13 @@ class Rates:
         """That many more of it have happened."""
         with self._lock:
             self._counted[self._step(), name] += number
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="rates", daemon=True)
-                self._thread.start()
+            self._start()
+
+    def level(self, name: str, value: float) -> None:
+        """It stands there now. Of a step, what was said last counts."""
+        with self._lock:
+            self._levels[self._step(), f"level:{name}"] = value
+            self._start()
 
     def took(self, seconds: float) -> None:
         """It took so long."""
@@ -99,20 +108,9 @@ class Rates:
 
     def flush(self) -> None:
         """Add what was counted since the last time to what is in Redis. Where that fails it is forgotten."""
-        with self._lock:
-            counted, self._counted = self._counted, Counter()
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for (step, name), number in counted.items():
-                pipeline.hincrby(self._key(step), name, number)
-            for step in {step for step, _ in counted}:
-                pipeline.expire(self._key(step), KEPT)
-            if self._connections is not None:
-                pipeline.hset(f"{self._prefix}web", self._name, f"{self._clock()} {self._connections()}")
-                pipeline.expire(f"{self._prefix}web", KEPT)
-            try:
-                pipeline.execute()
-            except (redis.RedisError, OSError):
-                return
+        # One after the other: when this returns, what was counted before is told.
+        with self._flushing:
+            self._flush()
 
     def close(self) -> None:
         """Flush once more, and release the connections."""
@@ -151,6 +149,30 @@ class Rates:
             self._redis.hdel(f"{self._prefix}web", *silent)
         return alive
 
+    def _flush(self) -> None:
+        with self._lock:
+            counted, self._counted = self._counted, Counter()
+            levels, self._levels = self._levels, {}
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for (step, name), number in counted.items():
+                pipeline.hincrby(self._key(step), name, number)
+            for (step, name), value in levels.items():
+                pipeline.hset(self._key(step), name, str(value))
+            for step in {step for step, _ in (*counted, *levels)}:
+                pipeline.expire(self._key(step), KEPT)
+            if self._connections is not None:
+                pipeline.hset(f"{self._prefix}web", self._name, f"{self._clock()} {self._connections()}")
+                pipeline.expire(f"{self._prefix}web", KEPT)
+            try:
+                pipeline.execute()
+            except (redis.RedisError, OSError):
+                return
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="rates", daemon=True)
+            self._thread.start()
+
     def _run(self) -> None:
         while not self._end.wait(_FLUSH):
             self.flush()
@@ -165,9 +187,11 @@ class Rates:
 def _tally(found: Mapping[str, str]) -> Tally:
     tally = Tally()
     for name, number in found.items():
-        kind, _, class_ = name.partition(":")
+        kind, _, rest = name.partition(":")
         if kind == "took":
-            tally.times[int(class_)] += int(number)
+            tally.times[int(rest)] += int(number)
+        elif kind == "level":
+            tally.levels[rest] = float(number)
         else:
             tally.counts[name] += int(number)
     return tally

@@ -11,10 +11,11 @@ import threading
 import time
 from uuid import UUID
 
+from channels.rates import STEP, Rates
 from channels.registry import CHANNELS
 from models import outbox
 from models.db import UNAVAILABLE, read, write
-from models.ledger.sweep import channels_with_work, due_notifications
+from models.ledger.sweep import backlog, channels_with_work, due_notifications
 from models.logs import configure_logging
 from models.settings import Settings
 from workers import jobs
@@ -53,6 +54,14 @@ def _expand_here(run: Runtime, notification_id: UUID) -> None:
         page = expand(run, notification_id)
 
 
+def measure(run: Runtime, rates: Rates) -> None:
+    """Note how long the oldest delivery of each channel has been due, for the console."""
+    with read(run.engine) as connection:
+        for channel in CHANNELS:
+            _number, oldest = backlog(connection, channel, run.now())
+            rates.level(f"oldest:{channel}", round(oldest, 3))
+
+
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = Settings.from_env()
@@ -62,9 +71,13 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     run = build(settings)
     log.info("relay started")
+    measured = 0.0
     while not stop.wait(INTERVAL):
         try:
             tick(run)
+            if run.rates is not None and time.monotonic() - measured >= STEP:
+                measured = time.monotonic()
+                measure(run, run.rates)
         except UNAVAILABLE as error:
             log.warning("database away", extra={"error": type(error).__name__})
     run.close()

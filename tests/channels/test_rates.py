@@ -62,6 +62,21 @@ def test_what_several_processes_count_is_added_up_by_steps(rates, clock):
     assert [dict(tally.counts) for _, tally in history] == [{"sent:push": 4, "accepted": 1}, {"sent:push": 5}, {}, {}]
 
 
+def test_a_level_is_the_last_of_its_step_and_the_highest_of_several(rates, clock):
+    one = rates()
+    for value in (9.0, 2.5):
+        one.level("oldest:push", value)
+    clock.now += STEP
+    one.level("oldest:push", 1.0)
+    one.flush()
+    clock.now = LATER
+    whole = Tally()
+    for _, each in one.history(4 * STEP):
+        whole.add(each)
+    assert [tally.levels for _, tally in one.history(4 * STEP)] == [{"oldest:push": 2.5}, {"oldest:push": 1.0}, {}, {}]
+    assert whole.levels == {"oldest:push": 2.5}
+
+
 def test_a_step_is_read_when_all_have_had_the_time_to_tell_it(rates, clock):
     clock.now = BEGIN + STEP + 1
     assert [step for step, _ in rates().history(STEP)] == [BEGIN - STEP]

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
-import pytest
+from contextlib import closing
 
+import pytest
+import redis
+
+from channels.rates import Rates
 from models.db import write
 from models.ledger.claim import claim
 from models.lifecycle import RetryLater
@@ -9,7 +13,7 @@ from models.retry import RetryPolicy
 from tests.factories import accept_one, create_users, expand_all
 from workers import jobs
 from workers.deliver import deliver
-from workers.relay import tick
+from workers.relay import measure, tick
 
 
 @pytest.fixture
@@ -71,3 +75,18 @@ def test_without_a_broker_the_relay_does_the_work(run, engine, broker_away, cloc
     tick(run)
     for channel in ("in_app", "push", "email"):
         assert len(run.channels["live"][channel].sent) == 1
+
+
+def test_the_relay_notes_how_old_the_oldest_work_is(run, engine, redis_server, clock):
+    create_users(engine, ["alice"], email=True)
+    expand_all(engine, accept_one(engine, channels=["email"]))
+    clock.advance(90)
+    with closing(Rates(redis_server, "test")) as rates:
+        measure(run, rates)
+    with redis.Redis.from_url(redis_server, decode_responses=True) as client:
+        [key] = client.keys("test:rates:*")
+        assert client.hgetall(key) == {
+            "level:oldest:in_app": "0.0",
+            "level:oldest:push": "0.0",
+            "level:oldest:email": "90.0",
+        }

@@ -54,6 +54,9 @@ class Series(View):
     sent: dict[str, list[int]]
     acked: dict[str, list[int]]
     dead: dict[str, list[int]]
+    oldest: dict[str, list[float | None]] = Field(
+        description="For how many seconds the oldest delivery has been due, as the relay has measured it."
+    )
     p50: list[float | None]
     p95: list[float | None]
     p99: list[float | None]
@@ -168,6 +171,7 @@ def _series(steps: Sequence[tuple[int, Tally]]) -> Series:
         # Only a screen can acknowledge.
         acked={"in_app": numbers("acked:in_app")},
         dead={channel: numbers(f"dead:{channel}") for channel in CHANNELS},
+        oldest={channel: [tally.levels.get(f"oldest:{channel}") for tally in tallies] for channel in CHANNELS},
         **quantiles,
     )
 
