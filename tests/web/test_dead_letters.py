@@ -31,7 +31,7 @@ def kill(engine, channel: str, failure: Failure) -> None:
 @pytest.fixture
 def dead(service, engine):
     """Three people's mails are dead of the provider, their pushes of bad requests."""
-    create_users(engine, ["alice", "bob", "carol"], email=True, device=True)
+    create_users(engine, ["alice", "bob", "carol"], email=True, device=True, now=utc_now())
     notification = service.send(audience={"tenant": True}).json["id"]
     expand_all(engine, UUID(notification), utc_now())
     kill(engine, "email", Failure.PROVIDER_DOWN)
@@ -98,6 +98,11 @@ def test_a_redrive_of_more_than_a_thousand_says_so(service, engine):
     assert service.post("/v1/dead-letters/redrive", {}).json == {"redriven": 1, "remaining": False}
 
 
+def test_a_redrive_can_be_done_in_smaller_steps(service, dead):
+    steps = [service.post("/v1/dead-letters/redrive", {"limit": 4}).json for _ in range(2)]
+    assert steps == [{"redriven": 4, "remaining": True}, {"redriven": 2, "remaining": False}]
+
+
 def test_nobody_sees_or_moves_the_dead_of_others(service, trial, stranger, alice, dead):
     ids = [d["id"] for d in letters(service)]
     for caller in (trial, stranger):
@@ -110,6 +115,7 @@ def test_nobody_sees_or_moves_the_dead_of_others(service, trial, stranger, alice
 
 
 @pytest.mark.parametrize("bad", [{"failure": "bad luck"}, {"ids": []}, {"ids": ["1"]}, {"ids": [0]}, {"ids": [2**63]},
-                                 {"ids": [1] * 1001}, {"ids": [True]}, {"tenant": "umbra"}])  # fmt: skip
+                                 {"ids": [1] * 1001}, {"ids": [True]}, {"limit": 0}, {"limit": 1001},
+                                 {"tenant": "umbra"}])  # fmt: skip
 def test_a_bad_filter_is_refused(service, bad):
     assert service.post("/v1/dead-letters/redrive", bad).status_code == 422

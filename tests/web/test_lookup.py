@@ -26,7 +26,7 @@ SECRETS = ("alice@example.test", "alice-phone")
 @pytest.fixture
 def sent(service, engine):
     """A notification to alice on all of her channels, expanded."""
-    create_users(engine, ["alice"], email=True, device=True)
+    create_users(engine, ["alice"], email=True, device=True, now=utc_now())
     notification = service.send(reference="order 1").json["id"]
     expand_all(engine, UUID(notification), utc_now())
     return notification

@@ -52,6 +52,7 @@ class RedriveBody(Strict):
     channel: ChannelName | None = None
     notification_id: str | None = None
     ids: Annotated[list[RowId] | None, Field(min_length=1, max_length=AT_ONCE)] = None
+    limit: int = Field(AT_ONCE, ge=1, le=AT_ONCE, description="How many in this step.")
 
 
 class Redriven(View):
@@ -78,7 +79,7 @@ def list_dead_letters(caller: Principal, query: DeadQuery) -> DeadPage:
 
 @api.declare("POST", "/dead-letters/redrive", auth=["service", "operator"], answers={200: Redriven}, problems=[404])
 def redrive_dead_letters(caller: Principal, body: RedriveBody) -> Redriven:
-    """Send dead letters again, up to 1000 at a time. One that has expired stays dead."""
+    """Send dead letters again, in steps of up to 1000. One that has expired stays dead."""
     named = body.notification_id
     which = DeadFilter(
         tenant_id=caller.tenant,
@@ -89,8 +90,8 @@ def redrive_dead_letters(caller: Principal, body: RedriveBody) -> Redriven:
         ids=body.ids,
     )
     with write(context().engine) as connection:
-        number = redrive(connection, which, context().now(), AT_ONCE)
+        number = redrive(connection, which, context().now(), body.limit)
     if number:
         for channel in [body.channel] if body.channel else CHANNELS:
             jobs.ring_deliver(channel, CHANNELS[channel].queue)
-    return Redriven(redriven=number, remaining=number == AT_ONCE)
+    return Redriven(redriven=number, remaining=number == body.limit)

@@ -1,0 +1,57 @@
+/** Numbers, times and words as people read them. */
+
+const NUMBER = new Intl.NumberFormat("en");
+const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const YEAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+
+export const number = (value: number): string => NUMBER.format(value);
+
+/** A rate, with as many digits as mean something. */
+export function rate(value: number): string {
+  if (value === 0) return "0";
+  return value < 10 ? value.toFixed(1) : number(Math.round(value));
+}
+
+/** A duration in seconds. */
+export function duration(seconds: number | null): string {
+  if (seconds === null) return "–";
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} days`;
+}
+
+export function share(part: number, whole: number): string {
+  if (!whole) return "";
+  const percent = (100 * part) / whole;
+  return `${percent > 0 && percent < 1 ? "<1" : Math.floor(percent)} %`;
+}
+
+/** The time of today; the day, or the year, of what was earlier. */
+export function moment(iso: string): string {
+  const then = new Date(iso);
+  const now = new Date();
+  if (then.toDateString() === now.toDateString()) return CLOCK.format(then);
+  return then.getFullYear() === now.getFullYear() ? DAY.format(then) : YEAR.format(then);
+}
+
+export const clock = (iso: string): string => CLOCK.format(new Date(iso));
+
+const WORDS: Record<string, string> = {
+  in_app: "In-app",
+  push: "Push",
+  email: "E-mail",
+  acked: "acknowledged",
+};
+
+/** A name of the API in words. */
+export function word(name: string): string {
+  return WORDS[name] ?? name.replaceAll("_", " ");
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${number(count)} ${count === 1 ? one : many}`;
+}

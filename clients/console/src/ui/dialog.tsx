@@ -1,0 +1,62 @@
+/** A question in front of everything else. The browser keeps the focus inside and gives it back. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { Problem } from "../api.ts";
+
+export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog ref={dialog} aria-labelledby={id} onClose={props.onClose}>
+      <h2 id={id}>{props.title}</h2>
+      {props.children}
+    </dialog>
+  );
+}
+
+/** Asks before something is done that cannot be undone, and stays with its error if it fails. */
+export function Confirm(props: {
+  title: string;
+  action: string;
+  danger?: boolean;
+  onConfirm: () => Promise<void> | void;
+  onClose: () => void;
+  children: ComponentChildren;
+}) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState("");
+  const confirm = async (event: Event) => {
+    event.preventDefault();
+    setBusy(true);
+    setError("");
+    try {
+      await props.onConfirm();
+      props.onClose();
+    } catch (raised) {
+      setError(raised instanceof Problem ? raised.message : String(raised));
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={props.title} onClose={props.onClose}>
+      <form onSubmit={confirm}>
+        {props.children}
+        {error && (
+          <p class="note note-bad" role="alert">
+            {error}
+          </p>
+        )}
+        <div class="buttons">
+          <button type="button" class="plain" onClick={props.onClose}>
+            Cancel
+          </button>
+          <button type="submit" class={props.danger ? "danger" : "primary"} disabled={busy}>
+            {busy ? "Working…" : props.action}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
