@@ -18,10 +18,7 @@ from channels.in_app import InAppChannel
 from models.log import Replay
 from tests.web.realtime.fakes import FakeServer, FakeSocket
 from web.realtime.bounds import Timing
-from web.realtime.handshake import Origins
 from web.realtime.hub import Hub
-from web.realtime.leases import Leases
-from web.realtime.presence import Presence
 from web.realtime.sessions import Session
 from workers.deliver import deliver_batch
 from workers.publish import publish_batch
@@ -57,12 +54,10 @@ class House:
         self._rung = False
         channel: Any = InAppChannel(self)  # type: ignore[arg-type]  # all it asks for is `publish`
         self._worker = Runtime(self.engine, {"live": {"in_app": channel}, "test": {}}, lease=60, publisher=self)
-        self._timing = Timing(grace=0)
-        self.door = Door()
-        nobody = Presence(Leases("redis://127.0.0.1:1/0", "nobody"), self._timing)
-        self.hub = Hub(
-            self.door, self.engine, carillon.authenticator, Origins(()), nobody, self._timing, lambda *_: None
-        )
+        # The application's own hub, with another server under it. Nothing waits.
+        self.hub: Hub = app.extensions["socketio"].server.manager._listener
+        self.door = self.hub._server = self.hub._keeper._server = Door()
+        self.hub.healer._timing = Timing(grace=0)
         # What happens between a look into the log and what is sent then.
         self.meanwhile: Callable[[], None] | None = None
         self._read = self.hub.replayer._read
