@@ -171,3 +171,24 @@ def test_the_readme_tells_every_setting_and_its_default():
         name = str(alias.choices[0] if isinstance(alias, AliasChoices) else alias)
         if isinstance(field.default, str | int | float | Path) and field.default != "":
             assert told[name] == str(field.default)
+
+
+def test_every_test_that_the_requirements_name_is_there():
+    # `file::name`; in Node a name is the sentence it is given.
+    named = re.findall(r"`([\w/.]+)::([^`]+)`", (ROOT / "docs/requirements.md").read_text())
+    assert len(named) > 100
+    texts = {file: (ROOT / "tests" / file).read_text() for file, _ in named}
+    found = {True: 'test("{}",', False: "def {}("}
+    assert [(file, name) for file, name in named if found[file.endswith("mjs")].format(name) not in texts[file]] == []
+
+
+def test_every_requirement_is_answered_once():
+    lines = (ROOT / "docs/requirements.md").read_text().splitlines()
+    answered = [line.split("|")[1] for line in lines if re.match(r"\| S\d", line)]
+    answered += [line for line in lines if line.startswith("Chat has a page")]
+    numbers: list[str] = []
+    for cell in answered:
+        for seed, first, last in re.findall(r"S(\d)-(\d\d)(?: to S\d-(\d\d))?", cell):
+            numbers += [f"S{seed}-{n:02}" for n in range(int(first), int(last or first) + 1)]
+    asked = {"S0": 77, "S1": 44, "S2": 53, "S4": 26}
+    assert sorted(numbers) == [f"{seed}-{n:02}" for seed, most in asked.items() for n in range(1, most + 1)]
