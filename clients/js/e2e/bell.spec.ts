@@ -1,0 +1,342 @@
+import AxeBuilder from "@axe-core/playwright";
+import { type BrowserContext, expect, type Page, test } from "@playwright/test";
+import { type Look, serve, watchRings } from "./page.ts";
+import { notify, somebody } from "./stand.ts";
+import { Wire } from "./wire.ts";
+
+let wire: Wire;
+let user: string;
+
+test.beforeEach(async () => {
+  wire = await Wire.lay();
+  user = somebody();
+});
+
+test.afterEach(() => wire.close());
+
+/** A page of the site, with a bell that is connected. */
+async function visit(context: BrowserContext, look: Look = {}): Promise<Page> {
+  serve(wire, user, look);
+  const page = await context.newPage();
+  await page.goto(`${wire.url}/site`);
+  await state(page, "live");
+  return page;
+}
+
+const bell = (page: Page) => page.locator("carillon-bell").getByRole("button", { name: /Notifications/ }).first();
+const badge = (page: Page) => page.locator("carillon-bell .badge");
+const panel = (page: Page) => page.getByRole("dialog", { name: "Notifications" });
+const items = (page: Page) => panel(page).getByRole("article");
+const titles = (page: Page) => items(page).locator("h3").evaluateAll((all) => all.map((h) => h.lastChild?.textContent));
+
+async function state(page: Page, wanted: string) {
+  await expect.poll(() => page.evaluate(() => document.querySelector("carillon-bell")?.client?.state), { timeout: 30_000 }).toBe(wanted);
+}
+
+test("what arrives is counted, shown on top and announced", async ({ context }) => {
+  const page = await visit(context);
+  await expect(badge(page)).toBeHidden();
+  await notify(user, "First");
+  await expect(badge(page)).toHaveText("1");
+  await expect(page.getByRole("status").filter({ hasText: "New notification: First" })).toBeAttached();
+  await notify(user, "Second");
+  await expect(bell(page)).toHaveAccessibleName("Notifications, 2 unread");
+  await bell(page).click();
+  await expect(items(page)).toHaveCount(2);
+  await notify(user, "Third");
+  await expect.poll(() => titles(page)).toEqual(["Third", "Second", "First"]);
+});
+
+test("two tabs, one socket, one sound", async ({ context }) => {
+  const sockets: string[] = [];
+  context.on("page", (page) => page.on("websocket", (socket) => sockets.push(socket.url())));
+  const [one, two] = [await visit(context), await visit(context)];
+  const rings = [await watchRings(one), await watchRings(two)];
+  for (const page of [one, two]) {
+    await page.reload();
+    await state(page, "live");
+    // A browser rings only where somebody has been.
+    await page.mouse.click(500, 500);
+  }
+  const before = sockets.length;
+  await notify(user, "Ding");
+  for (const page of [one, two]) await expect(badge(page)).toHaveText("1");
+  const rung = async () => (await Promise.all(rings.map((count) => count()))).reduce((a, b) => a + b);
+  await expect.poll(rung).toBe(1);
+  await one.waitForTimeout(500);
+  expect(await rung()).toBe(1);
+  expect(sockets.length).toBe(before);
+});
+
+test("the sound stays as it was chosen", async ({ context }) => {
+  const page = await visit(context);
+  const rings = await watchRings(page);
+  await page.reload();
+  await bell(page).click();
+  await panel(page).getByRole("button", { name: "Sound on" }).click();
+  await expect(panel(page).getByRole("button", { name: "Sound off" })).toBeFocused();
+  await page.reload();
+  await state(page, "live");
+  await page.mouse.click(500, 500);
+  await notify(user, "Hush");
+  await expect(badge(page)).toHaveText("1");
+  await page.waitForTimeout(400);
+  expect(await rings()).toBe(0);
+});
+
+test("a cut connection loses nothing and repeats nothing", async ({ context }) => {
+  const page = await visit(context);
+  await bell(page).click();
+  await notify(user, "n1");
+  await expect(items(page)).toHaveCount(1);
+  wire.cut("nothing");
+  await state(page, "offline");
+  await expect(panel(page).getByText("You are offline.")).toBeVisible();
+  for (const n of [2, 3, 4]) await notify(user, `n${n}`);
+  wire.mend();
+  await state(page, "live");
+  await notify(user, "n5");
+  await expect.poll(() => titles(page)).toEqual(["n5", "n4", "n3", "n2", "n1"]);
+  await expect(badge(page)).toHaveText("5");
+});
+
+test("where no socket gets through it polls, and changes back when one does", async ({ context }) => {
+  const page = await visit(context);
+  const heard: string[] = [];
+  await page.exposeFunction("heard", (title: string) => heard.push(title));
+  await page.evaluate(() => {
+    const { heard } = window as unknown as { heard(title: string): void };
+    document.querySelector("carillon-bell")?.client?.on("notification:new", ({ title }) => heard(title));
+  });
+  await notify(user, "n1");
+  wire.cut("http");
+  await notify(user, "n2");
+  await state(page, "polling");
+  await expect.poll(() => heard).toEqual(["n1", "n2"]);
+  wire.mend();
+  await state(page, "live");
+  await notify(user, "n3");
+  await expect.poll(() => heard).toEqual(["n1", "n2", "n3"]);
+});
+
+test("what is read or archived here is so there", async ({ context, browser }) => {
+  await notify(user, "One");
+  await notify(user, "Two");
+  const here = await visit(context);
+  const elsewhere = await browser.newContext();
+  const there = await visit(elsewhere);
+  await bell(here).click();
+  await bell(there).click();
+  await expect(badge(there)).toHaveText("2");
+  await items(here).first().hover();
+  await items(here).first().getByRole("button", { name: "Mark as read" }).click();
+  await expect(badge(there)).toHaveText("1");
+  await expect(items(there).first().getByRole("button", { name: "Mark as unread", includeHidden: true })).toBeAttached();
+  await items(here).first().getByRole("button", { name: "Archive" }).click();
+  await expect.poll(() => titles(there)).toEqual(["One"]);
+  await panel(there).getByRole("button", { name: "Mark all as read" }).click();
+  await expect(badge(here)).toBeHidden();
+  await panel(here).getByRole("button", { name: "Archived" }).click();
+  await expect.poll(() => titles(here)).toEqual(["Two"]);
+  await elsewhere.close();
+});
+
+test("a text is shown as a text, whatever it holds", async ({ context }) => {
+  const corpus = [
+    "<script>window.ran = 1</script>",
+    "<img src=x onerror=window.ran=1>",
+    "<svg/onload=window.ran=1>",
+    '"><iframe srcdoc="<script>parent.ran=1</script>">',
+    "</h3></article><style>*{display:none}</style>",
+    "{{constructor.constructor('window.ran=1')()}}",
+    "&lt;b&gt;&amp;#60;b&#62;",
+    "javascript:window.ran=1",
+  ];
+  for (const text of corpus) await notify(user, text, { message: text, category: "c", data: { html: text } });
+  const page = await visit(context);
+  await bell(page).click();
+  await expect(items(page)).toHaveCount(corpus.length);
+  expect(await titles(page)).toEqual([...corpus].reverse());
+  await notify(user, corpus[1] ?? "", { message: corpus[0] });
+  await expect(items(page)).toHaveCount(corpus.length + 1);
+  const made = await page.evaluate(() => {
+    const root = document.querySelector("carillon-bell")?.shadowRoot;
+    return [(window as unknown as { ran?: number }).ran, root?.querySelectorAll("script, img, iframe, style, b, [onload], [onerror]").length];
+  });
+  expect(made).toEqual([undefined, 0]);
+});
+
+test("a link leads to a page or a mailbox and nowhere else", async ({ context }) => {
+  const page = await visit(context);
+  // The server takes no other links; a client does not rely on it.
+  const links = await page.evaluate(() => {
+    const urls = ["https://a.test/x", "/orders/1", "mailto:a@b.test", "javascript:alert(1)", " JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "blob:x"];
+    const element = document.querySelector("carillon-bell");
+    const base = { message: "m", level: "info", category: null, type: "t", data: {}, seq: 1, created_at: new Date().toISOString(), expires_at: "" };
+    const client = element?.client as unknown as { inbox: { list: unknown } };
+    client.inbox.list = async () => ({ data: urls.map((url, n) => ({ ...base, id: String(n), title: url, url, read: true })), page: { next: null, has_more: false } });
+    element?.show();
+    const feed = [...(element?.shadowRoot?.querySelectorAll<HTMLButtonElement>(".filters button") ?? [])];
+    feed[1]?.click();
+    return new Promise<(string | undefined)[]>((resolve) =>
+      setTimeout(() => resolve([...(element?.shadowRoot?.querySelectorAll("article") ?? [])].map((one) => one.querySelector("a")?.href)), 500),
+    );
+  });
+  expect(links).toEqual(["https://a.test/x", `${wire.url}/orders/1`, "mailto:a@b.test", undefined, undefined, undefined, undefined, undefined]);
+});
+
+test("the keyboard does everything", async ({ context }) => {
+  for (const n of [1, 2, 3]) await notify(user, `n${n}`);
+  const page = await visit(context);
+  await bell(page).focus();
+  await page.keyboard.press("Enter");
+  await expect(items(page).first()).toBeFocused();
+  await page.keyboard.press("ArrowDown");
+  await expect(items(page).nth(1)).toBeFocused();
+  await page.keyboard.press("End");
+  await expect(items(page).nth(2)).toBeFocused();
+  await page.keyboard.press("Home");
+  await page.keyboard.press("Enter");
+  await expect(badge(page)).toHaveText("2");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Tab");
+  await expect(items(page).nth(1).getByRole("button", { name: "Mark as read" })).toBeFocused();
+  await page.keyboard.press("Space");
+  await expect(items(page).nth(1).getByRole("button", { name: "Mark as unread" })).toBeFocused();
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Delete");
+  await expect.poll(() => titles(page)).toEqual(["n3", "n1"]);
+  await expect(items(page).nth(1)).toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect(panel(page)).toBeHidden();
+  await expect(bell(page)).toBeFocused();
+  await expect(bell(page)).toHaveAttribute("aria-expanded", "false");
+});
+
+test("whoever goes on, by key or by pointer, leaves a closed panel behind", async ({ context }) => {
+  const page = await visit(context);
+  await bell(page).click();
+  await expect(panel(page)).toBeVisible();
+  await page.locator("#other").focus();
+  await expect(panel(page)).toBeHidden();
+  await bell(page).click();
+  await page.mouse.click(300, 500);
+  await expect(panel(page)).toBeHidden();
+});
+
+for (const scheme of ["light", "dark"] as const) {
+  test(`axe finds nothing to complain of, ${scheme}`, async ({ browser }) => {
+    const levels = ["info", "success", "warning", "error", "critical"];
+    const context = await browser.newContext({ colorScheme: scheme, reducedMotion: "reduce" });
+    const page = await visit(context);
+    const check = async () => {
+      const { violations } = await new AxeBuilder({ page }).include("carillon-bell").analyze();
+      expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => [html, failureSummary])])).toEqual([]);
+    };
+    await check();
+    await bell(page).click();
+    await expect(panel(page).getByText("Nothing here")).toBeVisible();
+    await check();
+    for (const level of levels) await notify(user, `A title, ${level}`, { level, category: "news" });
+    await expect(items(page)).toHaveCount(5);
+    await items(page).first().getByRole("button", { name: "Mark as read" }).click();
+    await check();
+    await page.keyboard.press("Escape");
+    await notify(user, "A toast", { level: "warning", url: "https://example.test/" });
+    await expect(page.locator(".toast")).toBeVisible();
+    await check();
+    wire.cut("nothing");
+    await state(page, "offline");
+    await bell(page).click();
+    await panel(page).getByRole("button", { name: "Unread", exact: true }).click();
+    await expect(panel(page).getByRole("alert")).toContainText("could not be loaded");
+    await check();
+    wire.mend();
+    await state(page, "live");
+    await panel(page).getByRole("button", { name: "Try again" }).click();
+    await expect(items(page)).not.toHaveCount(0);
+    await context.close();
+  });
+}
+
+test("right to left, everything stands on the other side", async ({ context }) => {
+  await notify(user, "مرحبا");
+  const page = await visit(context, { attributes: 'lang="ar"' });
+  await page.getByRole("button", { name: "الإشعارات، 1 غير مقروءة" }).or(page.locator("carillon-bell .bell")).click();
+  const box = async (selector: string) => (await page.locator(`carillon-bell ${selector}`).first().boundingBox()) ?? { x: 0, width: 0 };
+  expect((await box("article .level")).x).toBeGreaterThan((await box("article h3")).x);
+  expect((await box(".badge")).x + 9).toBeLessThan((await box(".bell")).x + 20);
+  const shown = await box(".panel");
+  expect(shown.x).toBeGreaterThanOrEqual(0);
+  expect(shown.x + shown.width).toBeLessThanOrEqual(1000);
+  await expect(page.locator("carillon-bell h2")).toHaveText("الإشعارات");
+});
+
+test("the theme is that of the system unless the page has one", async ({ browser }) => {
+  const context = await browser.newContext({ colorScheme: "dark" });
+  const page = await visit(context);
+  await bell(page).click();
+  const surface = () => panel(page).evaluate((element) => getComputedStyle(element).backgroundColor);
+  expect(await surface()).toBe("rgb(27, 29, 34)");
+  await page.evaluate(() => document.querySelector("carillon-bell")?.setAttribute("theme", "light"));
+  expect(await surface()).toBe("rgb(255, 255, 255)");
+  await context.close();
+});
+
+test("the list is fetched as it is scrolled, and filtered by category", async ({ context }) => {
+  test.slow();
+  for (let n = 1; n <= 70; n += 1) await notify(user, `n${n}`, { category: n % 10 ? "often" : "seldom" });
+  const page = await visit(context);
+  await expect(badge(page)).toHaveText("70");
+  await bell(page).click();
+  await expect(items(page)).toHaveCount(50);
+  await items(page).last().scrollIntoViewIfNeeded();
+  await expect(items(page)).toHaveCount(70);
+  await panel(page).getByRole("button", { name: "seldom" }).click();
+  await expect.poll(() => titles(page)).toEqual([70, 60, 50, 40, 30, 20, 10].map((n) => `n${n}`));
+  await panel(page).getByRole("button", { name: "Mark all as read" }).click();
+  await expect(badge(page)).toHaveText("63");
+});
+
+test("a toast goes by itself, waits for who reads it, and stays where it is serious", async ({ context }) => {
+  const page = await visit(context);
+  await page.clock.install();
+  await notify(user, "Mild");
+  await notify(user, "Grave", { level: "critical" });
+  await expect(page.locator(".toast")).toHaveCount(2);
+  await page.clock.runFor(7_000);
+  await expect(page.locator(".toast h3")).toHaveText(["Grave"]);
+  await expect(page.getByRole("alert").filter({ hasText: "Grave" })).toBeAttached();
+  await page.locator(".toast").getByRole("button", { name: "Dismiss" }).click();
+  await expect(page.locator(".toast")).toHaveCount(0);
+});
+
+test("a page may handle what is chosen, and use words of its own", async ({ context }) => {
+  const { id } = await notify(user, "Choose me", { url: "https://example.test/" });
+  const page = await visit(context);
+  const chosen = page.evaluate(
+    () =>
+      new Promise<string>((resolve) => {
+        const element = document.querySelector("carillon-bell");
+        if (element) element.labels = { title: "Notifications for you" };
+        element?.addEventListener("carillon-open", (event) => {
+          event.preventDefault();
+          resolve((event as CustomEvent<{ id: string }>).detail.id);
+        });
+      }),
+  );
+  await page.getByRole("button", { name: "Notifications for you, 1 unread" }).click();
+  await page.getByRole("link", { name: "Choose me" }).click();
+  expect(await chosen).toBe(id);
+  expect(page.url()).toBe(`${wire.url}/site`);
+  await expect(badge(page)).toBeHidden();
+});
+
+test("what is deleted elsewhere disappears here", async ({ context }) => {
+  const { id } = await notify(user, "A mistake");
+  const page = await visit(context);
+  await bell(page).click();
+  await expect(items(page)).toHaveCount(1);
+  await page.evaluate((one) => document.querySelector("carillon-bell")?.client?.inbox.delete(one), id);
+  await expect(panel(page).getByText("Nothing here")).toBeVisible();
+});

@@ -1,0 +1,44 @@
+/** Not a test: pictures of the bell, for whoever changes how it looks. npm run look */
+
+import { test } from "@playwright/test";
+import { serve } from "./page.ts";
+import { notify, somebody } from "./stand.ts";
+import { Wire } from "./wire.ts";
+
+test.skip(!process.env["LOOK"], "pictures only");
+
+const SAMPLES: [string, object][] = [
+  ["Your export is ready", { level: "success", message: "The report “Q3 revenue by region” can be downloaded until Friday.", category: "reports", url: "https://example.test/r" }],
+  ["Nora mentioned you", { level: "info", message: "@alice could you look at the wording of the second paragraph before we send it?", category: "comments" }],
+  ["Disk almost full", { level: "warning", message: "db-2 has 6 % left. At this rate it is full in 9 hours.", category: "operations" }],
+  ["Payment failed", { level: "error", message: "The card ending in 4242 was declined. We try again tomorrow.", category: "billing" }],
+  ["Service down in eu-west", { level: "critical", message: "Checkout answers with errors since 09:41 UTC. On-call was paged.", category: "operations" }],
+  ["Welcome aboard", { message: "Everything that concerns you appears here: on this page, on your phone, and in your mailbox if you miss it.\nChange what you want to hear of in the settings.", category: "comments" }],
+];
+
+for (const [name, scheme, attributes, width] of [
+  ["light", "light", "", 1000],
+  ["dark", "dark", "", 1000],
+  ["arabic", "light", 'lang="ar"', 1000],
+  ["phone", "light", 'lang="de"', 380],
+] as const) {
+  test(name, async ({ browser }) => {
+    const wire = await Wire.lay();
+    const user = somebody();
+    const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 760 } });
+    serve(wire, user, { attributes });
+    const page = await context.newPage();
+    for (const [title, more] of SAMPLES) await notify(user, title, more);
+    await page.goto(`${wire.url}/site`);
+    await page.waitForTimeout(2000);
+    await page.screenshot({ path: `e2e/.results/${name}-closed.png` });
+    await page.getByRole("button", { name: /unread|ungelesen|غير/ }).first().click();
+    await page.waitForTimeout(500);
+    await page.locator("article").nth(2).hover();
+    await page.locator("article").nth(3).getByRole("button").first().evaluate((button: HTMLElement) => button.click());
+    await page.waitForTimeout(300);
+    await page.screenshot({ path: `e2e/.results/${name}-open.png` });
+    await context.close();
+    wire.close();
+  });
+}

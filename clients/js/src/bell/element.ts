@@ -1,0 +1,213 @@
+/** `<carillon-bell>`: the number of unread notifications, and a panel with all of them. */
+
+import { type Client, createClient } from "../client.ts";
+import { Feed } from "../feed.ts";
+import type { Filter, Item } from "../rest.ts";
+import type { GetToken } from "../tokens.ts";
+import { h, icon, set } from "./dom.ts";
+import { directionOf, type Labels, labelsFor } from "./labels.ts";
+import { Panel } from "./panel.ts";
+import { ring, setSound, soundIsOn } from "./sound.ts";
+import { STYLES } from "./styles.ts";
+import { Toasts } from "./toasts.ts";
+
+/** A notification this old, in milliseconds, is one that was missed: it is counted, and makes no noise. */
+const NEWS = 60_000;
+
+export class CarillonBell extends HTMLElement {
+  static readonly observedAttributes = ["lang", "url", "token"];
+
+  #client: Client | null = null;
+  #own = false;
+  #getToken: GetToken | null = null;
+  #given: Partial<Labels> = {};
+  #feed: Feed | null = null;
+  #stops: (() => void)[] = [];
+  #panel: Panel | null = null;
+  #toasts = new Toasts((item, event) => this.#open(item, event));
+  #badge = h("span", { class: "badge", part: "badge", "aria-hidden": "true", hidden: true });
+  #button = h("button", { type: "button", class: "bell", part: "button", "aria-haspopup": "dialog", "aria-expanded": "false" });
+  #news = h("div", { class: "unheard", role: "status" });
+  #urgent = h("div", { class: "unheard", role: "alert" });
+  #frame = h("div", { part: "frame" });
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: "open" });
+    // Not <style>: a page's policy may forbid it.
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLES);
+    root.adoptedStyleSheets = [sheet];
+    this.#button.append(icon("bell"), this.#badge);
+    this.#button.addEventListener("click", () => this.toggle());
+    this.#frame.append(this.#button, this.#news, this.#urgent, this.#toasts.element);
+    root.append(this.#frame);
+    this.addEventListener("keydown", (event) => event.key === "Escape" && this.#panel && this.close());
+    this.addEventListener("focusout", (event) => {
+      if (event.relatedTarget instanceof Node && !this.contains(event.relatedTarget)) this.close(false);
+    });
+  }
+
+  /** The client to use. Without one the bell makes its own, with `getToken`, or the attributes `url` and `token`. */
+  get client(): Client | null {
+    return this.#client;
+  }
+
+  set client(client: Client | null) {
+    this.#disconnect();
+    this.#client = client;
+    this.#connect();
+  }
+
+  set getToken(getToken: GetToken) {
+    this.#getToken = getToken;
+    this.client = null;
+  }
+
+  /** Other words for what the bell says. */
+  set labels(labels: Partial<Labels>) {
+    this.#given = labels;
+    this.#rename();
+  }
+
+  get open(): boolean {
+    return this.#panel !== null;
+  }
+
+  connectedCallback(): void {
+    this.#rename();
+    this.#connect();
+  }
+
+  disconnectedCallback(): void {
+    this.close(false);
+    this.#disconnect();
+  }
+
+  attributeChangedCallback(name: string): void {
+    if (name === "lang") this.#rename();
+    else if (this.isConnected && (this.#own || !this.#client)) this.client = null;
+  }
+
+  toggle(): void {
+    if (this.#panel) this.close();
+    else this.show();
+  }
+
+  show(): void {
+    const feed = this.#feed;
+    if (this.#panel || !feed) return;
+    this.#toasts.clear();
+    const panel = new Panel(feed, this.#labels(), this.#language(), {
+      open: (item, event) => this.#open(item, event),
+      close: () => this.close(),
+      sound: () => this.#sound(),
+    });
+    this.#panel = panel;
+    // On the side where there is room for it.
+    const { left, right } = this.getBoundingClientRect();
+    const toTheLeft = left + right < window.innerWidth;
+    const rtl = getComputedStyle(this.#frame).direction === "rtl";
+    panel.element.classList.toggle("from-start", toTheLeft !== rtl);
+    set(this.#button, { "aria-expanded": "true", "aria-controls": panel.element.id });
+    this.#button.after(panel.element);
+    document.addEventListener("pointerdown", this.#outside);
+    this.#update();
+    panel.focus();
+    void this.#client?.inbox.seeAll().catch(() => undefined);
+  }
+
+  /** Put the panel away, and the focus back where it came from. */
+  close(refocus = true): void {
+    if (!this.#panel) return;
+    this.#panel.remove();
+    this.#panel = null;
+    set(this.#button, { "aria-expanded": "false", "aria-controls": null });
+    document.removeEventListener("pointerdown", this.#outside);
+    if (refocus) this.#button.focus();
+    if (this.#feed && Object.keys(this.#feed.filter).length > 0) void this.#feed.show({});
+  }
+
+  #outside = (event: Event): void => {
+    if (!event.composedPath().includes(this)) this.close(false);
+  };
+
+  #connect(): void {
+    if (!this.isConnected || this.#feed) return;
+    const token = this.getAttribute("token");
+    const getToken = this.#getToken ?? (token === null ? null : () => token);
+    if (!this.#client) {
+      if (!getToken) return;
+      this.#client = createClient({ url: this.getAttribute("url") ?? "", getToken });
+      this.#own = true;
+    }
+    const feed = (this.#feed = new Feed(this.#client));
+    this.#stops = [
+      feed.subscribe(() => this.#update()),
+      this.#client.on("state", () => this.#update()),
+      this.#client.on("notification:new", (payload) => this.#arrived(payload as unknown as Item)),
+    ];
+    this.#update();
+  }
+
+  #disconnect(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+    this.#feed = null;
+    if (this.#own) this.#client?.close();
+    if (this.#own) this.#client = null;
+    this.#own = false;
+  }
+
+  #arrived(item: Item): void {
+    if (Date.now() - Date.parse(item.created_at) > NEWS) return;
+    const urgent = item.level === "error" || item.level === "critical";
+    (urgent ? this.#urgent : this.#news).textContent = this.#labels().arrived.replace("{title}", item.title);
+    if (!this.#panel && document.visibilityState === "visible") this.#toasts.show(item, this.#labels());
+    void ring().then((rang) => rang && this.dispatchEvent(new CustomEvent("carillon-ring")));
+  }
+
+  /** Somebody has chosen a notification: the page may do with it what it likes, else its link is followed. */
+  #open(item: Item, event: Event): void {
+    if (!item.read) void this.#feed?.read(item.id);
+    const go = this.dispatchEvent(new CustomEvent("carillon-open", { detail: item, bubbles: true, composed: true, cancelable: true }));
+    if (!go) event.preventDefault();
+  }
+
+  #sound(): boolean {
+    setSound(!soundIsOn());
+    return soundIsOn();
+  }
+
+  #update(): void {
+    const { counts } = this.#feed?.state ?? {};
+    const unread = counts?.unread ?? 0;
+    const labels = this.#labels();
+    const number = new Intl.NumberFormat(this.#language()).format(unread);
+    this.#badge.hidden = unread === 0;
+    this.#badge.textContent = unread > 99 ? `${new Intl.NumberFormat(this.#language()).format(99)}+` : number;
+    const name = unread ? `${labels.title}, ${labels.unread.replace("{n}", number)}` : labels.title;
+    set(this.#button, { "aria-label": name });
+    this.#panel?.update(this.#client?.state ?? "connecting");
+  }
+
+  #rename(): void {
+    if (!this.isConnected) return;
+    const language = this.#language();
+    set(this.#frame, { lang: language, dir: this.hasAttribute("lang") ? directionOf(language) : null });
+    set(this.#toasts.element, { role: "region", "aria-label": this.#labels().title });
+    const wasOpen = this.#panel !== null;
+    this.close(false);
+    if (wasOpen) this.show();
+    this.#update();
+  }
+
+  #language(): string {
+    return this.closest("[lang]")?.getAttribute("lang") || navigator.language || "en";
+  }
+
+  #labels(): Labels {
+    return { ...labelsFor(this.#language()), ...this.#given };
+  }
+}
+
+export type { Filter };

@@ -1,0 +1,54 @@
+/** What comes while the panel is closed is shown for a moment; what is serious stays until somebody has dealt with it. */
+
+import type { Item } from "../rest.ts";
+import { h, iconButton, safeUrl, set } from "./dom.ts";
+import { levelIcon } from "./item.ts";
+import type { Labels } from "./labels.ts";
+
+/** Milliseconds, by level; null: until it is dismissed. */
+const SHOWN = { info: 6_000, success: 6_000, warning: 10_000, error: null, critical: null };
+
+/** So many at once; older ones give way, they are in the panel. */
+const MOST = 3;
+
+export class Toasts {
+  readonly element = h("div", { class: "toasts", part: "toasts" });
+
+  constructor(private readonly open: (item: Item, event: Event) => void) {}
+
+  show(item: Item, labels: Labels): void {
+    const url = safeUrl(item.url);
+    const dismiss = () => {
+      clearTimeout(timer);
+      toast.remove();
+    };
+    const title = h("h3", { dir: "auto" }, url ? h("a", { href: url }, item.title) : item.title);
+    const toast = h(
+      "div",
+      { class: "toast", part: "toast", role: "group", "aria-label": item.title },
+      levelIcon(item, labels),
+      h("div", { class: "words" }, title, h("p", { dir: "auto" }, item.message)),
+      iconButton("close", labels.dismiss, "dismiss", dismiss),
+    );
+    set(toast, { "data-level": item.level });
+    title.addEventListener("click", (event) => {
+      this.open(item, event);
+      dismiss();
+    });
+    const stays = SHOWN[item.level] ?? null;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const start = () => {
+      if (stays !== null) timer = setTimeout(dismiss, stays);
+    };
+    // Whoever reads it, or is about to press it, is given the time.
+    for (const begin of ["pointerenter", "focusin"]) toast.addEventListener(begin, () => clearTimeout(timer));
+    for (const end of ["pointerleave", "focusout"]) toast.addEventListener(end, start);
+    start();
+    this.element.append(toast);
+    while (this.element.childElementCount > MOST) this.element.firstElementChild?.remove();
+  }
+
+  clear(): void {
+    this.element.replaceChildren();
+  }
+}

@@ -1,0 +1,83 @@
+/** In place of `services/websocketService.js` and the hooks of the unified hub: the same names, and nothing is lost. */
+
+import { useEffect, useState } from "react";
+import { type Client, createClient } from "../client.ts";
+import { applied, type FeedState } from "../feed.ts";
+import type { Alert, Item } from "../rest.ts";
+import { everything, isConnected } from "./events.ts";
+
+type Callback = (data: any) => void;
+
+export class WebSocketService {
+  /** Where the server is; the page's own origin if empty. Set before `connect`. */
+  url = "";
+  #client: Client | null = null;
+  #listeners = new Map<string, Callback[]>();
+
+  connect(token: string): void {
+    this.disconnect();
+    this.#client = createClient({ url: this.url, getToken: () => token, dialect: "hub" });
+    everything(this.#client, (event, data) => {
+      for (const callback of this.#listeners.get(event) ?? []) callback(data);
+    });
+  }
+
+  /** Returns how to unsubscribe. */
+  on(event: string, callback: Callback): () => void {
+    this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), callback]);
+    return () => this.off(event, callback);
+  }
+
+  off(event: string, callback: Callback): void {
+    this.#listeners.set(event, (this.#listeners.get(event) ?? []).filter((one) => one !== callback));
+  }
+
+  /** Sends only while connected, and waits for no answer. */
+  emit(event: string, data?: unknown): void {
+    if (this.#client && isConnected(this.#client.state)) void this.#client.request(event, data).catch(() => undefined);
+  }
+
+  disconnect(): void {
+    this.#client?.close();
+    this.#client = null;
+  }
+}
+
+export const wsService = new WebSocketService();
+export default wsService;
+
+const NOTHING: FeedState = { items: [], counts: null, status: "ready", error: null, hasMore: false };
+
+export function useRealtimeNotifications(): { notifications: readonly Item[]; unreadCount: number } {
+  const [state, setState] = useState(NOTHING);
+  useEffect(() => {
+    const names = ["new", "read", "read_all", "unread", "archived", "deleted", "count"].map((name) => `notification:${name}`);
+    const stops = names.map((name) => wsService.on(name, (data) => setState((old) => applied(old, {}, name, data) ?? old)));
+    return () => stops.forEach((stop) => stop());
+  }, []);
+  return { notifications: state.items, unreadCount: state.counts?.unread ?? 0 };
+}
+
+type ShowToast = (toast: { type: string; title: string; message: string }) => void;
+
+/** Alerts are shown by `showToast`, or by the page's global function of that name. */
+export function useRealtimeAlerts(showToast?: ShowToast): { alerts: Alert[]; unacknowledgedCount: number } {
+  const [alerts, setAlerts] = useState<Alert[]>([]);
+  useEffect(() => {
+    const show = showToast ?? (globalThis as { showToast?: ShowToast }).showToast;
+    const stops = [
+      wsService.on("alert:new", (alert: Alert & { severity: string }) => {
+        setAlerts((old) => [alert, ...old.filter(({ id }) => id !== alert.id)]);
+        show?.({ type: alert.severity, title: alert.title, message: alert.message });
+      }),
+      wsService.on("alert:acknowledged", ({ alert_id }: { alert_id: string }) =>
+        setAlerts((old) => old.map((one) => (one.id === alert_id ? { ...one, acknowledged: true } : one))),
+      ),
+      wsService.on("alert:deleted", ({ alert_id }: { alert_id: string }) =>
+        setAlerts((old) => old.filter(({ id }) => id !== alert_id)),
+      ),
+    ];
+    return () => stops.forEach((stop) => stop());
+  }, [showToast]);
+  return { alerts, unacknowledgedCount: alerts.filter(({ acknowledged }) => !acknowledged).length };
+}
