@@ -305,7 +305,7 @@ test("a toast goes by itself, waits for who reads it, and stays where it is seri
   await notify(user, "Grave", { level: "critical" });
   await expect(page.locator(".toast")).toHaveCount(2);
   await page.clock.runFor(7_000);
-  await expect(page.locator(".toast h3")).toHaveText(["Grave"]);
+  await expect(page.locator(".toast .title")).toHaveText(["Grave"]);
   await expect(page.getByRole("alert").filter({ hasText: "Grave" })).toBeAttached();
   await page.locator(".toast").getByRole("button", { name: "Dismiss" }).click();
   await expect(page.locator(".toast")).toHaveCount(0);

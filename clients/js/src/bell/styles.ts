@@ -78,12 +78,12 @@ article[data-url] { cursor: pointer; }
 [data-level="critical"] .level { background: var(--alarm); color: var(--on-alarm); }
 .words { min-width: 0; }
 .line { display: flex; align-items: baseline; gap: 10px; }
-h3, p { text-align: match-parent; }
-h3 { flex: 1; min-width: 0; margin: 0; font-size: 14px; font-weight: 500; line-height: 20px; overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
-h3 a { color: inherit; text-decoration: none; }
-h3 a::after { content: ""; position: absolute; inset: 0; }
-h3 a:focus-visible { outline: none; }
-article:has(a:focus-visible) { outline: 2px solid var(--accent); outline-offset: -2px; border-radius: 4px; }
+h3, .title, p { text-align: match-parent; }
+h3, .title { flex: 1; min-width: 0; margin: 0; font-size: 14px; font-weight: 500; line-height: 20px; overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
+h3 a, .title a { color: inherit; text-decoration: none; }
+h3 a::after, .title a::after { content: ""; position: absolute; inset: 0; }
+h3 a:focus-visible, .title a:focus-visible { outline: none; }
+article:has(a:focus-visible), .toast:has(a:focus-visible) { outline: 2px solid var(--accent); outline-offset: -2px; border-radius: 4px; }
 .unread h3 { font-weight: 650; }
 .unread::before { content: ""; position: absolute; inset-block-start: 27px; inset-inline-start: 8px; width: 6px; height: 6px; border-radius: 50%; background: var(--accent); }
 p { margin: 2px 0 0; color: var(--muted); font-size: 13.5px; overflow-wrap: anywhere; white-space: pre-line; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
@@ -112,7 +112,7 @@ article:hover .acts, article:is(:focus-visible, :has(:focus-visible)) .acts { op
 
 .toasts { position: fixed; z-index: 1001; inset-block-end: 20px; inset-inline-end: 20px; display: grid; gap: 10px; width: 360px; max-width: calc(100vw - 40px); text-align: start; }
 .toast { position: relative; display: grid; grid-template-columns: 32px 1fr 28px; gap: 12px; padding: 14px 12px 14px 14px; border-radius: 12px; background: var(--surface); box-shadow: var(--shadow); animation: arrive .18s ease-out; }
-.toast h3 { font-weight: 600; }
+.toast .title { font-weight: 600; }
 .toast .icon { width: 28px; height: 28px; margin-block-start: -3px; z-index: 1; }
 @keyframes arrive { from { opacity: 0; transform: translateY(8px); } }
 

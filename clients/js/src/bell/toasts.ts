@@ -22,7 +22,7 @@ export class Toasts {
       clearTimeout(timer);
       toast.remove();
     };
-    const title = h("h3", { dir: "auto" }, url ? h("a", { href: url }, item.title) : item.title);
+    const title = h("div", { class: "title", dir: "auto" }, url ? h("a", { href: url }, item.title) : item.title);
     const toast = h(
       "div",
       { class: "toast", part: "toast", role: "group", "aria-label": item.title },
