@@ -10,6 +10,9 @@ DEVELOPMENT := .venv/.development
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links
 
+NODE := command -v node >/dev/null && command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)'
+PAGES := web/static/build
+
 # Where `make run` says how to reach what it started.
 VAR := $(or $(CARILLON_VAR),var)
 AS_DEVELOPED := test -r "$(VAR)/dev.env" || { echo "Nothing was started from $(VAR) yet: make run" >&2; exit 1; }; \
@@ -24,6 +27,8 @@ help: ## Print this
 
 .PHONY: run token demo-load lab
 run: $(RUNTIME) ## Start everything here, with stand-ins for FCM and SMTP; PORT=8100 and the like move it
+	@if $(NODE); then $(MAKE) --no-print-directory client || echo "The pages were not built; the API runs without them." >&2; \
+		else echo "Node.js 20 or newer is not here: the API runs without pages." >&2; fi
 	@exec $(BIN)/python -m lab.up
 
 # The shell's own USER is whoever develops, not a user of the demo.
@@ -46,7 +51,20 @@ bench/peers/node_modules/.package-lock.json: bench/peers/package-lock.json
 
 ##@ Develop
 
-.PHONY: check test lint fix migration lock
+.PHONY: client check test lint fix migration lock
+client: ## Build the programs of the pages, those whose sources are newer; needs Node.js 20 and npm
+	@$(NODE) || { echo "This needs Node.js 20 or newer, with npm." >&2; exit 1; }
+	@mkdir -p $(PAGES)
+	@set -e; for package in clients/*; do \
+		built=$(PAGES)/.$${package#clients/}; \
+		! [ -e "$$built" ] || [ -n "$$(find $$package -name node_modules -prune -o -name dist -prune -o -name e2e -prune \
+			-o -name test -prune -o -type f -newer "$$built" -print | head -n 1)" ] || continue; \
+		[ $$package/node_modules/.package-lock.json -nt $$package/package-lock.json ] || \
+			npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $$package; \
+		npm run --silent build --prefix $$package; \
+		touch "$$built"; \
+	done
+
 check: lint ## Everything that is quick; before every commit
 	$(BIN)/pytest -q -n auto -m "not slow"
 

@@ -52,6 +52,14 @@ def register(app: Flask, settings: Settings) -> None:
     def static(name: str) -> Response:
         return _file(name)
 
+    @routes.get("/static/build/<path:name>")
+    def program(name: str) -> Response:
+        response = _file(f"build/{name}")
+        # Pages of other sites load the client from here, and a module is loaded only with the server's consent.
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return response
+
     app.register_blueprint(routes)
 
 

@@ -38,6 +38,14 @@ def test_a_file_that_has_not_changed_is_not_sent_again(client, built):
     assert again.status_code == 304
 
 
+def test_pages_of_other_sites_may_load_the_programs_and_nothing_else(client, built):
+    elsewhere = {"Origin": "https://shop.test"}
+    program = client.get("/static/build/console/console.js", headers=elsewhere)
+    assert program.headers["Access-Control-Allow-Origin"] == "*"
+    assert program.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert "Access-Control-Allow-Origin" not in client.get("/static/console.html", headers=elsewhere).headers
+
+
 def test_a_console_that_was_not_built_says_how(client, built):
     (built / "build/console/console.js").unlink()
     answer = client.get("/console")
