@@ -7,7 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from carillon.installation import installation
+from channels.events import DIRECT_MESSAGE
 from channels.in_app import QueueWriter
+from channels.presence import count
 from models.payload import fault_of
 
 # The library's ids of sessions. A room of ours has a colon, so none can be addressed by what a client said its id is.
@@ -15,7 +17,7 @@ _SESSION = re.compile(r"[A-Za-z0-9_\-]{8,64}")
 
 
 def send_direct_message(session_id: str, message: dict[str, Any]) -> None:
-    """Say something to one Socket.IO session, as `direct_message`, now or never.
+    """Say something to one Socket.IO session, in whichever namespace it is, as `direct_message`, now or never.
 
     It is not kept and has no number: a session that is gone does not hear it. Raises ValueError for what cannot be said
     or is no session, and redis.exceptions.RedisError where Redis is away.
@@ -25,14 +27,22 @@ def send_direct_message(session_id: str, message: dict[str, Any]) -> None:
         raise ValueError(f"the message {wrong}")
     if not _SESSION.fullmatch(session_id):
         raise ValueError("this is not the id of a session")
-    _writer().emit("direct_message", message, room=session_id)
+    _writer().emit(DIRECT_MESSAGE, message, room=session_id)
 
 
-def get_connection_metrics() -> dict[str, int]:
-    """How many web processes listen to the message queue this moment. Raises RedisError where Redis is away."""
+def get_connection_metrics(tenant: str | None = None) -> dict[str, int]:
+    """How many web processes there are, and of the tenant: users who are present, their connections, their rooms.
+
+    A connection counts once, whatever number of namespaces it has open, and for some seconds after its end. Raises
+    RedisError where Redis is away.
+    """
     writer = _writer()
-    [(_, processes)] = writer.client().pubsub_numsub(writer.channel)
-    return {"web_processes": int(processes)}
+    client = writer.client()
+    [(_, processes)] = client.pubsub_numsub(writer.channel)
+    users, connections = count(client, writer.channel, installation().tenant_or(tenant))
+    # Each user's own, and that of the tenant.
+    rooms = users + 1 if users else 0
+    return {"web_processes": int(processes), "users": users, "connections": connections, "rooms": rooms}
 
 
 class _Writer(QueueWriter):

@@ -7,13 +7,17 @@ the same on every way to the screen.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from models.content import Content
+from models.moments import iso
 
 NOTIFICATION_NEW = "notification:new"
 NOTIFICATION_DELETED = "notification:deleted"
+
+# What a service says to one session; it is in no room and no log.
+DIRECT_MESSAGE = "direct_message"
 
 # The name under which a batch passes through the Socket.IO message queue. No client ever sees it.
 BATCH = "carillon:batch"
@@ -31,11 +35,6 @@ class Group:
 def room_name(tenant: str, room: str) -> str:
     """The Socket.IO room of a room of the log (`user:alice`). A tenant's id has no slash, so no two can collide."""
     return f"{tenant}/{room}"
-
-
-def iso(moment: datetime) -> str:
-    """UTC in ISO-8601, to the millisecond, as JavaScript's Date writes it."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def notification_new(content: Content) -> dict[str, Any]:

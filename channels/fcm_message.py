@@ -13,7 +13,7 @@ from unicodedata import combining
 from firebase_admin import messaging
 
 from channels.base import Action, Content, Message
-from channels.events import iso
+from models.moments import iso
 
 # "Maximum payload for both message types is 4096 bytes" (firebase.google.com/docs/cloud-messaging/customize-messages).
 LARGEST_PAYLOAD = 4096

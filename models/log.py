@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,8 @@ from models.tables import events, meta, notifications, outbox, rooms
 # Events in one replay; a client that missed more asks for the next page.
 REPLAY_PAGE = 200
 
+# Rooms asked for in one statement: three parameters each.
+_ROOMS = 500
 
 # The columns of an event beside those of the notification it may be about, some of whose names are the same.
 EVENT_COLUMNS = (
@@ -174,6 +176,18 @@ def heads(connection: Connection, tenant_id: str, names: Sequence[str]) -> Curso
     """
     rows = _rooms(connection, tenant_id, names)
     return Cursor(epoch(connection), {name: rows[name].head if name in rows else 0 for name in names})
+
+
+def heads_of(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The heads of rooms of any tenants, by (tenant, `kind:key`), without those that do not exist."""
+    found: dict[tuple[str, str], int] = {}
+    columns = tuple_(rooms.c.tenant_id, rooms.c.kind, rooms.c.key)
+    keys: list[Any] = [(tenant, *room.split(":", 1)) for tenant, room in wanted]
+    for start in range(0, len(keys), _ROOMS):
+        named = columns.in_(keys[start : start + _ROOMS])
+        for row in connection.execute(select(rooms.c.tenant_id, rooms.c.kind, rooms.c.key, rooms.c.head).where(named)):
+            found[row.tenant_id, f"{row.kind}:{row.key}"] = row.head
+    return found
 
 
 def read_after(

@@ -27,7 +27,7 @@ from models.content import Content, Lane, content_of
 from models.db import among, rows
 from models.lifecycle import Failure, State, Transition
 from models.retry import RetryPolicy
-from models.tables import addresses, attempts, deliveries, notifications, users
+from models.tables import addresses, attempts, deliveries, inbox, notifications, users
 from models.tables.base import BigId, Instant
 
 _RESULT: dict[str, TypeEngine[Any]] = {
@@ -129,6 +129,7 @@ def _details(connection: Connection, ids: Sequence[int]) -> Sequence[Any]:
         select(
             deliveries.c.id,
             deliveries.c.notification_id,
+            deliveries.c.channel,
             deliveries.c.attempts,
             deliveries.c.action,
             deliveries.c.address_id,
@@ -139,9 +140,15 @@ def _details(connection: Connection, ids: Sequence[int]) -> Sequence[Any]:
             addresses.c.value,
             addresses.c.kind,
             addresses.c.disabled_at,
+            case(
+                (inbox.c.deleted_at.is_not(None), "deleted"),
+                (inbox.c.archived_at.is_not(None), "archived"),
+                (inbox.c.read_at.is_not(None), "read"),
+            ).label("dealt_with"),
         )
         .join(users, users.c.id == deliveries.c.user_id)
         .outerjoin(addresses, and_(addresses.c.id == deliveries.c.address_id, addresses.c.user_id == users.c.id))
+        .outerjoin(inbox, and_(inbox.c.user_id == users.c.id, inbox.c.notification_id == deliveries.c.notification_id))
         .where(among(connection, deliveries.c.id, ids))
         .order_by(deliveries.c.id)
     ).all()
@@ -151,6 +158,10 @@ def _reason_to_skip(row: Row[Any], state: str, policy: RetryPolicy, now: datetim
     unsent = row.attempts - 1
     if row.action == "show" and state in ("recalling", "recalled"):
         return Transition(State.CANCELLED, unsent, failure=Failure.POLICY, reason="recalled")
+    # Whatever was on its way went when they did that; a dead letter that is sent again was not. An event of the log
+    # goes out all the same: clients wait for its number, and know that it is read.
+    if row.action == "show" and row.channel != "in_app" and row.dealt_with:
+        return Transition(State.CANCELLED, unsent, failure=Failure.POLICY, reason=row.dealt_with)
     if row.expires_at <= now:
         return Transition(State.EXPIRED, unsent, failure=Failure.EXPIRED, reason="expired before it could be sent")
     if row.address_id and row.value is None:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from models.db import read, write
+from models.ledger import dead, inbox_change
 from models.ledger.acknowledge import acknowledge
 from models.ledger.claim import Claim, claim, disable_addresses, record
 from models.ledger.inspect import failed_attempts
@@ -112,6 +113,22 @@ def test_what_was_recalled_is_not_sent(engine, alice):
         recall(connection, "acme", alice, NOW)
     assert take(engine).ready == []
     assert delivery(engine).state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("operation", "reason"),
+    [(inbox_change.READ, "read"), (inbox_change.ARCHIVE, "archived"), (inbox_change.DELETE, "deleted")],
+)
+def test_a_dead_letter_that_was_dealt_with_does_not_ring_when_it_is_sent_again(engine, alice, operation, reason):
+    batch = take(engine)
+    dead_letter = Transition(State.DEAD, 1, failure=Failure.PROVIDER_DOWN, reason="it is dead")
+    with write(engine) as connection:
+        record(connection, batch.lease, [(c.id, dead_letter) for c in batch.ready], NOW)
+        inbox_change.change_items(connection, "acme", "alice", operation, [alice], NOW)
+        assert dead.redrive(connection, dead.DeadFilter("acme"), NOW) == 1
+    assert take(engine).ready == []
+    row = delivery(engine)
+    assert (row.state, row.failure, row.reason, row.attempts) == ("cancelled", "policy", reason, 0)
 
 
 @pytest.mark.parametrize("change", ["disabled", "removed"])

@@ -163,6 +163,16 @@ def test_the_socket_acknowledges(service, socket, bells):
         assert refused.value.code == "bad_request"
 
 
+def test_services_find_alerts_too(service, alice, stranger):
+    raised = service.post("/v1/alerts", {"title": "Low oxygen", "message": "In pond A"}).json
+    assert service.get("/v1/alerts").json == alice.get("/v1/alerts").json
+    assert service.get(f"/v1/alerts/{raised['id']}").json == raised
+    assert service.get("/v1/alerts/count").json == {"unacknowledged": 1}
+    assert service.post(f"/v1/alerts/{raised['id']}/acknowledge", None).status_code == 403
+    assert stranger.get("/v1/alerts").json["data"] == []
+    assert stranger.get(f"/v1/alerts/{raised['id']}").status_code == 404
+
+
 def test_deleting_is_for_services(service, alice, engine):
     alert = raise_alert(service)
     assert alice.delete(f"/v1/alerts/{alert}").status_code == 403

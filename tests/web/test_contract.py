@@ -124,6 +124,8 @@ USERS = {
     *(where for where in GOOD if where[1].startswith("/v1/alerts") and where not in ALERTS_OF_SERVICES),
 }
 OPERATORS = {where for where in GOOD if where[1].startswith("/v1/operator/")}
+# What services' keys open too.
+OF_BOTH = {("GET", "/v1/alerts"), ("GET", "/v1/alerts/count"), ("GET", "/v1/alerts/{alert}")}
 # What operators' tokens open too, in the name of a tenant.
 SHARED = {
     ("GET", "/v1/notifications"),

@@ -199,7 +199,7 @@ def raise_alert(caller: Principal, header: KeyHeader, body: AlertBody) -> Answer
     return Answer(_view(created.alert), 201, headers)
 
 
-@api.declare("GET", "/alerts", auth="user", answers={200: AlertPage})
+@api.declare("GET", "/alerts", auth=["user", "service"], answers={200: AlertPage})
 def list_alerts(caller: Principal, query: AlertsQuery) -> AlertPage:
     """List the tenant's alerts, newest first."""
     before = None
@@ -219,7 +219,7 @@ def list_alerts(caller: Principal, query: AlertsQuery) -> AlertPage:
     return AlertPage(data=[_view(row) for row in shown], page=page)
 
 
-@api.declare("GET", "/alerts/count", auth="user", answers={200: AlertCount})
+@api.declare("GET", "/alerts/count", auth=["user", "service"], answers={200: AlertCount})
 def count_alerts(caller: Principal) -> AlertCount:
     """Count the alerts that nobody has acknowledged."""
     with read(context().engine) as connection:
@@ -227,7 +227,7 @@ def count_alerts(caller: Principal) -> AlertCount:
     return AlertCount(unacknowledged=number)
 
 
-@api.declare("GET", "/alerts/<alert>", auth="user", answers={200: AlertView}, problems=[404])
+@api.declare("GET", "/alerts/<alert>", auth=["user", "service"], answers={200: AlertView}, problems=[404])
 def get_alert(caller: Principal, path: AlertPath) -> AlertView:
     """Look up an alert."""
     with read(context().engine) as connection:

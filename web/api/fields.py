@@ -12,9 +12,9 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from channels.events import iso
 from channels.registry import CHANNELS
 from models.lifecycle import Failure, State
+from models.moments import iso
 from web.api.body import check_data
 from web.problems import not_found
 

@@ -13,7 +13,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from channels.events import iso
+from models.moments import iso
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

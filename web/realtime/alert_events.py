@@ -11,9 +11,9 @@ from uuid import UUID
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from sqlalchemy import Engine
 
-from channels.events import iso
 from models.db import read, write
 from models.ledger import alerts
+from models.moments import iso
 from web.auth import Principal
 from web.realtime.payloads import parse
 from workers import jobs

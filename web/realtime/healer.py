@@ -5,23 +5,17 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Iterable
-from typing import Any
 
-from sqlalchemy import Connection, Engine, select, tuple_
+from sqlalchemy import Engine
 
 from models.db import UNAVAILABLE, read
-from models.log import epoch
-from models.tables import rooms
+from models.log import epoch, heads_of
 from web.realtime import metrics
 from web.realtime.bounds import Timing
 from web.realtime.replay import Replayer
 from web.realtime.sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
-
-# Rooms asked for in one statement: three parameters each.
-_ROOMS = 500
 
 
 class Healer:
@@ -75,7 +69,7 @@ class Healer:
             return 0
         with read(self._engine) as connection:
             present = epoch(connection)
-            heads = _heads(connection, {(session.tenant, room) for session in live for room in session.rooms})
+            heads = heads_of(connection, {(session.tenant, room) for session in live for room in session.rooms})
         own = {session: {room: heads.get((session.tenant, room), 0) for room in session.rooms} for session in live}
         behind = [session for session in live if session.progress.behind(present, own[session])]
         if behind:
@@ -103,17 +97,3 @@ class Healer:
             log.warning("not served", extra={"session": session.sid, "error": type(error).__name__})
         except Exception:
             log.exception("not served", extra={"session": session.sid})
-
-
-def _heads(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    found: dict[tuple[str, str], int] = {}
-    columns = tuple_(rooms.c.tenant_id, rooms.c.kind, rooms.c.key)
-    keys: list[Any] = [(tenant, *room.split(":", 1)) for tenant, room in wanted]
-    for start in range(0, len(keys), _ROOMS):
-        rows = connection.execute(
-            select(rooms.c.tenant_id, rooms.c.kind, rooms.c.key, rooms.c.head).where(
-                columns.in_(keys[start : start + _ROOMS])
-            )
-        )
-        found |= {(row.tenant_id, f"{row.kind}:{row.key}"): row.head for row in rows}
-    return found

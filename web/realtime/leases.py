@@ -17,6 +17,7 @@ import redis
 
 from channels.events import BATCH
 from channels.in_app import redis_options
+from channels.presence import keys
 from models.moments import iso
 from web.realtime.bounds import Timing
 
@@ -35,11 +36,7 @@ STEP = 200
 _PAUSE = 5.0
 
 # Everything in one step and by the clock of Redis, the announcement included: whoever finds a change tells it, nobody
-# else does, and changes are told in the order in which they happened.
-#
-# of:<tenant>/<user>   connection -> "<state> <end of its lease in ms>"
-# due                  <tenant>/<user>, by the first moment at which a lease of theirs ends
-# status:<tenant>      user -> state, as it was last told; who is not there is offline
+# else does, and changes are told in the order in which they happened. Its keys: channels/presence.py.
 _KEEP = """
 local prefix, channel, head, tail, moment = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local most, step, kept = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -139,8 +136,7 @@ class Leases:
 
     def __init__(self, redis_url: str, channel: str, timing: Timing | None = None) -> None:
         self._redis = redis.Redis.from_url(redis_url, decode_responses=True, **redis_options())
-        # Installations on one Redis are told apart by the channel.
-        self._prefix = f"{channel}:presence:"
+        self._prefix = keys(channel)
         self._timing = timing or Timing()
         self._script = self._redis.register_script(_KEEP)
         # As channels.in_app publishes them; the hole is filled by the script.

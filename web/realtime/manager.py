@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from redis.exceptions import RedisError
 from socketio import RedisManager
 
-from channels.events import BATCH
+from channels.events import BATCH, DIRECT_MESSAGE
 from channels.in_app import redis_options
 from web.realtime import metrics
 from web.realtime.bounds import Timing
@@ -83,11 +83,16 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
         return sid
 
     def _handle_emit(self, message: dict[str, Any]) -> None:
-        if message.get("event") != BATCH:
+        if message.get("event") == BATCH:
+            if self._listener is not None:
+                for groups in message["data"]:
+                    self._listener.deliver(groups)
+        elif message.get("event") == DIRECT_MESSAGE:
+            # Each session is a room of its own, in a namespace that its service need not know.
+            for namespace in [name for name, rooms in list(self.rooms.items()) if message.get("room") in rooms]:
+                super()._handle_emit({**message, "namespace": namespace})
+        else:
             super()._handle_emit(message)
-        elif self._listener is not None:
-            for groups in message["data"]:
-                self._listener.deliver(groups)
 
     def _publish(self, data: dict[str, Any]) -> int | None:
         # The library's own messages to other processes. It expects no exception, and retrying would block its caller.

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from channels.events import iso
 from models import log as event_log
 from models.db import read, write
 from models.ledger.people import Person, find_user, upsert_users
+from models.moments import iso
 from models.polling import acknowledged
 from web.realtime import metrics
 from web.realtime.bounds import MAX_BACKLOG, Timing

@@ -25,6 +25,7 @@ from models.settings import Settings
 from tests import factories
 from tests.databases import ROOT
 from tests.sockets import SocketClient
+from tests.web.hands import work
 from tests.web.realtime.rows import append
 from web.auth import CLIENT
 from workers.deliver import deliver_batch
@@ -156,6 +157,10 @@ class Stack:
         """Do what a worker does until nothing is left to do."""
         while deliver_batch(self._runtime, "in_app"):
             pass
+
+    def work(self) -> None:
+        """Do all that workers do."""
+        work(self.engine, self.writer)
 
     def notify(self, user: str = "alice", **other: Any) -> Any:
         notification = self.write(user, **other)

@@ -27,8 +27,7 @@ from tests.web.realtime.test_refusals import raw, refusal
 from web.app import create_app
 from web.auth import OPERATOR, SERVICE
 from web.dialects import DIALECTS, NAMESPACES, REQUESTS, ROOT_DIALECTS, view_of
-from workers.publish import publish
-from workers.runtime import Runtime, utc_now
+from workers.runtime import utc_now
 
 # What the events are asked about: a notification, an alert, a room and a token, all of them the victim's.
 Victim = dict[str, Any]
@@ -242,7 +241,7 @@ def a_victim(stack: Stack) -> Victim:
             data={},
         )
         alert = alerts.create(connection, new, utc_now()).alert
-    do_the_rest(stack)
+    stack.work()
     return {
         "notification": str(notification),
         "alert": str(alert.id),
@@ -251,11 +250,6 @@ def a_victim(stack: Stack) -> Victim:
         "other_tenant": "another",
         "other_user": "alice",
     }
-
-
-def do_the_rest(stack: Stack) -> None:
-    """What workers publish beside notifications."""
-    publish(Runtime(stack.engine, {"live": {}, "test": {}}, lease=60, publisher=stack.writer))
 
 
 def ask(spaces: Spaces, namespace: str, event: str, payload: Any) -> Any:
@@ -296,7 +290,7 @@ def test_another_user_is_refused_or_served_with_what_is_theirs(offered, stack: S
     victim["alert"] = str(UUID(int=0))
     with overhear(stack.settings.redis_url, stack.settings.redis_channel) as heard:
         answers = attack(offered, bob, victim, subtests)
-        do_the_rest(stack)
+        stack.work()
         rooms = heard.rooms()
     assert foreign(stack.engine, stack.tenant, "bob") == before
     assert {room for event, room in rooms if not event.startswith("presence:")} == {f"{stack.tenant}/user:bob"}
@@ -321,7 +315,7 @@ def test_a_namesake_in_another_tenant_is_refused_or_served_with_what_is_theirs(o
     victim |= {"room": f"tenant:{stack.tenant}", "other_tenant": stack.tenant, "other_user": "bob"}
     with overhear(stack.settings.redis_url, stack.settings.redis_channel) as heard:
         answers = attack(offered, namesake, victim, subtests)
-        do_the_rest(stack)
+        stack.work()
         rooms = heard.rooms()
     assert foreign(stack.engine, elsewhere.tenant) == before
     # Somebody of an earlier test may still be found to have gone.

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from socketio import packet
 
-from channels.events import iso, notification_deleted, notification_new
+from channels.events import notification_deleted, notification_new
 from models.log import Event
+from models.moments import iso
 from tests.channels.support import content
 from web.realtime.render import render
 from web.realtime.wire import MALFORMED, RESERVED, Frame, StrictJson, StrictPacket, event_packet

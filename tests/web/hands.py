@@ -1,0 +1,29 @@
+"""The hands of a worker, for tests that have none running."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from channels.in_app import InAppChannel, QueueWriter
+from models.db import write
+from models.ledger import sweep
+from tests.factories import expand_all
+from workers.deliver import deliver_batch
+from workers.publish import publish
+from workers.runtime import Runtime, utc_now
+
+
+def work(engine: Engine, writer: QueueWriter) -> None:
+    """Expand, deliver in the app and publish whatever is there."""
+    run = Runtime(engine, {"live": {"in_app": InAppChannel(writer)}, "test": {}}, lease=60, publisher=writer)
+    # Those that were accepted this moment are found by the relay in a while.
+    soon = utc_now() + timedelta(minutes=1)
+    with write(engine) as connection:
+        waiting = sweep.due_notifications(connection, soon)
+    for notification in waiting:
+        expand_all(engine, notification, utc_now())
+    while deliver_batch(run, "in_app"):
+        pass
+    publish(run)
