@@ -281,9 +281,9 @@ class Wire(RuleBasedStateMachine):
         if self.healer in ("polling", "nobody") and self.connection is not None:
             self.drop(noticed=True)
         if self.healer == "polling":
-            self.poll(100)
+            self.poll(2)
             while self.client.more:
-                self.poll(100)
+                self.poll(2)
         else:
             if self.healer == "nobody":
                 self.all_messages()
