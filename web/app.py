@@ -42,6 +42,8 @@ from web.realtime.inbox_events import inbox_events
 from web.realtime.leases import Leases
 from web.realtime.metrics import open_connections
 
+_ABOUT = "One call rings every channel. What open pages hear: [/docs/events](/docs/events)."
+
 
 class UnusableSettings(SettingsError, click.ClickException):
     """The settings, seen from a command line: the list of what is wrong, and no traceback."""
@@ -94,7 +96,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _flask() -> OpenAPI:
     app = OpenAPI(
         "carillon",
-        info=Info(title="Carillon", version=VERSION, description="One call rings every channel."),
+        info=Info(title="Carillon", version=VERSION, description=_ABOUT),
         security_schemes=SECURITY_SCHEMES,
         # Every operation describes its errors itself (web/api/endpoint.py), so flask-openapi3 adds none.
         validation_error_status="default",

@@ -19,7 +19,34 @@ from web.dialects.ns4 import NS4
 
 _ABOUT = """Events over Socket.IO (protocol 5). A client connects to a namespace with `auth: {token}` and is put into
 the rooms of its user and of its tenant; it names no room itself. Every event of a room carries `room` and `seq`, the
-number by which it is ordered and known."""
+number by which it is ordered and known.
+
+JavaScript (`npm install carillon-client` reconnects, fills gaps and falls back to polling by itself):
+
+```js
+import { io } from "socket.io-client";
+
+const socket = io("URL", {auth: {token: TOKEN, dialect: "canonical"}});
+socket.on("notification:new", ({title, room, seq}) => console.log(room, seq, title));
+```
+
+Python (`pip install "python-socketio[client]"`):
+
+```python
+import socketio
+
+client = socketio.Client()
+client.on("notification:new", lambda told: print(told["room"], told["seq"], told["title"]))
+client.connect("URL", auth={"token": TOKEN, "dialect": "canonical"})
+client.wait()
+```
+
+The same events without a socket, from now on; then with `?cursor=` and the cursor of the answer:
+
+```sh
+curl -H "Authorization: Bearer $TOKEN" "URL/v1/events"
+```
+"""
 
 # The namespaces that clients connect to, and what events are called there. Whoever picks another dialect on "/" hears
 # the same events by the names of that one.
@@ -57,7 +84,7 @@ def document(types: Iterable[EventType], public_url: str) -> dict[str, Any]:
     spaces = {space: _messages(space, known) for space in sorted(_SPACES)}
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "Carillon", "version": VERSION, "description": _ABOUT},
+        "info": {"title": "Carillon", "version": VERSION, "description": _ABOUT.replace("URL", public_url)},
         "defaultContentType": "application/json",
         "servers": {
             "here": {

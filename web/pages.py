@@ -28,6 +28,10 @@ def register(app: Flask, settings: Settings) -> None:
     """Add the routes."""
     routes = Blueprint("pages", __name__)
 
+    @routes.get("/")
+    def inbox() -> Response:
+        return page("inbox.html", needs="build/inbox/inbox.js")
+
     @routes.get("/console")
     @routes.get("/console/<path:_view>")
     def console(_view: str = "") -> Response:
@@ -42,6 +46,12 @@ def register(app: Flask, settings: Settings) -> None:
     @routes.get("/docs")
     def docs() -> Response:
         return _documentation("docs.html")
+
+    @routes.get("/docs/events")
+    def events() -> Response:
+        _need("build/docs/asyncapi.js")
+        # AsyncAPI's parser compiles JSON Schemas to functions.
+        return _documentation("events.html", "script-src 'self' 'unsafe-eval'")
 
     @routes.get("/docs/scalar.js")
     def scalar() -> Response:
@@ -65,15 +75,20 @@ def register(app: Flask, settings: Settings) -> None:
 
 def page(name: str, needs: str) -> Response:
     """A document of web/static, with its policy. Raises Problem where its program `needs` was not built."""
-    if not (_STATIC / needs).is_file():
-        raise Problem(503, "not_built", "this page has not been built: make client, which needs Node.js 20 or newer")
+    _need(needs)
     return _file(name)
 
 
-def _documentation(name: str) -> Response:
+def _need(built: str) -> None:
+    if not (_STATIC / built).is_file():
+        raise Problem(503, "not_built", "this page has not been built: make client, which needs Node.js 20 or newer")
+
+
+def _documentation(name: str, scripts: str = "script-src 'self'") -> Response:
     response = _file(name)
-    # What renders the documents writes its styles into the page. Nobody is signed in here.
-    policy = _HEADERS["Content-Security-Policy"].replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+    # What renders the documents writes its styles into the page. It shows our own documents and nobody's messages.
+    policy = _HEADERS["Content-Security-Policy"].replace("script-src 'self'", scripts)
+    policy = policy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
     response.headers["Content-Security-Policy"] = policy.replace("img-src 'self'", "img-src 'self' data:")
     return response
 

@@ -10,7 +10,14 @@ from web import VERSION, pages
 @pytest.fixture
 def built(tmp_path, monkeypatch):
     """A directory of static files with what the pages need, as `make client` leaves it."""
-    for name in ("console.html", "build/console/console.js"):
+    for name in (
+        "console.html",
+        "inbox.html",
+        "events.html",
+        "build/console/console.js",
+        "build/inbox/inbox.js",
+        "build/docs/asyncapi.js",
+    ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text((pages._STATIC / name).read_text() if name.endswith(".html") else "export {};\n")
@@ -18,8 +25,8 @@ def built(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("path", ["/console", "/console/notifications", "/console/users/acme/a/b"])
-def test_the_console_is_one_document_that_runs_nothing_but_its_own_files(client, built, path):
+@pytest.mark.parametrize("path", ["/", "/console", "/console/notifications", "/console/users/acme/a/b"])
+def test_a_page_runs_nothing_but_its_own_files(client, built, path):
     answer = client.get(path)
     assert (answer.status_code, answer.mimetype) == (200, "text/html")
     policy = answer.headers["Content-Security-Policy"]
@@ -46,9 +53,14 @@ def test_pages_of_other_sites_may_load_the_programs_and_nothing_else(client, bui
     assert "Access-Control-Allow-Origin" not in client.get("/static/console.html", headers=elsewhere).headers
 
 
-def test_a_console_that_was_not_built_says_how(client, built):
-    (built / "build/console/console.js").unlink()
-    answer = client.get("/console")
+@pytest.mark.parametrize(
+    ("path", "program"),
+    [("/", "inbox/inbox.js"), ("/console", "console/console.js"), ("/docs/events", "docs/asyncapi.js")],
+)
+def test_a_page_that_was_not_built_says_how(client, built, path, program):
+    assert client.get(path).status_code == 200
+    (built / "build" / program).unlink()
+    answer = client.get(path)
     assert (answer.status_code, answer.json["code"]) == (503, "not_built")
     assert "make client" in answer.json["detail"]
 
