@@ -52,6 +52,7 @@ export const WS_EVENTS = {
   SESSION_CLOSING: "session:closing",
   SESSION_EXPIRING: "session:expiring",
   SESSION_READY: "session:ready",
+  SESSION_RESUMED: "session:resumed",
   SESSION_RESYNC: "session:resync",
   SNS_POST_COMMENTED: "sns:post_commented",
   SNS_POST_LIKED: "sns:post_liked",
@@ -203,6 +204,8 @@ export interface WsPayloads {
   "session:expiring": { exp?: number; expires_in?: number; [member: string]: unknown };
   /** The connection is ready: what was missed follows */
   "session:ready": { [member: string]: unknown };
+  /** A client that keeps no position goes on where it was interrupted */
+  "session:resumed": { [member: string]: unknown };
   /** The server has sent what was lost on the way */
   "session:resync": { [member: string]: unknown };
   /** Somebody has commented on a post of the user */
