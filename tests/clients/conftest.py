@@ -49,7 +49,7 @@ def _missing(program: str | None) -> str:
 
 
 class Installation(Stand):
-    """Two web processes behind one Redis, a worker, and a service that uses the `carillon` helpers."""
+    """Two web processes behind one Redis, a worker, the lab, and a service that uses the `carillon` helpers."""
 
     def __init__(self, database_url: str, directory: Path, **environment: str) -> None:
         super().__init__(database_url, directory, **environment)
@@ -69,6 +69,7 @@ class Installation(Stand):
             "B": f"http://127.0.0.1:{self.ports['web-2']}",
             "A_PID": str(self.processes["web"].pid),
             "SERVICE": f"http://127.0.0.1:{self.ports['service']}",
+            "LAB": str(self.settings.lab_url),
             "KEY": self.key,
             "ALICE": self.token("alice"),
             "BOB": self.token("bob"),
@@ -82,7 +83,7 @@ def installation(database_url: str, tmp_path: Path) -> Iterator[Installation]:
     installation = Installation(database_url, tmp_path)
     try:
         installation.start("redis")
-        installation.start("web", "web-2", "worker", "relay", "service")
+        installation.start("lab", "web", "web-2", "worker", "relay", "service")
         yield installation
     finally:
         installation.stop()

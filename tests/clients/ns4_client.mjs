@@ -127,8 +127,19 @@ export const rest = {
   read: (id) => fetch(`/api/notifications/${id}/read`, { method: 'PUT', headers: headers() }),
   readAll: () => fetch('/api/notifications/read-all', { method: 'POST', headers: headers() }),
   remove: (id) => fetch(`/api/notifications/${id}`, { method: 'DELETE', headers: headers() }),
+  registerDevice: (token, platform) => post('/api/fcm/register-device', { token, platform }),
+  unregisterDevice: (token) => post('/api/fcm/unregister-device', { token }),
+  unregisterAll: () => post('/api/fcm/unregister-all'),
+  subscribe: (topic) => post('/api/fcm/subscribe-topic', { topic }),
+  unsubscribe: (topic) => post('/api/fcm/unsubscribe-topic', { topic }),
+  devices: () => fetch('/api/fcm/device-list', { headers: headers() }),
 };
 
 function headers() {
   return { 'Authorization': `Bearer ${localStorage.getItem('auth_token')}` };
+}
+
+function post(path, data) {
+  const body = data && JSON.stringify(data);
+  return fetch(path, { method: 'POST', headers: { ...headers(), ...(body && { 'Content-Type': 'application/json' }) }, body });
 }

@@ -108,6 +108,43 @@ test("its REST calls answer, and what they change is told", async () => {
   assert.equal((await client.rest.get(sent.id)).status, 404);
 });
 
+test("a device that is registered is pushed to, until it is not", async () => {
+  const pushed = async (text) => {
+    const answer = await fetch(`${process.env.LAB}/messages?outcome=accepted&limit=1000`);
+    return (await answer.json()).messages.map((one) => JSON.stringify(one)).filter((one) => one.includes(text));
+  };
+  const devices = async () => (await (await client.rest.devices()).json()).devices;
+  const ok = async (call) => assert.equal((await call).status, 200);
+  await ok(client.rest.unregisterAll());
+  await ok(client.rest.registerDevice("new-phone", "android"));
+  assert.deepEqual((await devices()).map(({ platform }) => platform), ["android"]);
+  await enqueue("alice", { title: "To the phone" });
+  const [message] = await eventually(async () => (await pushed("To the phone")).find((one) => one.includes("new-phone")) && pushed("new-phone"));
+  assert.match(message, /To the phone/);
+  await ok(client.rest.registerDevice("old-phone", "ios"));
+  await ok(client.rest.unregisterDevice("old-phone"));
+  assert.equal((await devices()).length, 1);
+  await ok(client.rest.unregisterAll());
+  assert.deepEqual(await devices(), []);
+});
+
+test("who subscribes to a topic is told what is sent to it, until they unsubscribe", async () => {
+  assert.equal((await client.rest.subscribe("news")).status, 404, "it is not open");
+  await api("PUT", "/v1/topics/news", { body: { open: true } });
+  assert.equal((await (await client.rest.subscribe("news")).json()).subscribed, true);
+  const send = async (title) => {
+    const body = { audience: { topic: "news" }, title, message: "m" };
+    assert.equal((await api("POST", "/v1/notifications", { body })).status, 202);
+  };
+  await send("Of the topic");
+  await eventually(() => items().some((item) => item.includes("Of the topic")));
+  assert.equal((await (await client.rest.unsubscribe("news")).json()).subscribed, false);
+  await send("No longer theirs");
+  await enqueue("alice", { title: "Theirs" });
+  await eventually(() => items().some((item) => item.includes("Theirs")));
+  assert.ok(!items().some((item) => item.includes("No longer theirs")));
+});
+
 test("a listener that was taken off hears nothing more", async () => {
   let calls = 0;
   window.ws.on("orders", "shipment_update", () => calls++);
