@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,6 +161,9 @@ def first_column(document: str) -> set[str]:
 
 def test_every_dependency_has_its_reason():
     wanted = required(ROOT / "requirements.in") | required(ROOT / "requirements-dev.in")
+    for package in [*ROOT.glob("clients/*/package.json"), ROOT / "tests/clients/package.json"]:
+        document = json.loads(package.read_text())
+        wanted |= {name for kind in ("dependencies", "devDependencies") for name in document.get(kind, ())}
     assert first_column("docs/dependencies.md") == wanted
 
 
