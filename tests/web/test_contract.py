@@ -302,6 +302,8 @@ def test_every_status_that_is_promised_is_given(
     for (method, where), path in ABSENT.items():
         caller = caller_of((method, where), service, alice, operator)
         caller.ask(method, path, SAID.get((method, where)))
+    for method, where in OF_BOTH:
+        operator.ask(method, *good[method, where])
     for method, where in SHARED:
         path, document = good[method, where]
         operator.ask(method, path, document)

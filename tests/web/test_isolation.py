@@ -34,12 +34,15 @@ OPEN = {
     ("GET", "/version"),
     ("GET", "/openapi.json"),
     ("GET", "/asyncapi.json"),
+    ("GET", "/"),
     ("GET", "/docs"),
+    ("GET", "/docs/events"),
     ("GET", "/docs/scalar.js"),
     ("GET", "/console"),
     ("GET", "/console/config.json"),
     ("GET", "/console/{_view}"),
     ("GET", "/static/{name}"),
+    ("GET", "/static/build/{name}"),
 }
 # Those that let anybody in as one of the demo's people, and are there in development only.
 DEMO = {("GET", "/demo"), ("POST", "/demo/sign-in"), ("GET", "/demo/arrivals/{user}")}
