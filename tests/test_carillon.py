@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -425,3 +426,27 @@ def test_a_transaction_of_a_program_of_its_own(engine, database_url, redis_serve
     assert count(engine, events) == 1
     with redis.Redis.from_url(redis_server) as client:
         assert client.llen("carillon:deliver") == 1
+
+
+@pytest.mark.slow
+def test_the_example_of_a_service(engine, database_url, redis_server):
+    create_tenant(engine)
+    [example] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/services.md").read_text(), re.DOTALL)
+    run(
+        f"import os\nos.environ |= {{'DATABASE_URL': {database_url!r}, 'REDIS_URL': {redis_server!r}}}\n"
+        f"{example}\n"
+        "with engine.begin() as connection:\n"
+        "    connection.execute(text('CREATE TABLE expenses (id integer PRIMARY KEY, person text, amount integer)'))\n"
+        "app.logger.disabled = True\n"
+        "page = app.test_client()\n"
+        "for number, amount in ((1, 600), (2, 500), (2, 1)):\n"
+        "    page.post('/expenses', json={'id': number, 'user': 'alice', 'amount': amount})\n"
+        "page.delete('/expenses/1')\n"
+    )
+    # The second of one number was rolled back, and nobody hears of it.
+    assert [(row.type, row.data["id"]) for row in rows(engine, events)] == [
+        ("expense:created", 1),
+        ("expense:created", 2),
+        ("expense:deleted", 1),
+    ]
+    assert [row.title for row in rows(engine, notifications)] == ["Budget exceeded"]

@@ -128,7 +128,7 @@ test("presence is told as people come, are away or busy, and go", async () => {
   }
   assert.ok(named(heard, "chat:presence").some(([, { userKey, status }]) => userKey === "bob" && status === "online"));
   bob.disconnect();
-  await eventually(() => about("offline"), 20_000);
+  await eventually(() => about("offline"));
   carol.disconnect();
   bob.connect();
 });

@@ -8,7 +8,7 @@ import { world } from "./support.mjs";
 export const { A, B, KEY, ALICE, BOB, MALLORY } = process.env;
 
 /** Wait until `check` returns something true, and return it. */
-export async function eventually(check, within = 15_000) {
+export async function eventually(check, within = 30_000) {
   const end = Date.now() + within;
   for (;;) {
     const found = await check();

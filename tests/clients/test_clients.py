@@ -33,7 +33,7 @@ def run(node: str, installation: Installation, script: str, version: str) -> Non
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert ended.returncode == 0, ended.stdout
 
