@@ -51,10 +51,10 @@ export function App({ session, onLeave }: { session: Session; onLeave: () => voi
   return (
     <Provider client={client}>
       <header class="top">
-        <a class="brand" href="/">
+        <h1 class="brand">
           <img src="/static/carillon.svg" alt="" width="26" height="26" />
           Carillon
-        </a>
+        </h1>
         <nav aria-label="Other pages">
           <a href="/docs">API</a>
           <a href="/docs/events">Events</a>

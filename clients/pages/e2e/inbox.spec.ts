@@ -1,0 +1,114 @@
+import AxeBuilder from "@axe-core/playwright";
+import { expect, type Page, test } from "@playwright/test";
+import { notify, service } from "../../js/e2e/stand.ts";
+import { complain, section, signIn, url } from "./demo.ts";
+
+const unique = (what: string) => `${what} ${Date.now().toString(36)}`;
+const badge = (page: Page) => page.locator("carillon-bell .badge");
+const item = (page: Page, title: string) => section(page, "Inbox").getByRole("listitem").filter({ hasText: title });
+
+async function hasNoViolations(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`)).toEqual([]);
+}
+
+test("a newcomer signs in with a click and rings every channel with another", async ({ browser }) => {
+  const page = await signIn(browser, "Carol");
+  await section(page, "Send one").getByRole("button", { name: "Every channel" }).click();
+  const title = (await section(page, "Send one").locator("dt").first().textContent()) ?? "";
+  expect(title).not.toBe("");
+  await expect(item(page, title).first()).toBeVisible();
+  await expect(badge(page)).not.toHaveText("");
+  await expect(section(page, "Phone").getByText(title).first()).toBeVisible();
+  await expect(section(page, "Mailbox").getByText(title).first()).toBeVisible();
+  const receipt = section(page, "Send one").locator("dl");
+  for (const [channel, state] of Object.entries({ Screen: "acked", Phone: "sent", Mail: "sent" })) {
+    await expect(receipt.locator("div").filter({ hasText: channel })).toContainText(state);
+  }
+});
+
+test("what is sent while the connection is cut comes in order when it is back", async ({ browser }) => {
+  const page = await signIn(browser, "Alice");
+  const titles = [1, 2, 3].map((number) => unique(`Missed ${number}`));
+  await page.getByRole("switch", { name: "Connected" }).click();
+  await expect(page.getByText("You cut the connection.")).toBeVisible();
+  for (const title of titles) await notify("alice", title);
+  await expect(item(page, titles[0] ?? "")).toHaveCount(0);
+  await page.getByRole("switch", { name: "Connected" }).click();
+  for (const title of titles) await expect(item(page, title)).toHaveCount(1);
+  const replayed = section(page, "On the wire").getByRole("listitem").filter({ hasText: "notification:new" }).filter({ hasText: "replayed" });
+  await expect(replayed).toHaveCount(3);
+  const numbers = (await replayed.allTextContents()).map((text) => Number(/#(\d+)/.exec(text)?.[1]));
+  const [newest = 0] = numbers;
+  expect(numbers).toEqual([newest, newest - 1, newest - 2]);
+});
+
+test("what is read here is read there", async ({ browser }) => {
+  const [here, there] = [await signIn(browser, "Bob"), await signIn(browser, "Bob")];
+  const title = unique("Both");
+  await notify("bob", title);
+  for (const page of [here, there]) await expect(item(page, title)).toHaveClass(/unread/);
+  await here.getByRole("button", { name: `Read: ${title}` }).click();
+  for (const page of [here, there]) await expect(item(page, title)).not.toHaveClass(/unread/);
+  await there.getByRole("button", { name: `Delete: ${title}` }).click();
+  await expect(item(here, title)).toHaveCount(0);
+});
+
+test("people see each other, and an alert is taken on for all", async ({ browser }) => {
+  const [alice, bob] = [await signIn(browser, "Alice"), await signIn(browser, "Bob")];
+  await expect(section(alice, "People").getByRole("listitem").filter({ hasText: "Bob" })).toContainText("online");
+  await section(bob, "People").getByRole("button", { name: "Busy" }).click();
+  await expect(section(alice, "People").getByRole("listitem").filter({ hasText: "Bob" })).toContainText("busy");
+  const title = unique("Alarm");
+  await service("/v1/alerts", { title, message: "Look.", level: "critical" });
+  const seen = (page: Page) => section(page, "Alerts").getByRole("listitem").filter({ hasText: title });
+  await seen(bob).getByRole("button", { name: "Take it on" }).click();
+  await expect(seen(alice)).toContainText("Taken on by bob");
+});
+
+test("markup in a message is shown as text", async ({ browser }) => {
+  const page = await signIn(browser, "Carol");
+  const corpus = [
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>",
+    '"><svg onload=alert(1)>',
+    "{{constructor.constructor('alert(1)')()}}",
+    "<iframe srcdoc='<script>alert(1)</script>'>",
+  ];
+  page.on("dialog", () => {
+    throw new Error("a message was run");
+  });
+  for (const title of corpus) await notify("carol", title, { message: title });
+  for (const title of corpus) await expect(item(page, title).locator(".title").first()).toContainText(title);
+  expect(await page.locator("main :is(svg, iframe, img[src='x'])").count()).toBe(0);
+});
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`everybody can use it, ${colorScheme}`, async ({ browser }) => {
+    const before = await (await browser.newContext({ colorScheme })).newPage();
+    complain(before);
+    await before.goto(url());
+    await expect(before.getByRole("button", { name: "Alice" })).toBeVisible();
+    await hasNoViolations(before);
+    const page = await signIn(browser, "Alice", { colorScheme });
+    await service("/v1/alerts", { title: "Alarm", message: "Look.", level: "critical" });
+    for (const level of ["info", "success", "warning", "error"]) await notify("alice", unique(level), { level });
+    await expect(section(page, "Inbox").getByRole("listitem").first()).toBeVisible();
+    await hasNoViolations(page);
+  });
+}
+
+test("a wrong token is refused with a reason", async ({ page }) => {
+  await page.goto(url());
+  await page.getByText("or with a token").click();
+  await page.getByRole("textbox").fill("nonsense");
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await expect(page.getByRole("alert")).toHaveText("this is not a token");
+});
+
+test("the descriptions of both interfaces are shown", async ({ page }) => {
+  await page.goto(url("/docs"));
+  await expect(page.getByRole("heading", { name: "Send a notification." }).first()).toBeAttached({ timeout: 30_000 });
+  await page.goto(url("/docs/events"));
+  await expect(page.getByText("notification:new").first()).toBeAttached({ timeout: 30_000 });
+});
