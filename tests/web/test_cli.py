@@ -118,7 +118,7 @@ def test_without_a_signing_key_the_way_to_one_is_told(tmp_path, engine, tenant):
 
 @pytest.fixture
 def dead(service: Caller, engine):
-    create_users(engine, ["alice", "bob"], email=True, device=True)
+    create_users(engine, ["alice", "bob"], email=True, device=True, now=utc_now())
     notification = service.send(audience={"tenant": True}).json["id"]
     expand_all(engine, UUID(notification), utc_now())
     kill(engine, "email", Failure.PROVIDER_DOWN)

@@ -304,7 +304,8 @@ export async function config(): Promise<Config> {
 
 /** The token of the demo's operator; only a development server gives it out. */
 export async function demoToken(): Promise<string> {
-  const response = await fetch("/demo/sign-in", { method: "POST" });
+  const headers = { "Content-Type": "application/json" };
+  const response = await fetch("/demo/sign-in", { method: "POST", headers, body: JSON.stringify({ operator: true }) });
   if (!response.ok) throw await problemOf(response);
   return ((await response.json()) as { operator_token: string }).operator_token;
 }

@@ -9,15 +9,15 @@ export const number = (value: number): string => NUMBER.format(value);
 
 /** A rate, with as many digits as mean something. */
 export function rate(value: number): string {
-  if (value === 0) return "0";
-  return value < 10 ? value.toFixed(1) : number(Math.round(value));
+  return value < 10 ? String(Math.round(value * 10) / 10) : number(Math.round(value));
 }
 
 /** A duration in seconds. */
 export function duration(seconds: number | null): string {
   if (seconds === null) return "–";
+  if (seconds === 0) return "0 s";
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
   if (seconds < 120) return `${Math.round(seconds)} s`;
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
   if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`;

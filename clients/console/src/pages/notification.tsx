@@ -144,7 +144,9 @@ function Funnel({ deliveries, state }: { deliveries: NotificationStatus["deliver
                   <dd class="numbers">
                     {number(value)} <span class="muted">{name === "Addressed" ? "" : share(value, all)}</span>
                   </dd>
-                  <meter class={`meter-${channel}`} min={0} max={Math.max(all, 1)} value={value} aria-label={`${name}: ${value} of ${all}`} />
+                  <dd class="bar" aria-hidden="true">
+                    <i class={`fill-${channel}`} style={{ width: `${(100 * value) / Math.max(all, 1)}%` }} />
+                  </dd>
                 </div>
               ))}
             </dl>

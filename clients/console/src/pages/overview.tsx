@@ -77,7 +77,7 @@ function Figures({ data }: { data: Data }) {
         value={duration(latency.p95)}
         more={`p50 ${duration(latency.p50)}, p99 ${duration(latency.p99)}`}
       />
-      <Figure name="Due" value={number(due)} more={`oldest ${duration(oldest)}`} bad={oldest > LATE} />
+      <Figure name="Due" value={number(due)} more={due ? `oldest ${duration(oldest)}` : "nothing waits"} bad={oldest > LATE} />
       <Figure
         name="Dead letters"
         value={number(dead)}
@@ -114,7 +114,7 @@ function Charts({ data }: { data: Data }) {
     },
     { title: "Sent per second", lines: rates(series.sent), format: rate },
     {
-      title: "From acceptance to the screen",
+      title: "Time to the screen",
       lines: [
         { name: "p50", colour: "--p50", values: series.p50 },
         { name: "p95", colour: "--p95", values: series.p95 },
@@ -160,7 +160,7 @@ function Tables({ data }: { data: Data }) {
                   <ChannelName name={queue.channel} />
                 </td>
                 <td class="right numbers">{queue.due >= 10_000 ? "10,000 or more" : number(queue.due)}</td>
-                <td class={`right numbers ${queue.oldest_seconds > LATE ? "bad" : ""}`}>{duration(queue.oldest_seconds)}</td>
+                <td class={`right numbers ${queue.oldest_seconds > LATE ? "bad" : ""}`}>{queue.due ? duration(queue.oldest_seconds) : "–"}</td>
               </tr>
             ))}
           </tbody>
