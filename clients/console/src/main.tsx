@@ -25,8 +25,8 @@ const VIEWS: [string, string][] = [
   ["users", "Users"],
   ["tenants", "Tenants"],
 ];
-/** Views of one tenant, where there is something to choose. */
-const SCOPED = ["notifications", "dead-letters", "users"];
+/** Lists of one tenant: where there is something to choose. */
+const SCOPED = ["notifications", "users"];
 
 function App() {
   const told = useLoad(() => fetchConfig(), []);
@@ -61,7 +61,7 @@ function Frame(props: { config: Config; session: Session; onEnd: (wasEnded: bool
       <a class="skip" href="#main">
         Skip to the content
       </a>
-      <div class="side">
+      <header class="side">
         <p class="brand">
           <img src="/static/carillon.svg" alt="" width="22" height="22" /> Carillon
         </p>
@@ -85,9 +85,9 @@ function Frame(props: { config: Config; session: Session; onEnd: (wasEnded: bool
             Sign out
           </button>
         </div>
-      </div>
+      </header>
       <main id="main" tabIndex={-1}>
-        {SCOPED.includes(view) && tenants.length > 0 && <ScopeBar tenants={tenants} tenant={tenant} mode={mode} />}
+        {SCOPED.includes(view) && place.parts.length === 1 && tenants.length > 0 && <ScopeBar tenants={tenants} tenant={tenant} mode={mode} />}
         {error && <Failed error={error} again={reload} />}
         {!data && !error && <Waiting />}
         {data && (

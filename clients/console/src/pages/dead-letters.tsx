@@ -52,7 +52,11 @@ export function DeadLettersPage() {
           <thead>
             <tr>
               <th scope="col">Class</th>
-              {everywhere && <th scope="col">Tenant</th>}
+              {everywhere && (
+                <th scope="col" class="late">
+                  Tenant
+                </th>
+              )}
               <th scope="col">Channel</th>
               <th scope="col" class="right">
                 Letters
@@ -77,12 +81,13 @@ export function DeadLettersPage() {
                       current={current}
                       to={href(["dead-letters"], { ...scopeQuery(of), failure: group.failure, channel: group.channel })}
                     >
-                      {word(group.failure)}
+                      <span class="sentence">{word(group.failure)}</span>
                     </Link>
                     <span class="sub late">{ADVICE[group.failure]}</span>
+                    {everywhere && <span class="sub early">{group.tenant}</span>}
                   </td>
                   {everywhere && (
-                    <td>
+                    <td class="late">
                       {group.tenant}
                       {group.mode === "test" && <span class="tag">test</span>}
                     </td>
@@ -145,7 +150,7 @@ function Letters(props: { scope: Scope; failure: string; channel: string; versio
     <section aria-labelledby="letters">
       <div class="section-head">
         <h2 id="letters">
-          {word(failure)} <span class="muted">of {scope.tenant}</span>
+          <span class="sentence">{word(failure)}</span> <span class="muted">of {scope.tenant}</span>
         </h2>
         <button type="button" class="plain" onClick={() => choose({ failure: null, channel: null })}>
           Close

@@ -152,7 +152,7 @@ function Funnel({ deliveries, state }: { deliveries: NotificationStatus["deliver
             </dl>
             <p class="others numbers">
               {others.length === 0
-                ? "Nothing is left."
+                ? "None wait, none are dead."
                 : others.map((name) => <Mark key={name} name={name} />).flatMap((mark, at) => [
                     mark,
                     <b key={`${at}n`}>{number(states[others[at] ?? ""] ?? 0)}</b>,
@@ -288,7 +288,7 @@ export function Timeline({ delivery }: { delivery: Delivery }) {
           <li class={delivery.state === "dead" ? "mark-bad" : "mark-quiet"}>
             <time />
             <span>
-              {word(delivery.state)}
+              <span class="sentence">{word(delivery.state)}</span>
               {delivery.failure && `, ${word(delivery.failure)}`}
               {delivery.reason && <span class="reason">{delivery.reason}</span>}
             </span>

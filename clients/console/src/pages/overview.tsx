@@ -183,8 +183,10 @@ function Tables({ data }: { data: Data }) {
             <tbody>
               {dead.map(([failure, count]) => (
                 <tr key={failure}>
-                  <td>
-                    <Link to={href(["dead-letters"], { failure })}>{word(failure)}</Link>
+                  <td class="main">
+                    <Link to={href(["dead-letters"])}>
+                      <span class="sentence">{word(failure)}</span>
+                    </Link>
                   </td>
                   <td class="right numbers">{number(count)}</td>
                 </tr>

@@ -1,0 +1,219 @@
+import AxeBuilder from "@axe-core/playwright";
+import { expect, test, type Page } from "@playwright/test";
+import { base, HOSTILE, kill, look, open, put, send } from "./console.ts";
+
+const EVERY_VIEW = ["", "/notifications", "/dead-letters", "/users", "/users/demo/alice", "/tenants", "/tenants/demo"];
+
+async function clean(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)])).toEqual([]);
+}
+
+test("one click signs in to the demo, and signing out forgets the token", async ({ page }) => {
+  await page.goto(`${base()}/console`);
+  await clean(page);
+  await page.getByRole("button", { name: "Sign in to the demo" }).click();
+  await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await expect(page.getByLabel("Operator token")).toBeVisible();
+  expect(await page.evaluate(() => sessionStorage.length + localStorage.length)).toBe(0);
+});
+
+test("a token that is none, or not an operator's, is refused in words", async ({ page }) => {
+  await page.goto(`${base()}/console`);
+  const field = page.getByLabel("Operator token");
+  await field.fill("rubbish");
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await expect(page.getByRole("alert")).toContainText("not a token");
+  const claims = { aud: "carillon:operator", sub: "x", tenant: "*", exp: Date.now() / 1000 + 60 };
+  await field.fill(`e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.forged`);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await expect(page.getByRole("status")).toContainText("session has ended");
+});
+
+test("hostile titles and messages are shown as text, everywhere", async ({ page }) => {
+  const errors: string[] = [];
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  for (const text of HOSTILE) {
+    const id = await send(["mallory"], text, { message: text, data: { [text.slice(0, 20)]: text }, channels: ["in_app"] });
+    await open(page, `/notifications/${id}?tenant=demo`);
+    await expect(page.getByRole("heading", { level: 1 })).toHaveText(text);
+    await expect(page.locator(".message")).toHaveText(text);
+    await page.getByText(/^Data/).click();
+  }
+  for (const path of ["/notifications?tenant=demo", "/users/demo/mallory"]) {
+    await open(page, path);
+    for (const text of HOSTILE) await expect(page.getByRole("link", { name: text, exact: true }).first()).toBeVisible();
+    expect(await page.title()).toContain("Carillon console");
+    expect(await page.locator("main img, main svg, main script").count()).toBe(0);
+  }
+  expect(errors).toEqual([]);
+});
+
+test("every view is clean for axe, in light and dark, wide and narrow", async ({ page }) => {
+  const id = await send(["alice", "bob"], "For axe to look at", { data: { a: 1 } });
+  for (const colorScheme of ["light", "dark"] as const) {
+    for (const width of [1280, 390]) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await page.setViewportSize({ width, height: 860 });
+      for (const view of [...EVERY_VIEW, `/notifications/${id}`]) {
+        await open(page, `${view}?tenant=demo`);
+        await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
+        await clean(page);
+        const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        expect(wider, `${view} at ${width}`).toBeLessThanOrEqual(0);
+      }
+    }
+  }
+});
+
+test("a search finds by title, by filter and by id, and its address can be kept", async ({ page }) => {
+  const id = await send(["erin"], "A needle in the haystack", { priority: "high", category: "sewing" });
+  await open(page, "/notifications?tenant=demo");
+  await page.getByRole("searchbox", { name: /Search/ }).fill("NEEDLE");
+  await expect(page.getByRole("link", { name: "A needle in the haystack" })).toBeVisible();
+  await expect(page).toHaveURL(/q=NEEDLE/);
+  await page.getByLabel("Priority").selectOption("low");
+  await expect(page.getByText("Nothing found")).toBeVisible();
+  await page.getByRole("button", { name: "Clear" }).click();
+  await page.getByRole("button", { name: "More filters" }).click();
+  await page.getByLabel("Category").fill("sewing");
+  await page.getByLabel("User").fill("erin");
+  await expect(page.getByRole("link", { name: "A needle in the haystack" })).toBeVisible();
+  await page.reload();
+  await expect(page.getByLabel("Category")).toHaveValue("sewing");
+  await expect(page.getByRole("link", { name: "A needle in the haystack" })).toBeVisible();
+  await page.getByRole("button", { name: "Clear" }).click();
+  await page.getByRole("searchbox", { name: /Search/ }).fill(id);
+  await expect(page.getByRole("row")).toHaveCount(2);
+});
+
+test("a notification tells every attempt, and is recalled after a question", async ({ page }) => {
+  await put("/v1/users/frank", { email: "down1-frank@example.test" });
+  const id = await send(["frank"], "To be recalled", { channels: ["in_app", "email"] });
+  await open(page, `/notifications/${id}?tenant=demo`);
+  await expect(page.getByText("Attempt 1 failed: provider down")).toBeVisible();
+  await expect(page.getByText("Next attempt")).toBeVisible();
+  await page.getByRole("button", { name: "Recall" }).click();
+  const question = page.getByRole("dialog");
+  await expect(question).toContainText("cannot be undone");
+  await page.keyboard.press("Escape");
+  await expect(question).toBeHidden();
+  await expect(page.getByRole("button", { name: "Recall" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await clean(page);
+  await question.getByRole("button", { name: "Recall" }).click();
+  await expect(page.locator(".facts").getByText("recalled")).toBeVisible();
+  await expect(page.locator(".deliveries").getByText("cancelled").first()).toBeVisible();
+});
+
+test("a thousand dead letters are sent again with progress, and the work can be stopped", async ({ page }) => {
+  test.slow();
+  await kill(1000, "mass");
+  await open(page, "/dead-letters?tenant=demo");
+  const row = page.getByRole("row", { name: /Address gone/i }).filter({ hasText: "E-mail" });
+  await expect(row).toContainText("1,000");
+
+  // Each step waits for a word from here, so that there is a middle in which to stop.
+  let release: () => void = () => {};
+  const steps: number[] = [];
+  await page.route("**/v1/dead-letters/redrive", async (route) => {
+    await new Promise<void>((go) => (release = go));
+    const answer = await route.fetch();
+    steps.push((await answer.json()).redriven);
+    await route.fulfill({ response: answer });
+  });
+  await row.getByRole("button", { name: /Send again/ }).click();
+  await expect(page.getByRole("dialog")).toContainText("1,000 letters");
+  await page.getByRole("dialog").getByRole("button", { name: "Send again" }).click();
+  const bar = page.getByRole("progressbar");
+  await expect(bar).toHaveAttribute("max", "1000");
+  const until = async (done: number) => {
+    await expect(async () => {
+      release();
+      await expect(bar).toHaveJSProperty("value", done, { timeout: 300 });
+    }).toPass();
+  };
+  await until(200);
+  await until(400);
+  await clean(page);
+  // It goes on while one looks at something else.
+  await page.getByRole("link", { name: "Overview" }).click();
+  await page.getByRole("button", { name: "Stop" }).click();
+  release();
+  await expect(page.getByRole("region", { name: "Sending again" })).toContainText("Stopped");
+  const done = steps.reduce((sum, one) => sum + one, 0);
+  expect(done).toBeGreaterThanOrEqual(400);
+  expect(done).toBeLessThan(1000);
+  await expect(page.getByRole("region", { name: "Sending again" })).toContainText(`${done} letters sent again`);
+
+  // The mailboxes are still gone: all of them die once more, and go to the end this time.
+  await page.unroute("**/v1/dead-letters/redrive");
+  await expect(async () => {
+    const groups = (await look("/v1/operator/dead-letters/summary?tenant=demo")).data;
+    expect(groups.find((group: any) => group.failure === "address_gone" && group.channel === "email").number).toBe(1000);
+  }).toPass({ timeout: 30_000 });
+  await page.getByRole("link", { name: "Dead letters", exact: true }).first().click();
+  await expect(row).toContainText("1,000");
+  await row.getByRole("button", { name: /Send again/ }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Send again" }).click();
+  await expect(page.getByRole("region", { name: "Sending again" })).toContainText("Done");
+});
+
+test("a key is shown once, copied, and revoked", async ({ page, context }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await open(page, "/tenants");
+  await page.getByRole("button", { name: "New tenant" }).click();
+  await page.getByLabel("Id").fill("nova");
+  await page.getByLabel("Name").fill("Nova & Co");
+  await page.getByRole("button", { name: "Create" }).click();
+  await page.getByRole("link", { name: "nova" }).click();
+  await expect(page.getByText("No keys yet")).toBeVisible();
+  await page.getByRole("button", { name: "New key" }).click();
+  await page.getByLabel("What it is for").fill("shop");
+  await page.getByRole("button", { name: "Make key" }).click();
+  const key = await page.getByRole("dialog").locator("code").textContent();
+  expect(key).toMatch(/^ck_live_/);
+  await page.getByRole("button", { name: "Copy the key" }).click();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(key);
+  await page.getByRole("button", { name: "I have kept it" }).click();
+  await expect(page.getByText(key!.slice(0, 16))).toBeVisible();
+  expect(await page.content()).not.toContain(key!);
+  await page.getByRole("button", { name: /^Revoke/ }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
+  await expect(page.getByText("revoked", { exact: true })).toBeVisible();
+});
+
+test("a user's page tells what would reach them", async ({ page }) => {
+  await put("/v1/users/grace", { email: "grace@example.test" });
+  await open(page, "/users?tenant=demo");
+  await page.getByRole("searchbox", { name: /Search/ }).fill("grac");
+  await page.getByRole("link", { name: "grace" }).click();
+  const reach = page.getByRole("region", { name: /would go to/ });
+  await expect(reach.getByRole("listitem").filter({ hasText: "E-mail" })).toContainText("grace@example.test");
+  await expect(reach.getByRole("listitem").filter({ hasText: "Push" })).toContainText("nowhere: no device");
+});
+
+test("the keyboard alone gets to the content and through the views", async ({ page }) => {
+  await open(page);
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("link", { name: "Skip to the content" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.locator("main")).toBeFocused();
+  await page.getByRole("link", { name: "Users" }).focus();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { name: "Users" })).toBeVisible();
+  await page.goBack();
+  await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
+});
+
+test("what does not work says so and can be tried again", async ({ page }) => {
+  await page.route(/v1\/notifications/, (route) => route.abort());
+  await open(page, "/notifications?tenant=demo");
+  await expect(page.getByRole("alert")).toContainText("does not answer");
+  await page.unroute(/v1\/notifications/);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await expect(page.getByRole("alert")).toHaveCount(0);
+});

@@ -1,0 +1,68 @@
+/** The console in a browser, signed in, and an installation with something in it. */
+
+import { expect, type Page } from "@playwright/test";
+import { eventually, port, service } from "../../js/e2e/stand.ts";
+
+export const base = (): string => `http://127.0.0.1:${port()}`;
+
+async function ask(path: string, method: string, body: object, headers: Record<string, string> = {}): Promise<any> {
+  const answer = await fetch(base() + path, {
+    method,
+    headers: { "Content-Type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+  return answer.json();
+}
+
+export async function operator(): Promise<string> {
+  return (await ask("/demo/sign-in", "POST", { operator: true })).operator_token as string;
+}
+
+/** Change something as the demo's service. */
+export async function put(path: string, body: object): Promise<any> {
+  const { service_token } = await ask("/demo/sign-in", "POST", { user: "alice" });
+  return ask(path, "PUT", body, { Authorization: `Bearer ${service_token}` });
+}
+
+/** What an operator sees of the demo. */
+export async function look(path: string): Promise<any> {
+  const headers = { Authorization: `Bearer ${await operator()}`, "Carillon-Tenant": "demo" };
+  return (await fetch(base() + path, { headers })).json();
+}
+
+/** Open a view of the console, signed in. */
+export async function open(page: Page, path = ""): Promise<void> {
+  const token = await operator();
+  await page.addInitScript((kept) => sessionStorage.setItem("carillon.operator", kept), token);
+  await page.goto(`${base()}/console${path}`);
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+}
+
+export async function send(to: string[], title: string, more: object = {}): Promise<string> {
+  return (await service("/v1/notifications", { audience: { users: to }, title, message: `About ${title}.`, ...more })).id;
+}
+
+/** So many letters that are dead, because the mailboxes do not exist. */
+export async function kill(number: number, prefix: string): Promise<string> {
+  const users = Array.from({ length: number }, (_, n) => ({ id: `${prefix}-${n}`, email: `gone-${prefix}-${n}@example.test` }));
+  const { id } = await service("/v1/notifications", {
+    audience: { users },
+    channels: ["email"],
+    title: `To ${number} mailboxes that are gone`,
+    message: "Nobody will read this.",
+  });
+  await eventually(async () => (await look(`/v1/notifications/${id}`)).deliveries?.email?.dead === number, 80_000);
+  return id;
+}
+
+/** What has been put into titles to find out whether it runs. */
+export const HOSTILE = [
+  "<img src=x onerror=\"document.title='owned'\">",
+  "<script>document.title='owned'</script>",
+  "\"><svg onload=document.title='owned'>",
+  "javascript:document.title='owned'",
+  "{{constructor.constructor('document.title=1')()}}",
+  "&lt;b&gt;entities&lt;/b&gt; &amp; more",
+  "</title><script>document.title='owned'</script>",
+];
