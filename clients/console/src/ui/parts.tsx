@@ -153,7 +153,7 @@ export function Choice<Value extends string>(props: {
   );
 }
 
-/** A field that reports what was typed once nothing was for a moment, or at Enter. */
+/** A field that reports what was typed once nothing was for a moment, at Enter, or when it is left. */
 export function Typed(props: {
   label: string;
   value: string;
@@ -186,7 +186,7 @@ export function Typed(props: {
         autocomplete="off"
         spellcheck={false}
         onInput={(event) => typed(event.currentTarget.value, 300)}
-        onKeyDown={(event) => event.key === "Enter" && typed(event.currentTarget.value, 0)}
+        onChange={(event) => typed(event.currentTarget.value, 0)}
       />
     </div>
   );
