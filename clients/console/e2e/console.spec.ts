@@ -1,6 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
 import { expect, test, type Page } from "@playwright/test";
-import { base, HOSTILE, kill, look, open, put, send } from "./console.ts";
+import { base, HOSTILE, kill, open, put, send } from "./console.ts";
 
 const EVERY_VIEW = ["", "/notifications", "/dead-letters", "/users", "/users/demo/alice", "/tenants", "/tenants/demo"];
 
@@ -148,17 +148,16 @@ test("a thousand dead letters are sent again with progress, and the work can be 
   expect(done).toBeLessThan(1000);
   await expect(page.getByRole("region", { name: "Sending again" })).toContainText(`${done} letters sent again`);
 
-  // The mailboxes are still gone: all of them die once more, and go to the end this time.
+  // What is left goes on from there, to the end.
   await page.unroute("**/v1/dead-letters/redrive");
-  await expect(async () => {
-    const groups = (await look("/v1/operator/dead-letters/summary?tenant=demo")).data;
-    expect(groups.find((group: any) => group.failure === "address_gone" && group.channel === "email").number).toBe(1000);
-  }).toPass({ timeout: 30_000 });
   await page.getByRole("link", { name: "Dead letters", exact: true }).first().click();
-  await expect(row).toContainText("1,000");
+  await expect(row).toContainText(String(1000 - done));
   await row.getByRole("button", { name: /Send again/ }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Send again" }).click();
-  await expect(page.getByRole("region", { name: "Sending again" })).toContainText("Done");
+  await expect(page.getByRole("region", { name: "Sending again" })).toContainText(`Done`);
+  await expect(page.getByRole("region", { name: "Sending again" })).toContainText(`${1000 - done} letters sent again`);
+  // Nobody sends to a mailbox that is known to be gone.
+  await expect(row).toHaveCount(0);
 });
 
 test("a key is shown once, copied, and revoked", async ({ page, context }) => {
