@@ -91,10 +91,10 @@ export async function balance() {
 
 /**
  * SIGKILL for the web process A, with all its children, until the sockets have noticed that. Not at once: what came in the
- * last moment before may be told twice to clients that keep no position (docs/realtime.md).
+ * last second before may be told twice to clients that keep no position (docs/realtime.md).
  */
 export async function killA(...sockets) {
-  await pause(1000);
+  await pause(2500);
   const away = sockets.map((socket) => new Promise((resolve) => socket.once("disconnect", resolve)));
   process.kill(-process.env.A_PID, "SIGKILL");
   await Promise.all(away);

@@ -35,8 +35,10 @@ KEPT = 300.0
 _RENEW = 20.0
 # Positions that are written in one go.
 _STEP = 200
-# Between two writings at least, and at least so many times what the last one took: seconds, and a factor.
+# Between two writings (seconds): at least, at most while somebody is told something, and within these bounds so many
+# times what the last one took.
 _CLOSE = 0.05
+_FAR = 1.0
 _IDLE = 9
 # After a failure Redis is not asked for this long (seconds): a handshake waits for it.
 _PAUSE = 5.0
@@ -115,7 +117,7 @@ class Bookmarks:
                 self.turn(began)
             except Exception:
                 log.exception("positions are not kept")
-            time.sleep(max(_CLOSE, _IDLE * (time.monotonic() - began)))
+            time.sleep(min(_FAR, max(_CLOSE, _IDLE * (time.monotonic() - began))))
 
     def turn(self, now: float) -> None:
         """Write down where everybody has come."""
