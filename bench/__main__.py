@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
+from bench.pipeline import pipeline, scale
 from bench.push import push
+from bench.report import Result
+from bench.screens import rooms
 
-BENCHMARKS = {"push": push}
+BENCHMARKS: dict[str, Callable[[], Result | list[Result]]] = {
+    "push": push,
+    "screens": rooms,
+    "pipeline": pipeline,
+    "scale": scale,
+}
 
 
 def main(names: list[str]) -> int:
@@ -16,9 +25,10 @@ def main(names: list[str]) -> int:
         print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     for name in names or BENCHMARKS:
-        result = BENCHMARKS[name]()
-        result.save()
-        print(result.table(), flush=True)
+        found = BENCHMARKS[name]()
+        for result in found if isinstance(found, list) else [found]:
+            result.save()
+            print(result.table(), flush=True)
     return 0
 
 

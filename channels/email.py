@@ -18,7 +18,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from channels.base import Action, Message
-from channels.email_message import Mail, Unsendable, mail, mailbox
+from channels.email_message import Mail, Unsendable, Writer, mailbox
 from channels.email_smtp import Connection, Pool, Server
 from channels.faults import MEND, Faults, level_of, told
 from channels.registry import Mode
@@ -82,8 +82,9 @@ class EmailChannel:
         """See Channel."""
         faults = Faults(self.name)
         session = _Session(self._pool, self._sender, time.monotonic() + self._seconds, faults)
+        writer = Writer(self._sender, self._clock())
         try:
-            return [self._send(message, session, faults) for message in batch]
+            return [self._send(message, writer, session, faults) for message in batch]
         finally:
             session.end()
             faults.log()
@@ -101,12 +102,12 @@ class EmailChannel:
         """See Channel."""
         self._pool.close()
 
-    def _send(self, message: Message, session: _Session, faults: Faults) -> Outcome:
+    def _send(self, message: Message, writer: Writer, session: _Session, faults: Faults) -> Outcome:
         if message.action is Action.WITHDRAW:
             # What was posted cannot be taken back.
             return Sent()
         try:
-            return session.send(message, mail(message, self._sender, self._clock()))
+            return session.send(message, writer.mail(message))
         except Unsendable as error:
             faults.add(message, "Unsendable", logging.WARNING)
             return Rejected(str(error))

@@ -9,18 +9,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, String, and_, delete, insert, literal, select, tuple_, update
 
 from models.content import Content, Lane, content_of
 from models.cursor import Cursor as Cursor
 from models.db import among
+from models.db import rows as table_of
 from models.tables import events, meta, notifications, outbox, rooms
+from models.tables.base import BigId
 
 # Events in one replay; a client that missed more asks for the next page.
 REPLAY_PAGE = 200
-
-# Rooms asked for in one statement: three parameters each.
-_ROOMS = 500
 
 # The columns of an event beside those of the notification it may be about, some of whose names are the same.
 EVENT_COLUMNS = (
@@ -180,14 +179,11 @@ def heads(connection: Connection, tenant_id: str, names: Sequence[str]) -> Curso
 
 def heads_of(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """The heads of rooms of any tenants, by (tenant, `kind:key`), without those that do not exist."""
-    found: dict[tuple[str, str], int] = {}
-    columns = tuple_(rooms.c.tenant_id, rooms.c.kind, rooms.c.key)
-    keys: list[Any] = [(tenant, *room.split(":", 1)) for tenant, room in wanted]
-    for start in range(0, len(keys), _ROOMS):
-        named = columns.in_(keys[start : start + _ROOMS])
-        for row in connection.execute(select(rooms.c.tenant_id, rooms.c.kind, rooms.c.key, rooms.c.head).where(named)):
-            found[row.tenant_id, f"{row.kind}:{row.key}"] = row.head
-    return found
+    # Joined, and not IN a list of tuples, for which SQLite reads the whole table.
+    columns = {"tenant_id": String(), "kind": String(), "key": String()}
+    named = table_of(connection, "wanted", columns, [(tenant, *room.split(":", 1)) for tenant, room in wanted])
+    same = and_(*(rooms.c[name] == named.c[name] for name in columns))
+    return {(row.tenant_id, f"{row.kind}:{row.key}"): row.head for row in connection.execute(select(rooms).where(same))}
 
 
 def read_after(
@@ -230,12 +226,8 @@ def read_after(
 
 
 def _rooms(connection: Connection, tenant_id: str, names: Sequence[str]) -> dict[str, Any]:
-    keys = [tuple(name.split(":", 1)) for name in names]
-    rows = connection.execute(
-        select(rooms).where(rooms.c.tenant_id == tenant_id, tuple_(rooms.c.kind, rooms.c.key).in_(keys))
-    )
-    by_name = {f"{row.kind}:{row.key}": row for row in rows}
-    return {name: by_name[name] for name in names if name in by_name}
+    found = rooms_named(connection, [(tenant_id, name) for name in names])
+    return {name: found[tenant_id, name] for name in names if (tenant_id, name) in found}
 
 
 def _after(connection: Connection, room_id: int, seq: int, head: int, limit: int) -> Sequence[Any]:
@@ -283,5 +275,6 @@ def purge(connection: Connection, now: datetime, horizon: datetime, limit: int) 
             floor[row.room_id] = max(row.seq, floor.get(row.room_id, 0))
     for room_id, seq in sorted(floor.items()):
         connection.execute(update(rooms).where(rooms.c.id == room_id, rooms.c.purged < seq).values(purged=seq))
-    keys = [(row.room_id, row.seq) for row in rows]
-    return connection.execute(delete(events).where(tuple_(events.c.room_id, events.c.seq).in_(keys))).rowcount
+    keys = table_of(connection, "old", {"room_id": BigId, "seq": BigId}, [(row.room_id, row.seq) for row in rows])
+    these = tuple_(events.c.room_id, events.c.seq).in_(select(keys.c.room_id, keys.c.seq))
+    return connection.execute(delete(events).where(these)).rowcount

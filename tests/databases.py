@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -74,8 +74,12 @@ def _programs() -> Path | None:
     return Path(initdb).resolve().parent if initdb else None
 
 
+# Nothing outlives a test, so nothing has to be safe.
+CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=32MB")
+
+
 @contextmanager
-def postgresql_server() -> Iterator[PostgreSQL]:
+def postgresql_server(options: Sequence[str] = CARELESS, parent: str | None = MEMORY) -> Iterator[PostgreSQL]:
     """Run a private PostgreSQL. Skips the test where it is not installed; in CI that is a failure."""
     programs = _programs()
     if programs is None:
@@ -83,7 +87,7 @@ def postgresql_server() -> Iterator[PostgreSQL]:
             pytest.fail("PostgreSQL is not installed: apt-get install postgresql")
         pytest.skip("PostgreSQL is not installed")
     # Not pytest's own directory: that one is closed to the user postgres, whom the server insists on instead of root.
-    directory = Path(tempfile.mkdtemp(prefix="carillon-pg-", dir=MEMORY))
+    directory = Path(tempfile.mkdtemp(prefix="carillon-pg-", dir=parent))
     user = "postgres" if getpass.getuser() == "root" else None
     if user:
         shutil.chown(directory, user)
@@ -95,9 +99,8 @@ def postgresql_server() -> Iterator[PostgreSQL]:
             check=True, user=user, stdout=subprocess.DEVNULL,
         )
         server = subprocess.Popen(
-            [programs / "postgres", "-D", directory / "data", "-k", directory, "-h", "", "-c", "fsync=off",
-             "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
-             "-c", "autovacuum=off", "-c", "shared_buffers=32MB"],
+            [programs / "postgres", "-D", directory / "data", "-k", directory, "-h", "", "-c", "max_connections=200",
+             *[argument for option in options for argument in ("-c", option)]],
             user=user, stdout=subprocess.DEVNULL, stderr=(directory / "log").open("w"),
         )
         # fmt: on

@@ -228,12 +228,19 @@ def record(connection: Connection, lease: UUID, results: Sequence[tuple[int, Tra
 
 def disable_addresses(connection: Connection, reasons: dict[int, str], sent_at: datetime, now: datetime) -> None:
     """Stop using these addresses (by id). One that was seen again after `sent_at` lives, and stays."""
-    for address_id, reason in sorted(reasons.items()):
-        connection.execute(
-            update(addresses)
-            .where(addresses.c.id == address_id, addresses.c.last_seen_at <= sent_at)
-            .values(disabled_at=now, disabled_reason=_short(reason))
-        )
+    if not reasons:
+        return
+    gone = rows(
+        connection,
+        "gone",
+        {"id": BigId, "reason": String()},
+        [(address_id, _short(reason)) for address_id, reason in sorted(reasons.items())],
+    )
+    connection.execute(
+        update(addresses)
+        .where(addresses.c.id == gone.c.id, addresses.c.last_seen_at <= sent_at)
+        .values(disabled_at=now, disabled_reason=gone.c.reason)
+    )
 
 
 def _as_row(row_id: int, t: Transition) -> tuple[Any, ...]:

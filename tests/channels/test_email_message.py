@@ -14,19 +14,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.email_message import LONGEST_MESSAGE_ID, Unsendable, mail, message_id
+from channels.base import Message
+from channels.email_message import LONGEST_MESSAGE_ID, Mail, Unsendable, Writer, message_id
 from tests.channels.support import NOTIFICATION, content, message
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SENDER = Address("Carillon", "bell", "carillon.example")
 HEADERS = [
-    "From", "To", "Subject", "Date", "Message-ID", "X-Carillon-Notification", "Auto-Submitted", "MIME-Version",
+    "To", "Message-ID", "From", "Subject", "Date", "X-Carillon-Notification", "Auto-Submitted", "MIME-Version",
     "Content-Type",
 ]  # fmt: skip
 
 
+def mail(message: Message) -> Mail:
+    return Writer(SENDER, NOW).mail(message)
+
+
 def rendered(locale: str | None = None, address: str = "ann@mail.example", **fields: Any) -> EmailMessage:
-    raw = mail(message(address, about=content(**fields), delivery_id=7, locale=locale), SENDER, NOW).content
+    raw = mail(message(address, about=content(**fields), delivery_id=7, locale=locale)).content
     parsed = message_from_bytes(raw, policy=policy.default)
     assert isinstance(parsed, EmailMessage)
     return parsed
@@ -158,7 +163,7 @@ def test_half_a_surrogate_pair_is_rejected() -> None:
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=300),
 )
 def test_any_title_and_text_arrive(title: str, text: str) -> None:
-    raw = mail(message("ann@mail.example", about=content(title=title, message=text)), SENDER, NOW).content
+    raw = mail(message("ann@mail.example", about=content(title=title, message=text))).content
     parsed = message_from_bytes(raw, policy=policy.default)
     assert isinstance(parsed, EmailMessage)
     assert sorted(parsed.keys()) == sorted(HEADERS)
@@ -176,3 +181,26 @@ def test_message_ids_fit_a_line(notification_id: str, delivery_id: int, domain: 
     assert len(identity) <= LONGEST_MESSAGE_ID
     assert identity == message_id(notification_id, delivery_id, domain)
     assert identity != message_id(notification_id, delivery_id + 1, domain)
+
+
+def test_mails_of_one_batch_differ_in_their_recipient_and_id_only() -> None:
+    writer, about = Writer(SENDER, NOW), content()
+    bodies = []
+    for address in ("ann@mail.example", "bob@mail.example"):
+        found = writer.mail(message(address, about=about))
+        to, identity, rest = found.content.split(b"\r\n", 2)
+        assert to == b"To: " + address.encode()
+        assert identity == b"Message-ID: " + found.message_id.encode()
+        bodies.append(rest)
+    assert bodies[0] == bodies[1]
+
+
+def test_each_language_of_a_batch_has_its_own_mail() -> None:
+    writer, about = Writer(SENDER, NOW), content()
+    languages = [
+        message_from_bytes(writer.mail(message("ann@mail.example", about=about, locale=locale)).content)[
+            "Content-Language"
+        ]
+        for locale in ("de_AT", None, "fr")
+    ]
+    assert languages == ["de-AT", None, "fr"]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from engineio import packet as engineio_packet
-
 from web.dialects import View
 from web.realtime import metrics
 from web.realtime.sessions import Session, Sessions
-from web.realtime.wire import Frame, event_packet
+from web.realtime.wire import EventPacket, Frame, event_packet
 
 
 def deliver(sessions: Sessions, groups: list[dict[str, Any]]) -> int:
@@ -29,7 +27,7 @@ def deliver(sessions: Sessions, groups: list[dict[str, Any]]) -> int:
                 sent += mention(members, group["event"], group["payload"])
                 continue
             room = address.partition("/")[2]
-            packets: dict[View, list[engineio_packet.Packet]] = {}
+            packets: dict[View, list[EventPacket]] = {}
             for session in members:
                 view = session.view
                 if view not in packets:
@@ -44,7 +42,7 @@ def deliver(sessions: Sessions, groups: list[dict[str, Any]]) -> int:
 
 def mention(members: Iterable[Session], event: str, payload: dict[str, Any]) -> int:
     """Tell these connections of something that is not in the log. Returns how many heard it."""
-    packets: dict[View, list[engineio_packet.Packet]] = {}
+    packets: dict[View, list[EventPacket]] = {}
     heard = 0
     for session in members:
         view = session.view

@@ -56,6 +56,10 @@ class Progress:
         """Whether something was sent that comes after something missing."""
         return any(self._ahead.values())
 
+    def is_ahead(self, room: str) -> bool:
+        """Whether something was sent in this room that comes after something missing there."""
+        return bool(self._ahead[room])
+
     def admit(self, room: str, seq: int) -> bool:
         """Whether to send this live event now. If so it counts as sent."""
         if room not in self.positions:
@@ -122,8 +126,10 @@ class Progress:
 
     def _advance(self, room: str, seq: int) -> None:
         ahead = self._ahead[room]
+        if not ahead:
+            self.positions[room] = seq
+            return
         while seq + 1 in ahead:
             seq += 1
         self.positions[room] = seq
-        if ahead:
-            self._ahead[room] = {number for number in ahead if number > seq}
+        self._ahead[room] = {number for number in ahead if number > seq}

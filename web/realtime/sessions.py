@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from engineio import packet as engineio_packet
 from engineio.exceptions import EngineIOError
 
 from channels.events import room_name
@@ -18,7 +17,8 @@ from web.realtime import metrics
 from web.realtime.bounds import MAX_BACKLOG, MAX_CONNECTIONS_PER_USER, PER_CONNECTION
 from web.realtime.buckets import Bucket
 from web.realtime.progress import Progress, Wish
-from web.realtime.wire import event_packet
+from web.realtime.transport import send
+from web.realtime.wire import EventPacket, event_packet
 
 
 class Session:
@@ -59,23 +59,25 @@ class Session:
         """Its rooms as Socket.IO knows them."""
         return [room_name(self.tenant, room) for room in self.rooms]
 
-    def offer(self, room: str, seq: int, packets: Sequence[engineio_packet.Packet]) -> bool:
+    def offer(self, room: str, seq: int, packets: Sequence[EventPacket]) -> bool:
         """Send a live event unless it was sent before, or has to come out of the log. Returns whether it was sent.
 
         `packets`: under each of its names; none, if it has none here. Its number counts as sent either way.
         """
+        progress = self.progress
         with self.lock:
-            live = self.progress.live
-            if live and self.backlog() > MAX_BACKLOG:
+            live = progress.live
+            if live and self.socket.queue.qsize() > MAX_BACKLOG:
                 metrics.STALLED.inc()
                 self.hold(time.monotonic())
-            elif self.progress.admit(room, seq):
+            elif progress.admit(room, seq):
                 # Under the lock, or a replay that begins now could overtake it.
                 for packet in packets:
                     self.put(packet)
-                self.gap_since = (self.gap_since or time.monotonic()) if self.progress.gap else None
+                if self.gap_since is not None or progress.is_ahead(room):
+                    self.gap_since = (self.gap_since or time.monotonic()) if progress.gap else None
                 return True
-            elif live and not self.progress.live:
+            elif live and not progress.live:
                 # Too much is missing; the log has all of it, and this event too.
                 self.hold(time.monotonic())
             return False
@@ -90,23 +92,24 @@ class Session:
         """Send an event of the connection itself."""
         self.put(event_packet(self.namespace, name, payload))
 
-    def mention(self, packets: Sequence[engineio_packet.Packet]) -> bool:
+    def mention(self, packets: Sequence[EventPacket]) -> bool:
         """Send what has no number: it is heard now or never. Returns whether it was sent."""
         heard = self.ready and self.backlog() <= MAX_BACKLOG
         for packet in packets if heard else ():
             self.put(packet)
         return heard
 
-    def put(self, packet: engineio_packet.Packet) -> None:
+    def put(self, packet: EventPacket) -> None:
         """Queue a packet. One for a connection that is closing is dropped: its client will ask again."""
         try:
-            self.socket.send(packet)
+            send(self.socket, packet)
         except EngineIOError:
             return
 
     def backlog(self) -> int:
         """Packets that wait for the client to read."""
-        return int(self.socket.queue.qsize())
+        size: int = self.socket.queue.qsize()
+        return size
 
 
 class Sessions:

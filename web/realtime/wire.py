@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cached_property
 from typing import Any
 
 from engineio import packet as engineio_packet
@@ -102,10 +103,32 @@ class StrictPacket(packet.Packet):  # type: ignore[misc]  # the base carries no 
         self.packet_type, self.id, self.data = packet.EVENT, id_, [MALFORMED]
 
 
-def event_packet(namespace: str, name: str, payload: dict[str, Any]) -> engineio_packet.Packet:
+class EventPacket(engineio_packet.Packet):  # type: ignore[misc]  # the base carries no types
+    """One event, encoded once for every connection that hears it, down to the frame of the WebSocket."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(engineio_packet.MESSAGE, text)
+        self.encode_cache = f"{engineio_packet.MESSAGE}{text}"
+
+    @cached_property
+    def frame(self) -> bytes:
+        """As it travels through a WebSocket; what a server sends is not masked, so it is the same for all."""
+        return text_frame(self.encode_cache)
+
+
+def text_frame(text: str) -> bytes:
+    """A message of one frame (RFC 6455 §5.2)."""
+    data = text.encode()
+    size = len(data)
+    if size < 126:
+        return b"\x81%c%b" % (size, data)
+    return (b"\x81\x7e" + size.to_bytes(2) if size < 65_536 else b"\x81\x7f" + size.to_bytes(8)) + data
+
+
+def event_packet(namespace: str, name: str, payload: dict[str, Any]) -> EventPacket:
     """The packet of one event."""
     text = StrictJson.dumps([name, payload], separators=(",", ":"))
-    return engineio_packet.Packet(engineio_packet.MESSAGE, f"2{_prefix(namespace)}{text}")
+    return EventPacket(f"2{_prefix(namespace)}{text}")
 
 
 class Frame:
@@ -116,10 +139,9 @@ class Frame:
         body = StrictJson.dumps(rest, separators=(",", ":"))[1:-1]
         self._head = f'2{_prefix(namespace)}[{StrictJson.dumps(name)},{{{body}{"," if body else ""}"room":'
 
-    def packet(self, room: str, seq: int) -> engineio_packet.Packet:
+    def packet(self, room: str, seq: int) -> EventPacket:
         """The packet for one room."""
-        text = f'{self._head}{json.dumps(room)},"seq":{seq}}}]'
-        return engineio_packet.Packet(engineio_packet.MESSAGE, text)
+        return EventPacket(f'{self._head}{json.dumps(room)},"seq":{seq}}}]')
 
 
 def _prefix(namespace: str) -> str:

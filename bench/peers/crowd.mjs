@@ -1,0 +1,105 @@
+// Many Socket.IO clients over bare WebSockets, for whichever server is measured: they connect, count what arrives, and do
+// nothing else. Reads commands, one JSON object a line, and answers each with one.
+//
+//   {"do": "connect", "port": 8000, "greetings": ["40{…}", …], "ready": "42[\"session:ready\""}   {"connected": 1000}
+//   {"do": "count", "event": "42[\"news\"", "number": 1000}    begins to count;                   {"counting": true}
+//   {"do": "wait", "seconds": 30}                              until so many came;                {"counted": 1000}
+import { randomBytes } from "node:crypto";
+import net from "node:net";
+import readline from "node:readline";
+
+const AT_ONCE = 64;
+let [prefix, wanted, counted, done] = [Buffer.from("\0"), Infinity, 0, () => {}];
+
+function masked(text) {
+  const payload = Buffer.from(text);
+  const mask = randomBytes(4);
+  const head = payload.length < 126 ? Buffer.from([0x81, 0x80 | payload.length])
+    : Buffer.from([0x81, 0x80 | 126, payload.length >> 8, payload.length & 255]);
+  for (let i = 0; i < payload.length; i++) payload[i] ^= mask[i & 3];
+  return Buffer.concat([head, mask, payload]);
+}
+const PONG = () => masked("3");
+
+function client(port, greeting, ready) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, "127.0.0.1");
+    let [rest, upgraded] = [Buffer.alloc(0), false];
+    const isReady = Buffer.from(ready);
+    socket.setNoDelay(true);
+    socket.on("error", reject);
+    socket.on("close", () => reject(new Error("closed")));
+    socket.write(
+      `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\n` +
+        `Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\n\r\n`,
+    );
+    const message = (data, from, to) => {
+      if (data[from] === 0x30) socket.write(masked(greeting)); // Engine.IO: open
+      else if (data[from] === 0x32) socket.write(PONG()); // ping
+      else if (data.length - from >= prefix.length && data.compare(prefix, 0, prefix.length, from, from + prefix.length) === 0) {
+        if (++counted === wanted) done();
+      } else if (data.subarray(from, to).indexOf(isReady) === 0) resolve(socket);
+      else if (data[from + 1] === 0x34) reject(new Error(data.toString("utf8", from, to))); // connect error
+    };
+    socket.on("data", (chunk) => {
+      const data = rest.length ? Buffer.concat([rest, chunk]) : chunk;
+      let at = 0;
+      if (!upgraded) {
+        const end = data.indexOf("\r\n\r\n");
+        if (end < 0) return void (rest = data);
+        [upgraded, at] = [true, end + 4];
+      }
+      while (data.length - at >= 2) {
+        let [length, head] = [data[at + 1] & 127, 2];
+        if (length === 126) [length, head] = [data.length - at >= 4 ? data.readUInt16BE(at + 2) : Infinity, 4];
+        else if (length === 127) [length, head] = [data.length - at >= 10 ? Number(data.readBigUInt64BE(at + 2)) : Infinity, 10];
+        if (data.length - at < head + length) break;
+        if ((data[at] & 15) === 1) message(data, at + head, at + head + length);
+        at += head + length;
+      }
+      rest = at < data.length ? data.subarray(at) : Buffer.alloc(0);
+    });
+  });
+}
+
+async function connect({ port, greetings, ready }) {
+  let [next, connected] = [0, 0];
+  const some = async () => {
+    while (next < greetings.length) {
+      await client(port, greetings[next++], ready);
+      connected++;
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, some));
+  return { connected };
+}
+
+const commands = {
+  connect,
+  count({ event, number }) {
+    [prefix, wanted, counted] = [Buffer.from(event), number, 0];
+    return { counting: true };
+  },
+  async wait({ seconds }) {
+    if (counted < wanted) {
+      await new Promise((resolve) => {
+        done = resolve;
+        setTimeout(resolve, seconds * 1000).unref();
+      });
+      done = () => {};
+    }
+    return { counted };
+  },
+};
+
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  let answer;
+  try {
+    answer = await commands[command.do](command);
+  } catch (error) {
+    answer = { error: String(error) };
+  }
+  console.log(JSON.stringify(answer));
+}
+process.exit();

@@ -1,0 +1,275 @@
+"""End to end on PostgreSQL: from one request to a settled row for every recipient, a thousand of them watching."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import requests
+from sqlalchemy import Engine, exists, func, select, text
+
+from bench.processes import Program, node, program
+from bench.report import Line, Result
+from models.db import connect, read, write
+from models.ledger import people
+from models.tables import deliveries, notifications
+from tests import factories
+from tests.databases import ROOT, postgresql_server
+from tests.pipeline.stand import Stand
+from workers.runtime import utc_now
+
+RECIPIENTS = 100_000
+SCREENS = 1000
+PATIENCE = 300
+CONTENT = {"title": "Backup finished", "message": "All 3 volumes were saved.", "data": {"volumes": 3}}
+# A job or a task costs the same however many there are, so these need not be as many as ours.
+JOBS, TASKS = 20_000, 5_000
+# As it comes, but for the memory: 128 MB are its default for the smallest of machines.
+OPTIONS = ("shared_buffers=512MB", "max_wal_size=4GB")
+
+PEER_TABLE = """
+CREATE TABLE peer_notifications (
+    id bigserial PRIMARY KEY, user_name text NOT NULL, title text NOT NULL, message text NOT NULL, data jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(), sent_at timestamptz
+);
+CREATE INDEX ON peer_notifications (user_name, id)
+"""
+
+
+def pipeline() -> Result:
+    """100,000 recipients, beside a job and a task for each."""
+    with _postgresql() as url, _peer_table(url) as directory:
+        bullmq = _bullmq(url, directory)
+        celery = _celery(url, directory)
+    with _postgresql() as url, _carillon(url, RECIPIENTS) as stand, _screens(stand) as crowd:
+        _send(stand, crowd, SCREENS)
+        seconds = _send(stand, crowd, RECIPIENTS)
+    return Result(
+        name="pipeline",
+        title=f"in-app to {RECIPIENTS:,} recipients on PostgreSQL, {SCREENS:,} of them connected",
+        unit="recipients/s",
+        lines=[
+            Line("BullMQ, socket.io, pg: a job each", bullmq, {"recipients": JOBS}),
+            Line("Celery, Flask-SocketIO, psycopg: a task each", celery, {"recipients": TASKS}),
+            Line("Carillon", RECIPIENTS / seconds, {"recipients": RECIPIENTS}, ours=True),
+        ],
+        aims=["10,000 recipients/s", "at least 5 times either"],
+    )
+
+
+def scale(sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> Result:
+    """What a recipient costs, and what memory the worker has, from a thousand to a million."""
+    lines = []
+    with _postgresql() as url, _carillon(url, max(sizes)) as stand, _screens(stand) as crowd:
+        _send(stand, crowd, sizes[0])
+        worker = psutil.Process(stand.processes["worker"].pid)
+        for size in sizes:
+            before = sum(worker.cpu_times()[:2])
+            seconds = _send(stand, crowd, size)
+            more = {
+                "µs CPU of the worker each": (sum(worker.cpu_times()[:2]) - before) / size * 1e6,
+                "worker MiB": worker.memory_info().rss / 2**20,
+                "seconds": seconds,
+            }
+            lines.append(Line(f"Carillon, {size:,} recipients", size / seconds, more, ours=True))
+    return Result(
+        name="scale",
+        title=f"in-app on PostgreSQL, {SCREENS:,} connected",
+        unit="recipients/s",
+        lines=lines,
+        aims=["the cost of a recipient is flat within 20 %", "the worker's memory is flat"],
+    )
+
+
+@contextmanager
+def _postgresql() -> Iterator[str]:
+    # On a disk, as it would be; not in memory, as in tests.
+    with postgresql_server(OPTIONS, parent=None) as server, server.database() as url:
+        yield url
+
+
+# Carillon
+
+
+@contextmanager
+def _carillon(url: str, users: int) -> Iterator[Stand]:
+    with tempfile.TemporaryDirectory() as folder:
+        stand = Stand(url, Path(folder), LOG_LEVEL="INFO")
+        try:
+            _populate(stand.engine, users)
+            stand.start("redis", "web", "worker", "relay")
+            yield stand
+        finally:
+            stand.stop()
+
+
+def _populate(engine: Engine, users: int) -> None:
+    """People u0 … of the tenant acme, subscribed to a topic for each size of audience."""
+    now = utc_now()
+    for first in range(0, users, 5000):
+        with write(engine) as connection:
+            named = [people.Person(f"u{i}") for i in range(first, min(first + 5000, users))]
+            people.upsert_users(connection, "acme", named, now)
+    size = 1000
+    while size <= users:
+        with write(engine) as connection:
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(
+                text(
+                    "INSERT INTO subscriptions (tenant_id, topic, user_id, created_at) "
+                    "SELECT 'acme', :topic, id, now() "
+                    "FROM users WHERE tenant_id = 'acme' AND external_id <> 'alice' ORDER BY id LIMIT :size"
+                ),
+                {"topic": f"first-{size}", "size": size},
+            )
+        size *= 10
+
+
+@contextmanager
+def _screens(stand: Stand) -> Iterator[Program]:
+    hour = timedelta(hours=1)
+    tokens = [factories.create_token(stand.settings, subject=f"u{i}", lifetime=hour) for i in range(SCREENS)]
+    with node("crowd.mjs") as crowd:
+        greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
+        _connect(crowd, stand.ports["web"], greetings, '42["session:ready"')
+        yield crowd
+
+
+def _connect(crowd: Program, port: int, greetings: list[str], ready: str) -> None:
+    answer = crowd.ask(do="connect", port=port, greetings=greetings, ready=ready)
+    if answer != {"connected": SCREENS}:
+        raise RuntimeError(str(answer))
+    # Whatever follows a connection, such as who is there, is over by then.
+    time.sleep(3)
+
+
+def _send(stand: Stand, crowd: Program, size: int) -> float:
+    """Seconds from the request until every row is settled, and every screen has it."""
+    screens = min(SCREENS, size)
+    crowd.ask(do="count", event='42["notification:new"', number=screens)
+    body = {"audience": {"topic": f"first-{size}"}, "channels": ["in_app"], **CONTENT}
+    began = time.perf_counter()
+    answer = requests.post(
+        f"{stand.url}/v1/notifications", json=body, headers={"Authorization": f"Bearer {stand.key}"}, timeout=10
+    )
+    answer.raise_for_status()
+    seconds = _until(lambda: _settled(stand.engine, answer.json()["id"], size), began)
+    counted = crowd.ask(do="wait", seconds=30)["counted"]
+    if counted < screens:
+        raise RuntimeError(f"{counted} of {screens} screens")
+    return max(seconds, 0.0)
+
+
+def _settled(engine: Engine, id_: str, size: int) -> bool:
+    open_ = exists().where(deliveries.c.channel == "in_app", deliveries.c.due_at.is_not(None))
+    this = notifications.c.id == id_
+    with read(engine) as connection:
+        done = connection.execute(
+            select(notifications.c.recipients).where(this, notifications.c.state == "expanded", ~open_)
+        ).scalar()
+    if done is None:
+        return False
+    with read(engine) as connection:
+        mine = select(func.count()).where(deliveries.c.notification_id == id_, deliveries.c.state == "sent")
+        sent = connection.execute(mine).scalar_one()
+    if (done, sent) != (size, size):
+        raise RuntimeError(f"{done} recipients, {sent} sent, not {size}")
+    return True
+
+
+def _until(check: Callable[[], bool], began: float) -> float:
+    while not check():
+        if time.perf_counter() - began > PATIENCE:
+            raise RuntimeError(f"not within {PATIENCE} s")
+        time.sleep(0.05)
+    return time.perf_counter() - began
+
+
+# What else there is
+
+
+@contextmanager
+def _peer_table(url: str) -> Iterator[str]:
+    """PostgreSQL's directory and the database's name."""
+    engine = connect(url)
+    with write(engine) as connection:
+        for statement in PEER_TABLE.split(";"):
+            connection.execute(text(statement))
+    engine.dispose()
+    name, _, directory = url.partition("@/")[2].partition("?host=")
+    yield f"{directory}:{name}"
+
+
+@contextmanager
+def _redis(url: str) -> Iterator[Stand]:
+    with tempfile.TemporaryDirectory() as folder:
+        stand = Stand(url, Path(folder))
+        try:
+            stand.start("redis")
+            yield stand
+        finally:
+            stand.stop()
+
+
+def _written(connection: Any, number: int) -> bool:
+    return bool(connection.execute("SELECT count(*) >= %s FROM peer_notifications", (number,)).fetchone()[0])
+
+
+def _race(url: str, crowd: Program, recipients: int, queue: Callable[[], Any]) -> float:
+    """Recipients a second from the request until the last row."""
+    crowd.ask(do="count", event='42["news"', number=SCREENS)
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("TRUNCATE peer_notifications")
+        began = time.perf_counter()
+        queue()
+        seconds = _until(lambda: _written(connection, recipients), began)
+    counted = crowd.ask(do="wait", seconds=30)["counted"]
+    if counted < SCREENS:
+        raise RuntimeError(f"{counted} of {SCREENS} screens")
+    return recipients / seconds
+
+
+def _bullmq(url: str, directory: str) -> float:
+    with ExitStack() as stack:
+        redis = stack.enter_context(_redis(url)).settings.redis_url
+        server = stack.enter_context(node("socketio.mjs", "serve", redis))
+        worker = stack.enter_context(node("bullmq.mjs", "worker", redis, directory))
+        producer = stack.enter_context(node("bullmq.mjs", "producer", redis, directory))
+        crowd = stack.enter_context(node("crowd.mjs"))
+        worker.read()
+        _connect(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
+        return _race(url, crowd, JOBS, lambda: producer.ask(recipients=JOBS, content=CONTENT))
+
+
+def _celery(url: str, _directory: str) -> float:
+    with ExitStack() as stack:
+        redis = stack.enter_context(_redis(url)).settings.redis_url
+        environment = {"REDIS_URL": redis, "PEER_DATABASE": url.replace("+psycopg", ""), "PYTHONPATH": str(ROOT)}
+        python = [sys.executable, "-W", "ignore", "-m"]
+        server = stack.enter_context(program([*python, "bench.peers.celery_peer", "0"], environment))
+        stack.enter_context(
+            program(
+                [*python, "celery", "--quiet", "-A", "bench.peers.celery_peer", "worker", "-c", "4", "-l", "ERROR"],
+                environment,
+            )
+        )
+        crowd = stack.enter_context(node("crowd.mjs"))
+        _connect(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
+        from celery import Celery
+
+        tasks = Celery("peer", broker=redis)
+
+        def queue() -> None:
+            with tasks.producer_pool.acquire() as producer:
+                for i in range(TASKS):
+                    tasks.send_task("notify", args=[f"u{i}", CONTENT], producer=producer)
+
+        return _race(url, crowd, TASKS, queue)

@@ -1,0 +1,180 @@
+"""What a batch asks of the database: as many statements for many recipients as for few, and none that reads a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, insert, select, text
+
+from models import log
+from models.db import read, write
+from models.ledger import people
+from models.ledger.accept import accept
+from models.ledger.claim import claim, disable_addresses, record
+from models.ledger.expand import expand_page
+from models.ledger.inbox import Filter, list_items
+from models.ledger.sweep import channels_with_work, due_notifications
+from models.lifecycle import Failure, State, Transition
+from models.log import Cursor
+from models.outbox import take_unpublished
+from models.retry import RetryPolicy
+from models.tables import addresses, deliveries, notifications
+from tests.factories import NOW, accept_one, create_tenant, expand_all, notification
+
+POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
+# Those that grow with what is sent and with who is there.
+BIG = ("deliveries", "events", "inbox", "rooms", "users", "addresses", "notifications", "attempts")
+
+Asked = list[tuple[str, Any]]
+
+
+@contextmanager
+def asked(engine: Engine) -> Iterator[Asked]:
+    """The statements of the block, with their parameters; many rows given to one statement are one."""
+    heard: Asked = []
+
+    def hear(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        heard.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", hear)
+    try:
+        yield heard
+    finally:
+        event.remove(engine, "before_cursor_execute", hear)
+
+
+def crowd(engine: Engine, names: list[str]) -> list[int]:
+    """Users with a device each; their row ids."""
+    with write(engine) as connection:
+        ids = people.upsert_users(connection, "acme", map(people.Person, names), NOW)
+        device = {"tenant_id": "acme", "channel": "push", "kind": "token", "created_at": NOW, "last_seen_at": NOW}
+        connection.execute(insert(addresses), [{**device, "user_id": i, "value": f"phone-{i}"} for i in ids])
+    return ids
+
+
+def fates(claimed: Any) -> list[tuple[int, Transition]]:
+    """One of each: sent, again, dead and gone."""
+    of = [
+        Transition(State.SENT, 1, provider_id="p"),
+        Transition(State.PENDING, 1, NOW + timedelta(minutes=1), Failure.PROVIDER_DOWN, "503"),
+        Transition(State.DEAD, 1, None, Failure.ADDRESS_GONE, "gone", disable_address=True),
+    ]
+    return [(one.id, of[i % 3]) for i, one in enumerate(claimed)]
+
+
+def whole_batch(engine: Engine, id_: Any) -> None:
+    """Expand a page, claim what it wrote, and record what became of it, on two channels."""
+    with write(engine) as connection:
+        expand_page(connection, id_, NOW)
+    for channel in ("in_app", "push"):
+        with write(engine) as connection:
+            batch = claim(connection, channel, POLICY, 1000, 60, NOW)
+        with write(engine) as connection:
+            results = fates(batch.ready)
+            record(connection, batch.lease, results, NOW)
+            gone = {one.address_id: "gone" for one in batch.ready if one.address_id}
+            disable_addresses(connection, gone, NOW, NOW)
+
+
+@pytest.mark.parametrize("kind", ["users", "topic", "tenant"])
+def test_a_batch_of_many_takes_as_many_statements_as_one_of_few(engine: Engine, kind: str) -> None:
+    create_tenant(engine)
+    numbers = {}
+    for size in (6, 300):
+        names = [f"of-{size}-{i}" for i in range(size)]
+        ids = crowd(engine, names)
+        audience: dict[str, Any] = {"tenant": True}
+        if kind == "users":
+            audience = {"users": [{"id": name, "email": f"{name}@example.test", "locale": "de"} for name in names]}
+        elif kind == "topic":
+            audience = {"topic": f"t{size}"}
+            with write(engine) as connection:
+                people.subscribe(connection, "acme", f"t{size}", ids, NOW)
+        id_ = accept_one(engine, audience=audience)
+        with asked(engine) as statements:
+            whole_batch(engine, id_)
+        numbers[size] = len(statements)
+    assert numbers[6] == numbers[300]
+    assert numbers[300] < 50
+
+
+@pytest.fixture
+def crowded(engine: Engine) -> Engine:
+    """A database with a past: thousands of users and notifications, most of them settled, and fresh statistics."""
+    create_tenant(engine)
+    with write(engine) as connection:
+        for _ in range(2000):
+            accept(connection, notification(), NOW)
+        connection.execute(notifications.update().values(state="expanded", due_at=None))
+    crowd(engine, [f"u{i}" for i in range(6000)])
+    for _ in range(5):
+        expand_all(engine, accept_one(engine, audience={"tenant": True}, channels=["in_app", "push"]))
+    with write(engine) as connection:
+        connection.execute(deliveries.update().where(deliveries.c.id % 50 != 0).values(state="sent", due_at=None))
+        connection.execute(text("ANALYZE"))
+    return engine
+
+
+def tables_read_whole(engine: Engine, statements: Asked) -> set[str]:
+    """The big tables that the plans of these statements go through from the first row to the last."""
+    found: set[str] = set()
+    sqlite = engine.dialect.name == "sqlite"
+    with engine.connect() as connection:
+        for statement, parameters in statements:
+            if not re.match(r"\s*(SELECT|UPDATE|INSERT|DELETE|WITH)\b", statement) or isinstance(parameters, list):
+                continue
+            told = connection.exec_driver_sql(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{statement}", parameters)
+            plan = "\n".join(str(row[-1] if sqlite else row[0]) for row in told)
+            pattern = r"\bSCAN (\w+)(?! USING (?:COVERING )?INDEX)" if sqlite else r"Seq Scan on (\w+)"
+            found |= {table for table in re.findall(pattern, plan) if table in BIG}
+        connection.rollback()
+    return found
+
+
+def replay(engine: Engine) -> None:
+    with read(engine) as connection:
+        epoch = log.epoch(connection)
+        names = ["user:u7", "tenant:acme"]
+        log.read_after(connection, "acme", names, Cursor(epoch, {"user:u7": 2, "tenant:acme": 0}), NOW)
+        log.heads(connection, "acme", names)
+
+
+def look_around(engine: Engine) -> None:
+    with write(engine) as connection:
+        due_notifications(connection, NOW)
+        channels_with_work(connection, ["in_app", "push", "email"], NOW)
+        take_unpublished(connection, NOW, NOW, 100)
+
+
+def purge(engine: Engine) -> None:
+    later = NOW + timedelta(days=30)
+    with write(engine) as connection:
+        assert log.purge(connection, later, NOW, 100) == 100
+
+
+def read_inbox(engine: Engine) -> None:
+    with read(engine) as connection:
+        list_items(connection, "acme", "u7", Filter(), NOW)
+
+
+def send(engine: Engine) -> None:
+    whole_batch(engine, accept_one(engine, audience={"tenant": True}, channels=["in_app", "push"]))
+
+
+@pytest.mark.parametrize("work", [send, replay, look_around, purge, read_inbox], ids=lambda work: work.__name__)
+def test_no_big_table_is_read_from_end_to_end(crowded: Engine, work: Callable[[Engine], None]) -> None:
+    with asked(crowded) as statements:
+        work(crowded)
+    assert statements
+    assert tables_read_whole(crowded, statements) == set()
+
+
+def test_a_plan_that_reads_a_whole_table_is_seen(crowded: Engine) -> None:
+    with asked(crowded) as statements, read(crowded) as connection:
+        connection.execute(select(deliveries.c.id).where(deliveries.c.reason == "none")).all()
+    assert tables_read_whole(crowded, statements) == {"deliveries"}
