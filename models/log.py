@@ -9,7 +9,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, String, and_, delete, insert, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    and_,
+    delete,
+    false,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from models.content import Content, Lane, content_of
 from models.cursor import Cursor as Cursor
@@ -226,8 +239,12 @@ def read_after(
 
 
 def _rooms(connection: Connection, tenant_id: str, names: Sequence[str]) -> dict[str, Any]:
-    found = rooms_named(connection, [(tenant_id, name) for name in names])
-    return {name: found[tenant_id, name] for name in names if (tenant_id, name) in found}
+    # Not IN a list of tuples, for which SQLite reads the whole table.
+    by_name = {
+        f"{row.kind}:{row.key}": row
+        for row in connection.execute(select(rooms).where(or_(false(), *(room_is(tenant_id, name) for name in names))))
+    }
+    return {name: by_name[name] for name in names if name in by_name}
 
 
 def _after(connection: Connection, room_id: int, seq: int, head: int, limit: int) -> Sequence[Any]:

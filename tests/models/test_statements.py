@@ -67,13 +67,13 @@ def fates(claimed: Any) -> list[tuple[int, Transition]]:
     return [(one.id, of[i % 3]) for i, one in enumerate(claimed)]
 
 
-def whole_batch(engine: Engine, id_: Any) -> None:
+def whole_batch(engine: Engine, id_: Any, size: int = 1000) -> None:
     """Expand a page, claim what it wrote, and record what became of it, on two channels."""
     with write(engine) as connection:
-        expand_page(connection, id_, NOW)
+        expand_page(connection, id_, NOW, size)
     for channel in ("in_app", "push"):
         with write(engine) as connection:
-            batch = claim(connection, channel, POLICY, 1000, 60, NOW)
+            batch = claim(connection, channel, POLICY, size, 60, NOW)
         with write(engine) as connection:
             results = fates(batch.ready)
             record(connection, batch.lease, results, NOW)
@@ -125,6 +125,9 @@ def tables_read_whole(engine: Engine, statements: Asked) -> set[str]:
     found: set[str] = set()
     sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
+        if not sqlite:
+            # Small tables are read whole where an index would do as well; what is asked is whether there is one.
+            connection.execute(text("SET enable_seqscan = off"))
         for statement, parameters in statements:
             if not re.match(r"\s*(SELECT|UPDATE|INSERT|DELETE|WITH)\b", statement) or isinstance(parameters, list):
                 continue
@@ -163,7 +166,7 @@ def read_inbox(engine: Engine) -> None:
 
 
 def send(engine: Engine) -> None:
-    whole_batch(engine, accept_one(engine, audience={"tenant": True}, channels=["in_app", "push"]))
+    whole_batch(engine, accept_one(engine, audience={"tenant": True}, channels=["in_app", "push"]), size=50)
 
 
 @pytest.mark.parametrize("work", [send, replay, look_around, purge, read_inbox], ids=lambda work: work.__name__)
