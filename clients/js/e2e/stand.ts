@@ -67,17 +67,18 @@ export function token(user: string, seconds = 3600): string {
   return `${signed}.${createHmac("sha256", Buffer.from(key.k, "base64url")).update(signed).digest("base64url")}`;
 }
 
-/** Ask the API as the demo's service. */
-export async function service(path: string, body: object): Promise<any> {
+/** Ask the API as the demo's service; with a body, tell it. */
+export async function ask(path: string, body?: object): Promise<any> {
   const headers = { Authorization: `Bearer ${read("demo-keys.json")["live"]}`, "Content-Type": "application/json" };
-  const answer = await fetch(`http://127.0.0.1:${port()}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+  const how = body ? { method: "POST", body: JSON.stringify(body) } : {};
+  const answer = await fetch(`http://127.0.0.1:${port()}${path}`, { headers, ...how });
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
   return answer.json();
 }
 
 /** Notify a user, in the page alone. */
 export function notify(user: string, title: string, more: object = {}): Promise<{ id: string }> {
-  return service("/v1/notifications", { audience: { users: [user] }, channels: ["in_app"], title, message: `About ${title}.`, ...more });
+  return ask("/v1/notifications", { audience: { users: [user] }, channels: ["in_app"], title, message: `About ${title}.`, ...more });
 }
 
 let users = 0;

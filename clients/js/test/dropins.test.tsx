@@ -1,0 +1,210 @@
+// @vitest-environment happy-dom
+import { act, createElement, type ReactNode } from "react";
+import { createRoot, type Root } from "react-dom/client";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Client } from "../src/client.ts";
+import { useRealtimeAlerts, useRealtimeNotifications, wsService } from "../src/dropins/hub.ts";
+import { addSocketEventHandler, initializeSocket, markRead } from "../src/dropins/simple.ts";
+import { useWebSocket } from "../src/dropins/tenant.ts";
+import { CarillonProvider, useAlerts, useConnection, useCounts, useNotifications, usePresence } from "../src/react.ts";
+import { FakeServer, token } from "./server.ts";
+
+let server: FakeServer;
+let root: Root;
+let asked: string[];
+
+vi.mock("../src/socket.ts", () => ({ socketIo: (...args: [string, never]) => server.openSocket(...args) }));
+
+/** What the API has, by path; the log's part is the server's. */
+const API: Record<string, object> = {
+  "/v1/inbox/counts": { unread: 1, unseen: 0, total: 1 },
+  "/v1/inbox": { data: [{ id: "1", title: "old", read: false }], page: { next: null, has_more: false } },
+  "/v1/alerts/count": { unacknowledged: 2 },
+  "/v1/alerts": { data: [{ id: "a", title: "alert" }], page: { next: null, has_more: false } },
+  "/v1/presence": { data: [{ user: "bob", status: "online" }], more: false },
+};
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: Date.UTC(2026, 10, 21, 4) });
+  server = new FakeServer();
+  asked = [];
+  vi.stubGlobal("IS_REACT_ACT_ENVIRONMENT", true);
+  vi.stubGlobal("BroadcastChannel", undefined);
+  vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
+    const { pathname } = new URL(url, "http://carillon.test");
+    asked.push(`${init.method} ${pathname}`);
+    return API[pathname] ? Response.json(API[pathname]) : server.fetch(url, init);
+  });
+  localStorage.clear();
+  document.body.replaceChildren();
+  root = createRoot(document.body.appendChild(document.createElement("div")));
+});
+
+afterEach(async () => {
+  await act(async () => root.unmount());
+  wsService.disconnect();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+const pass = (milliseconds: number) => act(async () => void (await vi.advanceTimersByTimeAsync(milliseconds)));
+const hear = (name: string, payload: object) => act(async () => server.emit(name, payload));
+
+/** Render a component that does nothing but use a hook. Returns how to see what the hook said last. */
+async function using<T>(hook: () => T, around: (child: ReactNode) => ReactNode = (child) => child): Promise<() => T> {
+  let last!: T;
+  const Probe = () => {
+    last = hook();
+    return null;
+  };
+  await act(async () => root.render(around(createElement(Probe))));
+  return () => last;
+}
+
+test("S0: wsService tells what is subscribed to, until it is not, and its hooks show it", async () => {
+  const toasts: object[] = [];
+  const notifications = await using(() => ({ ...useRealtimeNotifications(), ...useRealtimeAlerts((toast) => toasts.push(toast)) }));
+  const heard: unknown[] = [];
+  const connections: string[] = [];
+  const off = wsService.on("notification:new", ({ title }) => heard.push(title));
+  for (const name of ["connect", "disconnect", "reconnect"]) wsService.on(name, () => connections.push(name));
+  wsService.connect(token());
+  await pass(100);
+  expect(server.handshakes[0]).toMatchObject({ dialect: "hub" });
+  await hear("notification:new", { id: "1", title: "One", read: false });
+  await hear("alert:new", { id: "a", alert_id: "a", title: "Fire", message: "Run", severity: "critical" });
+  off();
+  await hear("notification:new", { id: "2", title: "Two" });
+  await hear("notification:read", { id: "1", notification_id: "1" });
+  await hear("notification:count", { unread: 1 });
+  expect(heard).toEqual(["One"]);
+  expect(notifications().notifications.map(({ id, read }) => [id, read])).toEqual([["2", false], ["1", true]]);
+  expect([notifications().unreadCount, notifications().unacknowledgedCount]).toEqual([1, 1]);
+  expect(toasts).toEqual([{ type: "critical", title: "Fire", message: "Run" }]);
+  await hear("alert:acknowledged", { alert_id: "a" });
+  expect(notifications().unacknowledgedCount).toBe(0);
+  server.socketUp = server.httpUp = false;
+  for (const connection of server.connections) connection.cut();
+  await pass(8_000);
+  server.socketUp = true;
+  await pass(40_000);
+  expect(connections).toEqual(["connect", "disconnect", "connect", "reconnect"]);
+});
+
+test("S1: useWebSocket joins the tenant, and needs no polling of the page's own", async () => {
+  localStorage.setItem("jwt_token", token());
+  const used = await using(() => useWebSocket("acme"));
+  await pass(100);
+  expect(used().connected).toBe(true);
+  expect(server.handshakes[0]).toMatchObject({ dialect: "tenant" });
+  const heard: unknown[] = [];
+  const handler = (expense: object) => heard.push(expense);
+  used().socket?.on("expense:created", handler);
+  await hear("expense:created", { id: 1 });
+  server.socketUp = false;
+  for (const connection of server.connections) connection.cut();
+  server.emit("expense:created", { id: 2 });
+  await pass(5_000);
+  expect(used().connected).toBe(true);
+  expect(heard).toMatchObject([{ id: 1 }, { id: 2 }]);
+  used().socket?.off("expense:created");
+  server.socketUp = true;
+  await pass(40_000);
+  await hear("expense:created", { id: 3 });
+  expect(heard).toHaveLength(2);
+  let answer: object = {};
+  used().socket?.emit("test", "hello", (given) => (answer = given));
+  await pass(50);
+  expect(answer).toMatchObject({ ok: true, received: "hello" });
+});
+
+test("S2: window.ws connects by itself where somebody is signed in, and knows its four names", async () => {
+  localStorage.setItem("auth_token", token());
+  await import("../src/dropins/window-ws.ts");
+  await pass(100);
+  const { ws } = window;
+  expect(ws.isConnected).toBe(true);
+  expect(ws.sockets.sns.connected).toBe(true);
+  const heard: unknown[][] = [];
+  const note = (name: string) => (data: Record<string, unknown>) => heard.push([name, data]);
+  ws.on("notifications", "notification", note("notification"));
+  ws.on("notifications", "notification_read", note("read"));
+  ws.on("sns", "publish_success", note("success"));
+  ws.on("orders", "order_updated", note("order"));
+  ws.on("chat", "user_online", note("chat online"));
+  ws.on("sns", "user_offline", note("sns offline"));
+  await hear("notification:new", { id: "1", title: "<b>Hi</b>", message: "m", created_at: "2026-11-21T04:00:00.000Z" });
+  await hear("notification:read", { notification_id: "1" });
+  await hear("sns:publish_success", { post_id: 5 });
+  await hear("orders:order_updated", { order_id: 6 });
+  await hear("presence:online", { user: "bob" });
+  await hear("presence:offline", { user: "bob" });
+  expect(heard).toMatchObject([
+    ["notification", { title: "<b>Hi</b>", title_html: "&lt;b&gt;Hi&lt;/b&gt;", timestamp: "2026-11-21T04:00:00.000Z" }],
+    ["read", { notification_id: "1" }],
+    ["success", { post_id: 5 }],
+    ["order", { order_id: 6 }],
+    ["chat online", { user_id: "bob" }],
+    ["sns offline", { user_id: "bob" }],
+  ]);
+  ws.off("sns", "publish_success", null);
+  await hear("sns:publish_success", { post_id: 7 });
+  expect(heard).toHaveLength(6);
+  ws.disconnect();
+  expect(ws.isConnected).toBe(false);
+});
+
+test("S4: initializeSocket resolves once events come; handlers may be there before it", async () => {
+  const heard: unknown[] = [];
+  const off = addSocketEventHandler("notification", ({ message }) => heard.push(message));
+  let ready = false;
+  void initializeSocket("alice", { getToken: () => token() }).then(() => (ready = true));
+  expect(ready).toBe(false);
+  await pass(200);
+  expect(ready).toBe(true);
+  expect(server.handshakes[0]).toMatchObject({ dialect: "simple" });
+  await hear("notification", { message: "Your case was updated" });
+  off();
+  await hear("notification", { message: "again" });
+  expect(heard).toEqual(["Your case was updated"]);
+  let answer: unknown;
+  void markRead(["1"]).then((given) => (answer = given));
+  await pass(100);
+  expect(answer).toMatchObject({ ok: true });
+});
+
+test("hooks: the inbox, the counts, the alerts and who is there, as they are and as they change", async () => {
+  const client = new Client({ getToken: () => token(), storage: null }, server.openSocket);
+  const seen = await using(
+    () => ({ connection: useConnection(), inbox: useNotifications(), counts: useCounts(), alerts: useAlerts(), present: usePresence(["bob", "eve"]) }),
+    (child) => createElement(CarillonProvider, { client }, child),
+  );
+  await pass(200);
+  expect(seen().connection).toBe("live");
+  expect(seen().inbox.items.map(({ title }) => title)).toEqual(["old"]);
+  expect(seen().counts).toEqual({ unread: 1, unseen: 0, total: 1 });
+  expect([seen().alerts.unacknowledged, seen().present]).toEqual([2, { bob: "online" }]);
+  await hear("notification:new", { id: "2", title: "new" });
+  await hear("notification:count", { unread: 2, unseen: 1, total: 2 });
+  await hear("presence:away", { user: "eve" });
+  await hear("presence:online", { user: "somebody else" });
+  expect(seen().inbox.items.map(({ title }) => title)).toEqual(["new", "old"]);
+  expect(seen().counts?.unread).toBe(2);
+  expect(seen().present).toEqual({ bob: "online", eve: "away" });
+  asked = [];
+  await hear("alert:new", { id: "b" });
+  await pass(50);
+  expect(asked).toContain("GET /v1/alerts");
+  await act(async () => root.render(null));
+  asked = [];
+  await hear("alert:new", { id: "c" });
+  await pass(50);
+  expect(asked).toEqual([]);
+  client.close();
+});
+
+test("a hook without a provider says what is missing", async () => {
+  const quiet = vi.spyOn(console, "error").mockImplementation(() => undefined);
+  await expect(using(useCounts)).rejects.toThrow("CarillonProvider");
+  quiet.mockRestore();
+});
