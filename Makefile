@@ -57,7 +57,7 @@ client: ## Build the programs of the pages, those whose sources are newer; needs
 	@mkdir -p $(PAGES)
 	@set -e; for package in clients/*; do \
 		built=$(PAGES)/.$${package#clients/}; \
-		! [ -e "$$built" ] || [ -n "$$(find $$package -name node_modules -prune -o -name dist -prune -o -name e2e -prune \
+		! [ -e "$$built" ] || [ -n "$$(find $$package clients/js/src -name node_modules -prune -o -name dist -prune -o -name e2e -prune \
 			-o -name test -prune -o -type f -newer "$$built" -print | head -n 1)" ] || continue; \
 		[ $$package/node_modules/.package-lock.json -nt $$package/package-lock.json ] || \
 			npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $$package; \

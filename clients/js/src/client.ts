@@ -25,7 +25,10 @@ export interface ClientOptions {
 /** What the client tells of itself, beside the events of the server. */
 export interface ClientPayloads {
   state: State;
-  /** Part of what was missed is gone, or its numbers begin anew: fetch by HTTP what you show. */
+  /**
+   * Events are told from here on, and not what was before: fetch by HTTP what you show. So it is at a first visit, and
+   * when part of what was missed is gone.
+   */
   reset: Position;
   error: { code: string; message: string };
 }
@@ -157,6 +160,7 @@ export class Client extends Rest {
     this.#log = resume(welcome.position as Position);
     const session = welcome.session as Payload | null;
     this.#session = session;
+    if (this.#log.cursor !== null) this.#tell("reset", welcome.position);
     if (session) this.#tell("session:ready", session);
     this.#enter(welcome.state as State);
   }

@@ -85,7 +85,8 @@ export class Feed {
     this.#listeners.add(listener);
     if (!this.#stop) {
       this.#stop = this.client.onAny((name, payload) => this.#told(name, payload));
-      void this.load();
+      // What is fetched before events are told could lack what happens in between.
+      if (this.client.state !== "connecting") void this.load();
     }
     return () => {
       this.#listeners.delete(listener);
@@ -165,7 +166,8 @@ export class Feed {
   }
 
   #told(name: string, payload: unknown): void {
-    if (name === "reset") return void this.load();
+    const waits = this.#loading === 0 || this.#state.status === "error";
+    if (name === "reset" || (name === "state" && payload !== "connecting" && waits)) return void this.load();
     if (!name.startsWith("notification")) return;
     this.#meanwhile?.push([name, payload]);
     this.#apply(name, payload);

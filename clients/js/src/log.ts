@@ -80,7 +80,8 @@ export function arrive(
 ): Step {
   const behind = Object.entries(since).some(([room, seq]) => (state.positions[room] ?? seq) < seq);
   if (behind) return together(told, state);
-  const reset = !complete || (state.epoch !== "" && state.epoch !== at.epoch);
+  // The first position of all as well: what was fetched before it may lack what happened in between.
+  const reset = !complete || state.cursor === null || state.epoch !== at.epoch;
   const step = together(told, { ...state, epoch: at.epoch, cursor: at.cursor, positions: reset ? {} : state.positions });
   step.reset = reset;
   for (const [room, seq] of Object.entries(at.positions)) {

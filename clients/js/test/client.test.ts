@@ -212,6 +212,15 @@ describe("without a socket", () => {
 });
 
 describe("what cannot be given", () => {
+  test("is what was before the first visit: a reset says from where on events are told", async () => {
+    say(1, 3);
+    const { resets, told } = start();
+    await pass(100);
+    say(4);
+    expect(resets).toMatchObject([{ positions: { "user:alice": 3 } }]);
+    expect(told).toEqual([4]);
+  });
+
   test("is said by a reset, once, with the place to go on from", async () => {
     const { told, resets } = start();
     await pass(100);
@@ -220,8 +229,8 @@ describe("what cannot be given", () => {
     say(2, 9);
     server.purged = { "user:alice": 6 };
     await pass(3_000);
-    expect(resets).toHaveLength(1);
-    expect(resets[0]).toMatchObject({ positions: { "user:alice": 9 } });
+    expect(resets).toHaveLength(2);
+    expect(resets[1]).toMatchObject({ positions: { "user:alice": 9 } });
     say(10);
     expect(told).toEqual([1, 10]);
   });
@@ -235,12 +244,12 @@ describe("what cannot be given", () => {
     server.rooms = { "user:alice": [], "tenant:acme": [] };
     await pass(3_000);
     say(4);
-    expect(resets).toHaveLength(1);
+    expect(resets).toHaveLength(2);
     server.socketUp = false;
     for (const connection of server.connections) connection.cut();
     server.epoch = "three";
     await pass(4_000);
-    expect(resets).toHaveLength(2);
+    expect(resets).toHaveLength(3);
     say(5);
     await pass(11_000);
     expect(told).toEqual([1, 2, 3, 4, 5]);
@@ -360,5 +369,6 @@ test.each(upTo(60))("history %i: whatever happens, everything is told once and i
   expect(told.filter((n) => mine.has(n))).toEqual(inRoom("user:alice"));
   expect(told.filter((n) => !mine.has(n))).toEqual(inRoom("tenant:acme"));
   expect(told).toHaveLength(expected.length);
-  expect(resets).toEqual([]);
+  // That of the first visit.
+  expect(resets).toHaveLength(1);
 });

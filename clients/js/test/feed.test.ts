@@ -65,6 +65,7 @@ class Inbox {
   readonly #later = <T>(value: () => T) =>
     new Promise<T>((resolve, reject) => this.answers.push(() => (this.failing ? reject(new Error("no")) : resolve(value()))));
   readonly client = {
+    state: "live",
     onAny: (handler: (name: string, payload: unknown) => void) => {
       this.tell = handler;
       return () => (this.tell = () => undefined);
@@ -121,6 +122,21 @@ test("what could not be done is undone, and said", async () => {
   await done;
   expect(shown(feed.state)).toEqual(["1*"]);
   expect(feed.state.error?.message).toBe("no");
+});
+
+test("nothing is fetched before events are told, and what failed is fetched again when they are", async () => {
+  Object.assign(inbox.client, { state: "connecting" });
+  const feed = new Feed(inbox.client);
+  feed.subscribe(() => undefined);
+  expect(inbox.answers).toHaveLength(0);
+  inbox.failing = true;
+  inbox.tell("state", "offline");
+  await inbox.answer();
+  expect(feed.state.status).toBe("error");
+  inbox.failing = false;
+  inbox.tell("state", "live");
+  await inbox.answer();
+  expect([feed.state.status, shown(feed.state)]).toEqual(["ready", ["1*"]]);
 });
 
 test("a reset fetches the list anew, and nobody listening rests", async () => {
