@@ -81,12 +81,18 @@ export function notify(user: string, title: string, more: object = {}): Promise<
   return ask("/v1/notifications", { audience: { users: [user] }, channels: ["in_app"], title, message: `About ${title}.`, ...more });
 }
 
+/** What the server has in the inbox of a user. */
+export async function inbox(user: string, path: string): Promise<any> {
+  const headers = { Authorization: `Bearer ${token(user)}` };
+  return (await fetch(`http://127.0.0.1:${port()}/v1/inbox${path}`, { headers })).json();
+}
+
 let users = 0;
 
 /** A user nobody has used before. */
 export const somebody = (): string => `user-${process.pid}-${Date.now().toString(36)}-${(users += 1)}`;
 
-export async function eventually<T>(check: () => T | Promise<T>, within = 15_000): Promise<T> {
+export async function eventually<T>(check: () => T | Promise<T>, within = 30_000): Promise<T> {
   const end = Date.now() + within;
   for (;;) {
     const result = await check();
