@@ -84,6 +84,8 @@ class Bookmarks:
                 self._failed(error)
         if cursor is not None:
             session.wish = Wish(cursor.epoch, cursor.positions)
+            page.written = cursor
+            page.earlier.append((time.monotonic(), cursor))
         with self._lock:
             self._pages[session.sid] = session, page
 
@@ -92,9 +94,10 @@ class Bookmarks:
         with self._lock:
             _, page = self._pages.pop(session.sid, (None, None))
         now = time.monotonic()
-        if page is None or not session.ready or now < self._paused_until:
+        if page is None or now < self._paused_until:
             return
-        cursor = _position(session) if session.backlog() == 0 else page.written
+        # One that ends before it was served, or while something waits to be sent, goes on from where it was.
+        cursor = _position(session) if session.ready and session.backlog() == 0 else page.written
         if reason == Server.reason.PING_TIMEOUT:
             # It had heard nothing for a while.
             cursor = next((where for when, where in reversed(page.earlier) if when <= now - self._patience), None)

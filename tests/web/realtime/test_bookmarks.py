@@ -107,6 +107,14 @@ def test_what_was_still_to_be_sent_was_not_heard(here):
     assert opened(here).wish.positions["user:alice"] == 5
 
 
+def test_who_is_interrupted_again_before_being_served_goes_on_from_the_same_place(here):
+    here.close(opened(here), INTERRUPTED)
+    again = opened(here, sid="b", seq=9)
+    again.ready = False
+    here.close(again, INTERRUPTED)
+    assert opened(here).wish.positions["user:alice"] == 5
+
+
 def test_a_connection_that_timed_out_had_heard_nothing_for_a_while(here):
     one, now = opened(here), time.monotonic()
     here.turn(now - 100)
