@@ -261,13 +261,27 @@ for (const scheme of ["light", "dark"] as const) {
   });
 }
 
+test("the tab that leads may be closed", async ({ context }) => {
+  const [first, second, third] = [await visit(context), await visit(context), await visit(context)];
+  await first.close();
+  for (const n of [1, 2, 3]) await notify(user, `n${n}`);
+  for (const page of [second, third]) {
+    await expect(badge(page)).toHaveText("3");
+    await state(page, "live");
+  }
+});
+
 test("right to left, everything stands on the other side", async ({ context }) => {
   await notify(user, "مرحبا");
+  await notify(user, "In English", { message: "Short." });
   const page = await visit(context, { attributes: 'lang="ar"' });
-  await page.getByRole("button", { name: "الإشعارات، 1 غير مقروءة" }).or(page.locator("carillon-bell .bell")).click();
+  await page.getByRole("button", { name: "الإشعارات، 2 غير مقروءة" }).or(page.locator("carillon-bell .bell")).click();
   const box = async (selector: string) => (await page.locator(`carillon-bell ${selector}`).first().boundingBox()) ?? { x: 0, width: 0 };
   expect((await box("article .level")).x).toBeGreaterThan((await box("article h3")).x);
   expect((await box(".badge")).x + 9).toBeLessThan((await box(".bell")).x + 20);
+  // A text of the other direction stands at the same edge, and keeps its own full stop at its end.
+  const ends = await page.locator("carillon-bell p bdi").evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().right)));
+  expect(new Set(ends).size).toBe(1);
   const shown = await box(".panel");
   expect(shown.x).toBeGreaterThanOrEqual(0);
   expect(shown.x + shown.width).toBeLessThanOrEqual(1000);

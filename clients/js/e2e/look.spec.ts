@@ -38,6 +38,15 @@ for (const [name, scheme, attributes, width] of [
     await page.locator("article").nth(3).getByRole("button").first().evaluate((button: HTMLElement) => button.click());
     await page.waitForTimeout(300);
     await page.screenshot({ path: `e2e/.results/${name}-open.png` });
+    await page.keyboard.press("Escape");
+    for (const [title, more] of SAMPLES.slice(0, 3)) await notify(user, title, more);
+    await page.waitForTimeout(2500);
+    await page.screenshot({ path: `e2e/.results/${name}-toasts.png` });
+    await page.locator("carillon-bell .bell").click();
+    await page.locator("carillon-bell .filters button").last().click();
+    wire.cut("nothing");
+    await page.waitForTimeout(8000);
+    await page.screenshot({ path: `e2e/.results/${name}-empty.png` });
     await context.close();
     wire.close();
   });

@@ -42,7 +42,9 @@ export class ItemView {
     const [titleId, textId] = [`title-${item.id}`, `text-${item.id}`];
     this.element.className = item.read ? "" : "unread";
     set(this.element, { "data-level": item.level, "data-url": url !== null, "aria-labelledby": titleId, "aria-describedby": textId });
-    const title = url ? h("a", { href: url, tabindex: -1 }, item.title) : item.title;
+    // A text of another direction than the page's keeps its own, in its place.
+    const text = h("bdi", {}, item.title);
+    const title = url ? h("a", { href: url, tabindex: -1 }, text) : text;
     set(this.#time, { datetime: item.created_at, title: new Date(item.created_at).toLocaleString(this.language) });
     this.tick();
     this.element.replaceChildren(
@@ -53,10 +55,10 @@ export class ItemView {
         h(
           "div",
           { class: "line" },
-          h("h3", { id: titleId, dir: "auto" }, item.read ? null : h("span", { class: "unheard" }, `${labels.onlyUnread}: `), title),
+          h("h3", { id: titleId }, item.read ? null : h("span", { class: "unheard" }, `${labels.onlyUnread}: `), title),
           this.#time,
         ),
-        h("div", { id: textId }, h("p", { dir: "auto" }, item.message), item.category ? h("span", { class: "category" }, item.category) : null),
+        h("div", { id: textId }, h("p", {}, h("bdi", {}, item.message)), item.category ? h("span", { class: "category" }, item.category) : null),
       ),
       this.#acts(item),
     );

@@ -193,7 +193,7 @@ export class Panel {
     } else if (status === "error") {
       const retry = h("button", { type: "button", class: "retry" }, labels.retry);
       retry.addEventListener("click", () => void this.feed.load());
-      this.#note.append(h("div", { class: "note", role: "alert" }, icon("warning"), h("strong", {}, labels.failed), retry));
+      this.#note.append(h("div", { class: "note", role: "alert" }, icon("alert"), h("strong", {}, labels.failed), retry));
     }
   }
 }

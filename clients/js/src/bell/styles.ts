@@ -78,7 +78,6 @@ article[data-url] { cursor: pointer; }
 [data-level="critical"] .level { background: var(--alarm); color: var(--on-alarm); }
 .words { min-width: 0; }
 .line { display: flex; align-items: baseline; gap: 10px; }
-h3, .title, p { text-align: match-parent; }
 h3, .title { flex: 1; min-width: 0; margin: 0; font-size: 14px; font-weight: 500; line-height: 20px; overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
 h3 a, .title a { color: inherit; text-decoration: none; }
 h3 a::after, .title a::after { content: ""; position: absolute; inset: 0; }

@@ -22,12 +22,13 @@ export class Toasts {
       clearTimeout(timer);
       toast.remove();
     };
-    const title = h("div", { class: "title", dir: "auto" }, url ? h("a", { href: url }, item.title) : item.title);
+    const text = h("bdi", {}, item.title);
+    const title = h("div", { class: "title" }, url ? h("a", { href: url }, text) : text);
     const toast = h(
       "div",
       { class: "toast", part: "toast", role: "group", "aria-label": item.title },
       levelIcon(item, labels),
-      h("div", { class: "words" }, title, h("p", { dir: "auto" }, item.message)),
+      h("div", { class: "words" }, title, h("p", {}, h("bdi", {}, item.message))),
       iconButton("close", labels.dismiss, "dismiss", dismiss),
     );
     set(toast, { "data-level": item.level });
