@@ -14,15 +14,20 @@ function problemOf(error: unknown): Problem {
   return error instanceof Problem ? error : new Problem(0, "console", String(error));
 }
 
-/** `every`: milliseconds between two fetches; 0 fetches once. What was shown stays until the new is there. */
+/**
+ * `every`: milliseconds between two fetches; 0 fetches once. When `asked` changes, what was shown goes at once; when
+ * only `version` does, it stays until the new is there.
+ */
 export function useLoad<Data>(
   fetch: (signal: AbortSignal) => Promise<Data>,
   asked: unknown[],
   every = 0,
+  version: unknown = 0,
 ): Loaded<Data> {
   const [state, setState] = useState<Omit<Loaded<Data>, "reload">>({ data: null, error: null, loading: true });
   const [turn, setTurn] = useState(0);
   const key = JSON.stringify(asked);
+  const newer = JSON.stringify(version);
   const shown = useRef(key);
   useEffect(() => {
     const gone = new AbortController();
@@ -45,7 +50,7 @@ export function useLoad<Data>(
       gone.abort();
       clearTimeout(timer);
     };
-  }, [key, turn, every]);
+  }, [key, turn, every, newer]);
   const reload = useCallback(() => setTurn((before) => before + 1), []);
   return { ...state, reload };
 }
@@ -60,8 +65,9 @@ export interface Pages<Row> extends Omit<Loaded<Row[]>, "data"> {
 export function usePages<Row>(
   fetch: (after: string | undefined, signal: AbortSignal) => Promise<Paged<Row>>,
   asked: unknown[],
+  version: unknown = 0,
 ): Pages<Row> {
-  const first = useLoad((signal) => fetch(undefined, signal), asked);
+  const first = useLoad((signal) => fetch(undefined, signal), asked, 0, version);
   const [later, setLater] = useState<{ of: Paged<Row> | null; rows: Row[]; next: string | null }>({
     of: null,
     rows: [],

@@ -144,7 +144,8 @@ function Letters(props: { scope: Scope; failure: string; channel: string; versio
   const { scope, failure, channel, version } = props;
   const pages = usePages(
     (after, signal) => api.deadLetters(scope, { failure, channel, after, limit: 25 }, signal),
-    [scope, failure, channel, version],
+    [scope, failure, channel],
+    version,
   );
   return (
     <section aria-labelledby="letters">

@@ -195,7 +195,8 @@ function Deliveries({ id, counts }: { id: string; counts: NotificationStatus["de
   // Anew whenever the counts have changed.
   const pages = usePages(
     (after, signal) => api.deliveries(scope, id, { ...asked, after, limit: 25 }, signal),
-    [scope, id, asked, counts],
+    [scope, id, asked],
+    counts,
   );
   return (
     <section aria-labelledby="deliveries">

@@ -123,7 +123,11 @@ function Charts({ data }: { data: Data }) {
       format: duration,
     },
     { title: "Acknowledged per second", lines: rates(series.acked), format: rate },
-    { title: "Oldest delivery due", lines: byChannel(series.oldest), format: duration },
+    {
+      title: "Oldest due",
+      lines: byChannel(series.oldest).map((line) => ({ ...line, sampled: true })),
+      format: duration,
+    },
     { title: "Dead per second", lines: rates(series.dead), format: rate },
   ];
   return (

@@ -3,7 +3,7 @@
 import { useContext } from "preact/hooks";
 import type { UserPage as Shown } from "../api.ts";
 import { Console } from "../console.ts";
-import { number, plural } from "../format.ts";
+import { number } from "../format.ts";
 import { useLoad, usePages } from "../load.ts";
 import { choose, href, Link, usePlace } from "../router.tsx";
 import { ChannelName, Empty, Facts, Failed, Mark, More, Time, Typed, Waiting } from "../ui/parts.tsx";
@@ -214,7 +214,7 @@ function Recent({ tenant, user }: { tenant: string; user: string }) {
                 <td>
                   <Mark name={row.state} />
                 </td>
-                <td class="right numbers late">{plural(row.recipients, "user")}</td>
+                <td class="right numbers late">{number(row.recipients)}</td>
                 <td class="right numbers">
                   <Time at={row.created_at} />
                 </td>

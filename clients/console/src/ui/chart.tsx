@@ -9,9 +9,11 @@ export interface Line {
   /** A custom property of the style sheet. */
   colour: string;
   values: (number | null)[];
+  /** Measured now and then, so that a gap says nothing. */
+  sampled?: boolean;
 }
 
-const HEIGHT = 168;
+const HEIGHT = 152;
 const FONT = "11px system-ui, sans-serif";
 /** Pixels between two numbers on an axis. */
 const SPACE_X = 84;
@@ -64,6 +66,7 @@ export function Chart(props: { title: string; at: number[]; lines: Line[]; forma
             label: line.name,
             stroke: style(line.colour),
             width: 1.5,
+            spanGaps: line.sampled ?? false,
             points: { show: false },
           })),
         ],
