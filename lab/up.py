@@ -110,7 +110,9 @@ def _welcome(chosen: Ports, var: Var, key: str) -> str:
     return f"""
 Carillon is ready.
 
-  API      {api}/v1, described in {api}/openapi.json
+  Inbox    {api}, a page that shows all of it
+  Console  {api}/console, for operators
+  API      {api}/v1, described at {api}/docs
   Lab      http://127.0.0.1:{chosen.lab}, where phones and mailboxes fill
   Flower   http://127.0.0.1:{chosen.flower}, user {FLOWER_USER}, password {var.flower_password()}
   Data     {var.path}; delete it to begin anew

@@ -156,3 +156,24 @@ def test_what_is_past_retention_is_purged_on_demand(run, engine, tenant):
     assert run("purge", "--days", "5") == (0, "1 rows deleted; 5 days are kept\n")
     with read(engine) as connection:
         assert connection.execute(select(func.count()).select_from(notifications)).scalar_one() == 1
+
+
+def test_users_are_listed_shown_and_forgotten(run, engine, tenant):
+    create_users(engine, ["alice", "bob"], email=True, device=True, now=utc_now())
+    status, listed = run("users", "list", "--tenant", tenant, "--json")
+    assert (status, [row["user"] for row in listed["data"]], listed["more"]) == (0, ["bob", "alice"], False)
+    assert [
+        row["user"] for row in run("users", "list", "--tenant", tenant, "--search", "lic", "--json")[1]["data"]
+    ] == ["alice"]
+    first = run("users", "list", "--tenant", tenant, "--limit", "1", "--json")[1]
+    assert ([row["user"] for row in first["data"]], first["more"]) == (["bob"], True)
+    page = run("users", "show", "alice", "--tenant", tenant, "--json")[1]
+    assert {reach["channel"] for reach in page["reach"] if reach["addresses"]} == {"in_app", "push", "email"}
+    text = run("users", "show", "alice", "--tenant", tenant)[1]
+    assert "user:alice" in text
+    assert "token" not in text.lower()
+    assert run("users", "delete", "alice", "--tenant", tenant)[0] == 1, "nobody said yes"
+    assert run("users", "delete", "alice", "--tenant", tenant, "--yes", "--json")[1]["deleted"] is True
+    for words in (("show", "alice"), ("delete", "alice", "--yes")):
+        status, text = run("users", *words, "--tenant", tenant)
+        assert (status, text) == (1, f"Error: {tenant} has no user alice: run flask users list --tenant {tenant}\n")

@@ -35,9 +35,10 @@ for (const colorScheme of ["light", "dark"] as const) {
       await bob.context().close();
       if (colorScheme === "dark") return;
       const docs = await (await browser.newContext(look)).newPage();
-      for (const [path, name] of [["/docs", "docs"], ["/docs/events", "docs-events"]] as const) {
+      for (const [path, name, shown] of [["/docs", "docs", "Carillon"], ["/docs/events", "docs-events", "Servers"]] as const) {
         await docs.goto(url(path));
-        await docs.waitForTimeout(6000);
+        await expect(docs.getByRole("heading", { name: shown }).first()).toBeVisible({ timeout: 60_000 });
+        await docs.waitForTimeout(2000);
         await docs.screenshot({ path: picture(name) });
       }
     });

@@ -99,22 +99,26 @@ def find_users_of_tenant(caller: Principal, query: UsersQuery) -> UserList:
 @api.declare("GET", "/users/<path:user>", auth="operator", answers={200: UserPage}, problems=[404])
 def get_user_page(caller: Principal, path: UserPath, query: OfTenant) -> UserPage:
     """Tell all that is known of a user, and what would reach them now."""
-    tenant = _tenant(caller, query.tenant)
+    return page_of(_tenant(caller, query.tenant), path.user)
+
+
+def page_of(tenant: str, user: str) -> UserPage:
+    """All that is known of the tenant's user. Raises Problem where there is none."""
     now = context().now()
     with read(context().engine) as connection:
-        row = people.find_user(connection, tenant, path.user)
+        row = people.find_user(connection, tenant, user)
         if row is None:
             raise not_found("user")
         usable = usable_addresses(connection, row.id, now)
-        topics = people.list_subscriptions(connection, tenant, path.user, limit=_TOPICS)
-    known = devices.listed(tenant, path.user)
+        topics = people.list_subscriptions(connection, tenant, user, limit=_TOPICS)
+    known = devices.listed(tenant, user)
     return UserPage(
         tenant=tenant,
         user=user_view(row),
-        presence=_presence(tenant, path.user),
+        presence=_presence(tenant, user),
         devices=known,
         topics=list(topics),
-        reach=[_reach(channel, path.user, usable, bool(known), row.email) for channel in CHANNELS],
+        reach=[_reach(channel, user, usable, bool(known), row.email) for channel in CHANNELS],
     )
 
 
