@@ -21,7 +21,7 @@ from carillon.alerts import AlertHandler
 from carillon.events import EventEmitter
 from carillon.installation import configure
 from carillon.notifications import NotificationHandler
-from carillon.sessions import get_connection_metrics, send_direct_message
+from carillon.sessions import get_connection_metrics, get_user_sessions, send_direct_message
 from carillon.simple import (
     get_notifications_for_user,
     save_notification,
@@ -47,6 +47,7 @@ __all__ = [
     "configure",
     "get_connection_metrics",
     "get_notifications_for_user",
+    "get_user_sessions",
     "notify_sns_publish_success",
     "save_notification",
     "send_broadcast_notification",

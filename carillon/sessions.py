@@ -9,7 +9,7 @@ from typing import Any
 from carillon.installation import installation
 from channels.events import DIRECT_MESSAGE
 from channels.in_app import QueueWriter
-from channels.presence import count
+from channels.presence import connections, count
 from models.payload import fault_of
 
 # The library's ids of sessions. A room of ours has a colon, so none can be addressed by what a client said its id is.
@@ -17,8 +17,9 @@ _SESSION = re.compile(r"[A-Za-z0-9_\-]{8,64}")
 
 
 def send_direct_message(session_id: str, message: dict[str, Any]) -> None:
-    """Say something to one Socket.IO session, in whichever namespace it is, as `direct_message`, now or never.
+    """Say something to one session as `direct_message`, now or never.
 
+    A session is one of Socket.IO, in whichever namespace it is, or one of `get_user_sessions`, then the first it has.
     It is not kept and has no number: a session that is gone does not hear it. Raises ValueError for what cannot be said
     or is no session, and redis.exceptions.RedisError where Redis is away.
     """
@@ -30,6 +31,15 @@ def send_direct_message(session_id: str, message: dict[str, Any]) -> None:
     _writer().emit(DIRECT_MESSAGE, message, room=session_id)
 
 
+def get_user_sessions(user_id: object, tenant: str | None = None) -> list[str]:
+    """The connections that the user has open now, on every device: one id each, for `send_direct_message`.
+
+    One that has just ended may be among them for some seconds. Raises RedisError where Redis is away.
+    """
+    writer = _writer()
+    return connections(writer.client(), writer.channel, installation().tenant_or(tenant), str(user_id))
+
+
 def get_connection_metrics(tenant: str | None = None) -> dict[str, int]:
     """How many web processes there are, and of the tenant: users who are present, their connections, their rooms.
 
@@ -39,10 +49,10 @@ def get_connection_metrics(tenant: str | None = None) -> dict[str, int]:
     writer = _writer()
     client = writer.client()
     [(_, processes)] = client.pubsub_numsub(writer.channel)
-    users, connections = count(client, writer.channel, installation().tenant_or(tenant))
+    users, connected = count(client, writer.channel, installation().tenant_or(tenant))
     # Each user's own, and that of the tenant.
     rooms = users + 1 if users else 0
-    return {"web_processes": int(processes), "users": users, "connections": connections, "rooms": rooms}
+    return {"web_processes": int(processes), "users": users, "connections": connected, "rooms": rooms}
 
 
 class _Writer(QueueWriter):

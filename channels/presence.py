@@ -18,6 +18,14 @@ def keys(channel: str) -> str:
     return f"{channel}:presence:"
 
 
+def connections(redis: Any, channel: str, tenant: str, user: str) -> list[str]:
+    """The connections of a user that are there now, as Engine.IO names them. Raises redis.exceptions.RedisError."""
+    found = cast(dict[bytes, bytes], redis.hgetall(f"{keys(channel)}of:{tenant}/{user}"))
+    seconds, micros = redis.time()
+    now = 1000 * seconds + micros // 1000
+    return sorted(name.decode() for name, lease in found.items() if int(lease.rpartition(b" ")[2]) > now)
+
+
 def count(redis: Any, channel: str, tenant: str) -> tuple[int, int]:
     """(users who are present, their connections) of the tenant. Raises redis.exceptions.RedisError.
 

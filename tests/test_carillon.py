@@ -382,6 +382,7 @@ STATEMENTS = [
     "carillon.get_notifications_for_user('u', unread_only=True)",
     "carillon.send_direct_message('h1dPyOYZ8Xq1AAAB', {'message': 'M'})",
     "carillon.get_connection_metrics()",
+    "carillon.get_user_sessions(7)",
 ]
 
 

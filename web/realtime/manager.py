@@ -88,11 +88,26 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
                 for groups in message["data"]:
                     self._listener.deliver(groups)
         elif message.get("event") == DIRECT_MESSAGE:
-            # Each session is a room of its own, in a namespace that its service need not know.
-            for namespace in [name for name, rooms in list(self.rooms.items()) if message.get("room") in rooms]:
-                super()._handle_emit({**message, "namespace": namespace})
+            self._tell_session(message)
         else:
             super()._handle_emit(message)
+
+    def _tell_session(self, message: dict[str, Any]) -> None:
+        """Each session is a room of its own, in a namespace that its service need not know.
+
+        Named by its connection it is the first of those that the connection has.
+        """
+        named = message.get("room")
+        for namespace, rooms in list(self.rooms.items()):
+            if named in rooms:
+                super()._handle_emit({**message, "namespace": namespace})
+                return
+        for namespace, rooms in list(self.rooms.items()):
+            # The library keeps the connection of each session (bidict) in the room of everybody.
+            session = rooms[None].inverse.get(named) if None in rooms else None
+            if session is not None:
+                super()._handle_emit({**message, "namespace": namespace, "room": session})
+                return
 
     def _publish(self, data: dict[str, Any]) -> int | None:
         # The library's own messages to other processes. It expects no exception, and retrying would block its caller.

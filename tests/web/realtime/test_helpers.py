@@ -114,6 +114,21 @@ def test_a_session_is_spoken_to_in_whichever_namespace_it_is(stack: Stack):
     other.close()
 
 
+def test_each_of_a_users_devices_can_be_found_and_spoken_to(stack: Stack):
+    clients = [stack.client(), stack.client(), stack.client("bob")]
+
+    def sessions(user: str) -> Any:
+        return ast.literal_eval(program(stack, f"print(carillon.get_user_sessions({user!r}))"))
+
+    eventually(lambda: len(sessions("alice")) == 2, within=30)
+    assert sessions("nobody") == []
+    for session in sessions("alice"):
+        program(stack, f"carillon.send_direct_message({session!r}, {{'to': {session!r}}})")
+    eventually(lambda: all(client.all("direct_message") for client in clients[:2]))
+    assert sorted(told["to"] for client in clients for told in client.all("direct_message")) == sessions("alice")
+    assert clients[2].all("direct_message") == []
+
+
 def test_what_can_be_asked(stack: Stack):
     stack.notify(title="Kept")
     clients = [stack.client(), stack.client(), stack.client("bob")]
@@ -129,5 +144,6 @@ def test_what_can_be_asked(stack: Stack):
 
 
 def test_no_helper_is_left_out():
-    asked = {"configure", "get_notifications_for_user", "get_connection_metrics", "send_direct_message"}
+    asked = {"configure", "get_notifications_for_user", "get_connection_metrics", "get_user_sessions"}
+    asked |= {"send_direct_message"}
     assert set(carillon.__all__) == asked | {statement.split("(")[0].split(".")[0] for statement, _ in SAID}
