@@ -9,8 +9,9 @@ export default defineConfig({
   outputDir: "e2e/.results",
   // The same that the tests of the client run on.
   globalSetup: "../js/e2e/stand.ts",
-  timeout: 90_000,
-  expect: { timeout: 15_000 },
+  // A machine of two cores on which other tests run as well.
+  timeout: 180_000,
+  expect: { timeout: 30_000 },
   // One tells what another one sends: the dead letters are those of the whole installation.
   workers: 1,
   forbidOnly: true,

@@ -1,7 +1,7 @@
 /** The console in a browser, signed in, and an installation with something in it. */
 
 import { expect, type Page } from "@playwright/test";
-import { eventually, port, service } from "../../js/e2e/stand.ts";
+import { eventually, port } from "../../js/e2e/stand.ts";
 
 export const base = (): string => `http://127.0.0.1:${port()}`;
 
@@ -19,11 +19,18 @@ export async function operator(): Promise<string> {
   return (await ask("/demo/sign-in", "POST", { operator: true })).operator_token as string;
 }
 
-/** Change something as the demo's service. */
-export async function put(path: string, body: object): Promise<any> {
-  const { service_token } = await ask("/demo/sign-in", "POST", { user: "alice" });
-  return ask(path, "PUT", body, { Authorization: `Bearer ${service_token}` });
+let token: string | undefined;
+
+async function asService(path: string, method: string, body: object): Promise<any> {
+  token ??= (await ask("/demo/sign-in", "POST", { user: "alice" })).service_token as string;
+  return ask(path, method, body, { Authorization: `Bearer ${token}` });
 }
+
+/** Change something as the demo's service. */
+export const put = (path: string, body: object): Promise<any> => asService(path, "PUT", body);
+
+/** Send a notification as the demo's service. Returns its id. */
+export const notify = async (body: object): Promise<string> => (await asService("/v1/notifications", "POST", body)).id;
 
 /** What an operator sees of the demo. */
 export async function look(path: string): Promise<any> {
@@ -33,20 +40,20 @@ export async function look(path: string): Promise<any> {
 
 /** Open a view of the console, signed in. */
 export async function open(page: Page, path = ""): Promise<void> {
-  const token = await operator();
-  await page.addInitScript((kept) => sessionStorage.setItem("carillon.operator", kept), token);
+  const mine = await operator();
+  await page.addInitScript((kept) => sessionStorage.setItem("carillon.operator", kept), mine);
   await page.goto(`${base()}/console${path}`);
   await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
 }
 
-export async function send(to: string[], title: string, more: object = {}): Promise<string> {
-  return (await service("/v1/notifications", { audience: { users: to }, title, message: `About ${title}.`, ...more })).id;
+export function send(to: string[], title: string, more: object = {}): Promise<string> {
+  return notify({ audience: { users: to }, title, message: `About ${title}.`, ...more });
 }
 
 /** So many letters that are dead, because the mailboxes do not exist. */
 export async function kill(number: number, prefix: string): Promise<string> {
   const users = Array.from({ length: number }, (_, n) => ({ id: `${prefix}-${n}`, email: `gone-${prefix}-${n}@example.test` }));
-  const { id } = await service("/v1/notifications", {
+  const id = await notify({
     audience: { users },
     channels: ["email"],
     title: `To ${number} mailboxes that are gone`,

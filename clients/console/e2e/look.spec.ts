@@ -2,8 +2,7 @@
 
 import { resolve } from "node:path";
 import { expect, test } from "@playwright/test";
-import { service } from "../../js/e2e/stand.ts";
-import { base, kill, look, open, operator, put, send } from "./console.ts";
+import { base, kill, look, notify, open, operator, put, send } from "./console.ts";
 
 test.skip(!process.env["LOOK"], "pictures only");
 
@@ -48,7 +47,7 @@ test("pictures of every view", async ({ browser }) => {
     await expect(inbox.getByText("Live", { exact: true })).toBeVisible();
   }
   await kill(240, "moved");
-  await service("/v1/notifications", {
+  await notify({
     audience: { users: Array.from({ length: 60 }, (_, n) => ({ id: `full-${n}`, email: `full-${n}@example.test` })) },
     channels: ["in_app", "email"],
     title: "Planned maintenance on Sunday",
@@ -63,7 +62,7 @@ test("pictures of every view", async ({ browser }) => {
     await send([...PAGES, ...others], title, more);
     await new Promise((later) => setTimeout(later, 300 + 250 * Math.sin(turn / 12)));
   }
-  await service("/v1/notifications", {
+  await notify({
     audience: { users: ["petra", "nora", "alice"] },
     title: "Your order has shipped",
     ...SAMPLES[0]![1],
