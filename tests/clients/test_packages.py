@@ -34,7 +34,7 @@ def npm(package: str, script: str) -> None:
         cwd=PACKAGES / package,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
         stdin=subprocess.DEVNULL,
         check=False,
     )

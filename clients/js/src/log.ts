@@ -113,7 +113,7 @@ function numberedOf(told: Told, seq: number): Numbered {
 }
 
 function insert(waiting: readonly Numbered[], one: Numbered, known: number, most: number): readonly Numbered[] {
-  if (one.last <= known || waiting.some((other) => other.last === one.last)) return waiting;
+  if (waiting.some((other) => other.last === one.last)) return waiting;
   if (waiting.length >= most && one.first > known + 1) return waiting;
   return [...waiting, one].sort((a, b) => a.first - b.first);
 }

@@ -144,6 +144,26 @@ test("what a tab was not told it asks for itself, and the others hear nothing tw
   expect([one.told, two.told]).toEqual([[1, 2], [1, 2]]);
 });
 
+test.each(["socket", "polling"])("what the leader has, told again by %s, is not taken for what a follower has", async (way) => {
+  const [one, two] = [tab(), tab()];
+  await pass(200);
+  const [, second] = [...browser.channels];
+  const hear = second?.onmessage ?? null;
+  if (second) second.onmessage = null;
+  server.emit("notification:new", { n: 1 });
+  await pass(50);
+  if (second) second.onmessage = hear;
+  // So that the leader's cursor is as far as what it was told.
+  await pass(51_000);
+  server.socketUp = way === "socket";
+  for (const connection of server.connections) connection.cut();
+  await pass(6_000);
+  expect(two.told).toEqual([]);
+  server.emit("notification:new", { n: 2 });
+  await pass(way === "socket" ? 3_000 : 15_000);
+  expect([one.told, two.told]).toEqual([[1, 2], [1, 2]]);
+});
+
 test("of all tabs that would ring, one does; those nobody looks at come last", async () => {
   expect(await Promise.all([claim("bell"), claim("bell"), claim("bell")])).toEqual([true, false, false]);
   await pass(4_000);
