@@ -252,7 +252,7 @@ def _bullmq(url: str, directory: str) -> float:
 def _celery(url: str, _directory: str) -> float:
     with ExitStack() as stack:
         redis = stack.enter_context(_redis(url)).settings.redis_url
-        environment = {"REDIS_URL": redis, "PEER_DATABASE": url.replace("+psycopg", ""), "PYTHONPATH": str(ROOT)}
+        environment = {"REDIS_URL": redis, "BROKER_URL": redis, "PEER_DATABASE": url.replace("+psycopg", ""), "PYTHONPATH": str(ROOT)}
         python = [sys.executable, "-W", "ignore", "-m"]
         server = stack.enter_context(program([*python, "bench.peers.celery_peer", "0"], environment))
         stack.enter_context(
@@ -265,7 +265,8 @@ def _celery(url: str, _directory: str) -> float:
         _connect(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
         from celery import Celery
 
-        tasks = Celery("peer", broker=redis)
+        tasks = Celery("peer", broker=redis, set_as_current=False)
+        tasks.conf.broker_url = redis
 
         def queue() -> None:
             with tasks.producer_pool.acquire() as producer:

@@ -14,7 +14,7 @@ from celery import Celery
 
 REDIS = os.environ["REDIS_URL"]
 app = Celery("peer", broker=REDIS)
-app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=64)
+app.conf.update(broker_url=REDIS, task_ignore_result=True, worker_prefetch_multiplier=64)
 
 
 @cache
