@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from bench.api import accept, idle, memory
 from bench.pipeline import pipeline, scale
 from bench.push import push
 from bench.report import Result
@@ -15,6 +16,9 @@ BENCHMARKS: dict[str, Callable[[], Result | list[Result]]] = {
     "screens": rooms,
     "pipeline": pipeline,
     "scale": scale,
+    "accept": accept,
+    "idle": idle,
+    "memory": memory,
 }
 
 

@@ -46,10 +46,10 @@ CREATE INDEX ON peer_notifications (user_name, id)
 
 def pipeline() -> Result:
     """100,000 recipients, beside a job and a task for each."""
-    with _postgresql() as url, _peer_table(url) as directory:
+    with postgresql() as url, _peer_table(url) as directory:
         bullmq = _bullmq(url, directory)
         celery = _celery(url, directory)
-    with _postgresql() as url, _carillon(url, RECIPIENTS) as stand, _screens(stand) as crowd:
+    with postgresql() as url, _carillon(url, RECIPIENTS) as stand, _screens(stand) as crowd:
         _send(stand, crowd, SCREENS)
         seconds = _send(stand, crowd, RECIPIENTS)
     return Result(
@@ -68,7 +68,7 @@ def pipeline() -> Result:
 def scale(sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> Result:
     """What a recipient costs, and what memory the worker has, from a thousand to a million."""
     lines = []
-    with _postgresql() as url, _carillon(url, max(sizes)) as stand, _screens(stand) as crowd:
+    with postgresql() as url, _carillon(url, max(sizes)) as stand, _screens(stand) as crowd:
         _send(stand, crowd, sizes[0])
         worker = psutil.Process(stand.processes["worker"].pid)
         for size in sizes:
@@ -90,7 +90,7 @@ def scale(sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> Resul
 
 
 @contextmanager
-def _postgresql() -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     # On a disk, as it would be; not in memory, as in tests.
     with postgresql_server(OPTIONS, parent=None) as server, server.database() as url:
         yield url
@@ -111,12 +111,17 @@ def _carillon(url: str, users: int) -> Iterator[Stand]:
             stand.stop()
 
 
+def user(number: int) -> str:
+    """Named so that the order of names is that of numbers: people are put in sorted."""
+    return f"u{number:07}"
+
+
 def _populate(engine: Engine, users: int) -> None:
-    """People u0 … of the tenant acme, subscribed to a topic for each size of audience."""
+    """People of the tenant acme, subscribed to a topic for each size of audience."""
     now = utc_now()
     for first in range(0, users, 5000):
         with write(engine) as connection:
-            named = [people.Person(f"u{i}") for i in range(first, min(first + 5000, users))]
+            named = [people.Person(user(i)) for i in range(first, min(first + 5000, users))]
             people.upsert_users(connection, "acme", named, now)
     size = 1000
     while size <= users:
@@ -136,7 +141,7 @@ def _populate(engine: Engine, users: int) -> None:
 @contextmanager
 def _screens(stand: Stand) -> Iterator[Program]:
     hour = timedelta(hours=1)
-    tokens = [factories.create_token(stand.settings, subject=f"u{i}", lifetime=hour) for i in range(SCREENS)]
+    tokens = [factories.create_token(stand.settings, subject=user(i), lifetime=hour) for i in range(SCREENS)]
     with node("crowd.mjs") as crowd:
         greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
         _connect(crowd, stand.ports["web"], greetings, '42["session:ready"')
@@ -252,7 +257,12 @@ def _bullmq(url: str, directory: str) -> float:
 def _celery(url: str, _directory: str) -> float:
     with ExitStack() as stack:
         redis = stack.enter_context(_redis(url)).settings.redis_url
-        environment = {"REDIS_URL": redis, "BROKER_URL": redis, "PEER_DATABASE": url.replace("+psycopg", ""), "PYTHONPATH": str(ROOT)}
+        environment = {
+            "REDIS_URL": redis,
+            "BROKER_URL": redis,
+            "PEER_DATABASE": url.replace("+psycopg", ""),
+            "PYTHONPATH": str(ROOT),
+        }
         python = [sys.executable, "-W", "ignore", "-m"]
         server = stack.enter_context(program([*python, "bench.peers.celery_peer", "0"], environment))
         stack.enter_context(

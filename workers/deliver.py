@@ -43,7 +43,7 @@ def deliver_batch(run: Runtime, channel: str) -> int:
         return 0
     spec = CHANNELS[channel]
     with write(run.engine) as connection:
-        batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now())
+        batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
     if not batch.ready:
         return batch.skipped
     results: list[tuple[Claimed, Transition]] = []

@@ -25,6 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 from models.content import Content, Lane, content_of
 from models.db import among, rows
+from models.ledger.turns import turns, waiting_tenants
 from models.lifecycle import Failure, State, Transition
 from models.retry import RetryPolicy
 from models.tables import addresses, attempts, deliveries, inbox, notifications, users
@@ -70,9 +71,18 @@ class Claim:
 
 
 def claim(
-    connection: Connection, channel: str, policy: RetryPolicy, limit: int, lease_seconds: float, now: datetime
+    connection: Connection,
+    channel: str,
+    policy: RetryPolicy,
+    limit: int,
+    lease_seconds: float,
+    now: datetime,
+    spin: float = 0.0,
 ) -> Claim:
-    """Take up to `limit` due deliveries of the channel, urgent lanes first; each is counted as an attempt.
+    """Take up to `limit` due deliveries of the channel; each is counted as an attempt.
+
+    Urgent lanes come first. Within a lane all tenants get equal shares, and what one does not need goes to the others;
+    of very many tenants `spin` (0 to 1) says with whom to begin.
 
     Due are pending rows whose time has come and rows whose lease has ended with the worker that held it. Two workers
     never take the same row: it is skipped while locked, and no longer due once taken.
@@ -80,9 +90,20 @@ def claim(
     lease = uuid4()
     taken: list[Row[Any]] = []
     until = now + timedelta(seconds=lease_seconds)
+
+    def take(lane: Lane, tenant: str, number: int) -> int:
+        found = _take(connection, channel, lane, tenant, number, lease, now, until)
+        taken.extend(found)
+        return len(found)
+
     for lane in Lane:
-        if len(taken) < limit:
-            taken += _take(connection, channel, lane, limit - len(taken), lease, now, until)
+        if len(taken) >= limit:
+            break
+        tenants = turns(waiting_tenants(connection, channel, lane, now), spin)
+        while tenants and len(taken) < limit:
+            share = -(-(limit - len(taken)) // len(tenants))
+            # Who had less than its share has no more.
+            tenants = [t for t in tenants if take(lane, t, min(share, limit - len(taken))) == share]
     if not taken:
         return Claim(lease, now, [], 0)
     contents = _contents(connection, {row.notification_id for row in taken})
@@ -100,12 +121,24 @@ def claim(
 
 
 def _take(
-    connection: Connection, channel: str, lane: Lane, limit: int, lease: UUID, now: datetime, until: datetime
+    connection: Connection,
+    channel: str,
+    lane: Lane,
+    tenant: str,
+    limit: int,
+    lease: UUID,
+    now: datetime,
+    until: datetime,
 ) -> Sequence[Row[Any]]:
     # In a CTE, because PostgreSQL may run a plain subquery more than once and so lock more than `limit` rows.
     due = (
         select(deliveries.c.id)
-        .where(deliveries.c.channel == channel, deliveries.c.lane == lane, deliveries.c.due_at <= now)
+        .where(
+            deliveries.c.channel == channel,
+            deliveries.c.lane == lane,
+            deliveries.c.tenant_id == tenant,
+            deliveries.c.due_at <= now,
+        )
         .order_by(deliveries.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

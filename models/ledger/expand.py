@@ -211,6 +211,7 @@ def _constants(notification: Row[Any], now: datetime, **other: Any) -> dict[str,
     """What all deliveries of a page have in common, as columns of a SELECT."""
     values = {
         "notification_id": notification.id,
+        "tenant_id": notification.tenant_id,
         "action": "show",
         "lane": notification.lane,
         "state": State.PENDING.value,

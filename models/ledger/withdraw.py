@@ -13,7 +13,7 @@ from models.lifecycle import OPEN, Failure, State
 from models.tables import deliveries
 
 # What a withdrawal has in common with what it takes back.
-_SAME = ("notification_id", "user_id", "channel", "address_id", "lane", "expires_at")
+_SAME = ("notification_id", "tenant_id", "user_id", "channel", "address_id", "lane", "expires_at")
 
 
 def withdraw(

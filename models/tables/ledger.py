@@ -64,6 +64,8 @@ deliveries = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("notification_id", ForeignKey("notifications.id", ondelete="CASCADE"), nullable=False),
+    # The notification's, for the sake of the index by which tenants take turns.
+    Column("tenant_id", String(64), nullable=False),
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("channel", String(16), nullable=False),
     # addresses.id; 0 where the address is the user's room, or where there was none. No foreign key: a removed address
@@ -90,6 +92,7 @@ deliveries = Table(
         "ix_deliveries_due",
         "channel",
         "lane",
+        "tenant_id",
         "due_at",
         sqlite_where=text("due_at IS NOT NULL"),
         postgresql_where=text("due_at IS NOT NULL"),

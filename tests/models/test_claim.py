@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
@@ -13,6 +14,7 @@ from models.ledger.acknowledge import acknowledge
 from models.ledger.claim import Claim, claim, disable_addresses, record
 from models.ledger.inspect import failed_attempts
 from models.ledger.recall import recall
+from models.ledger.turns import MOST
 from models.lifecycle import Failure, Outcome, RetryLater, Sent, State, Transition, after
 from models.retry import RetryPolicy
 from models.tables import addresses, deliveries
@@ -171,6 +173,49 @@ def test_urgent_lanes_come_first(engine):
         expand_all(engine, accept_one(engine, priority=priority))
     order = [take(engine, limit=1).ready[0].content.priority for _ in range(5)]
     assert order == ["critical", "high", "normal", "low", "bulk"]
+
+
+def fill(engine, tenant: str, number: int, priority: str = "normal") -> None:
+    create_tenant(engine, tenant)
+    create_users(engine, [f"{tenant}-{i}" for i in range(number)], tenant=tenant)
+    named = {"tenant_id": tenant, "audience": {"tenant": True}, "channels": ["in_app"]}
+    expand_all(engine, accept_one(engine, priority=priority, **named))
+
+
+def tenants(batch: Claim) -> dict[str, int]:
+    return dict(Counter(one.content.tenant for one in batch.ready))
+
+
+def test_a_tenant_with_much_to_send_leaves_the_others_their_turn(engine):
+    fill(engine, "huge", 60)
+    fill(engine, "small", 3)
+    fill(engine, "tiny", 1)
+    assert tenants(take(engine, "in_app", limit=20)) == {"huge": 16, "small": 3, "tiny": 1}
+    assert tenants(take(engine, "in_app", limit=100)) == {"huge": 44}
+
+
+def test_tenants_with_much_to_send_share_equally(engine):
+    fill(engine, "one", 40)
+    fill(engine, "other", 40)
+    assert tenants(take(engine, "in_app", limit=20)) == {"one": 10, "other": 10}
+
+
+def test_what_is_critical_comes_before_a_crowd_that_was_there_first(engine):
+    fill(engine, "huge", 60)
+    take(engine, "in_app", limit=20)
+    fill(engine, "small", 1, "critical")
+    batch = take(engine, "in_app", limit=20)
+    assert tenants(batch) == {"small": 1, "huge": 19}
+
+
+def test_of_very_many_tenants_each_batch_serves_others(engine):
+    for i in range(MOST + 4):
+        fill(engine, f"t{i:02}", 2)
+    served: set[str] = set()
+    for spin in (0.0, 0.5):
+        with write(engine) as connection:
+            served |= set(tenants(claim(connection, "in_app", POLICY, MOST, LEASE, NOW, spin)))
+    assert len(served) == MOST + 4
 
 
 def test_many_workers_never_take_the_same_delivery(engine):

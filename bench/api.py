@@ -1,0 +1,123 @@
+"""The API's acceptance of single notifications, what a running system costs that does nothing, and its memory."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+from sqlalchemy import text
+
+from bench.pipeline import postgresql
+from bench.processes import node
+from bench.report import Line, Result
+from models.db import connect, read
+from tests import factories
+from tests.databases import migrate
+from tests.pipeline.stand import Stand
+
+SECONDS = 10
+CONNECTED = 5000
+BODY = {"audience": {"users": ["alice"]}, "title": "Backup finished", "message": "All 3 volumes were saved."}
+
+
+def accept() -> Result:
+    """Requests a second at one and at four connections, everything else running."""
+    lines = []
+    for name, database in (("SQLite", _sqlite), ("PostgreSQL", postgresql)):
+        with (
+            database() as url,
+            _running(url, "redis", "web", "worker", "relay") as stand,
+            node("callers.mjs") as callers,
+        ):
+            for connections in (1, 4):
+                # Below the limit of a caller that is gone wild; each of these is one.
+                answer = callers.ask(
+                    port=stand.ports["web"],
+                    path="/v1/notifications",
+                    key=stand.key,
+                    connections=connections,
+                    seconds=SECONDS,
+                    body=BODY,
+                )
+                if answer["refused"]:
+                    raise RuntimeError(f"{answer['refused']} were refused")
+                more = {"p50 ms": answer["p50"], "p99 ms": answer["p99"]}
+                label = f"{name}, {connections} connection{'s' if connections > 1 else ''}"
+                lines.append(Line(label, answer["rate"], more, ours=True))
+    return Result("accept", "POST /v1/notifications, committed and answered 202", "requests/s", lines)
+
+
+def idle() -> Result:
+    """What everything costs together while nothing is sent."""
+    with postgresql() as url, _running(url, "redis", "web", "worker", "relay") as stand:
+        time.sleep(10)
+        before, statements = _cpu(stand), _transactions(url)
+        time.sleep(60)
+        used = {name: after - before[name] for name, after in _cpu(stand).items()}
+        asked = _transactions(url) - statements
+    lines = [Line(name, seconds, ours=True) for name, seconds in used.items()]
+    lines.append(Line("transactions of PostgreSQL, all processes", asked, ours=True))
+    return Result("idle", "an idle minute", "seconds of CPU", lines, less=True)
+
+
+def memory() -> Result:
+    """The web process with 5,000 connections, and without."""
+    with _sqlite() as url, _running(url, "redis", "web") as stand, node("crowd.mjs") as crowd:
+        hour = timedelta(hours=1)
+        tokens = [factories.create_token(stand.settings, subject=f"u{i}", lifetime=hour) for i in range(CONNECTED)]
+        before = _memory(stand, "web")
+        greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
+        answer = crowd.ask(do="connect", port=stand.ports["web"], greetings=greetings, ready='42["session:ready"')
+        if answer != {"connected": CONNECTED}:
+            raise RuntimeError(str(answer))
+        time.sleep(5)
+        each = (_memory(stand, "web") - before) / CONNECTED
+    return Result(
+        "memory", f"{CONNECTED:,} connected clients", "KiB each", [Line("web process", each / 1024, ours=True)]
+    )
+
+
+@contextmanager
+def _sqlite() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/carillon.db"
+        migrate(url)
+        yield url
+
+
+@contextmanager
+def _running(url: str, *names: str) -> Iterator[Stand]:
+    with tempfile.TemporaryDirectory() as folder:
+        stand = Stand(url, Path(folder))
+        try:
+            stand.start(*names)
+            yield stand
+        finally:
+            stand.stop()
+
+
+def _family(stand: Stand, name: str) -> list[psutil.Process]:
+    first = psutil.Process(stand.processes[name].pid)
+    return [first, *first.children(recursive=True)]
+
+
+def _cpu(stand: Stand) -> dict[str, float]:
+    return {name: sum(sum(one.cpu_times()[:2]) for one in _family(stand, name)) for name in stand.processes}
+
+
+def _memory(stand: Stand, name: str) -> int:
+    return sum(one.memory_info().rss for one in _family(stand, name))
+
+
+def _transactions(url: str) -> int:
+    engine = connect(url)
+    with read(engine) as connection:
+        counted = text("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()")
+        number: int = connection.execute(counted).scalar_one()
+    engine.dispose()
+    return number
