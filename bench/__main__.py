@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from bench.api import accept, idle, memory
+from bench.fairness import fairness
 from bench.pipeline import pipeline, scale
 from bench.push import push
 from bench.report import Result
@@ -16,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[], Result | list[Result]]] = {
     "screens": rooms,
     "pipeline": pipeline,
     "scale": scale,
+    "fairness": fairness,
     "accept": accept,
     "idle": idle,
     "memory": memory,

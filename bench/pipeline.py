@@ -31,7 +31,7 @@ SCREENS = 1000
 PATIENCE = 300
 CONTENT = {"title": "Backup finished", "message": "All 3 volumes were saved.", "data": {"volumes": 3}}
 # A job or a task costs the same however many there are, so these need not be as many as ours.
-JOBS, TASKS = 20_000, 5_000
+JOBS, TASKS = 10_000, 2_000
 # As it comes, but for the memory: 128 MB are its default for the smallest of machines.
 OPTIONS = ("shared_buffers=512MB", "max_wal_size=4GB")
 
@@ -49,7 +49,7 @@ def pipeline() -> Result:
     with postgresql() as url, _peer_table(url) as directory:
         bullmq = _bullmq(url, directory)
         celery = _celery(url, directory)
-    with postgresql() as url, _carillon(url, RECIPIENTS) as stand, _screens(stand) as crowd:
+    with postgresql() as url, carillon(url, RECIPIENTS) as stand, _screens(stand) as crowd:
         _send(stand, crowd, SCREENS)
         seconds = _send(stand, crowd, RECIPIENTS)
     return Result(
@@ -68,7 +68,7 @@ def pipeline() -> Result:
 def scale(sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> Result:
     """What a recipient costs, and what memory the worker has, from a thousand to a million."""
     lines = []
-    with postgresql() as url, _carillon(url, max(sizes)) as stand, _screens(stand) as crowd:
+    with postgresql() as url, carillon(url, max(sizes)) as stand, _screens(stand) as crowd:
         _send(stand, crowd, sizes[0])
         worker = psutil.Process(stand.processes["worker"].pid)
         for size in sizes:
@@ -100,7 +100,7 @@ def postgresql() -> Iterator[str]:
 
 
 @contextmanager
-def _carillon(url: str, users: int) -> Iterator[Stand]:
+def carillon(url: str, users: int) -> Iterator[Stand]:
     with tempfile.TemporaryDirectory() as folder:
         stand = Stand(url, Path(folder), LOG_LEVEL="INFO")
         try:
@@ -166,14 +166,14 @@ def _send(stand: Stand, crowd: Program, size: int) -> float:
         f"{stand.url}/v1/notifications", json=body, headers={"Authorization": f"Bearer {stand.key}"}, timeout=10
     )
     answer.raise_for_status()
-    seconds = _until(lambda: _settled(stand.engine, answer.json()["id"], size), began)
+    seconds = _until(lambda: settled(stand.engine, answer.json()["id"], size), began)
     counted = crowd.ask(do="wait", seconds=30)["counted"]
     if counted < screens:
         raise RuntimeError(f"{counted} of {screens} screens")
     return max(seconds, 0.0)
 
 
-def _settled(engine: Engine, id_: str, size: int) -> bool:
+def settled(engine: Engine, id_: str, size: int) -> bool:
     open_ = exists().where(deliveries.c.channel == "in_app", deliveries.c.due_at.is_not(None))
     this = notifications.c.id == id_
     with read(engine) as connection:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from celery import Celery
@@ -33,7 +33,8 @@ _ringer.conf.broker_transport_options = {
 PAUSE = 1.0
 _silent_until = 0.0
 
-# Bells that come closer together than this (seconds) are one: a process may ring for each of many events it writes.
+# Bells of one kind that come closer together than this (seconds) are one: a process may ring for each of many requests
+# it answers, and a bell costs more than the row that it announces.
 CLOSE = 0.01
 
 
@@ -59,55 +60,62 @@ def use_broker(url: str) -> None:
 
 
 def ring_publish() -> bool:
-    """Ask for the events of the outbox. False where the broker cannot be reached.
-
-    A process rings for it at most once in CLOSE seconds. What is rung for in between is not left to the relay: it is
-    rung for once, at the end of that time, by a thread that even the end of the program waits for.
-    """
+    """Ask for the events of the outbox. False where the broker cannot be reached."""
     return _ring("publish", [], "deliver")
 
 
 class Muffled:
     """A bell that sounds at once, and then not more often than every `gap` seconds; the last of a burst is heard.
 
-    True stands for a bell that will be rung, too.
+    `sound` is given everything that was rung for since it last sounded. What is rung for in between is not left to the
+    relay: a thread sounds the bell at the end of the gap, and even the end of the program waits for it. True stands for
+    a bell that will be rung, too.
     """
 
-    def __init__(self, sound: Callable[[], bool], gap: float = CLOSE) -> None:
+    def __init__(self, sound: Callable[[list[str]], bool], gap: float = CLOSE) -> None:
         self._sound = sound
         self._gap = gap
         self._lock = threading.Lock()
         self._quiet_until = 0.0
         self._waiting = False
+        self._what: list[str] = []
 
-    def ring(self) -> bool:
+    def ring(self, what: Sequence[str] = ()) -> bool:
         """Sound now, or once at the end of the gap."""
         with self._lock:
             if self._waiting:
+                self._what += what
                 return True
             left = self._quiet_until - time.monotonic()
             if left > 0:
                 self._waiting = True
+                self._what = list(what)
                 threading.Timer(left, self._late).start()
                 return True
             self._quiet_until = time.monotonic() + self._gap
-        return self._sound()
+        return self._sound(list(what))
 
     def _late(self) -> None:
         with self._lock:
             self._waiting = False
             self._quiet_until = time.monotonic() + self._gap
-        self._sound()
+            what = self._what
+        self._sound(what)
 
 
 def _ring(task: str, args: list[str], queue: str) -> bool:
-    return _PUBLISH.ring() if task == "publish" else _send(task, args, queue)
+    # Whoever rings has to know that nobody will hear it.
+    if time.monotonic() < _silent_until:
+        return False
+    bell = _bells.get(task) or _bells.setdefault(task, Muffled(lambda all_args: _send(task, all_args, queue)))
+    return bell.ring(args)
+
+
+_bells: dict[str, Muffled] = {}
 
 
 def _send(task: str, args: list[str], queue: str) -> bool:
     global _silent_until
-    if time.monotonic() < _silent_until:
-        return False
     try:
         _ringer.send_task(task, args=args, queue=queue, expires=BELL_EXPIRES)
     except OperationalError as error:
@@ -115,6 +123,3 @@ def _send(task: str, args: list[str], queue: str) -> bool:
         log.warning("bell not rung", extra={"task": task, "error": type(error).__name__})
         return False
     return True
-
-
-_PUBLISH = Muffled(lambda: _send("publish", [], "deliver"))

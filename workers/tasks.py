@@ -40,9 +40,10 @@ def be_ready(**_: object) -> None:
 
 
 @app.task(name="expand")
-def expand_task(notification_id: str) -> None:
-    """Write the next page of a notification's audience."""
-    expand_and_ring(runtime(), UUID(notification_id))
+def expand_task(*notification_ids: str) -> None:
+    """Write the next page of each notification's audience."""
+    for notification_id in dict.fromkeys(notification_ids):
+        expand_and_ring(runtime(), UUID(notification_id))
 
 
 def _deliver_task(channel: str, queue: str) -> Any:

@@ -11,6 +11,7 @@ from workers import jobs
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     monkeypatch.setattr(jobs, "_silent_until", 0.0)
+    monkeypatch.setattr(jobs, "_bells", {})
 
 
 def test_a_bell_without_a_broker_is_given_up_quickly_and_the_next_at_once():

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from uuid import uuid4
 
 import pytest
 
@@ -15,9 +16,11 @@ from workers.jobs import Muffled
 class Bell:
     def __init__(self) -> None:
         self.at: list[float] = []
+        self.what: list[list[str]] = []
 
-    def __call__(self) -> bool:
+    def __call__(self, what: list[str]) -> bool:
         self.at.append(time.monotonic())
+        self.what.append(what)
         return True
 
 
@@ -63,25 +66,44 @@ def test_a_stream_of_bells_sounds_once_in_every_gap(bell):
 
 
 def test_a_bell_that_cannot_be_rung_is_said_so():
-    assert not Muffled(lambda: False).ring()
+    assert not Muffled(lambda _: False).ring()
 
 
-def test_only_bells_for_publishing_are_muffled(bell, monkeypatch):
-    sent: list[str] = []
-    monkeypatch.setattr(jobs, "_send", lambda task, _args, _queue: bool(sent.append(task)) or True)
-    monkeypatch.setattr(jobs, "_PUBLISH", Muffled(bell, gap=0.3))
-    for _ in range(3):
+def test_everything_that_was_rung_for_is_told(bell):
+    muffled = Muffled(bell, gap=0.1)
+    for i in range(5):
+        muffled.ring([str(i)])
+    time.sleep(0.3)
+    muffled.ring(["5"])
+    assert bell.what == [["0"], ["1", "2", "3", "4"], ["5"]]
+
+
+def test_each_kind_of_bell_is_muffled_by_itself_and_loses_no_notification(monkeypatch):
+    sent: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(jobs, "_send", lambda task, args, _queue: bool(sent.append((task, args))) or True)
+    monkeypatch.setattr(jobs, "_bells", {})
+    monkeypatch.setattr(jobs, "_silent_until", 0.0)
+    ids = [uuid4() for _ in range(4)]
+    for one in ids:
+        assert jobs.ring_expand(one)
         jobs.ring_deliver("push", "push")
         jobs.ring_publish()
-    assert (sent, len(bell.at)) == (["deliver push"] * 3, 1)
-    time.sleep(0.5)
-    assert len(bell.at) == 2
+    time.sleep(0.1)
+    rung = [task for task, _ in sent]
+    assert all(2 <= rung.count(task) < 4 for task in ("expand", "deliver push", "publish"))
+    assert [arg for task, args in sent if task == "expand" for arg in args] == [str(one) for one in ids]
+
+
+def test_without_a_broker_nobody_is_told_that_a_bell_will_be_rung(monkeypatch):
+    monkeypatch.setattr(jobs, "_bells", {})
+    monkeypatch.setattr(jobs, "_silent_until", 0.0)
+    assert [jobs.ring_expand(uuid4()) for _ in range(5)] == [False] * 5
 
 
 def test_the_end_of_the_program_waits_for_the_last_bell():
     program = (
         "from workers.jobs import Muffled\n"
-        "bell = Muffled(lambda: bool(print('ding', flush=True)) or True, gap=0.2)\n"
+        "bell = Muffled(lambda _: bool(print('ding', flush=True)) or True, gap=0.2)\n"
         "for _ in range(3): bell.ring()\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
