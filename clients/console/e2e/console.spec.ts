@@ -90,7 +90,7 @@ test("a search finds by title, by filter and by id, and its address can be kept"
 });
 
 test("a notification tells every attempt, and is recalled after a question", async ({ page }) => {
-  await put("/v1/users/frank", { email: "down1-frank@example.test" });
+  await put("/v1/users/frank", { email: "down9-frank@example.test" });
   const id = await send(["frank"], "To be recalled", { channels: ["in_app", "email"] });
   await open(page, `/notifications/${id}?tenant=demo`);
   await expect(page.getByText("Attempt 1 failed: provider down")).toBeVisible();

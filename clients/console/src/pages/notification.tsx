@@ -271,6 +271,8 @@ export function Timeline({ delivery }: { delivery: Delivery }) {
   if (delivery.acked_at) past.push({ at: delivery.acked_at, what: "On the screen", kind: "good" });
   past.sort((a, b) => a.at.localeCompare(b.at));
   const ended = ["dead", "expired", "suppressed", "cancelled"].includes(delivery.state);
+  // Why it is dead is what its last attempt failed of, most of the time: once is enough.
+  const said = delivery.reason === delivery.failed_attempts.at(-1)?.reason;
   return (
     <div class="timeline-box">
       <ol class="timeline">
@@ -290,8 +292,8 @@ export function Timeline({ delivery }: { delivery: Delivery }) {
             <time />
             <span>
               <span class="sentence">{word(delivery.state)}</span>
-              {delivery.failure && `, ${word(delivery.failure)}`}
-              {delivery.reason && <span class="reason">{delivery.reason}</span>}
+              {delivery.failure && !said && `, ${word(delivery.failure)}`}
+              {delivery.reason && !said && <span class="reason">{delivery.reason}</span>}
             </span>
           </li>
         )}

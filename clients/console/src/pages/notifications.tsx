@@ -75,7 +75,7 @@ export function NotificationsPage() {
       {pages.error && <Failed error={pages.error} again={pages.reload} />}
       {!rows && !pages.error && <Waiting />}
       {rows && rows.length > 0 && (
-        <table class="list">
+        <table class="list stacked">
           <thead>
             <tr>
               <th scope="col">Title</th>
