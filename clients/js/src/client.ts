@@ -42,7 +42,7 @@ export type PayloadOf<K> = K extends keyof ClientPayloads
 type Handler = (payload: never) => void;
 
 /** Under which names a notification comes, in the dialects. */
-const SHOWN = new Set(["notification:new", "notification:created", "notification"]);
+export const ARRIVALS: ReadonlySet<string> = new Set(["notification:new", "notification:created", "notification"]);
 
 export class Client extends Rest {
   state: State = "connecting";
@@ -181,7 +181,7 @@ export class Client extends Rest {
     if (step.reset) this.#tell("reset", positionOf(step.state));
     for (const { name, payload } of step.tell) {
       this.#tell(name, payload);
-      if (SHOWN.has(name) && payload.seq) this.#shown = Math.max(this.#shown, payload.seq);
+      if (ARRIVALS.has(name) && payload.seq) this.#shown = Math.max(this.#shown, payload.seq);
     }
     this.#later("save", 250, () => this.#save());
     if (this.#shown) this.#later("acknowledge", ACKNOWLEDGE, () => void this.#acknowledge());

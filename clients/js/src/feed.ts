@@ -1,6 +1,6 @@
 /** A part of the inbox as a page shows it: fetched by HTTP, kept right by events. The bell and the hooks share it. */
 
-import type { Client } from "./client.ts";
+import { ARRIVALS, type Client } from "./client.ts";
 import { asError, type CarillonError } from "./errors.ts";
 import type { Counts, Filter, Item, Page } from "./rest.ts";
 
@@ -16,9 +16,6 @@ export interface FeedState {
 
 type Names = { id?: string; ids?: string[]; up_to?: string; read_at?: string } & Filter;
 
-/** A notification, under its names in the dialects. */
-const NEW = new Set(["notification:new", "notification:created", "notification"]);
-
 export const NONE: Counts = { unread: 0, unseen: 0, total: 0 };
 const EMPTY: FeedState = { items: [], counts: null, status: "loading", error: null, hasMore: false };
 
@@ -32,7 +29,7 @@ export function applied(state: FeedState, filter: Filter, name: string, payload:
     return { ...state, items };
   };
   const without = () => ({ ...state, items: state.items.filter((item) => !meant(item)) });
-  if (NEW.has(name)) return withNew(state, filter, payload as Item);
+  if (ARRIVALS.has(name)) return withNew(state, filter, payload as Item);
   switch (name) {
     case "notification:count":
       return { ...state, counts: { ...(state.counts ?? NONE), ...(payload as Partial<Counts>) } };

@@ -1,6 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page, test } from "@playwright/test";
-import { notify, service } from "../../js/e2e/stand.ts";
+import { ask, notify } from "../../js/e2e/stand.ts";
 import { complain, section, signIn, url } from "./demo.ts";
 
 const unique = (what: string) => `${what} ${Date.now().toString(36)}`;
@@ -60,7 +60,7 @@ test("people see each other, and an alert is taken on for all", async ({ browser
   await section(bob, "People").getByRole("button", { name: "Busy" }).click();
   await expect(section(alice, "People").getByRole("listitem").filter({ hasText: "Bob" })).toContainText("busy");
   const title = unique("Alarm");
-  await service("/v1/alerts", { title, message: "Look.", level: "critical" });
+  await ask("/v1/alerts", { title, message: "Look.", level: "critical" });
   const seen = (page: Page) => section(page, "Alerts").getByRole("listitem").filter({ hasText: title });
   await seen(bob).getByRole("button", { name: "Take it on" }).click();
   await expect(seen(alice)).toContainText("Taken on by bob");
@@ -91,7 +91,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     await expect(before.getByRole("button", { name: "Alice" })).toBeVisible();
     await hasNoViolations(before);
     const page = await signIn(browser, "Alice", { colorScheme });
-    await service("/v1/alerts", { title: "Alarm", message: "Look.", level: "critical" });
+    await ask("/v1/alerts", { title: "Alarm", message: "Look.", level: "critical" });
     for (const level of ["info", "success", "warning", "error"]) await notify("alice", unique(level), { level });
     await expect(section(page, "Inbox").getByRole("listitem").first()).toBeVisible();
     await hasNoViolations(page);

@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import { expect, test } from "@playwright/test";
-import { notify, service } from "../../js/e2e/stand.ts";
+import { ask, notify } from "../../js/e2e/stand.ts";
 import { section, signIn, url } from "./demo.ts";
 
 test.skip(!process.env["LOOK"], "pictures only");
@@ -22,7 +22,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       const bob = await signIn(browser, "Bob");
       const page = await signIn(browser, "Alice", look);
       await page.waitForTimeout(500);
-      await service("/v1/alerts", { title: "Disk almost full", message: "db-1 has 4 % left.", level: "critical" });
+      await ask("/v1/alerts", { title: "Disk almost full", message: "db-1 has 4 % left.", level: "critical" });
       await notify("alice", "Payment received", { level: "success", message: "Thank you. The receipt is in your mailbox." });
       await notify("alice", "Nora mentioned you", { message: "Could you look at the second paragraph?", category: "comments" });
       await section(page, "Send one").getByRole("button", { name: "Every channel" }).click();

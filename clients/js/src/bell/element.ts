@@ -1,6 +1,6 @@
 /** `<carillon-bell>`: the number of unread notifications, and a panel with all of them. */
 
-import { type Client, createClient } from "../client.ts";
+import { ARRIVALS, type Client, createClient } from "../client.ts";
 import { Feed } from "../feed.ts";
 import type { Filter, Item } from "../rest.ts";
 import type { GetToken } from "../tokens.ts";
@@ -145,7 +145,7 @@ export class CarillonBell extends HTMLElement {
     this.#stops = [
       feed.subscribe(() => this.#update()),
       this.#client.on("state", () => this.#update()),
-      this.#client.on("notification:new", (payload) => this.#arrived(payload as unknown as Item)),
+      this.#client.onAny((name, payload) => ARRIVALS.has(name) && this.#arrived(payload as Item)),
     ];
     this.#update();
   }
