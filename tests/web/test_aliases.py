@@ -25,7 +25,7 @@ class Undeprecated(Caller):
 
 @pytest.fixture
 def alice(client, user_token, engine, tenant) -> Undeprecated:
-    create_users(engine, ["alice", "bob"], device=True, email=True)
+    create_users(engine, ["alice", "bob"], device=True, email=True, now=utc_now())
     return Undeprecated(client, user_token("alice"))
 
 

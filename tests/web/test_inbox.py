@@ -27,7 +27,7 @@ ACTIONS = ("read", "unread", "seen", "archive", "unarchive")
 
 @pytest.fixture
 def people(engine, tenant):
-    create_users(engine, ["alice", "bob"], device=True)
+    create_users(engine, ["alice", "bob"], device=True, now=utc_now())
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ def names(operator, query: str) -> list[str]:
 
 
 def test_users_are_listed_newest_first_and_found_by_id_or_mailbox(operator, engine, tenant):
-    create_users(engine, ["alice", "bob"], email=True, device=True)
+    create_users(engine, ["alice", "bob"], email=True, device=True, now=utc_now())
     create_users(engine, ["Carol_1", "carolx1"])
     assert names(operator, "") == ["carolx1", "Carol_1", "bob", "alice"]
     assert names(operator, "&q=CAROL") == ["carolx1", "Carol_1"]
@@ -215,7 +215,7 @@ def test_a_users_page_tells_what_would_reach_them(operator, service, engine, ten
 
 
 def test_a_channel_that_is_not_configured_reaches_nobody(engine, tenant, redis_server, tmp_path):
-    create_users(engine, ["alice"], email=True, device=True)
+    create_users(engine, ["alice"], email=True, device=True, now=utc_now())
     url = engine.url.render_as_string(hide_password=False)
     there = create_settings(tmp_path, DATABASE_URL=url, REDIS_URL=redis_server, CARILLON_LAB_URL="")
     app = create_app(there)
