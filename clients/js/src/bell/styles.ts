@@ -113,7 +113,7 @@ article:hover .acts, article:is(:focus-visible, :has(:focus-visible)) .acts { op
 .toast { position: relative; display: grid; grid-template-columns: 32px 1fr 28px; gap: 12px; padding: 14px 12px 14px 14px; border-radius: 12px; background: var(--surface); box-shadow: var(--shadow); animation: arrive .18s ease-out; }
 .toast .title { font-weight: 600; }
 .toast .icon { width: 28px; height: 28px; margin-block-start: -3px; z-index: 1; }
-@keyframes arrive { from { opacity: 0; transform: translateY(8px); } }
+@keyframes arrive { from { transform: translateY(12px); } }
 
 @media (max-width: 480px) {
   .panel { position: fixed; inset: 8px; width: auto; max-width: none; max-height: none; }
