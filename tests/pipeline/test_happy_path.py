@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import requests
 
+from tests.factories import create_token
 from tests.pipeline.stand import Stand, eventually
+from web.auth import EVERY_TENANT, OPERATOR
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +48,28 @@ def test_a_recall_withdraws_from_screen_and_phone(stand: Stand):
         )
         assert withdrawal["address"] == "alice-phone"
         assert stand.get(f"/v1/notifications/{n}")["state"] == "recalled"
+
+
+def test_every_process_adds_to_what_the_operator_sees(stand: Stand):
+    stand.start("redis", "lab", "web", "worker", "relay")
+    operator = create_token(stand.settings, subject="ops", tenant=EVERY_TENANT, audience=OPERATOR)
+    with stand.screen() as screen:
+        n = stand.post().json()["id"]
+        eventually(lambda: screen.titles() == ["Hello"] and len(stand.received(notification_id=n)) == 2)
+        assert screen.acknowledge(n)["ok"]
+
+        def seen() -> bool:
+            headers = {"Authorization": f"Bearer {operator}"}
+            told = requests.get(f"{stand.url}/v1/operator/overview?minutes=1", headers=headers, timeout=10).json()
+            series = told["series"]
+            sums = {name: sum(numbers) for name, numbers in series["sent"].items()}
+            # One from the web process for each, one from the worker for each channel; the relay measures.
+            return (
+                (sum(series["accepted"]), sum(series["acked"]["in_app"]), told["latency"]["count"]) == (1, 1, 1)
+                and sums == {"in_app": 1, "push": 1, "email": 1}
+                and any(value is not None for value in series["oldest"]["push"])
+                and (told["web_processes"], told["connections"]) == (1, 1)
+            )
+
+        # A step is told once it is over.
+        eventually(seen, within=30)
