@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from bench.api import accept, idle, memory
 from bench.fairness import fairness
@@ -12,7 +12,7 @@ from bench.push import push
 from bench.report import Result
 from bench.screens import rooms
 
-BENCHMARKS: dict[str, Callable[[], Result | list[Result]]] = {
+BENCHMARKS: dict[str, Callable[[], Result | Iterator[Result]]] = {
     "push": push,
     "screens": rooms,
     "pipeline": pipeline,
@@ -32,7 +32,7 @@ def main(names: list[str]) -> int:
         return 2
     for name in names or BENCHMARKS:
         found = BENCHMARKS[name]()
-        for result in found if isinstance(found, list) else [found]:
+        for result in [found] if isinstance(found, Result) else found:
             result.save()
             print(result.table(), flush=True)
     return 0
