@@ -69,8 +69,9 @@ def test_a_message_that_is_too_large_ends_only_the_connection_it_came_on(stack: 
     while raw.event()[0] != "session:ready":
         continue
     raw.socket.send('42["test","' + "x" * 70_000 + '"]')
-    with pytest.raises((OSError, websocket.WebSocketException)):
-        assert [raw.socket.recv() for _ in range(3)] == []
+    # What was on its way may come first, such as who is there.
+    with pytest.raises((ConnectionError, websocket.WebSocketConnectionClosedException)):
+        assert [raw.socket.recv() for _ in range(20)] == []
     assert other.call("test", 1)["ok"]
 
 
