@@ -26,6 +26,8 @@ from models.retry import RetryPolicy
 from models.tables import addresses, deliveries, notifications
 from tests.factories import NOW, accept_one, create_tenant, expand_all, notification
 
+pytestmark = pytest.mark.slow
+
 POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
 # Those that grow with what is sent and with who is there.
 BIG = ("deliveries", "events", "inbox", "rooms", "users", "addresses", "notifications", "attempts")

@@ -194,6 +194,7 @@ def spec(app):
     return app.test_client().get("/openapi.json").json
 
 
+@pytest.mark.slow
 def test_the_document_is_valid_openapi(spec):
     assert spec["openapi"].startswith("3.1")
     validate(spec)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from tests.web.callers import BODY, Caller
 
+pytestmark = pytest.mark.slow
+
 TEXT = st.text(st.characters(codec=None, exclude_categories=[]), max_size=40)
 NUMBERS = st.integers() | st.floats() | st.sampled_from([2**53, 2**63, 2**64, -(2**63), 1e308, 5e-324, sys.maxsize])
 JSON = st.recursive(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.catalogue.schema import faults_of_payload, faults_of_schema
 from tests.web.test_fuzz import JSON, NUMBERS, PIECES, TEXT, quick, unlimited
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["unlimited"]
 

@@ -23,6 +23,8 @@ from web.app import create_app
 from web.auth import CLIENT, OPERATOR, SERVICE
 from web.context import utc_now
 
+pytestmark = pytest.mark.slow
+
 # In what only its owner may read, and in no request.
 SECRET = "Top secret"
 

@@ -320,6 +320,7 @@ def test_polling_too_fast_is_told_to_wait(alice, client, user_token, say):
     assert acknowledge(alice, "tenant:acme:1") == 1
 
 
+@pytest.mark.slow
 def test_after_the_interval_the_next_one_is_let_through(app, alice, monkeypatch):
     monkeypatch.setattr(app.extensions["carillon"].pace, "_milliseconds", 1500)
     assert [poll(alice).status_code for _ in range(2)] == [200, 429]
@@ -332,6 +333,7 @@ def test_a_refused_request_does_not_use_up_the_turn(alice):
     assert poll(alice).status_code == 200
 
 
+@pytest.mark.slow
 def test_without_redis_nobody_is_paced(app, alice, say, monkeypatch):
     say(n=1)
     away = redis.Redis(port=1, socket_connect_timeout=0.2)
