@@ -69,8 +69,9 @@ check: lint ## Everything that is quick; before every commit
 	$(BIN)/pytest -q -n auto -m "not slow"
 
 # The tests run even where the linters complain, and theirs is the last line.
-test: $(DEVELOPMENT) ## Everything there is
-	@complaints=0; $(MAKE) --no-print-directory lint || complaints=$$?; $(BIN)/pytest -n auto && exit $$complaints
+test: $(DEVELOPMENT) ## Everything; what takes longest only with CI set
+	@complaints=0; $(MAKE) --no-print-directory lint || complaints=$$?; \
+		$(BIN)/pytest -n auto --durations=20 $(if $(CI),,-m "not long") && exit $$complaints
 
 lint: $(DEVELOPMENT) ## Format, lint, types, imports
 	$(BIN)/ruff format --check --quiet .

@@ -45,6 +45,7 @@ def test_the_client_tells_everything_once_and_in_order(built: None):
     npm("js", "test")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("package", sorted(path.parent.name for path in PACKAGES.glob("*/playwright.config.ts")))
 def test_in_a_browser_against_a_running_copy(built: None, package: str):
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):

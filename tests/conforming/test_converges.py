@@ -17,7 +17,8 @@ from tests.conforming.machine import Wire
 from tests.conforming.memory import House
 
 # A thousand on each database, in parts that can run side by side. The first part is quick.
-PARTS = [(100, 1), *[pytest.param(300, number, marks=pytest.mark.slow) for number in (2, 3, 4)]]
+_LONG = [pytest.mark.slow, pytest.mark.long]
+PARTS = [(100, 1), pytest.param(300, 2, marks=pytest.mark.slow), *[pytest.param(300, n, marks=_LONG) for n in (3, 4)]]
 
 
 @pytest.mark.parametrize(("examples", "number"), PARTS)
