@@ -404,7 +404,8 @@ def test_every_helper_works_from_a_program_of_its_own(engine, database_url, redi
     assert said(engine) == [7, 8, 0, 1]
     with redis.Redis.from_url(redis_server) as client:
         # The bells have reached the broker before the program ended.
-        assert client.llen("carillon:intake") == 7
+        # One bell may carry several notifications.
+        assert 1 <= client.llen("carillon:intake") <= 7
         assert client.llen("carillon:deliver") >= 1
     assert {name for name in carillon.__all__ if name != "configure"} <= {
         s.split("(")[0].split(".")[1] for s in STATEMENTS

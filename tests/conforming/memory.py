@@ -143,6 +143,9 @@ class Connection:
             if isinstance(packet, str):
                 assert packet.startswith("42"), packet
                 packet = tuple(json.loads(packet[2:]))
+                if packet[0] == "session:ready" and not packet[1]["complete"]:
+                    # What the client has named is of a history that is gone.
+                    self._named, self._sent = dict(packet[1]["positions"]), set()
                 self._look(*packet)
             came.append(packet)
         return came
