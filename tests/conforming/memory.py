@@ -131,6 +131,8 @@ class Connection:
         # What the client has: all up to these, and those.
         self._named: dict[str, int] = {}
         self._sent: set[tuple[str, int]] = set()
+        # What came before it is known whether the client's numbers mean anything here; None: it is known.
+        self._early: list[tuple[str, int]] | None = []
 
     def read(self, most: int = 1_000_000) -> list[tuple[str, dict[str, Any]]]:
         """Up to so many of the packets that have come; an answer is called as what was asked."""
@@ -143,9 +145,8 @@ class Connection:
             if isinstance(packet, str):
                 assert packet.startswith("42"), packet
                 packet = tuple(json.loads(packet[2:]))
-                if packet[0] == "session:ready" and not packet[1]["complete"]:
-                    # What the client has named is of a history that is gone.
-                    self._named, self._sent = dict(packet[1]["positions"]), set()
+                if packet[0] == "session:ready":
+                    self._welcome(packet[1])
                 self._look(*packet)
             came.append(packet)
         return came
@@ -168,12 +169,24 @@ class Connection:
         if "positions" in payload:
             self._socket.queue.put(dict(payload["positions"]))
 
+    def _welcome(self, ready: dict[str, Any]) -> None:
+        if not ready["complete"]:
+            # Its numbers are of a history that is gone.
+            self._named = dict(ready["positions"])
+        elif self._early is not None:
+            for room, seq in self._early:
+                assert seq > self._named.get(room, 0), f"{seq} of {room}: the client has it"
+        self._early = None
+
     def _look(self, name: str, payload: dict[str, Any]) -> None:
         if "room" not in payload:
             return
         room = payload["room"]
         for seq in range(payload.get("from", payload["seq"]), payload["seq"] + 1):
-            assert seq > self._named.get(room, 0), f"{name} {seq} of {room}: the client has it"
+            if self._early is not None:
+                self._early.append((room, seq))
+            else:
+                assert seq > self._named.get(room, 0), f"{name} {seq} of {room}: the client has it"
             assert (room, seq) not in self._sent, f"{name} {seq} of {room}: sent twice"
             self._sent.add((room, seq))
 
