@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 from models.content import Content, Lane, content_of
 from models.db import among, rows
-from models.ledger.turns import turns, waiting_tenants
+from models.ledger.turns import shares, turns, waiting_tenants
 from models.lifecycle import Failure, State, Transition
 from models.retry import RetryPolicy
 from models.tables import addresses, attempts, deliveries, inbox, notifications, users
@@ -81,8 +81,8 @@ def claim(
 ) -> Claim:
     """Take up to `limit` due deliveries of the channel; each is counted as an attempt.
 
-    Urgent lanes come first. Within a lane all tenants get equal shares, and what one does not need goes to the others;
-    of very many tenants `spin` (0 to 1) says with whom to begin.
+    Urgent lanes come first. Within a lane all tenants get shares by their weights, and what one does not need goes to
+    the others; of very many tenants `spin` (0 to 1) says whose turn it is.
 
     Due are pending rows whose time has come and rows whose lease has ended with the worker that held it. Two workers
     never take the same row: it is skipped while locked, and no longer due once taken.
@@ -101,9 +101,10 @@ def claim(
             break
         tenants = turns(waiting_tenants(connection, channel, lane, now), spin)
         while tenants and len(taken) < limit:
-            share = -(-(limit - len(taken)) // len(tenants))
+            given = shares(tenants, limit - len(taken), spin)
             # Who had less than its share has no more.
-            tenants = [t for t in tenants if take(lane, t, min(share, limit - len(taken))) == share]
+            done = {tenant for tenant, share in given.items() if take(lane, tenant, share) < share}
+            tenants = {tenant: weight for tenant, weight in tenants.items() if tenant not in done}
     if not taken:
         return Claim(lease, now, [], 0)
     contents = _contents(connection, {row.notification_id for row in taken})

@@ -17,6 +17,9 @@ from models.tables import addresses, api_keys, open_topics, rooms, subscriptions
 from models.tables.base import BigId, Instant
 from models.tables.people import MAILBOX
 
+# A batch has 50 (mail) to 1,000 places, and everyone who waits gets one: larger weights would change little.
+HEAVIEST = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -56,6 +59,17 @@ def dialect_of(connection: Connection, tenant_id: str) -> str | None:
 def choose_dialect(connection: Connection, tenant_id: str, dialect: str) -> None:
     """Have the tenant's clients that name no dialect spoken to in this one, from their next connection on."""
     connection.execute(update(tenants).where(tenants.c.id == tenant_id).values(dialect=dialect))
+
+
+def weight_of(connection: Connection, tenant_id: str) -> int:
+    """The tenant's weight in the taking of turns. Raises NoResultFound where there is no such tenant."""
+    weight: int = connection.execute(select(tenants.c.weight).where(tenants.c.id == tenant_id)).scalar_one()
+    return weight
+
+
+def set_weight(connection: Connection, tenant_id: str, weight: int) -> None:
+    """Have the tenant's share of a batch be in proportion to this (1 to HEAVIEST), from the next batch on."""
+    connection.execute(update(tenants).where(tenants.c.id == tenant_id).values(weight=weight))
 
 
 def create_api_key(

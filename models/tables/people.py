@@ -1,6 +1,6 @@
 """Tenants, the keys of their services, their users, and the addresses users can be reached at."""
 
-from sqlalchemy import Column, ForeignKey, Index, String, Table, UniqueConstraint, text
+from sqlalchemy import Column, ForeignKey, Index, SmallInteger, String, Table, UniqueConstraint, text
 
 from models.tables.base import BigId, Instant, metadata
 
@@ -11,6 +11,8 @@ tenants = Table(
     Column("name", String(200), nullable=False),
     # What its Socket.IO clients speak that name no dialect; None: nobody has chosen.
     Column("dialect", String(16)),
+    # How many times what a tenant of weight 1 gets of a batch, where both have enough to send.
+    Column("weight", SmallInteger, nullable=False, default=1),
     Column("created_at", Instant, nullable=False),
 )
 

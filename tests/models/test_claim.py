@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from models.db import read, write
-from models.ledger import dead, inbox_change
+from models.ledger import dead, inbox_change, people
 from models.ledger.acknowledge import acknowledge
 from models.ledger.claim import Claim, claim, disable_addresses, record
 from models.ledger.inspect import failed_attempts
@@ -175,8 +175,10 @@ def test_urgent_lanes_come_first(engine):
     assert order == ["critical", "high", "normal", "low", "bulk"]
 
 
-def fill(engine, tenant: str, number: int, priority: str = "normal") -> None:
+def fill(engine, tenant: str, number: int, priority: str = "normal", weight: int = 1) -> None:
     create_tenant(engine, tenant)
+    with write(engine) as connection:
+        people.set_weight(connection, tenant, weight)
     create_users(engine, [f"{tenant}-{i}" for i in range(number)], tenant=tenant)
     named = {"tenant_id": tenant, "audience": {"tenant": True}, "channels": ["in_app"]}
     expand_all(engine, accept_one(engine, priority=priority, **named))
@@ -198,6 +200,22 @@ def test_tenants_with_much_to_send_share_equally(engine):
     fill(engine, "one", 40)
     fill(engine, "other", 40)
     assert tenants(take(engine, "in_app", limit=20)) == {"one": 10, "other": 10}
+
+
+def test_tenants_with_much_to_send_share_by_their_weights(engine):
+    fill(engine, "one", 40)
+    fill(engine, "other", 40, weight=3)
+    assert tenants(take(engine, "in_app", limit=20)) == {"one": 5, "other": 15}
+    assert tenants(take(engine, "in_app", limit=40)) == {"one": 15, "other": 25}
+
+
+def test_beside_a_heavy_tenant_everyone_gets_one(engine):
+    fill(engine, "heavy", 60, weight=people.HEAVIEST)
+    for i in range(MOST - 1):
+        fill(engine, f"light{i:02}", 2)
+    # Fewer than two for each of those who wait.
+    batch = tenants(take(engine, "in_app", limit=MOST + 4))
+    assert batch == {"heavy": 5} | {f"light{i:02}": 1 for i in range(MOST - 1)}
 
 
 def test_what_is_critical_comes_before_a_crowd_that_was_there_first(engine):

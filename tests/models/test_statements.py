@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
 # Those that grow with what is sent and with who is there.
-BIG = ("deliveries", "events", "inbox", "rooms", "users", "addresses", "notifications", "attempts")
+BIG = ("deliveries", "events", "inbox", "rooms", "users", "addresses", "notifications", "attempts", "tenants")
 
 Asked = list[tuple[str, Any]]
 

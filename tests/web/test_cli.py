@@ -58,6 +58,17 @@ def test_a_tenants_clients_speak_its_dialect(run, engine, tenant):
     assert "flask tenants create" in run("tenants", "dialect", "nobody", "hub", fails=True)
 
 
+def test_a_tenant_is_given_a_weight(run, operator, tenant):
+    assert run("tenants", "weight", tenant) == "1"
+    assert run("tenants", "weight", tenant, "5", "--json") == {"tenant": tenant, "weight": 5}
+    assert run("tenants", "weight", tenant) == "5"
+    assert [one["weight"] for one in operator.get("/v1/operator/tenants").json["data"]] == [5]
+    assert "0 is not in the range 1<=x<=100" in run("tenants", "weight", tenant, "0", fails=True)
+    assert "101 is not in the range" in run("tenants", "weight", tenant, "101", fails=True)
+    assert "'much' is not a valid integer" in run("tenants", "weight", tenant, "much", fails=True)
+    assert "flask tenants create" in run("tenants", "weight", "nobody", "2", fails=True)
+
+
 def test_a_key_is_printed_once_listed_by_its_prefix_and_revoked(run, engine, tenant):
     key = run("keys", "create", "--tenant", tenant, "--mode", "test", "--name", "shop")
     with read(engine) as connection:

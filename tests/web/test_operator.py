@@ -103,7 +103,7 @@ def test_dead_letters_are_counted_by_tenant_mode_channel_and_class(operator, of_
 
 def test_a_tenant_and_a_key_are_made_used_and_revoked(operator, client):
     made = operator.post("/v1/operator/tenants", {"id": "nova", "name": "Nova & Co"})
-    assert (made.status_code, made.json["name"], made.json["dialect"]) == (201, "Nova & Co", None)
+    assert (made.status_code, made.json["name"], made.json["weight"]) == (201, "Nova & Co", 1)
     again = operator.post("/v1/operator/tenants", {"id": "nova"})
     assert (again.status_code, again.json["code"]) == (409, "tenant_exists")
     assert "nova" in [tenant["id"] for tenant in operator.get("/v1/operator/tenants").json["data"]]

@@ -77,6 +77,24 @@ def tenant_dialect(tenant: str, dialect: str | None, as_json: bool) -> None:
     say(as_json, {"tenant": tenant, "dialect": spoken}, spoken)
 
 
+@tenants.command("weight")
+@click.argument("tenant")
+@click.argument("weight", required=False, type=click.IntRange(1, people.HEAVIEST))
+@json_option
+def tenant_weight(tenant: str, weight: int | None, as_json: bool) -> None:
+    """Say how many times the share of a tenant of weight 1 it gets, or tell it. It holds from the next batch on.
+
+    1, where nothing was said. Each batch is divided by the weights of those who wait; what one does not need goes to
+    the others.
+    """
+    with write(context().engine) as connection:
+        _need_tenant(connection, tenant)
+        if weight is not None:
+            people.set_weight(connection, tenant, weight)
+        holds = people.weight_of(connection, tenant)
+    say(as_json, {"tenant": tenant, "weight": holds}, str(holds))
+
+
 @keys.command("create")
 @click.option("--tenant", required=True)
 @click.option("--mode", type=click.Choice(["live", "test"]), default="live", show_default=True)

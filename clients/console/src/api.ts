@@ -107,6 +107,7 @@ export interface Tenant {
   id: string;
   name: string;
   dialect: string | null;
+  weight: number;
   created_at: string;
 }
 

@@ -24,6 +24,7 @@ class TenantView(View):
     id: str
     name: str
     dialect: str | None = Field(description="What its Socket.IO clients speak that name no dialect.")
+    weight: int = Field(description="Its share of a batch beside others', as `flask tenants weight` has set it.")
     created_at: Moment
 
 

@@ -33,6 +33,9 @@ export function TenantsPage() {
                 Dialect
               </th>
               <th scope="col" class="right late">
+                Weight
+              </th>
+              <th scope="col" class="right late">
                 Since
               </th>
             </tr>
@@ -45,6 +48,7 @@ export function TenantsPage() {
                 </td>
                 <td>{tenant.name}</td>
                 <td class="late">{tenant.dialect ?? "mixed"}</td>
+                <td class="right numbers late">{tenant.weight}</td>
                 <td class="right numbers late">
                   <Time at={tenant.created_at} />
                 </td>
