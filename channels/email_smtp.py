@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from channels import email_pipelining
 from channels.email_message import Mail
 
 # Servers end sessions that grow long, often at 100 messages, and sessions that stand idle.
@@ -154,12 +155,19 @@ class Connection:
         self._smtp.deadline = time.monotonic() + self._timeout
         self._sent += 1
         try:
-            self._smtp.sendmail(
-                sender, [mail.recipient], mail.content, ["SMTPUTF8", "BODY=8BITMIME"] if mail.utf8 else ()
-            )
-        except BaseException:
+            # As the last EHLO said: smtplib forgets what was offered before STARTTLS.
+            if self._smtp.has_extn("pipelining"):
+                email_pipelining.sendmail(self._smtp, sender, mail)
+            else:
+                options = ["SMTPUTF8", "BODY=8BITMIME"] if mail.utf8 else ()
+                self._smtp.sendmail(sender, [mail.recipient], mail.content, options)
+        except smtplib.SMTPException:
             if not self._reset():
                 self._smtp.close()
+            raise
+        except BaseException:
+            # It may have come between a command and its reply, which would then pass for that to RSET.
+            self._smtp.close()
             raise
 
     def answers(self, seconds: float) -> bool:

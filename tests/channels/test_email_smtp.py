@@ -116,8 +116,9 @@ def with_script(security: str = "none", address: str = "ok@mail.example", **repl
     ],
     ids=str,
 )
-def test_conversations(replies: dict[str, str], expected: list[Any]) -> None:
-    outcomes = with_script(**replies)
+@pytest.mark.parametrize("ehlo", ["250 ok", "250-ok\r\n250 PIPELINING"])
+def test_conversations(ehlo: str, replies: dict[str, str], expected: list[Any]) -> None:
+    outcomes = with_script(**{"ehlo": ehlo, **replies})
     for outcome, wanted in zip(outcomes, expected, strict=True):
         if isinstance(wanted, RetryLater):
             assert isinstance(outcome, RetryLater)
