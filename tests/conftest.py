@@ -21,8 +21,10 @@ os.environ["BROKER_URL"] = "redis://127.0.0.1:1/0"
 
 from models.db import connect
 from models.settings import Settings
-from tests import factories
+from tests import compiled, factories
 from tests.databases import PostgreSQL, migrate, postgresql_server, sqlite_file
+
+compiled.share()
 
 # `make check` is content with SQLite.
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
