@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 from channels import email_pipelining
@@ -18,6 +19,9 @@ MOST_MAILS = 100
 LONGEST_SESSION = 60.0
 # RFC 5321 §4.5.3.1.5 gives a reply line 512 octets, and nobody answers at such length.
 LONGEST_REPLY = 16 * 1024
+
+# Whom this machine trusts is a long list, and is read once.
+_trust = cache(ssl.create_default_context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Server:
     timeout: float
     username: str | None = None
     password: str = field(default="", repr=False)
-    context: ssl.SSLContext = field(default_factory=ssl.create_default_context, repr=False)
+    context: ssl.SSLContext = field(default_factory=_trust, repr=False)
 
 
 class _Bounded:

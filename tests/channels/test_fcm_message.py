@@ -17,9 +17,9 @@ from models.lifecycle import Failure, Rejected, Sent
 from tests.channels.support import NOTIFICATION, Lab, content, message
 
 
-@pytest.fixture
-def channel(lab: Lab) -> Iterator[FcmChannel]:
-    channel = fcm.build(lab.settings(), "test")
+@pytest.fixture(scope="module")
+def channel(_lab: Lab) -> Iterator[FcmChannel]:
+    channel = fcm.build(_lab.settings(), "test")
     assert channel is not None
     yield channel
     channel.close()
