@@ -138,13 +138,6 @@ def test_redis_away_is_retried(caplog: pytest.LogCaptureFixture):
     assert "secret" not in caplog.text
 
 
-def test_a_silent_redis_costs_a_bounded_time():
-    with support.server(support.silent) as port:
-        channel = InAppChannel(QueueWriter(f"redis://127.0.0.1:{port}/0", CHANNEL))
-        assert kinds(channel.send([message("user:alice")])) == [RetryLater]
-        channel.close()
-
-
 def test_only_what_was_published_counts_as_sent(channel: InAppChannel, monkeypatch: pytest.MonkeyPatch):
     texts = [content(message="x" * 10_000) for _ in range(150)]
     results = iter([1, redis.TimeoutError("late")])

@@ -18,7 +18,7 @@ from tests.conforming.memory import House
 
 # A thousand on each database, in parts that can run side by side. The first part is quick.
 _LONG = [pytest.mark.slow, pytest.mark.long]
-PARTS = [(100, 1), pytest.param(300, 2, marks=pytest.mark.slow), *[pytest.param(300, n, marks=_LONG) for n in (3, 4)]]
+PARTS = [(30, 1), pytest.param(370, 2, marks=pytest.mark.slow), *[pytest.param(300, n, marks=_LONG) for n in (3, 4)]]
 
 
 @pytest.mark.parametrize(("examples", "number"), PARTS)

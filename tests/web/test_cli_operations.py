@@ -18,6 +18,7 @@ from models.tables import notifications
 from tests.factories import accept_one, create_settings, create_users, expand_all
 from web.app import create_app
 from web.context import utc_now
+from workers import jobs
 
 
 @pytest.fixture
@@ -32,10 +33,17 @@ def run(app):
     return run
 
 
+@pytest.fixture
+def idle(monkeypatch):
+    """No worker serves anything. None is asked: it takes kombu two seconds to find that the tests have no broker."""
+    monkeypatch.setattr(jobs, "served_queues", set)
+
+
 def findings(answer) -> dict[str, tuple[str, str]]:
     return {finding["name"]: (finding["verdict"], finding["found"]) for finding in answer["findings"]}
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_what_is_missing(run, settings, tenant):
     status, answer = run("doctor", "--json")
     found = findings(answer)
@@ -49,7 +57,7 @@ def test_the_doctor_finds_what_is_missing(run, settings, tenant):
     assert "check BROKER_URL" in text
 
 
-def test_the_doctor_hears_what_is_published_and_counts_who_else_does(run, settings, redis_server):
+def test_the_doctor_hears_what_is_published_and_counts_who_else_does(run, idle, settings, redis_server):
     with redis.Redis.from_url(redis_server) as client, client.pubsub() as other:
         other.subscribe(settings.redis_channel)
         other.get_message(timeout=2)
@@ -65,7 +73,7 @@ def test_the_doctor_says_which_part_is_away_and_no_password(tmp_path, tenant, en
     assert "secret" not in result.output
 
 
-def test_the_doctor_warns_of_work_that_nobody_does(run, engine, tenant):
+def test_the_doctor_warns_of_work_that_nobody_does(run, idle, engine, tenant):
     create_users(engine, ["alice"])
     long_ago = utc_now() - timedelta(minutes=10)
     expand_all(engine, accept_one(engine, long_ago, audience={"tenant": True}), long_ago)

@@ -179,8 +179,8 @@ def test_a_subscription_that_carries_nothing_is_given_up(
 
 def test_redis_away_is_not_deafness(listening: tuple[QueueManager, Ear]):
     port = factories.free_port()
-    manager, ear, server = started(f"redis://127.0.0.1:{port}/0")
-    time.sleep(1.2)
+    manager, ear, server = started(f"redis://127.0.0.1:{port}/0", Timing(heartbeat=0.05, deaf_after=0.2))
+    time.sleep(0.4)
     assert not manager.deaf
     assert not manager.listening
     assert ear.subscriptions == 0
