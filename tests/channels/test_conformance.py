@@ -141,7 +141,7 @@ def test_the_address_is_told_to_nobody(kind: Kind, channel: Channel, caplog: pyt
     assert not [text for text in told if "secret" in text.lower()]
 
 
-@pytest.mark.parametrize("manner", HOSTILE)
+@pytest.mark.parametrize("manner", [pytest.param(m, marks=pytest.mark.slow) if m == "silent" else m for m in HOSTILE])
 @pytest.mark.parametrize("name", PROVIDED)
 def test_whatever_the_provider_does_comes_back_as_an_outcome(name: str, manner: str) -> None:
     with support.server(HOSTILE[manner]) as port:

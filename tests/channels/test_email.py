@@ -174,12 +174,14 @@ def test_a_server_that_is_busy_is_left_alone(lab: Lab, channel: EmailChannel) ->
     assert kinds(channel.send(mails("ok-5"))) == [Sent]
 
 
+@pytest.mark.slow
 def test_a_slow_mailbox_takes_no_more_than_the_time_out(channel: EmailChannel) -> None:
     began = time.monotonic()
     assert kinds(channel.send(mails("ok-1", "slow3-2", "ok-3"))) == [Sent, RetryLater, Sent]
     assert time.monotonic() - began < TIMEOUT + 0.5
 
 
+@pytest.mark.slow
 def test_a_batch_ends_before_its_lease(lab: Lab) -> None:
     server = Server("127.0.0.1", lab.smtp_port, "none", "carillon.example", 2.0)
     channel = EmailChannel(server, SENDER, 0.5)

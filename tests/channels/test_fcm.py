@@ -188,6 +188,7 @@ def test_nothing_is_sent_twice(lab: Lab, channel: FcmChannel, word: str) -> None
     assert sorted(arrival["address"] for arrival in lab.arrivals()) == sorted(f"{word}-{n}" for n in range(40))
 
 
+@pytest.mark.slow
 def test_a_slow_device_holds_up_nobody(lab: Lab, channel: FcmChannel) -> None:
     channel.send(batch("warm-up"))
     began = time.monotonic()

@@ -165,6 +165,7 @@ def test_a_token_that_fcm_does_not_take_is_forgotten(lab: Lab, channel: FcmChann
     assert fetched == ["service-account.json", "token"] * 2
 
 
+@pytest.mark.slow
 def test_a_lab_that_was_away_and_has_another_key_is_found_again() -> None:
     first = Lab()
     channel = fcm.build(first.settings(TIMEOUT), "test")

@@ -157,6 +157,7 @@ def test_nothing_is_repeated(server: Server, http: Http) -> None:
     assert server.requests - before == 1
 
 
+@pytest.mark.slow
 def test_what_hangs_ends_at_the_time_out_and_costs_its_connection(server: Server, http: Http) -> None:
     began = time.monotonic()
     answers = http.post(server.url("/hang"), HEADERS, bodies(150))

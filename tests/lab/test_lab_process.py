@@ -20,6 +20,7 @@ from lab.__main__ import Unusable, ports
 from lab.faults import VOCABULARY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_quickly_even_while_slow(number: signal.Signals) -> None:
     process, ready = start_lab()
@@ -59,6 +60,7 @@ def test_ports() -> None:
         ports({"LAB_PORT": "65535"})
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_said_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -71,6 +73,7 @@ def test_a_taken_port_is_said_in_one_line() -> None:
             assert re.fullmatch(rf"lab: cannot listen on 127\.0\.0\.1 port {port}: .+\n", result.stderr)
 
 
+@pytest.mark.slow
 def test_slow_is_late_at_every_provider(lab: Lab) -> None:
     lab.authorization  # noqa: B018 - fetched before it is slow
     lab.post("/faults", {"oauth": "slow1"})
