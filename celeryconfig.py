@@ -50,6 +50,8 @@ broker_transport_options = {
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
     "global_keyprefix": "carillon:",
+    # One for each lane; the most urgent is 0, as with us.
+    "priority_steps": [0, 1, 2, 3, 4],
 }
 broker_connection_timeout = 2
 broker_pool_acquire_timeout = 2

@@ -73,7 +73,7 @@ def send(
     )
     with transaction(connection) as (own, after_commit):
         accepted = accept(own, new, moment)
-        after_commit(partial(jobs.ring_expand, accepted.id))
+        after_commit(partial(jobs.ring_expand, accepted.id, Lane[priority]))
     return {
         "id": str(accepted.id),
         "notification_id": str(accepted.id),

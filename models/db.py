@@ -14,13 +14,16 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    CursorResult,
     Engine,
     FromClause,
     Insert,
+    String,
     Table,
     TextClause,
     any_,
     bindparam,
+    cast,
     column,
     create_engine,
     event,
@@ -166,10 +169,28 @@ def upsert(
     return result
 
 
+def together(connection: Connection, *statements: Insert) -> CursorResult[Any]:
+    """Run these INSERTs, in one statement on PostgreSQL; there they see what all of them read as it was before.
+
+    Returns the result of the last. They may read from one CTE, which runs once.
+    """
+    *others, last = statements
+    if connection.dialect.name == "postgresql":
+        for statement in others:
+            last = last.add_cte(statement.cte())
+    else:
+        for statement in others:
+            connection.execute(statement)
+    # Without the option psycopg's count is not kept for an INSERT.
+    return connection.execute(last, execution_options={"preserve_rowcount": True})
+
+
 def among(connection: Connection, column_: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
     """`column IN (ids)` with the ids as one parameter, so that the statement is the same for any number of them."""
     if connection.dialect.name == "postgresql":
-        return column_ == any_(bindparam("ids", list(ids), postgresql.ARRAY(BigInteger), unique=True))
+        # Written out here: psycopg looks at each element of a list for what might need quoting.
+        written = bindparam("ids", "{" + ",".join(map(str, ids)) + "}", String, unique=True)
+        return column_ == any_(cast(written, postgresql.ARRAY(BigInteger)))
     each = func.json_each(bindparam("ids", json.dumps(list(ids)), unique=True)).table_valued("value")
     return column_.in_(select(each.c.value))
 

@@ -12,6 +12,8 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
+    Insert,
     String,
     and_,
     delete,
@@ -26,8 +28,8 @@ from sqlalchemy import (
 
 from models.content import Content, Lane, content_of
 from models.cursor import Cursor as Cursor
-from models.db import among
 from models.db import rows as table_of
+from models.db import together
 from models.tables import events, meta, notifications, outbox, rooms
 from models.tables.base import BigId
 
@@ -85,21 +87,6 @@ def new_epoch(connection: Connection) -> str:
     return epoch(connection)
 
 
-def append_to_users(
-    connection: Connection,
-    user_ids: Sequence[int],
-    type_: str,
-    notification_id: UUID | None,
-    now: datetime,
-    expires_at: datetime,
-    data: dict[str, Any] | None = None,
-) -> None:
-    """Append one event to the room of each user (row ids). Afterwards rooms.head is the event's seq."""
-    mine = among(connection, rooms.c.user_id, user_ids)
-    raise_heads(connection, mine)
-    write_events(connection, mine, type_, notification_id, data, now, expires_at)
-
-
 def append(
     connection: Connection,
     tenant_id: str,
@@ -129,16 +116,18 @@ def append_and_publish(
     lane: Lane = Lane.normal,
 ) -> int:
     """Append one event to each of these rooms, all in a few statements, to be published. Returns how many there are."""
-    number = raise_heads(connection, which)
-    write_events(connection, which, type_, None, data, now, expires_at)
+    raised = raise_heads(connection, which)
     announced = {
-        "room_id": rooms.c.id,
-        "seq": rooms.c.head,
+        "room_id": raised.c.id,
+        "seq": raised.c.head,
         "lane": literal(int(lane), outbox.c.lane.type),
         "due_at": literal(now, outbox.c.due_at.type),
     }
-    connection.execute(insert(outbox).from_select(list(announced), select(*announced.values()).where(which)))
-    return number
+    return together(
+        connection,
+        event_in_each(raised, type_, None, data, now, expires_at),
+        insert(outbox).from_select(list(announced), select(*announced.values())),
+    ).rowcount
 
 
 def room_is(tenant_id: str, room: str) -> ColumnElement[bool]:
@@ -147,25 +136,30 @@ def room_is(tenant_id: str, room: str) -> ColumnElement[bool]:
     return and_(rooms.c.tenant_id == tenant_id, rooms.c.kind == kind, rooms.c.key == key)
 
 
-def raise_heads(connection: Connection, which: Any) -> int:
-    """Give the next number in each of these rooms, and hold their locks until the commit. Returns how many."""
-    # Locked in one order by every writer: unsorted locks of many rows deadlock. SQLite has one writer anyway.
-    ordered = select(rooms.c.id).where(which).order_by(rooms.c.id).with_for_update()
+def raise_heads(connection: Connection, which: ColumnElement[bool]) -> FromClause:
+    """These rooms (id, user_id, head), each with its next number as head; their locks are held until the commit.
+
+    For one call of `together`: on PostgreSQL nothing is raised before that runs, and it is done once.
+    """
+    raised = update(rooms).values(head=rooms.c.head + 1)
+    columns = (rooms.c.id, rooms.c.user_id, rooms.c.head)
     if connection.dialect.name == "postgresql":
-        connection.execute(ordered)
-    return connection.execute(update(rooms).where(which).values(head=rooms.c.head + 1)).rowcount
+        # Locked in one order by every writer: unsorted locks of many rows deadlock. SQLite has one writer anyway.
+        locked = select(rooms.c.id).where(which).order_by(rooms.c.id).with_for_update(key_share=True).cte("locked")
+        return raised.where(rooms.c.id == locked.c.id).returning(*columns).cte("raised")
+    connection.execute(raised.where(which))
+    return select(*columns).where(which).subquery("raised")
 
 
-def write_events(
-    connection: Connection,
-    which: Any,
+def event_in_each(
+    raised: FromClause,
     type_: str,
     notification_id: UUID | None,
     data: dict[str, Any] | None,
     now: datetime,
     expires_at: datetime,
-) -> None:
-    """Write one event, numbered by its head, in each of these rooms."""
+) -> Insert:
+    """Write one event, numbered by its head, in each of the rooms of `raise_heads`."""
     constants = {
         "type": type_,
         "notification_id": notification_id,
@@ -174,10 +168,8 @@ def write_events(
         "expires_at": expires_at,
     }
     columns = [literal(value, events.c[name].type) for name, value in constants.items()]
-    connection.execute(
-        insert(events).from_select(
-            ["room_id", "seq", *constants], select(rooms.c.id, rooms.c.head, *columns).where(which)
-        )
+    return insert(events).from_select(
+        ["room_id", "seq", *constants], select(raised.c.id, raised.c.head, *columns).select_from(raised)
     )
 
 

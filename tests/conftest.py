@@ -89,7 +89,7 @@ def bells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
 
     rung: list[tuple[str, list[str]]] = []
 
-    def ring(task: str, args: list[str], _queue: str) -> bool:
+    def ring(task: str, args: list[str], _queue: str, _lane: int = 2) -> bool:
         rung.append((task, args))
         return True
 

@@ -15,7 +15,9 @@ from sqlalchemy import Engine
 from models.db import write
 from models.ledger import devices, people
 from models.ledger.accept import NewNotification, accept
-from models.ledger.expand import expand_page
+from models.ledger.claim import record
+from models.ledger.expand import Page, expand_page
+from models.lifecycle import Failure, State, Transition
 from models.settings import Settings
 from web.auth import CLIENT, JwtKeys, mint
 
@@ -71,16 +73,25 @@ def accept_one(engine: Engine, now: datetime = NOW, **other: Any) -> UUID:
         return accept(connection, notification(**other), now).id
 
 
-def expand_all(engine: Engine, notification_id: UUID, now: datetime = NOW, size: int = 1000) -> int:
-    """Write every page. Returns how many there were."""
-    pages = 0
+def expand_all(engine: Engine, notification_id: UUID, now: datetime = NOW, size: int = 1000) -> list[Page]:
+    """Write every page, and publish none."""
+    pages = []
     while True:
         with write(engine) as connection:
             page = expand_page(connection, notification_id, now, size)
         assert page is not None
-        pages += 1
+        pages.append(page)
         if page.finished:
             return pages
+
+
+def fail_to_publish(engine: Engine, pages: Sequence[Page], due_at: datetime = NOW) -> None:
+    """Record what a worker does that could not publish these pages: their in-app deliveries are to be claimed."""
+    again = Transition(State.PENDING, 1, due_at, Failure.PROVIDER_DOWN, "redis: ConnectionError")
+    with write(engine) as connection:
+        for page in pages:
+            if page.in_app is not None:
+                record(connection, page.in_app.lease, [(c.id, again) for c in page.in_app.ready], due_at)
 
 
 def create_settings(directory: Path, **environ: str) -> Settings:

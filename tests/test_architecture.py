@@ -15,6 +15,7 @@ from pydantic import AliasChoices
 
 import celeryconfig
 from channels.registry import CHANNELS
+from models.content import Lane
 from models.settings import VISIBILITY_TIMEOUT, Settings, _environment_names
 from tests.databases import ROOT
 from workers import jobs
@@ -67,12 +68,12 @@ def test_development_runs_the_processes_of_production():
 def test_every_bell_names_a_task_and_a_queue_that_exist(monkeypatch: pytest.MonkeyPatch):
     rung: list[tuple[str, str]] = []
 
-    def ring(task: str, _args: list[str], queue: str) -> bool:
+    def ring(task: str, _args: list[str], queue: str, _lane: int = 2) -> bool:
         rung.append((task, queue))
         return True
 
     monkeypatch.setattr(jobs, "_ring", ring)
-    jobs.ring_expand(uuid4())
+    jobs.ring_expand(uuid4(), Lane.normal)
     jobs.ring_publish()
     for channel, spec in CHANNELS.items():
         jobs.ring_deliver(channel, spec.queue)

@@ -11,7 +11,7 @@ from channels.base import Action, Message
 from channels.rates import Rates
 from channels.registry import CHANNELS, ChannelSpec
 from models.db import write
-from models.ledger.claim import Claimed, claim, disable_addresses, record
+from models.ledger.claim import Claim, Claimed, claim, disable_addresses, record
 from models.lifecycle import Failure, Outcome, RetryLater, State, Transition, after
 from workers.runtime import Runtime
 
@@ -44,25 +44,32 @@ def deliver_batch(run: Runtime, channel: str) -> int:
     spec = CHANNELS[channel]
     with write(run.engine) as connection:
         batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
-    if not batch.ready:
-        return batch.skipped
-    results: list[tuple[Claimed, Transition]] = []
-    for mode in ("live", "test"):
-        results += _send(run, spec, channel, mode, [c for c in batch.ready if c.mode == mode])
-    gone = {c.address_id: t.reason or "" for c, t in results if t.disable_address and c.mode == "live" and c.address_id}
-    with write(run.engine) as connection:
-        written = record(connection, batch.lease, [(c.id, t) for c, t in results], run.now())
-        disable_addresses(connection, gone, batch.at, run.now())
-    if written < len(results):
-        # Somebody else has written meanwhile: our lease had ended, or the client has acknowledged.
-        log.info("results dropped", extra={"channel": channel, "dropped": len(results) - written})
-    if run.rates is not None:
-        _count(run.rates, channel, [transition.state for _, transition in results])
-    _report(channel, results)
+    if batch.ready:
+        send(run, channel, batch)
     return len(batch.ready) + batch.skipped
 
 
-def _send(
+def send(run: Runtime, channel: str, batch: Claim) -> None:
+    """Send what was claimed, and record what became of it."""
+    spec = CHANNELS[channel]
+    results: list[tuple[Claimed, Transition]] = []
+    for mode in ("live", "test"):
+        results += _send_in(run, spec, channel, mode, [c for c in batch.ready if c.mode == mode])
+    gone = {c.address_id: t.reason or "" for c, t in results if t.disable_address and c.mode == "live" and c.address_id}
+    news = [(c.id, t) for c, t in results if batch.lease is not None or t.state is not State.SENT]
+    if news:
+        with write(run.engine) as connection:
+            written = record(connection, batch.lease, news, run.now())
+            disable_addresses(connection, gone, batch.at, run.now())
+        if written < len(news):
+            # Somebody else has written meanwhile: our lease had ended, or the client has acknowledged.
+            log.info("results dropped", extra={"channel": channel, "dropped": len(news) - written})
+    if run.rates is not None:
+        _count(run.rates, channel, [transition.state for _, transition in results])
+    _report(channel, results)
+
+
+def _send_in(
     run: Runtime, spec: ChannelSpec, name: str, mode: str, claimed: Sequence[Claimed]
 ) -> list[tuple[Claimed, Transition]]:
     if not claimed:
@@ -114,11 +121,11 @@ def _count(rates: Rates, channel: str, states: Sequence[State]) -> None:
 def _report(channel: str, results: Sequence[tuple[Claimed, Transition]]) -> None:
     sent = sum(t.state is State.SENT for _, t in results)
     log.info("delivered", extra={"channel": channel, "batch": len(results), "sent": sent})
+    detailed = log.isEnabledFor(logging.DEBUG)
     for c, t in results:
-        if t.state is State.SENT:
-            log.debug("sent", extra=_fields(channel, c))
-        elif t.state is State.PENDING and t.failure is None:
-            log.debug("held", extra=_fields(channel, c))
+        if t.state is State.SENT or (t.state is State.PENDING and t.failure is None):
+            if detailed:
+                log.debug("sent" if t.state is State.SENT else "held", extra=_fields(channel, c))
         else:
             log.warning(
                 "not sent", extra={**_fields(channel, c), "state": t.state, "failure": t.failure, "reason": t.reason}

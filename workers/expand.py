@@ -7,17 +7,31 @@ from uuid import UUID
 
 from channels.registry import CHANNELS
 from models.db import write
-from models.ledger.expand import Page, expand_page
+from models.ledger.expand import GoOn, Overtaken, Page, expand_page
 from workers import jobs
+from workers.deliver import send
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
+# Pages of one notification written side by side, beside the oldest that is not committed: of a worker's four threads
+# one is left for others.
+AHEAD = 2
 
-def expand(run: Runtime, notification_id: UUID) -> Page | None:
-    """Write the next page of the notification. None where there is nothing to do."""
-    with write(run.engine) as connection:
-        page = expand_page(connection, notification_id, run.now())
+
+def expand(run: Runtime, notification_id: UUID, begin: int | None = None, go_on: GoOn | None = None) -> Page | None:
+    """Write the next page of the notification, or that which begins at `begin`. None where there is nothing to do.
+
+    `go_on` is that of `expand_page`. Whoever calls owes it to those who are connected to publish `page.in_app`:
+    `publish_page`.
+    """
+    try:
+        with write(run.engine) as connection:
+            page = expand_page(connection, notification_id, run.now(), begin=begin, go_on=go_on)
+    except Overtaken:
+        # Begun anew by the relay, if there is anything left to do.
+        log.info("page dropped", extra={"notification": str(notification_id), "begin": begin})
+        return None
     if page is not None:
         log.info(
             "expanded",
@@ -31,15 +45,31 @@ def expand(run: Runtime, notification_id: UUID) -> Page | None:
     return page
 
 
-def expand_and_ring(run: Runtime, notification_id: UUID) -> None:
-    """Write the next page, then ring for its deliveries and for the page after it.
+def expand_and_ring(run: Runtime, notification_id: UUID, begin: int | None = None, ahead: int = 0) -> None:
+    """Write a page, ring for the page after it and for its deliveries, and publish those in-app.
 
-    One page a task: notifications of any size take turns in the queue.
+    One page a task: notifications of any size take turns in the queue. The next page is begun while this one is
+    written; `ahead` is how many before this one were not committed when it was rung for.
     """
-    page = expand(run, notification_id)
+    rung = False
+
+    def go_on(lane: int, end: int, caught_up: bool) -> None:
+        # The one bell that is rung before a commit: it says where to begin, and whoever hears it waits for us to end.
+        nonlocal rung
+        if caught_up or ahead < AHEAD:
+            rung = jobs.ring_expand(notification_id, lane, end, 1 if caught_up else ahead + 1)
+
+    page = expand(run, notification_id, begin, go_on)
     if page is None:
         return
+    if not page.finished and not rung:
+        jobs.ring_expand(notification_id, page.lane, page.end)
     for channel in sorted(page.channels):
         jobs.ring_deliver(channel, CHANNELS[channel].queue)
-    if not page.finished:
-        jobs.ring_expand(notification_id)
+    publish_page(run, page)
+
+
+def publish_page(run: Runtime, page: Page) -> None:
+    """Tell those of the page's recipients who are connected."""
+    if page.in_app is not None and page.in_app.ready:
+        send(run, "in_app", page.in_app)

@@ -16,6 +16,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from celeryconfig import BELL_EXPIRES
+from models.content import Lane
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +39,13 @@ _silent_until = 0.0
 CLOSE = 0.01
 
 
-def ring_expand(notification_id: UUID) -> bool:
-    """Ask for the next page of a notification. False where the broker cannot be reached."""
-    return _ring("expand", [str(notification_id)], "intake")
+def ring_expand(notification_id: UUID, lane: int, begin: int | None = None, ahead: int = 0) -> bool:
+    """Ask for the next page of a notification, before those of later lanes. False where the broker cannot be reached.
+
+    `begin`: for that which begins there, `ahead` pages after the one that was committed last.
+    """
+    page = str(notification_id) if begin is None else f"{notification_id}:{begin}:{ahead}"
+    return _ring("expand", [page], "intake", lane)
 
 
 def ring_deliver(channel: str, queue: str) -> bool:
@@ -103,21 +108,23 @@ class Muffled:
         self._sound(what)
 
 
-def _ring(task: str, args: list[str], queue: str) -> bool:
+def _ring(task: str, args: list[str], queue: str, lane: int = Lane.normal) -> bool:
     # Whoever rings has to know that nobody will hear it.
     if time.monotonic() < _silent_until:
         return False
-    bell = _bells.get(task) or _bells.setdefault(task, Muffled(lambda all_args: _send(task, all_args, queue)))
+    bell = _bells.get((task, lane))
+    if bell is None:
+        bell = _bells.setdefault((task, lane), Muffled(lambda all_args: _send(task, all_args, queue, lane)))
     return bell.ring(args)
 
 
-_bells: dict[str, Muffled] = {}
+_bells: dict[tuple[str, int], Muffled] = {}
 
 
-def _send(task: str, args: list[str], queue: str) -> bool:
+def _send(task: str, args: list[str], queue: str, lane: int) -> bool:
     global _silent_until
     try:
-        _ringer.send_task(task, args=args, queue=queue, expires=BELL_EXPIRES)
+        _ringer.send_task(task, args=args, queue=queue, priority=int(lane), expires=BELL_EXPIRES)
     except OperationalError as error:
         _silent_until = time.monotonic() + PAUSE
         log.warning("bell not rung", extra={"task": task, "error": type(error).__name__})

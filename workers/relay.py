@@ -20,7 +20,7 @@ from models.logs import configure_logging
 from models.settings import Settings
 from workers import jobs
 from workers.deliver import deliver
-from workers.expand import expand
+from workers.expand import expand, publish_page
 from workers.publish import publish
 from workers.runtime import Runtime, build
 
@@ -34,8 +34,8 @@ def tick(run: Runtime) -> None:
     """Ring for everything that is due; where a bell cannot be rung, do a second's worth of that work here."""
     with write(run.engine) as connection:
         notifications = due_notifications(connection, run.now())
-    for notification_id in notifications:
-        if not jobs.ring_expand(notification_id):
+    for notification_id, lane in notifications:
+        if not jobs.ring_expand(notification_id, lane):
             _expand_here(run, notification_id)
     with read(run.engine) as connection:
         channels = channels_with_work(connection, CHANNELS, run.now())
@@ -49,9 +49,10 @@ def tick(run: Runtime) -> None:
 
 def _expand_here(run: Runtime, notification_id: UUID) -> None:
     end = time.monotonic() + INTERVAL
-    page = expand(run, notification_id)
-    while page is not None and not page.finished and time.monotonic() < end:
-        page = expand(run, notification_id)
+    while (page := expand(run, notification_id)) is not None:
+        publish_page(run, page)
+        if page.finished or time.monotonic() > end:
+            break
 
 
 def measure(run: Runtime, rates: Rates) -> None:

@@ -40,10 +40,11 @@ def be_ready(**_: object) -> None:
 
 
 @app.task(name="expand")
-def expand_task(*notification_ids: str) -> None:
-    """Write the next page of each notification's audience."""
-    for notification_id in dict.fromkeys(notification_ids):
-        expand_and_ring(runtime(), UUID(notification_id))
+def expand_task(*pages: str) -> None:
+    """Write these pages of notifications' audiences: each "id" or, as `ring_expand` has it, "id:begin:ahead"."""
+    for page in dict.fromkeys(pages):
+        notification_id, *place = page.split(":")
+        expand_and_ring(runtime(), UUID(notification_id), *map(int, place))
 
 
 def _deliver_task(channel: str, queue: str) -> Any:

@@ -283,6 +283,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rooms")),
         sa.UniqueConstraint("tenant_id", "kind", "key", name=op.f("uq_rooms_tenant_id_kind_key")),
         sa.UniqueConstraint("user_id", name=op.f("uq_rooms_user_id")),
+        postgresql_with={"fillfactor": 50},
     )
     op.create_table(
         "subscriptions",

@@ -12,8 +12,11 @@ from models.ledger.expand import NEXT_PAGE
 from models.tables import deliveries, notifications
 
 
-def due_notifications(connection: Connection, now: datetime, limit: int = 100) -> list[UUID]:
-    """Notifications whose next page is overdue. Each is put off a little, so that the next look does not ring again."""
+def due_notifications(connection: Connection, now: datetime, limit: int = 100) -> list[tuple[UUID, int]]:
+    """Notifications whose next page is overdue, with their lanes.
+
+    Each is put off a little, so that the next look does not ring again.
+    """
     due = (
         select(notifications.c.id)
         .where(notifications.c.due_at <= now)
@@ -22,14 +25,13 @@ def due_notifications(connection: Connection, now: datetime, limit: int = 100) -
         .with_for_update(skip_locked=True)
         .cte("due")
     )
-    return list(
-        connection.execute(
-            update(notifications)
-            .where(notifications.c.id.in_(select(due.c.id)))
-            .values(due_at=now + NEXT_PAGE)
-            .returning(notifications.c.id)
-        ).scalars()
+    found = connection.execute(
+        update(notifications)
+        .where(notifications.c.id.in_(select(due.c.id)))
+        .values(due_at=now + NEXT_PAGE)
+        .returning(notifications.c.id, notifications.c.lane)
     )
+    return [(row.id, row.lane) for row in found]
 
 
 def channels_with_work(connection: Connection, channels: Iterable[str], now: datetime) -> list[str]:

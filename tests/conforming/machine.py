@@ -77,8 +77,7 @@ class Wire(RuleBasedStateMachine):
             audience={"users": [{"id": self.user}]},
             expires_at=at + timedelta(days=1),
         )
-        factories.expand_all(self.engine, n, at)
-        self.house.ring()
+        self.house.written(factories.expand_all(self.engine, n, at))
         self.sent.append(n)
 
     @rule(room=st.integers(0, 1), name=st.sampled_from(["stream:data", "expense:created"]))
@@ -104,8 +103,7 @@ class Wire(RuleBasedStateMachine):
             begun = recall(connection, self.tenant, n, utc_now())
         if begun:
             self.recalled.add(n)
-            factories.expand_all(self.engine, n, utc_now())
-            self.house.ring()
+            self.house.written(factories.expand_all(self.engine, n, utc_now()))
 
     # What happens to history.
 

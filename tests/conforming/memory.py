@@ -15,12 +15,14 @@ from flask import Flask
 
 from channels.events import Group
 from channels.in_app import InAppChannel
+from models.ledger.expand import Page
 from models.log import Replay
 from tests.web.realtime.fakes import FakeServer, FakeSocket
 from web.realtime.bounds import Timing
 from web.realtime.hub import Hub
 from web.realtime.sessions import Session
 from workers.deliver import deliver_batch
+from workers.expand import publish_page
 from workers.publish import publish_batch
 from workers.runtime import Runtime
 
@@ -51,7 +53,7 @@ class House:
         self.http = app.test_client()
         # Messages published and not brought yet, oldest first.
         self.redis: list[list[dict[str, Any]]] = []
-        self._rung = False
+        self._written: list[Page] = []
         channel: Any = InAppChannel(self)  # type: ignore[arg-type]  # all it asks for is `publish`
         self._worker = Runtime(self.engine, {"live": {"in_app": channel}, "test": {}}, lease=60, publisher=self)
         # The application's own hub, with another server under it. Nothing waits.
@@ -74,14 +76,16 @@ class House:
     def close(self) -> None:
         """Nothing to release."""
 
-    def ring(self) -> None:
-        """A notification was written: workers look for deliveries."""
-        self._rung = True
+    def written(self, pages: list[Page]) -> None:
+        """A notification was expanded: a worker has it to publish, or a withdrawal to send."""
+        self._written += pages
 
     def work(self) -> None:
         """What workers do; there is never more than a batch."""
-        rung, self._rung = self._rung, False
-        if rung:
+        pages, self._written = self._written, []
+        for page in pages:
+            publish_page(self._worker, page)
+        if any("in_app" in page.channels for page in pages):
             deliver_batch(self._worker, "in_app")
         publish_batch(self._worker)
 
@@ -106,6 +110,7 @@ class House:
     def clear(self) -> None:
         """Everybody leaves."""
         self.redis.clear()
+        self._written.clear()
         self.meanwhile = None
         for sid in list(self.door.sockets):
             self.door.sockets.pop(sid)

@@ -18,7 +18,7 @@ from models.ledger.turns import MOST
 from models.lifecycle import Failure, Outcome, RetryLater, Sent, State, Transition, after
 from models.retry import RetryPolicy
 from models.tables import addresses, deliveries
-from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
+from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish
 
 POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
 LEASE = 60.0
@@ -29,7 +29,7 @@ def alice(engine):
     create_tenant(engine)
     create_users(engine, ["alice"], email=True, device=True)
     n = accept_one(engine)
-    expand_all(engine, n)
+    fail_to_publish(engine, expand_all(engine, n))
     return n
 
 
@@ -57,7 +57,7 @@ def test_a_claim_carries_all_that_is_needed_to_send(engine, alice):
     assert (c.user, c.address, c.address_kind, c.attempts, c.action) == ("alice", "alice-phone", "token", 1, "show")
     assert (c.content.notification_id, c.content.title, c.content.data) == (str(alice), "Hello", {"n": 1})
     [room] = take(engine, "in_app").ready
-    assert (room.address, room.seq) == ("user:alice", 1)
+    assert (room.address, room.seq, room.attempts) == ("user:alice", 1, 2)
 
 
 def test_what_is_taken_is_not_taken_again_until_the_lease_ends(engine, alice):
@@ -179,8 +179,8 @@ def fill(engine, tenant: str, number: int, priority: str = "normal", weight: int
     create_tenant(engine, tenant)
     with write(engine) as connection:
         people.set_weight(connection, tenant, weight)
-    create_users(engine, [f"{tenant}-{i}" for i in range(number)], tenant=tenant)
-    named = {"tenant_id": tenant, "audience": {"tenant": True}, "channels": ["in_app"]}
+    create_users(engine, [f"{tenant}-{i}" for i in range(number)], tenant=tenant, email=True)
+    named = {"tenant_id": tenant, "audience": {"tenant": True}, "channels": ["email"]}
     expand_all(engine, accept_one(engine, priority=priority, **named))
 
 
@@ -192,21 +192,21 @@ def test_a_tenant_with_much_to_send_leaves_the_others_their_turn(engine):
     fill(engine, "huge", 60)
     fill(engine, "small", 3)
     fill(engine, "tiny", 1)
-    assert tenants(take(engine, "in_app", limit=20)) == {"huge": 16, "small": 3, "tiny": 1}
-    assert tenants(take(engine, "in_app", limit=100)) == {"huge": 44}
+    assert tenants(take(engine, limit=20)) == {"huge": 16, "small": 3, "tiny": 1}
+    assert tenants(take(engine, limit=100)) == {"huge": 44}
 
 
 def test_tenants_with_much_to_send_share_equally(engine):
     fill(engine, "one", 40)
     fill(engine, "other", 40)
-    assert tenants(take(engine, "in_app", limit=20)) == {"one": 10, "other": 10}
+    assert tenants(take(engine, limit=20)) == {"one": 10, "other": 10}
 
 
 def test_tenants_with_much_to_send_share_by_their_weights(engine):
     fill(engine, "one", 40)
     fill(engine, "other", 40, weight=3)
-    assert tenants(take(engine, "in_app", limit=20)) == {"one": 5, "other": 15}
-    assert tenants(take(engine, "in_app", limit=40)) == {"one": 15, "other": 25}
+    assert tenants(take(engine, limit=20)) == {"one": 5, "other": 15}
+    assert tenants(take(engine, limit=40)) == {"one": 15, "other": 25}
 
 
 def test_beside_a_heavy_tenant_everyone_gets_one(engine):
@@ -214,15 +214,15 @@ def test_beside_a_heavy_tenant_everyone_gets_one(engine):
     for i in range(MOST - 1):
         fill(engine, f"light{i:02}", 2)
     # Fewer than two for each of those who wait.
-    batch = tenants(take(engine, "in_app", limit=MOST + 4))
+    batch = tenants(take(engine, limit=MOST + 4))
     assert batch == {"heavy": 5} | {f"light{i:02}": 1 for i in range(MOST - 1)}
 
 
 def test_what_is_critical_comes_before_a_crowd_that_was_there_first(engine):
     fill(engine, "huge", 60)
-    take(engine, "in_app", limit=20)
+    take(engine, limit=20)
     fill(engine, "small", 1, "critical")
-    batch = take(engine, "in_app", limit=20)
+    batch = take(engine, limit=20)
     assert tenants(batch) == {"small": 1, "huge": 19}
 
 
@@ -232,7 +232,7 @@ def test_of_very_many_tenants_each_batch_serves_others(engine):
     served: set[str] = set()
     for spin in (0.0, 0.5):
         with write(engine) as connection:
-            served |= set(tenants(claim(connection, "in_app", POLICY, MOST, LEASE, NOW, spin)))
+            served |= set(tenants(claim(connection, "email", POLICY, MOST, LEASE, NOW, spin)))
     assert len(served) == MOST + 4
 
 
@@ -279,6 +279,25 @@ def test_results_of_every_kind_are_written_in_one_go(engine):
         ("dead", None),
         ("suppressed", None),
     ]
+
+
+def test_without_a_lease_only_what_is_recorded_as_sent_is_written(engine):
+    create_tenant(engine)
+    names = ["sent", "pending", "sending", "acked", "dead"]
+    users = create_users(engine, names)
+    [page] = expand_all(engine, accept_one(engine, audience={"users": [{"id": name} for name in names]}))
+    with write(engine) as connection:
+        for name in names:
+            connection.execute(deliveries.update().where(deliveries.c.user_id == users[name]).values(state=name))
+    again = Transition(State.PENDING, 1, NOW + timedelta(seconds=5), Failure.PROVIDER_DOWN, "redis: ConnectionError")
+    with write(engine) as connection:
+        assert record(connection, None, [(c.id, again) for c in page.in_app.ready], NOW) == 1
+    with read(engine) as connection:
+        rows = {row.user_id: row for row in connection.execute(select(deliveries))}
+    assert [rows[users[name]].state for name in names] == ["pending", "pending", "sending", "acked", "dead"]
+    written = rows[users["sent"]]
+    assert (written.attempts, written.due_at, written.reason) == (1, again.due_at, again.reason)
+    assert [rows[users[name]].due_at for name in names[1:]] == [None] * 4
 
 
 def test_a_device_seen_again_since_the_send_is_not_disabled(engine, alice):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -10,11 +11,14 @@ from sqlalchemy import func, select
 from models import log
 from models.db import read, write
 from models.ledger import inspect, people
-from models.ledger.claim import disable_addresses
+from models.ledger.claim import claim, disable_addresses
 from models.ledger.expand import expand_page
 from models.ledger.recall import recall
+from models.retry import RetryPolicy
 from models.tables import deliveries, events, notifications
-from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
+from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish
+
+POLICY = RetryPolicy(1, 10, None)
 
 
 def rows(engine, *columns, **where):
@@ -34,7 +38,7 @@ def test_by_default_everyone_is_reached_where_they_have_an_address(engine):
     with read(engine) as connection:
         assert inspect.count_deliveries(connection, n) == {
             "email": {"pending": 1},
-            "in_app": {"pending": 2},
+            "in_app": {"sent": 2},
             "push": {"pending": 1},
         }
         found = inspect.find_notification(connection, "acme", n)
@@ -96,7 +100,7 @@ def test_a_topic_reaches_its_members(engine):
 
 def test_an_empty_audience_is_finished_at_once(engine):
     create_tenant(engine)
-    assert expand_all(engine, accept_one(engine, audience={"topic": "nobody"})) == 1
+    assert len(expand_all(engine, accept_one(engine, audience={"topic": "nobody"}))) == 1
 
 
 def test_what_is_finished_or_unknown_is_left_alone(engine):
@@ -124,6 +128,7 @@ def test_a_page_that_is_rolled_back_is_written_again_without_a_gap(engine):
     for _ in range(3):
         with pytest.raises(Killed):
             die_after_a_page()
+        assert rows(engine, deliveries.c.id) == []
     expand_all(engine, n, size=2)
     assert len(rows(engine, deliveries.c.id)) == 4
     with read(engine) as connection:
@@ -164,6 +169,53 @@ def test_notifications_to_the_same_people_number_their_rooms_without_gaps(engine
     assert [e.seq for e in replay.events] == list(range(1, 9))
 
 
+def test_in_app_is_sent_by_the_page_that_writes_it_to_the_log(engine):
+    create_tenant(engine)
+    create_users(engine, ["alice", "bob", "carol"], email=True)
+    n = accept_one(engine, audience={"tenant": True})
+    for page in expand_all(engine, n, size=2)[:2]:
+        assert page.channels == {"email"}
+        assert page.in_app.lease is None
+        assert len(page.in_app.ready) == page.recipients
+    columns = ("state", "attempts", "due_at", "sent_at", "lease", "seq")
+    sent = rows(engine, *(deliveries.c[name] for name in columns), channel="in_app")
+    assert sent == [("sent", 1, None, NOW, None, 1)] * 3
+    with read(engine) as connection:
+        assert connection.execute(select(events.c.notification_id, events.c.seq)).all() == [(n, 1)] * 3
+    with write(engine) as connection:
+        assert claim(connection, "in_app", POLICY, 10, 60, NOW + timedelta(hours=1)).ready == []
+
+
+def test_a_page_says_of_its_deliveries_what_a_claim_says(engine):
+    create_tenant(engine)
+    people = [{"id": "alice", "locale": "fr"}, {"id": "bob"}]
+    # Two users twice, so that the numbers are not all the same.
+    fail_to_publish(engine, expand_all(engine, accept_one(engine, audience={"users": people[:1]})))
+    with write(engine) as connection:
+        assert len(claim(connection, "in_app", POLICY, 10, 60, NOW).ready) == 1
+    [page] = expand_all(engine, accept_one(engine, audience={"users": people}))
+    fail_to_publish(engine, [page])
+    with write(engine) as connection:
+        claimed = claim(connection, "in_app", POLICY, 10, 60, NOW).ready
+    assert {c.user: (c.locale, c.seq, c.attempts) for c in claimed} == {"alice": ("fr", 2, 2), "bob": (None, 1, 2)}
+    assert sorted(claimed) == sorted(c._replace(attempts=2) for c in page.in_app.ready)
+
+
+@pytest.mark.parametrize(
+    ("other", "state"),
+    [({"mode": "test"}, ("pending", None)), ({"expires_at": NOW}, ("pending", 1))],
+    ids=["a test key's", "expired"],
+)
+def test_what_must_not_be_published_is_left_for_a_claim(engine, other, state):
+    create_tenant(engine)
+    [page] = expand_all(engine, accept_one(engine, **other))
+    assert (page.in_app, page.channels) == (None, {"in_app"})
+    assert rows(engine, deliveries.c.state, deliveries.c.seq) == [state]
+    with write(engine) as connection:
+        batch = claim(connection, "in_app", POLICY, 10, 60, NOW)
+    assert ([c.mode for c in batch.ready], batch.skipped) == ((["test"], 0) if "mode" in other else ([], 1))
+
+
 def test_a_test_key_s_notification_is_no_event(engine):
     create_tenant(engine)
     create_users(engine, ["alice"], device=True)
@@ -179,13 +231,14 @@ def test_a_recall_cancels_what_is_pending_and_withdraws_what_was_shown(engine):
     n = accept_one(engine, audience={"tenant": True})
     expand_all(engine, n)
     with write(engine) as connection:
-        shown = deliveries.c.channel.in_(["push", "in_app"])
+        shown = deliveries.c.channel == "push"
         connection.execute(deliveries.update().where(shown).values(state="sent", due_at=None))
     with write(engine) as connection:
         assert recall(connection, "acme", n, NOW)
         assert not recall(connection, "acme", n, NOW)
         assert not recall(connection, "umbrella", n, NOW)
-    expand_all(engine, n, size=2)
+    pages = expand_all(engine, n, size=2)
+    assert {page.in_app for page in pages} == {None}, "withdrawals are claimed"
     with read(engine) as connection:
         counts = inspect.count_deliveries(connection, n)
         position = log.Cursor(log.epoch(connection), {"user:u0": 0})

@@ -19,7 +19,7 @@ from models.ledger.recall import recall
 from models.lifecycle import State, Transition
 from models.retry import RetryPolicy
 from models.tables import deliveries, rooms
-from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
+from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish
 
 SOON = NOW + timedelta(minutes=1)
 POLICY = RetryPolicy(1, 10, None)
@@ -429,7 +429,7 @@ def test_what_is_still_on_its_way_elsewhere_is_cancelled(engine, people, operati
         "email": ("cancelled", reason),
     }
     assert states(engine, a, action="withdraw") == {}
-    untouched = {"in_app": ("pending", None), "push": ("pending", None), "email": ("pending", None)}
+    untouched = {"in_app": ("sent", None), "push": ("pending", None), "email": ("pending", None)}
     assert states(engine, b) == states(engine, a, "bob") == untouched
 
 
@@ -496,9 +496,15 @@ def test_what_never_arrived_is_not_taken_back(engine, people):
     assert states(engine, n, action="withdraw") == {}
 
 
-def test_a_sent_in_app_delivery_counts_as_acknowledged(engine, people):
-    [n] = notify(engine)
-    send(engine, "in_app")
+@pytest.mark.parametrize("state", ["sent", "pending", "sending"])
+def test_an_in_app_delivery_counts_as_acknowledged_wherever_it_stands(engine, people, state):
+    n = accept_one(engine)
+    pages = expand_all(engine, n)
+    if state != "sent":
+        fail_to_publish(engine, pages)
+    if state == "sending":
+        send(engine, "in_app", outcome=None)
+    assert states(engine, n)["in_app"][0] == state
     do(engine, READ, [n])
     assert states(engine, n)["in_app"] == ("acked", None)
 

@@ -24,7 +24,7 @@ from models.log import Cursor
 from models.outbox import take_unpublished
 from models.retry import RetryPolicy
 from models.tables import addresses, deliveries, notifications
-from tests.factories import NOW, accept_one, create_tenant, expand_all, notification
+from tests.factories import NOW, accept_one, create_tenant, expand_all, fail_to_publish, notification
 
 pytestmark = pytest.mark.slow
 
@@ -70,12 +70,16 @@ def fates(claimed: Any) -> list[tuple[int, Transition]]:
 
 
 def whole_batch(engine: Engine, id_: Any, size: int = 1000) -> None:
-    """Expand a page, claim what it wrote, and record what became of it, on two channels."""
+    """Expand a page that cannot be published; claim what it wrote, and record what became of it, on two channels."""
     with write(engine) as connection:
-        expand_page(connection, id_, NOW, size)
+        page = expand_page(connection, id_, NOW, size)
+    assert page is not None
+    assert page.in_app is not None
+    fail_to_publish(engine, [page])
     for channel in ("in_app", "push"):
         with write(engine) as connection:
             batch = claim(connection, channel, POLICY, size, 60, NOW)
+        assert batch.ready
         with write(engine) as connection:
             results = fates(batch.ready)
             record(connection, batch.lease, results, NOW)

@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from models.content import Lane
 from models.db import read, write
 from models.ledger import dead, sweep
 from models.ledger.claim import claim, record
 from models.lifecycle import Failure, State, Transition
 from models.retry import RetryPolicy
 from models.tables import deliveries, notifications
-from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
+from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish
 
 POLICY = RetryPolicy(1, 10, 3)
 
@@ -21,9 +22,9 @@ def test_a_notification_nobody_expands_is_found_once_per_interval(engine):
     n = accept_one(engine)
     with write(engine) as connection:
         assert sweep.due_notifications(connection, NOW + timedelta(seconds=1)) == []
-        assert sweep.due_notifications(connection, NOW + timedelta(seconds=3)) == [n]
+        assert sweep.due_notifications(connection, NOW + timedelta(seconds=3)) == [(n, Lane.normal)]
         assert sweep.due_notifications(connection, NOW + timedelta(seconds=4)) == []
-        assert sweep.due_notifications(connection, NOW + timedelta(seconds=9)) == [n]
+        assert sweep.due_notifications(connection, NOW + timedelta(seconds=9)) == [(n, Lane.normal)]
     expand_all(engine, n)
     with write(engine) as connection:
         assert sweep.due_notifications(connection, NOW + timedelta(days=1)) == []
@@ -32,12 +33,16 @@ def test_a_notification_nobody_expands_is_found_once_per_interval(engine):
 def test_channels_with_work_and_their_backlog(engine):
     create_tenant(engine)
     create_users(engine, ["alice"], email=True)
-    expand_all(engine, accept_one(engine))
+    channels = ["in_app", "push", "email"]
+    pages = expand_all(engine, accept_one(engine))
     with read(engine) as connection:
-        assert sweep.channels_with_work(connection, ["in_app", "push", "email"], NOW) == ["in_app", "email"]
-        assert sweep.channels_with_work(connection, ["in_app"], NOW - timedelta(seconds=1)) == []
+        assert sweep.channels_with_work(connection, channels, NOW) == ["email"]
+        assert sweep.channels_with_work(connection, channels, NOW - timedelta(seconds=1)) == []
         assert sweep.backlog(connection, "email", NOW + timedelta(seconds=7)) == (1, 7.0)
         assert sweep.backlog(connection, "push", NOW) == (0, 0.0)
+    fail_to_publish(engine, pages)
+    with read(engine) as connection:
+        assert sweep.channels_with_work(connection, channels, NOW) == ["in_app", "email"]
 
 
 def test_purge_takes_what_is_past_retention_and_nothing_else(engine):

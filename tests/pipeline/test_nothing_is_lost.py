@@ -45,7 +45,7 @@ def lose_the_bell(stand: Stand) -> str:
     """Publish a bell into the socket buffer of a stopped worker and kill it: gone from Redis, seen by nobody."""
     stand.signal("worker", signal.SIGSTOP)
     n = stand.post().json()["id"]
-    eventually(lambda: stand.redis.llen("carillon:intake") == 0)
+    eventually(lambda: stand.redis.llen("carillon:intake\x06\x162") == 0)
     assert stand.redis.hlen("carillon:unacked") == 0
     stand.kill("worker")
     return n
@@ -96,12 +96,16 @@ def test_redis_dies_and_comes_back_empty(stand: Stand):
 @on_postgresql
 def test_workers_are_killed_at_random_and_every_message_arrives(stand: Stand):
     stand.start("redis", "lab", "web", "worker-0", "relay")
-    ids = []
-    for round_ in range(2):
-        ids += [stand.post(f"{round_}-{i}").json()["id"] for i in range(15)]
-        time.sleep(0.3)
-        stand.kill(f"worker-{round_}")
-        stand.start(f"worker-{round_ + 1}")
+    with stand.screen() as screen:
+        eventually(lambda: [event for event, _ in screen.heard if event == "session:ready"])
+        ids = []
+        for round_ in range(2):
+            ids += [stand.post(f"{round_}-{i}").json()["id"] for i in range(15)]
+            time.sleep(0.3)
+            stand.kill(f"worker-{round_}")
+            stand.start(f"worker-{round_ + 1}")
+        # Sent or not: `sent` is not evidence of a screen.
+        eventually(lambda: {d["id"] for e, d in screen.heard if e == "notification:new"} >= set(ids), within=60)
     expected = {(n, channel) for n in ids for channel in ("push", "email")}
 
     def missing() -> set[tuple[str, str]]:

@@ -11,6 +11,7 @@ from models.db import write
 from models.ledger import sweep
 from tests.factories import expand_all
 from workers.deliver import deliver_batch
+from workers.expand import publish_page
 from workers.publish import publish
 from workers.runtime import Runtime, utc_now
 
@@ -22,8 +23,9 @@ def work(engine: Engine, writer: QueueWriter) -> None:
     soon = utc_now() + timedelta(minutes=1)
     with write(engine) as connection:
         waiting = sweep.due_notifications(connection, soon)
-    for notification in waiting:
-        expand_all(engine, notification, utc_now())
+    for notification, _lane in waiting:
+        for page in expand_all(engine, notification, utc_now()):
+            publish_page(run, page)
     while deliver_batch(run, "in_app"):
         pass
     publish(run)

@@ -155,7 +155,8 @@ def test_dead_letters_are_redriven(run, dead, engine, bells):
     assert run("dead", "redrive", "--tenant", "acme", "--notification", dead) == "3 redriven"
     assert run("dead", "redrive") == "0 redriven"
     with read(engine) as connection:
-        assert set(connection.execute(select(deliveries.c.state)).scalars()) == {"pending"}
+        redriven = select(deliveries.c.state).where(deliveries.c.channel.in_(["email", "push"]))
+        assert set(connection.execute(redriven).scalars()) == {"pending"}
 
 
 def test_a_bad_filter_is_refused(run):

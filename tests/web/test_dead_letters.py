@@ -13,7 +13,7 @@ from models.ledger.claim import claim, record
 from models.lifecycle import Failure, State, Transition
 from models.retry import RetryPolicy
 from models.tables import deliveries
-from tests.factories import create_users, expand_all
+from tests.factories import create_users, expand_all, fail_to_publish
 from tests.web.callers import Caller
 from web.context import utc_now
 
@@ -89,9 +89,9 @@ def test_what_has_expired_stays_dead(service, engine, dead):
 
 def test_a_redrive_of_more_than_a_thousand_says_so(service, engine):
     notification = service.send(audience={"users": [f"u{n}" for n in range(1000)]}, channels=["in_app"]).json["id"]
-    expand_all(engine, UUID(notification), utc_now())
+    fail_to_publish(engine, expand_all(engine, UUID(notification), utc_now()), utc_now())
     one_more = service.send(audience={"users": ["u1"]}, channels=["in_app"]).json["id"]
-    expand_all(engine, UUID(one_more), utc_now())
+    fail_to_publish(engine, expand_all(engine, UUID(one_more), utc_now()), utc_now())
     kill(engine, "in_app", Failure.BAD_REQUEST)
     kill(engine, "in_app", Failure.BAD_REQUEST)
     assert service.post("/v1/dead-letters/redrive", {}).json == {"redriven": 1000, "remaining": True}

@@ -144,7 +144,7 @@ def test_acknowledging_is_idempotent(alice, service, notify):
     assert alice.post("/v1/acks", {"ids": [first]}).json == {"acknowledged": 1}
     assert alice.post("/v1/acks", {"ids": [first, first]}).json == {"acknowledged": 0}
     assert state(service, first) == {"acked": 1}
-    assert state(service, second) == {"pending": 1}
+    assert state(service, second) == {"sent": 1}
     assert alice.post("/v1/acks", {"up_to_seq": 2}).json == {"acknowledged": 1}
     assert alice.post("/v1/acks", {"up_to_seq": 2**53, "ids": []}).json == {"acknowledged": 0}
 
@@ -153,7 +153,7 @@ def test_nobody_acknowledges_for_another(client, user_token, stranger, service, 
     notification = notify("alice")
     for caller in (Caller(client, user_token("bob")), Caller(client, user_token("alice", tenant="umbra"))):
         assert caller.post("/v1/acks", {"ids": [notification], "up_to_seq": 100}).json == {"acknowledged": 0}
-    assert state(service, notification) == {"pending": 1}
+    assert state(service, notification) == {"sent": 1}
 
 
 @pytest.mark.parametrize(

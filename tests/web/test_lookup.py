@@ -42,7 +42,7 @@ def fail(engine, channel: str, transition: Transition) -> None:
 def test_a_notification_counts_its_deliveries(service, engine, sent):
     seen = service.get(f"/v1/notifications/{sent}").json
     assert (seen["state"], seen["recipients"]) == ("expanded", 1)
-    assert seen["deliveries"] == {"email": {"pending": 1}, "in_app": {"pending": 1}, "push": {"pending": 1}}
+    assert seen["deliveries"] == {"email": {"pending": 1}, "in_app": {"sent": 1}, "push": {"pending": 1}}
     fail(engine, "email", Transition(State.DEAD, 1, failure=Failure.BAD_REQUEST, reason="550 no"))
     assert service.get(f"/v1/notifications/{sent}").json["deliveries"]["email"] == {"dead": 1}
 
@@ -137,7 +137,7 @@ def test_a_recall_begins_once_and_says_how_far_it_is(service, engine, sent, bell
     assert (third.status_code, third.json["status"]) == (200, "recalled")
     assert len(bells) == 2
     seen = service.get(f"/v1/notifications/{sent}").json
-    assert seen["deliveries"] == {"email": {"cancelled": 1}, "in_app": {"cancelled": 1}, "push": {"cancelled": 1}}
+    assert seen["deliveries"] == {"email": {"cancelled": 1}, "in_app": {"sent": 1}, "push": {"cancelled": 1}}
     actions = {(d["channel"], d["action"]) for d in service.get(f"/v1/notifications/{sent}/deliveries").json["data"]}
     assert ("in_app", "withdraw") in actions
 

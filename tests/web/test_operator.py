@@ -10,7 +10,15 @@ import pytest
 from models.db import write
 from models.ledger import reach
 from models.ledger.devices import add_device
-from tests.factories import create_settings, create_tenant, create_token, create_users, expand_all, free_port
+from tests.factories import (
+    create_settings,
+    create_tenant,
+    create_token,
+    create_users,
+    expand_all,
+    fail_to_publish,
+    free_port,
+)
 from tests.web.callers import Caller
 from tests.web.contract import ContractClient
 from tests.web.test_contract import GOOD, OPERATORS
@@ -35,7 +43,7 @@ def test_the_overview_tells_what_happened_and_what_is_due(app, operator, service
     create_users(engine, ["alice"], email=True, device=True, now=utc_now())
     ids = [service.send().json["id"] for _ in range(3)]
     for one in ids:
-        expand_all(engine, UUID(one), utc_now())
+        fail_to_publish(engine, expand_all(engine, UUID(one), utc_now()), utc_now())
     assert alice.post("/v1/acks", {"ids": ids[:2]}).json == {"acknowledged": 2}
     kill(engine, "email", Failure.PROVIDER_DOWN)
     rates = app.extensions["carillon"].rates

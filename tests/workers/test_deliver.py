@@ -17,8 +17,9 @@ from models.ledger.acknowledge import acknowledge
 from models.ledger.recall import recall
 from models.lifecycle import AddressGone, Failure, Held, Rejected, RetryLater, Sent
 from models.tables import addresses, attempts, deliveries
-from tests.factories import NOW, accept_one, create_users, expand_all
+from tests.factories import NOW, accept_one, create_users, expand_all, fail_to_publish
 from workers.deliver import deliver, deliver_batch
+from workers.expand import publish_page
 
 
 def states(engine, channel="email"):
@@ -33,7 +34,8 @@ def states(engine, channel="email"):
 def people(engine, run):
     create_users(engine, [f"u{i}" for i in range(4)], email=True, device=True)
     n = accept_one(engine, audience={"tenant": True})
-    expand_all(engine, n)
+    for page in expand_all(engine, n):
+        publish_page(run, page)
     return n
 
 
@@ -131,10 +133,14 @@ def test_a_test_key_reaches_the_test_channels_only(run, engine):
         assert connection.execute(select(addresses.c.disabled_at)).scalars().all() == [None, None]
 
 
-def test_an_acknowledgement_during_the_send_stays(run, engine, people):
+def test_an_acknowledgement_during_the_send_stays(run, engine):
+    create_users(engine, [f"u{i}" for i in range(4)])
+    n = accept_one(engine, audience={"tenant": True})
+    fail_to_publish(engine, expand_all(engine, n))
+
     def acknowledge_now(_messages):
         with write(engine) as connection:
-            acknowledge(connection, "acme", "u0", NOW, ids=[people])
+            acknowledge(connection, "acme", "u0", NOW, ids=[n])
 
     run.channels["live"]["in_app"].before = acknowledge_now
     deliver(run, "in_app")
@@ -142,8 +148,7 @@ def test_an_acknowledgement_during_the_send_stays(run, engine, people):
 
 
 def test_a_withdrawal_reaches_the_screens_that_showed_it(run, engine, people):
-    for channel in ("in_app", "push"):
-        deliver(run, channel)
+    deliver(run, "push")
     with write(engine) as connection:
         recall(connection, "acme", people, NOW)
     expand_all(engine, people)

@@ -16,7 +16,7 @@ def fresh(monkeypatch):
 
 def test_a_bell_without_a_broker_is_given_up_quickly_and_the_next_at_once():
     start = time.monotonic()
-    assert not jobs.ring_expand(uuid4())
+    assert not jobs.ring_expand(uuid4(), 2)
     assert time.monotonic() - start < 5
     start = time.monotonic()
     assert not jobs.ring_deliver("push", "push")

@@ -80,12 +80,12 @@ def test_everything_that_was_rung_for_is_told(bell):
 
 def test_each_kind_of_bell_is_muffled_by_itself_and_loses_no_notification(monkeypatch):
     sent: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(jobs, "_send", lambda task, args, _queue: bool(sent.append((task, args))) or True)
+    monkeypatch.setattr(jobs, "_send", lambda task, args, _queue, _lane: bool(sent.append((task, args))) or True)
     monkeypatch.setattr(jobs, "_bells", {})
     monkeypatch.setattr(jobs, "_silent_until", 0.0)
     ids = [uuid4() for _ in range(4)]
     for one in ids:
-        assert jobs.ring_expand(one)
+        assert jobs.ring_expand(one, 2)
         jobs.ring_deliver("push", "push")
         jobs.ring_publish()
     time.sleep(0.1)
@@ -97,7 +97,7 @@ def test_each_kind_of_bell_is_muffled_by_itself_and_loses_no_notification(monkey
 def test_without_a_broker_nobody_is_told_that_a_bell_will_be_rung(monkeypatch):
     monkeypatch.setattr(jobs, "_bells", {})
     monkeypatch.setattr(jobs, "_silent_until", 0.0)
-    assert [jobs.ring_expand(uuid4()) for _ in range(5)] == [False] * 5
+    assert [jobs.ring_expand(uuid4(), 2) for _ in range(5)] == [False] * 5
 
 
 def test_the_end_of_the_program_waits_for_the_last_bell():

@@ -10,7 +10,7 @@ from models.db import write
 from models.ledger.claim import claim
 from models.lifecycle import RetryLater
 from models.retry import RetryPolicy
-from tests.factories import accept_one, create_users, expand_all
+from tests.factories import accept_one, create_users, expand_all, fail_to_publish
 from workers import jobs
 from workers.deliver import deliver
 from workers.relay import measure, tick
@@ -39,7 +39,11 @@ def test_a_lost_bell_of_a_notification_is_rung_again_but_not_every_second(run, e
 
 def test_due_deliveries_are_rung_for_by_channel(run, engine, bells, clock):
     create_users(engine, ["alice"], email=True)
-    expand_all(engine, accept_one(engine))
+    pages = expand_all(engine, accept_one(engine))
+    tick(run)
+    assert bells == [("deliver email", [])]
+    bells.clear()
+    fail_to_publish(engine, pages)
     tick(run)
     assert bells == [("deliver in_app", []), ("deliver email", [])]
 

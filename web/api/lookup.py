@@ -127,13 +127,16 @@ class DeliveryView(View):
     user: str
     channel: str
     action: Literal["show", "withdraw"]
-    state: StateName
+    state: StateName = Field(
+        description="`sent`: the provider took it; in-app, it is in the user's log, which open pages are told of. That "
+        "it was seen is said by `acked` alone."
+    )
     attempts: int
     failure: FailureName | None
     reason: str | None
     provider_id: str | None
     created_at: Moment
-    sent_at: Moment | None
+    sent_at: Moment | None = Field(description="When it became `sent`; null while it is to be sent again.")
     acked_at: Moment | None
     next_attempt_at: Moment | None
     expires_at: Moment
@@ -266,5 +269,5 @@ def recall_notification(caller: Principal, path: NotificationPath) -> Answer:
         # Read again: another call may have begun it between the two statements.
         state = _find(connection, caller, path).state
     if state == "recalling":
-        jobs.ring_expand(row.id)
+        jobs.ring_expand(row.id, row.lane)
     return Answer(RecallView(id=str(row.id), status=state), 202 if begun else 200)

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection
 
+from models.content import Lane
 from models.db import write
 from models.ledger.accept import Accepted, NewNotification, accept
 from web.api.body import BULK
@@ -94,7 +95,7 @@ def _committed(taken: Sequence[tuple[NewNotification, Accepted]]) -> None:
         if not accepted.replayed:
             context().metrics.accept(new.priority)
         # A replay rings too: the first request may have died between its commit and its bell.
-        jobs.ring_expand(accepted.id)
+        jobs.ring_expand(accepted.id, Lane[new.priority])
 
 
 def submit(caller: Principal, body: Submission, key: str | None) -> Accepted:

@@ -21,6 +21,7 @@ from channels.in_app import InAppChannel, QueueWriter
 from models import log
 from models.db import read, write
 from models.ledger import people
+from models.ledger.expand import Page
 from models.settings import Settings
 from tests import factories
 from tests.databases import ROOT
@@ -29,6 +30,7 @@ from tests.web.hands import work
 from tests.web.realtime.rows import append
 from web.auth import CLIENT
 from workers.deliver import deliver_batch
+from workers.expand import publish_page
 from workers.runtime import Runtime, utc_now
 
 # The Python client refuses more than 16 packets in one answer to a poll; browsers take any number.
@@ -130,6 +132,7 @@ class Stack:
         self.writer = QueueWriter(self.settings.redis_url, self.settings.redis_channel)
         self.channel = InAppChannel(self.writer)
         self._runtime = Runtime(engine, {"live": {"in_app": self.channel}, "test": {}}, lease=60)
+        self._written: list[Page] = []
         self._clients: list[Client] = []
 
     def token(self, user: str = "alice", **other: Any) -> str:
@@ -141,7 +144,7 @@ class Stack:
         now = utc_now()
         values = {"tenant_id": self.tenant, "audience": {"users": [{"id": user}]}, "expires_at": now + lifetime}
         notification = factories.accept_one(self.engine, now, **(values | other))
-        factories.expand_all(self.engine, notification, now)
+        self._written += factories.expand_all(self.engine, notification, now)
         return notification
 
     def append(self, number: int, room: str = "user:alice", size: int = 10) -> list[Group]:
@@ -154,7 +157,9 @@ class Stack:
         return [Group("stream:data", data, [(room_name(self.tenant, room), seq)]) for seq in seqs]
 
     def publish(self) -> None:
-        """Do what a worker does until nothing is left to do."""
+        """Do what a worker does with what was written, until nothing is left to do."""
+        while self._written:
+            publish_page(self._runtime, self._written.pop(0))
         while deliver_batch(self._runtime, "in_app"):
             pass
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from datetime import timedelta
 
 import pytest
 from socketio import Server
 
 from models.db import write
 from models.polling import acknowledge_events
-from tests import factories
 from tests.web.realtime.fakes import session
 from tests.web.realtime.stack import Client, Stack, eventually
 from web.dialects import view_of
@@ -189,10 +187,5 @@ def test_what_was_polled_for_meanwhile_is_not_told_again(stack: Stack):
 @pytest.mark.slow
 def test_whoever_connects_hears_what_is_sent_to_everybody(stack: Stack):
     client = stack.client("nobody-knew-them")
-    now = utc_now()
-    notification = factories.accept_one(
-        stack.engine, now, tenant_id=stack.tenant, audience={"tenant": True}, expires_at=now + timedelta(days=1)
-    )
-    factories.expand_all(stack.engine, notification, now)
-    stack.publish()
+    stack.notify(audience={"tenant": True})
     eventually(client.titles)

@@ -16,6 +16,7 @@ from tests import factories
 from tests.channels import support
 from tests.conftest import redis_program
 from tests.web.realtime.stack import Stack, Web, eventually
+from tests.web.realtime.test_live import states
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +29,26 @@ def test_what_was_never_published_arrives(stack: Stack):
         eventually(lambda lost=lost: client.seqs()[-1:] == [lost[-1].rooms[0][1]])
         eventually(lambda other=other, lost=lost: other.order()[-3:] == [g.rooms[0][1] for g in lost])
     assert client.order() == list(range(1, 7))
+
+
+def test_a_notification_whose_worker_died_before_it_published_arrives(stack: Stack):
+    clients = [stack.client(), stack.client(transport="polling")]
+    bob = stack.client("bob")
+    bob.close()
+    healed = stack.web.metric("carillon_socket_healed_total")
+    # Committed, and not published.
+    lost = stack.write(audience={"users": [{"id": "alice"}, {"id": "bob"}]}, title="Lost")
+    assert states(stack) == ["sent"]
+    eventually(lambda: [client.titles() for client in clients] == [["Lost"]] * 2)
+    assert stack.web.metric("carillon_socket_healed_total") > healed, "nobody else has told them"
+    assert clients[0].call("notification:ack", {"ids": [str(lost)]}) == {"ok": True, "acked": 1}
+    assert states(stack) == ["acked"]
+    assert stack.client("bob", cursor=bob.ready["cursor"]).titles() == ["Lost"]
+    # It was only slow: what is known is not told again.
+    stack.publish()
+    stack.notify(title="After")
+    eventually(lambda: all(client.has(1, 2) for client in clients))
+    assert [client.order() for client in clients] == [[1, 2]] * 2
 
 
 def test_a_gap_is_filled(stack: Stack):

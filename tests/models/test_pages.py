@@ -1,0 +1,147 @@
+"""Pages of one notification, written side by side: each once, none left out, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, select
+
+from models.db import read, write
+from models.ledger.expand import Overtaken, Page, expand_page
+from models.ledger.recall import recall
+from models.tables import deliveries, events, notifications
+from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def crowd(engine: Engine) -> UUID:
+    """A notification to six users, who have the row ids 1 to 6."""
+    create_tenant(engine)
+    create_users(engine, [f"u{i}" for i in range(6)])
+    return accept_one(engine, audience={"tenant": True}, channels=["in_app"])
+
+
+# SQLite has one writer at a time.
+only_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+def reached(engine: Engine) -> tuple[list[int], list[int], Any]:
+    """Who has a delivery, the numbers of their events, and (cursor, recipients, state) of the notification."""
+    with read(engine) as connection:
+        return (
+            list(connection.execute(select(deliveries.c.user_id).order_by(deliveries.c.user_id)).scalars()),
+            list(connection.execute(select(events.c.seq)).scalars()),
+            tuple(
+                connection.execute(
+                    select(notifications.c.cursor, notifications.c.recipients, notifications.c.state)
+                ).one()
+            ),
+        )
+
+
+class Second:
+    """Another worker, at the page that begins at 2. `ended` tells what became of it."""
+
+    def __init__(self, engine: Engine, crowd: UUID) -> None:
+        self._engine, self._crowd = engine, crowd
+        self.ended: Page | Overtaken | None = None
+        self.written = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            with write(self._engine) as connection:
+                self.ended = expand_page(connection, self._crowd, NOW, 2, begin=2, go_on=lambda *_: self.written.set())
+        except Overtaken as overtaken:
+            self.ended = overtaken
+
+    def join(self, seconds: float = 5.0) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+
+def test_it_is_told_early_where_to_go_on(engine, crowd):
+    told = []
+    with write(engine) as connection:
+        page = expand_page(connection, crowd, NOW, 4, go_on=lambda *what: told.append(what))
+    with write(engine) as connection:
+        last = expand_page(connection, crowd, NOW, 4, begin=4, go_on=lambda *what: told.append(what))
+    assert told == [(page.lane, 4, True)]
+    assert (page.end, page.finished, last.finished) == (4, False, True)
+    assert reached(engine) == ([1, 2, 3, 4, 5, 6], [1] * 6, (6, 6, "expanded"))
+
+
+@only_postgresql
+def test_a_page_is_written_beside_the_one_before_and_committed_after_it(engine, crowd):
+    with write(engine) as connection:
+        expand_page(connection, crowd, NOW, 2, go_on=lambda *_: None)
+        second = Second(engine, crowd)
+        assert second.written.wait(5)
+        assert not second.join(0.3)
+    assert second.join()
+    assert second.ended.end == 4
+    assert reached(engine) == ([1, 2, 3, 4], [1] * 4, (4, 4, "accepted"))
+
+
+@only_postgresql
+def test_what_builds_on_a_page_that_is_not_written_is_not_written_either(engine, crowd):
+    second = None
+    with suppress(ZeroDivisionError), write(engine) as connection:
+        expand_page(connection, crowd, NOW, 2, go_on=lambda *_: None)
+        second = Second(engine, crowd)
+        assert second.written.wait(5)
+        raise ZeroDivisionError
+    assert second.join()
+    assert isinstance(second.ended, Overtaken)
+    assert reached(engine) == ([], [], (0, 0, "accepted"))
+    expand_all(engine, crowd, size=2)
+    assert reached(engine) == ([1, 2, 3, 4, 5, 6], [1] * 6, (6, 6, "expanded"))
+
+
+@only_postgresql
+def test_nobody_writes_the_same_page_at_the_same_time(engine, crowd):
+    with write(engine) as connection:
+        expand_page(connection, crowd, NOW, 2)
+        with write(engine) as other:
+            assert expand_page(other, crowd, NOW, 2) is None
+            assert expand_page(other, crowd, NOW, 2, begin=0) is None
+
+
+def test_a_late_bell_writes_nothing(engine, crowd):
+    for _ in range(2):
+        with write(engine) as connection:
+            expand_page(connection, crowd, NOW, 2)
+    for begin in (0, 2):
+        with write(engine) as connection:
+            assert expand_page(connection, crowd, NOW, 2, begin=begin) is None
+    assert reached(engine)[0] == [1, 2, 3, 4]
+
+
+def test_a_page_that_begins_where_none_ends_is_not_written(engine, crowd):
+    with suppress(Overtaken), write(engine) as connection:
+        assert expand_page(connection, crowd, NOW, 2, begin=3) is None
+    assert reached(engine) == ([], [], (0, 0, "accepted"))
+
+
+@only_postgresql
+def test_a_recall_in_the_midst_of_a_page_leaves_nothing_of_it(engine, crowd):
+    def recalled(*_: object) -> None:
+        with write(engine) as other:
+            assert recall(other, "acme", crowd, NOW)
+
+    def write_a_page() -> None:
+        with write(engine) as connection:
+            expand_page(connection, crowd, NOW, 2, go_on=recalled)
+
+    with pytest.raises(Overtaken):
+        write_a_page()
+    assert reached(engine) == ([], [], (0, 0, "recalling"))
+    expand_all(engine, crowd)
+    assert reached(engine)[2] == (0, 0, "recalled")
