@@ -10,12 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import psutil
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from bench.pipeline import postgresql
 from bench.processes import node
 from bench.report import Line, Result
-from models.db import connect, read
+from models.db import write
 from tests import factories
 from tests.databases import migrate
 from tests.pipeline.stand import Stand
@@ -54,14 +54,17 @@ def accept() -> Result:
 
 def idle() -> Result:
     """What everything costs together while nothing is sent."""
-    with postgresql() as url, _running(url, "redis", "web", "worker", "relay") as stand:
+    with (
+        postgresql("shared_preload_libraries=pg_stat_statements") as url,
+        _running(url, "redis", "web", "worker", "relay") as stand,
+    ):
         time.sleep(10)
-        before, statements = _cpu(stand), _transactions(url)
+        before, statements = _cpu(stand), _statements(stand.engine)
         time.sleep(60)
         used = {name: after - before[name] for name, after in _cpu(stand).items()}
-        asked = _transactions(url) - statements
+        asked = _statements(stand.engine) - statements
     lines = [Line(name, seconds, ours=True) for name, seconds in used.items()]
-    lines.append(Line("transactions of PostgreSQL, all processes", asked, ours=True))
+    lines.append(Line("statements to PostgreSQL, all processes", asked, ours=True))
     return Result("idle", "an idle minute", "seconds of CPU", lines, less=True)
 
 
@@ -114,10 +117,9 @@ def _memory(stand: Stand, name: str) -> int:
     return sum(one.memory_info().rss for one in _family(stand, name))
 
 
-def _transactions(url: str) -> int:
-    engine = connect(url)
-    with read(engine) as connection:
-        counted = text("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()")
-        number: int = connection.execute(counted).scalar_one()
-    engine.dispose()
-    return number
+def _statements(engine: Engine) -> int:
+    """Those that all processes have had PostgreSQL run, without BEGIN and the like."""
+    with write(engine) as connection:
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_stat_statements"))
+        counted = text("SELECT sum(calls) FROM pg_stat_statements WHERE query !~* '^(begin|commit|rollback|set|show)'")
+        return int(connection.execute(counted).scalar_one())

@@ -91,9 +91,9 @@ def scale(sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> Resul
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
+def postgresql(*options: str) -> Iterator[str]:
     # On a disk, as it would be; not in memory, as in tests.
-    with postgresql_server(OPTIONS, parent=None) as server, server.database() as url:
+    with postgresql_server((*OPTIONS, *options), parent=None) as server, server.database() as url:
         yield url
 
 
