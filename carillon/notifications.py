@@ -50,7 +50,8 @@ def send(
     """
     tenant = installation().tenant_or(tenant)
     _check(title, message, data or {}, level, priority)
-    audience = {"tenant": True} if users is None else {"users": [{"id": str(user)} for user in users]}
+    # Each once: a name on two pages would hear of it twice.
+    audience = {"tenant": True} if users is None else {"users": [{"id": n} for n in dict.fromkeys(map(str, users))]}
     said = [tenant, audience, title, message, data, level, priority, type, category, channels, url, reference]
     moment = now()
     new = NewNotification(

@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeEngine
 
@@ -143,6 +143,11 @@ def read(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads; on SQLite it does not wait for writers."""
     with engine.connect().execution_options(reading=True) as connection, connection.begin():
         yield connection
+
+
+def waited_in_vain(error: DBAPIError) -> bool:
+    """Whether PostgreSQL ended the wait for a lock, by time-out or to break a circle; all is well otherwise."""
+    return getattr(error.orig, "sqlstate", None) in ("55P03", "40P01")
 
 
 def insert_new(connection: Connection, table: Table) -> Insert:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
+from sqlalchemy.exc import OperationalError
+
 from channels.registry import CHANNELS
-from models.db import write
+from models.db import waited_in_vain, write
 from models.ledger.expand import GoOn, Overtaken, Page, expand_page
 from workers import jobs
 from workers.deliver import send
@@ -28,9 +30,14 @@ def expand(run: Runtime, notification_id: UUID, begin: int | None = None, go_on:
     try:
         with write(run.engine) as connection:
             page = expand_page(connection, notification_id, run.now(), begin=begin, go_on=go_on)
-    except Overtaken:
+    except (Overtaken, OperationalError) as error:
+        if isinstance(error, OperationalError) and not waited_in_vain(error):
+            raise
         # Begun anew by the relay, if there is anything left to do.
-        log.info("page dropped", extra={"notification": str(notification_id), "begin": begin})
+        log.info(
+            "page dropped",
+            extra={"notification": str(notification_id), "begin": begin, "error": type(error).__name__},
+        )
         return None
     if page is not None:
         log.info(

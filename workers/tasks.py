@@ -19,6 +19,8 @@ from workers.expand import expand_and_ring
 from workers.publish import publish
 from workers.runtime import runtime
 
+log = logging.getLogger(__name__)
+
 
 @setup_logging.connect
 def log_as_we_do(**_: object) -> None:
@@ -42,9 +44,17 @@ def be_ready(**_: object) -> None:
 @app.task(name="expand")
 def expand_task(*pages: str) -> None:
     """Write these pages of notifications' audiences: each "id" or, as `ring_expand` has it, "id:begin:ahead"."""
+    failed: Exception | None = None
     for page in dict.fromkeys(pages):
         notification_id, *place = page.split(":")
-        expand_and_ring(runtime(), UUID(notification_id), *map(int, place))
+        try:
+            expand_and_ring(runtime(), UUID(notification_id), *map(int, place))
+        except Exception as error:
+            # The others of this bell are notifications that were only rung for in the same moment.
+            log.exception("page failed", extra={"notification": notification_id})
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def _deliver_task(channel: str, queue: str) -> Any:

@@ -259,7 +259,12 @@ def record(connection: Connection, lease: UUID | None, results: Sequence[tuple[i
         if t.failure is not None and t.failure not in (Failure.POLICY, Failure.EXPIRED)
     ]
     if failed:
-        connection.execute(insert(attempts), failed)
+        # Whoever is deleted meanwhile takes their deliveries along.
+        named = among(connection, deliveries.c.id, [row_id for row_id, _ in results])
+        held = select(deliveries.c.id).where(named).with_for_update(read=True, key_share=True)
+        there = set(connection.execute(held).scalars())
+        if kept := [row for row in failed if row["delivery_id"] in there]:
+            connection.execute(insert(attempts), kept)
     return written
 
 

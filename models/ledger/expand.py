@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, text, update
+from sqlalchemy.exc import OperationalError
 
+from models.db import waited_in_vain
 from models.ledger.address import address
 from models.ledger.claim import Claim
 from models.ledger.people import Person, upsert_users
@@ -21,6 +23,10 @@ PAGE = 1000
 
 # If the next page is not written by then, the relay rings again.
 NEXT_PAGE = timedelta(seconds=5)
+
+# A page holds its rooms for this long (ms) while it waits for the page before: less than PostgreSQL's deadlock_timeout,
+# so that in a circle it is the page that lets go.
+PATIENCE = 300
 
 
 # Told the lane, where the next page begins, and whether the page before this one has been committed.
@@ -83,15 +89,7 @@ def expand_page(
     if go_on is not None and not finished:
         _lock(connection, notification_id, end)
         go_on(notification.lane, end, caught_up)
-    channels: set[str] = set()
-    in_app = None
-    if user_ids:
-        if recalling:
-            channels = take_back(connection, notification, user_ids, now)
-        else:
-            channels, in_app = address(connection, notification, user_ids, now)
-    if not caught_up:
-        _lock(connection, notification_id, begin)
+    channels, in_app = _write_in_turn(connection, notification, user_ids, None if caught_up else begin, now)
     moved = connection.execute(
         update(notifications)
         .where(
@@ -109,6 +107,37 @@ def expand_page(
     if not moved.rowcount:
         raise Overtaken
     return Page(frozenset(channels), len(user_ids), notification.lane, end, finished, in_app)
+
+
+def _write_in_turn(
+    connection: Connection, notification: Row[Any], user_ids: Sequence[int], begin: int | None, now: datetime
+) -> tuple[set[str], Claim | None]:
+    """Write the page, and wait for that which ends at `begin` if there is one to wait for."""
+    if begin is not None and connection.dialect.name == "postgresql":
+        try:
+            with connection.begin_nested():
+                written = _write(connection, notification, user_ids, now)
+                connection.execute(text(f"SET LOCAL lock_timeout = {PATIENCE}"))
+                _lock(connection, notification.id, begin)
+        except OperationalError as error:
+            if not waited_in_vain(error):
+                raise
+        else:
+            connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
+            return written
+        # The page before may itself wait for somebody who waits for a room of ours: let go of them, and write later.
+        _lock(connection, notification.id, begin)
+    return _write(connection, notification, user_ids, now)
+
+
+def _write(
+    connection: Connection, notification: Row[Any], user_ids: Sequence[int], now: datetime
+) -> tuple[set[str], Claim | None]:
+    if not user_ids:
+        return set(), None
+    if notification.state == "recalling":
+        return take_back(connection, notification, user_ids, now), None
+    return address(connection, notification, user_ids, now)
 
 
 def _alone(connection: Connection, notification_id: UUID, begin: int) -> bool:

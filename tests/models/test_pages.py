@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +13,10 @@ import pytest
 from sqlalchemy import Engine, select
 
 from models.db import read, write
-from models.ledger.expand import Overtaken, Page, expand_page
+from models.ledger.expand import PATIENCE, Overtaken, Page, expand_page
 from models.ledger.recall import recall
-from models.tables import deliveries, events, notifications
+from models.log import append
+from models.tables import deliveries, events, notifications, rooms
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
 
 pytestmark = pytest.mark.slow
@@ -88,6 +91,23 @@ def test_a_page_is_written_beside_the_one_before_and_committed_after_it(engine, 
     assert second.join()
     assert second.ended.end == 4
     assert reached(engine) == ([1, 2, 3, 4], [1] * 4, (4, 4, "accepted"))
+
+
+@only_postgresql
+def test_a_page_that_waits_for_long_lets_go_of_its_rooms(engine, crowd):
+    with write(engine) as connection:
+        expand_page(connection, crowd, NOW, 2, go_on=lambda *_: None)
+        second = Second(engine, crowd)
+        assert second.written.wait(5)
+        time.sleep(2 * PATIENCE / 1000)
+        # Whoever writes to rooms of both pages would otherwise wait for the second, which waits for the first.
+        with write(engine) as other:
+            assert append(other, "acme", "user:u3", "stream:data", {}, NOW, NOW + timedelta(days=1)) == 1
+    assert second.join()
+    assert second.ended.end == 4
+    assert reached(engine)[0] == [1, 2, 3, 4]
+    with read(engine) as connection:
+        assert connection.execute(select(rooms.c.head).where(rooms.c.user_id == 4)).scalar_one() == 2
 
 
 @only_postgresql

@@ -112,7 +112,7 @@ def test_nothing_is_counted_twice(engine, service):
 def test_no_bell_is_rung_before_the_commit(service, engine, monkeypatch):
     heard = []
 
-    def ring(_task: str, args: list[str], _queue: str) -> bool:
+    def ring(_task: str, args: list[str], _queue: str, _lane: int) -> bool:
         # From another connection: what is not committed is not seen.
         heard.append(args[0] in [str(row.id) for row in stored(engine)])
         return True

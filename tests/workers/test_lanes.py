@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
+from celery import Celery
 
 from models.content import Lane
 from workers import jobs
@@ -17,11 +18,13 @@ def broker(redis_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A broker of this test's own, at which bells are rung."""
     monkeypatch.setattr(jobs, "_bells", {})
     monkeypatch.setattr(jobs, "_silent_until", 0.0)
-    before = jobs._ringer.conf.broker_url
-    jobs.use_broker(redis_server)
+    # Its own, because one that has rung keeps its connections.
+    ringer = Celery("carillon", set_as_current=False)
+    ringer.config_from_object("celeryconfig")
+    ringer.conf.broker_url = redis_server
+    monkeypatch.setattr(jobs, "_ringer", ringer)
     yield redis_server
-    jobs._ringer.close()
-    jobs._ringer.conf.broker_url = before
+    ringer.close()
 
 
 def heard(broker: str, number: int) -> list[UUID]:
