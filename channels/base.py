@@ -17,7 +17,7 @@ class Action(StrEnum):
     WITHDRAW = "withdraw"
 
 
-# A tuple, of which there is one for every recipient: a frozen dataclass takes five times as long to make.
+# A tuple, of which there is one for every recipient: a frozen dataclass takes more than twice as long to make.
 class Message(NamedTuple):
     """One delivery, ready to send.
 

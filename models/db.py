@@ -147,6 +147,7 @@ def read(engine: Engine) -> Iterator[Connection]:
 
 def waited_in_vain(error: DBAPIError) -> bool:
     """Whether PostgreSQL ended the wait for a lock, by time-out or to break a circle; all is well otherwise."""
+    # lock_not_available, deadlock_detected
     return getattr(error.orig, "sqlstate", None) in ("55P03", "40P01")
 
 

@@ -31,13 +31,11 @@ def expand(run: Runtime, notification_id: UUID, begin: int | None = None, go_on:
         with write(run.engine) as connection:
             page = expand_page(connection, notification_id, run.now(), begin=begin, go_on=go_on)
     except (Overtaken, OperationalError) as error:
-        if isinstance(error, OperationalError) and not waited_in_vain(error):
+        if not isinstance(error, Overtaken) and not waited_in_vain(error):
             raise
         # Begun anew by the relay, if there is anything left to do.
-        log.info(
-            "page dropped",
-            extra={"notification": str(notification_id), "begin": begin, "error": type(error).__name__},
-        )
+        dropped = {"notification": str(notification_id), "begin": begin, "error": type(error).__name__}
+        log.info("page dropped", extra=dropped)
         return None
     if page is not None:
         log.info(

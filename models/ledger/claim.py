@@ -42,7 +42,7 @@ _RESULT: dict[str, TypeEngine[Any]] = {
 }
 
 
-# A tuple, of which there is one for every recipient: a frozen dataclass takes five times as long to make.
+# A tuple, of which there is one for every recipient: a frozen dataclass takes more than twice as long to make.
 class Claimed(NamedTuple):
     """A delivery that is ours to send until the lease ends. `attempts` counts this one already."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -54,20 +55,30 @@ class Second:
     def __init__(self, engine: Engine, crowd: UUID) -> None:
         self._engine, self._crowd = engine, crowd
         self.ended: Page | Overtaken | None = None
-        self.written = threading.Event()
+        self.begun = threading.Event()
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
 
     def _work(self) -> None:
         try:
             with write(self._engine) as connection:
-                self.ended = expand_page(connection, self._crowd, NOW, 2, begin=2, go_on=lambda *_: self.written.set())
+                self.ended = expand_page(connection, self._crowd, NOW, 2, begin=2, go_on=lambda *_: self.begun.set())
         except Overtaken as overtaken:
             self.ended = overtaken
 
     def join(self, seconds: float = 5.0) -> bool:
         self._thread.join(seconds)
         return not self._thread.is_alive()
+
+
+@contextmanager
+def two_pages(engine: Engine, crowd: UUID) -> Iterator[Second]:
+    """The first page is written, and committed at the end of the block. Another worker is at the second one."""
+    with write(engine) as connection:
+        expand_page(connection, crowd, NOW, 2, go_on=lambda *_: None)
+        second = Second(engine, crowd)
+        assert second.begun.wait(5)
+        yield second
 
 
 def test_it_is_told_early_where_to_go_on(engine, crowd):
@@ -83,10 +94,7 @@ def test_it_is_told_early_where_to_go_on(engine, crowd):
 
 @only_postgresql
 def test_a_page_is_written_beside_the_one_before_and_committed_after_it(engine, crowd):
-    with write(engine) as connection:
-        expand_page(connection, crowd, NOW, 2, go_on=lambda *_: None)
-        second = Second(engine, crowd)
-        assert second.written.wait(5)
+    with two_pages(engine, crowd) as second:
         assert not second.join(0.3)
     assert second.join()
     assert second.ended.end == 4
@@ -95,10 +103,7 @@ def test_a_page_is_written_beside_the_one_before_and_committed_after_it(engine, 
 
 @only_postgresql
 def test_a_page_that_waits_for_long_lets_go_of_its_rooms(engine, crowd):
-    with write(engine) as connection:
-        expand_page(connection, crowd, NOW, 2, go_on=lambda *_: None)
-        second = Second(engine, crowd)
-        assert second.written.wait(5)
+    with two_pages(engine, crowd) as second:
         time.sleep(2 * PATIENCE / 1000)
         # Whoever writes to rooms of both pages would otherwise wait for the second, which waits for the first.
         with write(engine) as other:
@@ -112,11 +117,7 @@ def test_a_page_that_waits_for_long_lets_go_of_its_rooms(engine, crowd):
 
 @only_postgresql
 def test_what_builds_on_a_page_that_is_not_written_is_not_written_either(engine, crowd):
-    second = None
-    with suppress(ZeroDivisionError), write(engine) as connection:
-        expand_page(connection, crowd, NOW, 2, go_on=lambda *_: None)
-        second = Second(engine, crowd)
-        assert second.written.wait(5)
+    with suppress(ZeroDivisionError), two_pages(engine, crowd) as second:
         raise ZeroDivisionError
     assert second.join()
     assert isinstance(second.ended, Overtaken)

@@ -83,7 +83,7 @@ class Submission(Strict):
     data: Data = Field({}, description="Whatever the client needs to know. At most 3 KiB, 16 levels.")
     level: Level = "info"
     severity: Level | None = Field(None, description="Another name of level.")
-    priority: Priority = Field("normal", description="The lane of its pushes and mails: critical before bulk.")
+    priority: Priority = Field("normal", description="The lane it travels in: critical before bulk.")
     category: TypeName | None = Field(None, description="What users choose their preferences by.")
     type: TypeName = "notification"
     channels: Annotated[
