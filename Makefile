@@ -84,7 +84,7 @@ fix: $(DEVELOPMENT) ## Mend and format what ruff can
 	$(BIN)/ruff format --quiet .
 
 migration: export MESSAGE := $(MESSAGE)
-migration: $(DEVELOPMENT) ## Write a migration for what changed in models/tables: make migration MESSAGE="add a column"
+migration: $(DEVELOPMENT) ## Write a migration for what changed in models/*/tables.py: make migration MESSAGE="add a column"
 	@test -n "$$MESSAGE" || { echo 'What changes? make migration MESSAGE="add a column"' >&2; exit 1; }
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && export DATABASE_URL="sqlite:///$$scratch/scratch.db" && \
 		$(BIN)/python -m alembic --quiet upgrade head && \

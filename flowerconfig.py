@@ -7,8 +7,8 @@ import os
 import sys
 from logging import getLogger
 
-from models.logs import configure_logging
-from models.settings import Settings
+from config.logging_setup import configure_logging
+from config.settings import Settings
 
 # Whoever may look can read task names and broker statistics; whoever may act could stop the workers.
 read_only = True

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from bench.pipeline import postgresql
 from bench.processes import node
 from bench.report import Line, Result
-from models.db import write
+from models.sql.engine import write
 from tests import factories
 from tests.databases import migrate
 from tests.pipeline.stand import Stand

@@ -18,9 +18,10 @@ from sqlalchemy import Engine, exists, func, select, text
 
 from bench.processes import Program, node, program
 from bench.report import Line, Result
-from models.db import connect, read, write
-from models.ledger import people
-from models.tables import deliveries, notifications
+from models.deliveries.tables import deliveries
+from models.notifications.tables import notifications
+from models.sql.engine import connect, read, write
+from models.users.queries import Person, upsert_users
 from tests import factories
 from tests.databases import ROOT, postgresql_server
 from tests.pipeline.stand import Stand
@@ -122,8 +123,8 @@ def _populate(engine: Engine, users: int) -> None:
     now = utc_now()
     for first in range(0, users, 5000):
         with write(engine) as connection:
-            named = [people.Person(user(i)) for i in range(first, min(first + 5000, users))]
-            people.upsert_users(connection, "acme", named, now)
+            named = [Person(user(i)) for i in range(first, min(first + 5000, users))]
+            upsert_users(connection, "acme", named, now)
     size = 1000
     while size <= users:
         with write(engine) as connection:

@@ -20,13 +20,14 @@ from google.oauth2.credentials import Credentials
 
 from bench.processes import node
 from bench.report import Line, Result
-from channels.base import Action, Content, Message
-from channels.fcm import FcmChannel
-from channels.fcm_access import Grant
-from channels.fcm_pace import Pace
+from channels.base import Action, Message
+from channels.fcm.channel import FcmChannel
+from channels.fcm.credentials import AccessToken
+from channels.fcm.rate_limit import RateLimit
 from channels.registry import CHANNELS
 from lab.certificate import Certificate
-from models.lifecycle import Sent
+from models.deliveries.lifecycle import Sent
+from models.notifications.content import Content
 
 MESSAGES = 20_000
 # What the SDK takes in one call, and what we claim at once.
@@ -84,8 +85,8 @@ class _Token(credentials.Base):  # type: ignore[misc]
 
 
 class _Granted:
-    def grant(self) -> Grant:
-        return Grant("bench", "a-token")
+    def grant(self) -> AccessToken:
+        return AccessToken("bench", "a-token")
 
 
 def _sdk(port: int) -> firebase_admin.App:
@@ -119,8 +120,8 @@ def _send_each_async(port: int) -> int:
 def _ours(port: int, threads: int) -> int:
     url = f"https://localhost:{port}/v1/projects/{{0}}/messages:send"
     # Unpaced, as the SDK is: no Redis there lets everything through, and need not be told.
-    logging.getLogger("channels.fcm_pace").setLevel(logging.ERROR)
-    pace = Pace("redis://127.0.0.1:1/0", limit=1e6, patience=0)
+    logging.getLogger("channels.fcm.rate_limit").setLevel(logging.ERROR)
+    pace = RateLimit("redis://127.0.0.1:1/0", limit=1e6, patience=0)
     channel = FcmChannel(_Granted(), url, 10, pace, ca_file=os.environ["SSL_CERT_FILE"])  # type: ignore[arg-type]
     now = datetime.now(UTC)
     content = Content(

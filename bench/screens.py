@@ -12,8 +12,8 @@ from typing import Any
 
 from bench.processes import Program, node
 from bench.report import Line, Result
-from channels.events import Group, room_name
-from channels.in_app import QueueWriter
+from bus.envelope import Group, room_name
+from bus.publisher import Publisher
 from tests import factories
 from tests.databases import migrate
 from tests.pipeline.stand import Stand
@@ -77,7 +77,7 @@ def _ours(stand: Stand, clients: int, everybody: bool) -> float:
     hour = timedelta(hours=1)
     tokens = [factories.create_token(stand.settings, subject=f"u{i}", lifetime=hour) for i in range(clients)]
     greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
-    writer = QueueWriter(stand.settings.redis_url, stand.settings.redis_channel)
+    writer = Publisher(stand.settings.redis_url, stand.settings.redis_channel)
     to = [f"tenant:{TENANT}"] if everybody else [f"user:u{i}" for i in range(clients)]
     names = [room_name(TENANT, room) for room in to]
 

@@ -7,12 +7,12 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from bus import bells as jobs
 from carillon.installation import Caller, installation, now, transaction
 from carillon.notifications import LARGEST_DATA, LEVELS, LONGEST_MESSAGE, LONGEST_TITLE, USUAL_LIFE
-from models.ledger.alerts import NewAlert, create
-from models.moments import iso
+from models.alerts.queries import NewAlert, create
 from models.payload import fault_of
-from workers import jobs
+from models.timestamps import iso
 
 
 class AlertHandler:

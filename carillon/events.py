@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from bus import bells as jobs
 from carillon.alerts import AlertHandler
 from carillon.installation import Caller, installation, now, transaction
 from carillon.notifications import send
-from models.emit import emit, emit_to_users
-from workers import jobs
+from models.events.emit import emit, emit_to_users
 
 # Carillon tells these itself, after every change.
 _COUNTS = frozenset({"notification:count", "alert:count"})
@@ -20,7 +20,7 @@ class EventEmitter:
     """Events by the names of the unified hub.
 
     What these methods emit is kept and numbered, so a client that is away hears it later. They raise
-    models.emit.NotEmitted for an event that the catalogue does not know or whose payload is not as it has it.
+    models.events.emit.NotEmitted for an event that the catalogue does not know or whose payload is not as it has it.
     """
 
     @staticmethod

@@ -16,9 +16,9 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, scoped_session
 
+from bus import bells as jobs
 from models.catalogue.source import Catalogue, shared
-from models.db import connect, read, write
-from workers import jobs
+from models.sql.engine import connect, read, write
 
 Caller = Connection | Session | scoped_session[Any] | None
 Bell = Callable[[], object]

@@ -9,12 +9,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from bus import bells as jobs
 from carillon.installation import Caller, installation, now, transaction
-from models.content import Lane
-from models.ledger.accept import NewNotification, accept
-from models.moments import iso
+from models.lanes import Lane
+from models.notifications.accept import NewNotification, accept
 from models.payload import fault_of
-from workers import jobs
+from models.timestamps import iso
 
 LEVELS = ("info", "success", "warning", "error", "critical")
 

@@ -6,10 +6,10 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from bus.envelope import DIRECT_MESSAGE
+from bus.presence_keys import connections, count
+from bus.publisher import Publisher
 from carillon.installation import installation
-from channels.events import DIRECT_MESSAGE
-from channels.in_app import QueueWriter
-from channels.presence import connections, count
 from models.payload import fault_of
 
 # The library's ids of sessions. A room of ours has a colon, so none can be addressed by what a client said its id is.
@@ -55,7 +55,7 @@ def get_connection_metrics(tenant: str | None = None) -> dict[str, int]:
     return {"web_processes": int(processes), "users": users, "connections": connected, "rooms": rooms}
 
 
-class _Writer(QueueWriter):
+class _Writer(Publisher):
     def client(self) -> Any:
         """The client of Redis."""
         if self.redis is None:

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from carillon.installation import Caller, installation, now, reading
 from carillon.notifications import LEVELS, LONGEST_TITLE, send
-from channels.events import notification_new
-from models.ledger.inbox import Filter, list_items
-from models.moments import iso
+from models.events.vocabulary import notification_new
+from models.inbox.queries import Filter, list_items
+from models.timestamps import iso
 
 
 def send_notification(user_id: object, notification: dict[str, Any], *, connection: Caller = None) -> dict[str, str]:

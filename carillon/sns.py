@@ -11,12 +11,12 @@ from carillon.notifications import send
 
 
 def broadcast_sns_event(event: str, user_id: object, data: dict[str, Any], *, connection: Caller = None) -> int:
-    """Emit `sns:<event>` to one user; clients of /sns hear it as `<event>`. Raises models.emit.NotEmitted."""
+    """Emit `sns:<event>` to one user; clients of /sns hear it as `<event>`. Raises models.events.emit.NotEmitted."""
     return EventEmitter.emit_to_user(user_id, f"sns:{event}", data, connection=connection)
 
 
 def broadcast_order_event(event: str, user_id: object, data: dict[str, Any], *, connection: Caller = None) -> int:
-    """Emit `orders:<event>` to one user; clients of /orders hear it as `<event>`. Raises models.emit.NotEmitted."""
+    """Emit `orders:<event>` to one user; clients of /orders receive it as `<event>`. Raises NotEmitted."""
     return EventEmitter.emit_to_user(user_id, f"orders:{event}", data, connection=connection)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from models.content import Content as Content
-from models.lifecycle import Outcome
+from models.deliveries.lifecycle import Outcome
+from models.notifications.content import Content
 
 
 class Action(StrEnum):

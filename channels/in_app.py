@@ -1,8 +1,7 @@
 """The in-app channel: a batch goes to the Socket.IO message queue in one publish, and every web process hears it.
 
 Published is not delivered: Redis keeps nothing for a web process that is away. What arrives nowhere is found in the log
-by the client's next replay, and only the client's acknowledgement says that it was seen.
-"""
+by the client's next replay, and only the client's acknowledgement says that it was seen."""
 
 from __future__ import annotations
 
@@ -14,91 +13,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
-from socketio import RedisManager
 
+from bus.envelope import Group, room_name
+from bus.publisher import MAX_BYTES, Publisher
 from channels.base import Action, Channel, Message
-from channels.events import (
-    BATCH,
-    NOTIFICATION_DELETED,
-    NOTIFICATION_NEW,
-    Group,
-    notification_deleted,
-    notification_new,
-    room_name,
-)
-from models.lifecycle import Failure, Outcome, Rejected, RetryLater, Sent
-from models.settings import Settings
+from config.settings import Settings
+from models.deliveries.lifecycle import Failure, Outcome, Rejected, RetryLater, Sent
+from models.events.vocabulary import NOTIFICATION_DELETED, NOTIFICATION_NEW, notification_deleted, notification_new
 
 log = logging.getLogger(__name__)
 
-# Redis copies a published message into the output buffer of every subscriber, and cuts off one whose buffer passes
-# 32 MB (client-output-buffer-limit). A batch of a thousand with one content has some 60 kB.
-MAX_BYTES = 1_000_000
-
 # Seconds between two warnings that nobody listens.
 _WARN_EVERY = 60.0
-
-
-def redis_options() -> dict[str, Any]:
-    """How to talk to Redis in bounded time: no retries, because the default ten hide an outage for seconds."""
-    return {"socket_timeout": 2, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
-
-
-class QueueWriter(RedisManager):  # type: ignore[misc]  # the base carries no types
-    """Publishes to the Socket.IO message queue, and says what became of it. Usable from any number of threads."""
-
-    def __init__(self, url: str, channel: str) -> None:
-        super().__init__(url, channel=channel, write_only=True, redis_options=redis_options())
-        self._connecting = threading.Lock()
-
-    def publish(self, groups: Sequence[Group]) -> int:
-        """Hand the groups to every web process in one message; returns how many of them listen. Raises RedisError."""
-        listeners: int = self._publish(
-            {
-                "method": "emit",
-                "event": BATCH,
-                "data": [[{"event": g.event, "payload": g.payload, "rooms": g.rooms} for g in groups]],
-                "binary": False,
-                "namespace": "/",
-                # A Socket.IO server that does not know BATCH would emit it to everybody if there were no room.
-                "room": BATCH,
-                "skip_sid": None,
-                "callback": None,
-                "host_id": self.host_id,
-            }
-        )
-        return listeners
-
-    def heard(self, seconds: float = 2.0) -> int:
-        """Publish a batch of nothing to oneself. Returns how many others hear it too.
-
-        Raises RedisError, TimeoutError where what is published does not come back.
-        """
-        client: Any = redis.Redis.from_url(self.redis_url, **redis_options())
-        with client, client.pubsub(ignore_subscribe_messages=True) as ear:
-            ear.subscribe(self.channel)
-            # The answer to the subscription, which is what the time-out below must not be spent on.
-            ear.get_message(timeout=seconds)
-            listeners = self.publish([])
-            if ear.get_message(timeout=seconds) is None:
-                raise TimeoutError(f"what is published to {self.channel} does not come back")
-        return listeners - 1
-
-    def close(self) -> None:
-        """Release the connections."""
-        if self.redis is not None:
-            self.redis.close()
-
-    def _publish(self, data: dict[str, Any]) -> int:
-        # The base tries twice, logs, and returns None: a caller could not know that nothing was sent.
-        with self._connecting:
-            if self.redis is None:
-                self._redis_connect()
-        return int(self.redis.publish(self.channel, self.json.dumps(data)))
 
 
 class InAppChannel:
@@ -106,7 +33,7 @@ class InAppChannel:
 
     name = "in_app"
 
-    def __init__(self, writer: QueueWriter, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, writer: Publisher, clock: Callable[[], float] = time.monotonic) -> None:
         self._writer = writer
         self._clock = clock
         self._lock = threading.Lock()
@@ -199,7 +126,7 @@ def _event(message: Message) -> tuple[str, dict[str, Any]]:
 def build(settings: Settings, mode: str) -> Channel | None:
     """The channel of live keys; for test keys the lab's screen, or None where there is no lab."""
     if mode == "live":
-        return InAppChannel(QueueWriter(settings.redis_url, settings.redis_channel))
+        return InAppChannel(Publisher(settings.redis_url, settings.redis_channel))
     if settings.lab_url is None:
         return None
     # Imported only here: a process without a lab needs none of its HTTP.

@@ -9,9 +9,9 @@ from typing import Any
 import requests
 
 from channels.base import Message
-from channels.events import notification_new
-from channels.faults import Faults
-from models.lifecycle import Outcome, RetryLater, Sent
+from channels.failures import FailureLog
+from models.deliveries.lifecycle import Outcome, RetryLater, Sent
+from models.events.vocabulary import notification_new
 
 
 class LabScreen:
@@ -29,7 +29,7 @@ class LabScreen:
         error = self._post(batch)
         if error is None:
             return [Sent() for _ in batch]
-        faults = Faults(self.name)
+        faults = FailureLog(self.name)
         for message in batch:
             faults.add(message, error, logging.WARNING)
         faults.log()

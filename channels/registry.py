@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import Literal
 
 from channels.base import Channel
-from models.retry import RetryPolicy
-from models.settings import Settings
+from config.settings import Settings
+from models.deliveries.retry import RetryPolicy
 
 Mode = Literal["live", "test"]
 
@@ -33,14 +33,14 @@ CHANNELS: dict[str, ChannelSpec] = {
     "in_app": ChannelSpec("channels.in_app:build", RetryPolicy(base=1, cap=300, max_attempts=None), batch_size=1000),
     # FCM asks for at least 10 s before a retry (firebase.google.com/docs/cloud-messaging/scale-fcm).
     "push": ChannelSpec(
-        "channels.fcm:build",
+        "channels.fcm.channel:build",
         RetryPolicy(base=10, cap=3600, max_attempts=8),
         queue="push",
         batch_size=500,
     ),
     # Greylisting refuses the first attempt for a minute or more, so the base is a minute (RFC 6647).
     "email": ChannelSpec(
-        "channels.email:build",
+        "channels.email.channel:build",
         RetryPolicy(base=60, cap=14400, max_attempts=12),
         queue="mail",
         batch_size=50,

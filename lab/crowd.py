@@ -10,10 +10,13 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from models.db import connect, insert_new, write
-from models.ledger import people
-from models.settings import Settings
-from models.tables import addresses
+from config.settings import Settings
+from models.addresses.tables import addresses
+from models.sql.engine import connect, write
+from models.sql.statements import insert_ignore
+from models.tenants.api_keys import create_api_key
+from models.tenants.queries import create_tenant
+from models.users.queries import Person, upsert_users
 
 PAGE = 1000
 
@@ -34,16 +37,16 @@ def gather(settings: Settings, number: int) -> Crowd:
     now = datetime.now(UTC)
     tenant = f"load-{secrets.token_hex(3)}"
     with write(engine) as connection:
-        people.create_tenant(connection, tenant, "A load", now)
-        key = people.create_api_key(connection, tenant, "live", "make demo-load", now)
+        create_tenant(connection, tenant, "A load", now)
+        key = create_api_key(connection, tenant, "live", "make demo-load", now)
     crowd = Crowd(tenant, key, [f"user-{n:05}" for n in range(number)])
     for start in range(0, number, PAGE):
-        page = [people.Person(name, email=f"{name}@{tenant}.test") for name in crowd.users[start : start + PAGE]]
+        page = [Person(name, email=f"{name}@{tenant}.test") for name in crowd.users[start : start + PAGE]]
         with write(engine) as connection:
-            row_ids = people.upsert_users(connection, tenant, page, now)
+            row_ids = upsert_users(connection, tenant, page, now)
             devices = {row_id: f"{tenant}-phone-{row_id}" for row_id in row_ids}
             connection.execute(
-                insert_new(connection, addresses),
+                insert_ignore(connection, addresses),
                 [
                     {
                         "user_id": row_id,

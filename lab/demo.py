@@ -11,18 +11,21 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from lab.environment import write_secret
-from models.db import write
-from models.ledger import devices, people
+from models.addresses import devices
+from models.sql.engine import write
+from models.tenants.api_keys import create_api_key, find_api_key
+from models.tenants.queries import create_tenant
+from models.users.queries import Person, upsert_users
 from web.demo import PEOPLE, TENANT
 
 
 def prepare(engine: Engine, keys_file: Path, now: datetime) -> str:
     """Make the tenant and its people where they are missing. Returns a live API key, the same at every start."""
     with write(engine) as connection:
-        people.create_tenant(connection, TENANT, "The demo", now)
+        create_tenant(connection, TENANT, "The demo", now)
         for name in PEOPLE:
-            person = people.Person(name, email=f"{name}@example.test")
-            [user_id] = people.upsert_users(connection, TENANT, [person], now)
+            person = Person(name, email=f"{name}@example.test")
+            [user_id] = upsert_users(connection, TENANT, [person], now)
             devices.add_device(connection, TENANT, user_id, "token", f"{name}-phone", "android", now)
         return _live_key(connection, keys_file, now)
 
@@ -30,8 +33,8 @@ def prepare(engine: Engine, keys_file: Path, now: datetime) -> str:
 def _live_key(connection: Connection, keys_file: Path, now: datetime) -> str:
     keys = _read(keys_file)
     # One of a database that has been deleted since opens nothing.
-    if "live" not in keys or people.find_api_key(connection, keys["live"]) is None:
-        keys = {mode: people.create_api_key(connection, TENANT, mode, "make run", now) for mode in ("live", "test")}
+    if "live" not in keys or find_api_key(connection, keys["live"]) is None:
+        keys = {mode: create_api_key(connection, TENANT, mode, "make run", now) for mode in ("live", "test")}
         write_secret(keys_file, json.dumps({"tenant": TENANT, **keys}, indent=2))
     return keys["live"]
 

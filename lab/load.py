@@ -23,10 +23,10 @@ from typing import Any
 
 import requests
 
+from config.settings import Settings
 from lab.crowd import Crowd, gather
 from lab.environment import free_ports, read_dev_env
 from lab.listener import Listener
-from models.settings import Settings
 from web.auth import CLIENT, JwtKeys, mint
 
 USERS = 10_000

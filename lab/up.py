@@ -16,12 +16,12 @@ from alembic.config import Config
 from honcho.environ import parse_procfile
 from redis import Redis, RedisError
 
+from config.settings import Settings, SettingsError
 from lab import demo
 from lab.environment import FLOWER_USER, Ports, Unusable, Var, environment, ports, write_dev_env
 from lab.processes import Printer, Processes
 from lab.redis import MISSING, program
-from models.db import connect
-from models.settings import Settings, SettingsError
+from models.sql.engine import connect
 from web.demo import PEOPLE
 
 PROCFILE = Path("Procfile.dev")

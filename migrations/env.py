@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from models.db import connect
-from models.settings import Settings
-from models.tables import metadata
+from config.settings import Settings
+from models.schema import metadata
+from models.sql.engine import connect
 
 given = context.config.attributes.get("connection")
 

@@ -1,1 +1,1 @@
-"""Nouns, rules and SQL. Knows no network but the database."""
+"""The nouns: a folder per subject, with its tables, queries and pure rules. Talks to nothing but the database."""

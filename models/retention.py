@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from models import log
-from models.db import write
-from models.ledger import sweep
-from models.ledger.alerts import purge_alerts
-from models.ledger.devices import purge_devices
+from models.addresses.devices import purge_devices
+from models.alerts.queries import purge_alerts
+from models.deliveries import due as sweep
+from models.events import log
+from models.sql.engine import write
 
 # Rows in one transaction, so that a purge never holds locks for long.
 BATCH = 1000

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import Engine
 from werkzeug.routing import Rule
 
-from models import db
+from models.sql import engine as engine_module
 
 
 def share() -> None:
@@ -26,7 +26,7 @@ def share() -> None:
             engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
         return engine
 
-    db.create_engine = create_engine
+    engine_module.create_engine = create_engine
 
 
 class _Rule(Rule):

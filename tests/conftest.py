@@ -19,8 +19,8 @@ from sqlalchemy import Engine
 # Bells are recorded, not rung (fixture `bells`); one that slips through must find no broker of the developer's.
 os.environ["BROKER_URL"] = "redis://127.0.0.1:1/0"
 
-from models.db import connect
-from models.settings import Settings
+from config.settings import Settings
+from models.sql.engine import connect
 from tests import compiled, factories
 from tests.databases import PostgreSQL, migrate, postgresql_server, sqlite_file
 
@@ -85,7 +85,7 @@ def settings(database_url: str, redis_server: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def bells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     """The bells rung in this test, (task, arguments) each; no broker hears them."""
-    from workers import jobs
+    from bus import bells as jobs
 
     rung: list[tuple[str, list[str]]] = []
 

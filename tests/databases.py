@@ -18,7 +18,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from models.db import connect
+from models.sql.engine import connect
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "carillon_template"

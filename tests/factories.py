@@ -12,13 +12,16 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from models.db import write
-from models.ledger import devices, people
-from models.ledger.accept import NewNotification, accept
-from models.ledger.claim import record
-from models.ledger.expand import Page, expand_page
-from models.lifecycle import Failure, State, Transition
-from models.settings import Settings
+from config.settings import Settings
+from models.addresses import devices
+from models.deliveries.claim import record
+from models.deliveries.expand import Page, expand_page
+from models.deliveries.lifecycle import Failure, State, Transition
+from models.notifications.accept import NewNotification, accept
+from models.sql.engine import write
+from models.tenants import api_keys
+from models.tenants import queries as tenant_queries
+from models.users.queries import Person, upsert_users
 from web.auth import CLIENT, JwtKeys, mint
 
 # One signing key, 32 bytes.
@@ -30,7 +33,7 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 def create_tenant(engine: Engine, tenant: str = "acme", now: datetime = NOW) -> str:
     with write(engine) as connection:
-        people.create_tenant(connection, tenant, tenant.title(), now)
+        tenant_queries.create_tenant(connection, tenant, tenant.title(), now)
     return tenant
 
 
@@ -47,8 +50,8 @@ def create_users(
     with write(engine) as connection:
         ids = {}
         for name in names:
-            person = people.Person(name, f"{name}@example.test" if email else None)
-            [ids[name]] = people.upsert_users(connection, tenant, [person], now)
+            person = Person(name, f"{name}@example.test" if email else None)
+            [ids[name]] = upsert_users(connection, tenant, [person], now)
             if device:
                 devices.add_device(connection, tenant, ids[name], "token", f"{name}-phone", "android", now)
     return ids
@@ -112,7 +115,7 @@ def create_settings(directory: Path, **environ: str) -> Settings:
 def create_api_key(engine: Engine, tenant: str = "acme", mode: Literal["live", "test"] = "live") -> str:
     """A key of the tenant, as its service would send it."""
     with write(engine) as connection:
-        return people.create_api_key(connection, tenant, mode, "tests", NOW)
+        return api_keys.create_api_key(connection, tenant, mode, "tests", NOW)
 
 
 def create_token(

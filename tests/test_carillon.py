@@ -18,11 +18,14 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 import carillon
 from carillon import installation
-from models import outbox
-from models.db import read, write
-from models.emit import BadPayload, ReservedType, UnknownType
-from models.ledger import inbox_change
-from models.tables import alerts, events, notifications, staged_events, users
+from models.alerts.tables import alerts
+from models.events import publishing as outbox
+from models.events.emit import BadPayload, ReservedType, UnknownType
+from models.events.tables import events, staged_events
+from models.inbox import changes as inbox_change
+from models.notifications.tables import notifications
+from models.sql.engine import read, write
+from models.users.tables import users
 from tests.databases import ROOT
 from tests.factories import create_tenant, expand_all
 from workers.runtime import utc_now
@@ -320,7 +323,7 @@ def test_a_savepoint_rings_for_nothing(here, bells, session):
 
 
 def test_the_bell_is_rung_after_the_commit(here, monkeypatch):
-    from workers import jobs
+    from bus import bells as jobs
 
     seen: list[int] = []
     monkeypatch.setattr(jobs, "_ring", lambda *_: bool(seen.append(count(here, events))) or True)

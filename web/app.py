@@ -7,40 +7,33 @@ from flask import Flask
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
-from channels.rates import Rates
+from bus.counters import Counters
+from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
-from models.db import connect
-from models.settings import Settings, SettingsError
-from web import VERSION, asyncapi, cli, demo, edge, health, pages, problems
-from web.api import (
-    alerts,
-    aliases,
-    catalogue,
-    dead_letters,
-    devices,
-    events_in,
-    fcm,
-    inbox,
-    lookup,
-    operator,
-    people,
-    polling,
-    presence,
-    topics,
-)
+from models.sql.engine import connect
+from web import VERSION, asyncapi, cli, demo, health, pages, problems
+from web import middleware as edge
+from web.api import alerts, dead_letters, devices, inbox, operator, presence, topics
+from web.api import event_types as catalogue
+from web.api import notification_status as lookup
+from web.api import publish_event as events_in
+from web.api import users as people
 from web.api.body import SINGLE
+from web.api.compat import devices as fcm
+from web.api.compat import inbox as aliases
+from web.api.compat import polling
 from web.api.endpoint import SECURITY_SCHEMES
 from web.auth import Authenticator, JwtKeys
 from web.context import Context, utc_now
 from web.limits import Limiter
 from web.metrics import Metrics
-from web.pace import Pace
+from web.poll_interval import PollInterval
 from web.problems import ProblemDocument
 from web.realtime import attach
-from web.realtime.alert_events import alert_events
-from web.realtime.inbox_events import inbox_events
-from web.realtime.leases import Leases
+from web.realtime.handlers.alerts import alert_events
+from web.realtime.handlers.inbox import inbox_events
 from web.realtime.metrics import open_connections
+from web.realtime.presence.leases import Leases
 
 _ABOUT = "One call rings every channel. What open pages hear: [/docs/events](/docs/events)."
 
@@ -58,7 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         raise UnusableSettings(str(error)) from error
     engine = connect(settings.database_url)
     authenticator = Authenticator(keys, settings.jwt_issuer, engine)
-    rates = Rates(settings.redis_url, settings.redis_channel, open_connections)
+    rates = Counters(settings.redis_url, settings.redis_channel, open_connections)
     app = _flask()
     app.extensions["carillon"] = carillon = Context(
         settings=settings,
@@ -68,7 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         limiter=Limiter(settings.redis_url),
         metrics=Metrics(engine, utc_now, rates),
         rates=rates,
-        pace=Pace(settings.redis_url, polling.MIN_INTERVAL / 1000),
+        pace=PollInterval(settings.redis_url, polling.MIN_INTERVAL / 1000),
         catalogue=shared(settings.catalogue_file),
         leases=Leases(settings.redis_url, settings.redis_channel),
     )

@@ -13,9 +13,9 @@ from models.catalogue.event_type import EventType
 from web import VERSION
 from web.context import context
 from web.dialects.canonical import CANONICAL
-from web.dialects.dialect import Requests, Tellings, telling
-from web.dialects.hub import HUB
-from web.dialects.ns4 import NS4
+from web.dialects.dialect import EventTable, Requests, telling
+from web.dialects.four_namespaces import NS4
+from web.dialects.unified_hub import HUB
 
 _ABOUT = """Events over Socket.IO (protocol 5). A client connects to a namespace with `auth: {token}` and is put into
 the rooms of its user and of its tenant; it names no room itself. Every event of a room carries `room` and `seq`, the
@@ -50,7 +50,7 @@ curl -H "Authorization: Bearer $TOKEN" "URL/v1/events"
 
 # The namespaces that clients connect to, and what events are called there. Whoever picks another dialect on "/" hears
 # the same events by the names of that one.
-_SPACES: dict[str, tuple[Tellings, Requests]] = {
+_SPACES: dict[str, tuple[EventTable, Requests]] = {
     space: (tellings, dialect.requests.get(space, {}))
     for dialect in (NS4, HUB, CANONICAL)
     for space, tellings in dialect.events.items()

@@ -13,9 +13,10 @@ from typing import Any, Literal, cast
 import jwt
 from sqlalchemy import Engine
 
-from models.db import read
-from models.ledger.people import find_api_key, tenant_exists
-from models.settings import SettingsError
+from config.settings import SettingsError
+from models.sql.engine import read
+from models.tenants.api_keys import find_api_key
+from models.tenants.queries import tenant_exists
 
 CLIENT = "carillon:client"
 SERVICE = "carillon:service"

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, cast
 from flask import current_app
 from sqlalchemy import Engine
 
-from channels.rates import Rates
+from bus.counters import Counters
+from config.settings import Settings
 from models.catalogue.source import Catalogue
-from models.settings import Settings
 from web.auth import Authenticator, JwtKeys
 from web.limits import Limiter
 from web.metrics import Metrics
-from web.pace import Pace
+from web.poll_interval import PollInterval
 
 if TYPE_CHECKING:
     # At run time it would lead back here.
-    from web.realtime.leases import Leases
+    from web.realtime.presence.leases import Leases
 
 # Says what is wrong in a few words, or None.
 Check = Callable[[], str | None]
@@ -45,8 +45,8 @@ class Context:
     authenticator: Authenticator
     limiter: Limiter
     metrics: Metrics
-    rates: Rates
-    pace: Pace
+    rates: Counters
+    pace: PollInterval
     catalogue: Catalogue
     leases: Leases
     now: Callable[[], datetime] = utc_now

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import requests
 from flask import Blueprint, Flask, Response, jsonify, request
 
-from models.db import read
-from models.ledger.devices import list_devices
-from models.ledger.people import find_user, tenant_exists
+from models.addresses.devices import list_devices
+from models.sql.engine import read
+from models.tenants.queries import tenant_exists
+from models.users.queries import find_user
 from web.api.body import SINGLE, read_json
 from web.auth import CLIENT, EVERY_TENANT, OPERATOR, SERVICE, mint
 from web.context import context

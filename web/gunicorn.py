@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from models.logs import configure_logging
-from models.settings import Settings, SettingsError
+from config.logging_setup import configure_logging
+from config.settings import Settings, SettingsError
 
 try:
     _settings = Settings.from_env()
@@ -29,7 +29,7 @@ bind = f"{_host}:{_settings.port}"
 # Flask-SocketIO keeps its connections in the process: more of it means more processes behind a balancer, not workers.
 workers = 1
 if _settings.socketio_async_mode == "gevent":
-    worker_class = "web.worker.Worker"
+    worker_class = "web.gevent_worker.Worker"
 else:
     worker_class = "gthread"
     # A WebSocket holds its thread for as long as it is open.
@@ -45,7 +45,7 @@ graceful_timeout = 20
 # Longer than the idle time-out of common balancers (60 s), so that they close first and never write into a closed one.
 keepalive = 75
 
-# The access log is ours (web/edge.py); /dev/shm, because a heartbeat must not wait for a disk.
+# The access log is ours (web/middleware.py); /dev/shm, because a heartbeat must not wait for a disk.
 accesslog = None
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn makes its own private file
 control_socket_disable = True

@@ -18,8 +18,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Engine
 
-from models.db import read
-from models.settings import Settings
+from config.settings import Settings
+from models.sql.engine import read
 from web import VERSION
 from web.context import context
 from web.examples import with_examples

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from bus import bells as jobs
 from channels.registry import CHANNELS
-from models.db import read, write
-from models.ledger.inbox import Counts, Filter, counts_for, newest
-from models.ledger.inbox_change import Changed, Operation, change_items, change_page
+from models.inbox.changes import Changed, Operation, change_items, change_page
+from models.inbox.queries import Counts, Filter, counts_for, newest
+from models.sql.engine import read, write
 from web.auth import Principal
-from workers import jobs
 
 # Pages in one request. Each is a transaction of its own, so others have their turn; who has more asks again.
 PAGES = 20

@@ -11,10 +11,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
-from channels.rates import Rates
+from bus.counters import Counters
 from channels.registry import CHANNELS
-from models.db import UNAVAILABLE, read
-from models.ledger.sweep import backlog
+from models.deliveries.due import backlog
+from models.sql.engine import UNAVAILABLE, read
 
 # From an acknowledged poll to a bulk request that waits for SQLite's write lock.
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -25,7 +25,7 @@ _SHOWN = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600, 86400)
 class Metrics:
     """A registry of its own for each application, so that two of them in one process do not mix."""
 
-    def __init__(self, engine: Engine, now: Callable[[], datetime], rates: Rates) -> None:
+    def __init__(self, engine: Engine, now: Callable[[], datetime], rates: Counters) -> None:
         self._rates = rates
         self.registry = CollectorRegistry()
         self.accepted = Counter(

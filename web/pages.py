@@ -7,7 +7,7 @@ from pathlib import Path
 import flask_openapi3_scalar  # type: ignore[import-untyped]
 from flask import Blueprint, Flask, Response, jsonify, send_from_directory
 
-from models.settings import Settings
+from config.settings import Settings
 from web import VERSION
 from web.problems import Problem
 

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from models.db import UNAVAILABLE
+from models.sql.engine import UNAVAILABLE
 from web.auth import AuthError
 
 log = logging.getLogger(__name__)

@@ -1,1 +1,1 @@
-"""Expand, deliver, relay: the only package that knows Celery."""
+"""Celery: tasks one call long; expand, deliver, publish, relay, housekeeping."""

@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 
+from bus.counters import Counters
 from channels.base import Action, Message
-from channels.rates import Rates
 from channels.registry import CHANNELS, ChannelSpec
-from models.db import write
-from models.ledger.claim import Claim, Claimed, claim, disable_addresses, record
-from models.lifecycle import Failure, Outcome, RetryLater, State, Transition, after
+from models.deliveries.claim import Claim, Claimed, claim, disable_addresses, record
+from models.deliveries.lifecycle import Failure, Outcome, RetryLater, State, Transition, next_transition
+from models.sql.engine import write
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def _send_in(
     return [
         (
             c,
-            after(o, attempts=c.attempts, policy=spec.policy, now=now, expires_at=c.expires_at, rng=run.rng),
+            next_transition(o, attempts=c.attempts, policy=spec.policy, now=now, expires_at=c.expires_at, rng=run.rng),
         )
         for c, o in zip(claimed, outcomes, strict=True)
     ]
@@ -112,7 +112,7 @@ def _message(c: Claimed) -> Message:
     )
 
 
-def _count(rates: Rates, channel: str, states: Sequence[State]) -> None:
+def _count(rates: Counters, channel: str, states: Sequence[State]) -> None:
     for state in (State.SENT, State.DEAD):
         if number := states.count(state):
             rates.count(f"{state}:{channel}", number)

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from sqlalchemy.exc import OperationalError
 
+from bus import bells as jobs
 from channels.registry import CHANNELS
-from models.db import waited_in_vain, write
-from models.ledger.expand import GoOn, Overtaken, Page, expand_page
-from workers import jobs
+from models.deliveries.expand import GoOn, Page, PageConflict, expand_page
+from models.sql.engine import write
+from models.sql.statements import is_lock_timeout
 from workers.deliver import send
 from workers.runtime import Runtime
 
@@ -30,8 +31,8 @@ def expand(run: Runtime, notification_id: UUID, begin: int | None = None, go_on:
     try:
         with write(run.engine) as connection:
             page = expand_page(connection, notification_id, run.now(), begin=begin, go_on=go_on)
-    except (Overtaken, OperationalError) as error:
-        if not isinstance(error, Overtaken) and not waited_in_vain(error):
+    except (PageConflict, OperationalError) as error:
+        if not isinstance(error, PageConflict) and not is_lock_timeout(error):
             raise
         # Begun anew by the relay, if there is anything left to do.
         dropped = {"notification": str(notification_id), "begin": begin, "error": type(error).__name__}

@@ -10,11 +10,12 @@ from datetime import timedelta
 
 from redis.exceptions import RedisError
 
-from channels.events import Group, generic, room_name
-from channels.in_app import MAX_BYTES
-from models import outbox
-from models.db import read, write
-from models.outbox import Unpublished
+from bus.envelope import Group, room_name
+from bus.publisher import MAX_BYTES
+from models.events import publishing as outbox
+from models.events.publishing import Unpublished
+from models.events.vocabulary import generic
+from models.sql.engine import read, write
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)

@@ -11,14 +11,14 @@ import threading
 import time
 from uuid import UUID
 
-from channels.rates import STEP, Rates
+from bus import bells as jobs
+from bus.counters import STEP, Counters
 from channels.registry import CHANNELS
-from models import outbox
-from models.db import UNAVAILABLE, read, write
-from models.ledger.sweep import backlog, channels_with_work, due_notifications
-from models.logs import configure_logging
-from models.settings import Settings
-from workers import jobs
+from config.logging_setup import configure_logging
+from config.settings import Settings
+from models.deliveries.due import backlog, channels_with_work, due_notifications
+from models.events import publishing as outbox
+from models.sql.engine import UNAVAILABLE, read, write
 from workers.deliver import deliver
 from workers.expand import expand, publish_page
 from workers.publish import publish
@@ -55,7 +55,7 @@ def _expand_here(run: Runtime, notification_id: UUID) -> None:
             break
 
 
-def measure(run: Runtime, rates: Rates) -> None:
+def measure(run: Runtime, rates: Counters) -> None:
     """Note how long the oldest delivery of each channel has been due, for the console."""
     with read(run.engine) as connection:
         for channel in CHANNELS:

@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Protocol
 
 from sqlalchemy import Engine
 
+from bus.counters import Counters
+from bus.publisher import Publisher
 from channels import registry
 from channels.base import Channel
-from channels.events import Group
-from channels.in_app import QueueWriter
-from channels.rates import Rates
-from models.db import connect
-from models.settings import Settings
-from workers.turn import Turn
+from config.settings import Settings
+from models.sql.engine import connect
+from workers.single_flight import SingleFlight
 
 
 def utc_now() -> datetime:
     """The time, for whoever was given no other clock."""
     return datetime.now(UTC)
-
-
-class Publisher(Protocol):
-    """The way from here to the open connections."""
-
-    def publish(self, groups: Sequence[Group]) -> int:
-        """Hand the groups to every web process; returns how many of them listen. Raises RedisError."""
-        ...
-
-    def close(self) -> None:
-        """Release connections."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +33,8 @@ class Runtime:
     lease: float
     retention_days: int = 30
     publisher: Publisher | None = None
-    rates: Rates | None = None
-    turn: Turn = field(default_factory=Turn)
+    rates: Counters | None = None
+    turn: SingleFlight = field(default_factory=SingleFlight)
     now: Callable[[], datetime] = utc_now
     rng: Callable[[], float] = random.random
     # Channels that nobody needs to try before this moment.
@@ -73,8 +59,8 @@ def build(settings: Settings) -> Runtime:
         channels={"live": registry.build(settings, "live"), "test": registry.build(settings, "test")},
         lease=settings.lease,
         retention_days=settings.retention_days,
-        publisher=QueueWriter(settings.redis_url, settings.redis_channel),
-        rates=Rates(settings.redis_url, settings.redis_channel),
+        publisher=Publisher(settings.redis_url, settings.redis_channel),
+        rates=Counters(settings.redis_url, settings.redis_channel),
     )
 
 

@@ -9,10 +9,11 @@ from uuid import UUID
 
 from celery.signals import setup_logging, worker_init
 
+from bus import bells as jobs
 from channels.registry import CHANNELS
-from models.logs import configure_logging
-from models.settings import Settings, SettingsError
-from workers import housekeeping, jobs
+from config.logging_setup import configure_logging
+from config.settings import Settings, SettingsError
+from workers import housekeeping
 from workers.app import app
 from workers.deliver import deliver
 from workers.expand import expand_and_ring

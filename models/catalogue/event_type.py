@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.content import Lane
+from models.lanes import Lane
 
 # `domain:action`, such as order:created or chat:message:read.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*(?::[A-Za-z0-9][A-Za-z0-9_.\-]*)+")

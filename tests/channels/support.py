@@ -18,7 +18,7 @@ import psutil
 import requests
 
 from channels.base import Action, Content, Message
-from models.settings import Settings
+from config.settings import Settings
 
 NOTIFICATION = "019a9b3e-7c1d-7000-8000-0123456789ab"
 _ids = itertools.count(1)

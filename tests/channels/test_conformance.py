@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from channels import email, fcm, in_app
-from channels.base import Action, Channel, Message
+from channels import in_app
+from channels.base import Action, Channel
+from channels.email import channel as email
+from channels.fcm import channel as fcm
 from channels.lab import LabScreen
-from channels.memory import MemoryChannel
-from models.lifecycle import AddressGone, Outcome, Rejected, RetryLater, Sent
-from models.settings import Settings
+from config.settings import Settings
+from models.deliveries.lifecycle import AddressGone, Rejected, RetryLater, Sent
 from tests.channels import support
 from tests.channels.support import Lab, batch
 from tests.factories import free_port
@@ -31,14 +32,6 @@ WORDS = {
     "lost-": RetryLater,
     "busy-": RetryLater,
 }
-
-
-def _scripted(message: Message) -> Outcome:
-    for word, kind in WORDS.items():
-        if word and message.address.startswith(word):
-            outcome: Outcome = kind(f"scripted: {word}")
-            return outcome
-    return Sent()
 
 
 @dataclass(frozen=True)
@@ -59,7 +52,6 @@ KINDS = {
     "email": Kind(lambda s: email.build(s, "test"), ("gone-", "down-", "policy-"), "@mail.example"),
     "screen": Kind(lambda s: LabScreen(s.lab_url or "", s.provider_timeout)),
     "in_app": Kind(lambda s: in_app.build(s, "live")),
-    "memory": Kind(lambda _: MemoryChannel("memory", _scripted), ("gone-", "down-", "policy-"), provider=False),
 }
 
 PROVIDED = [name for name, kind in KINDS.items() if kind.provider]

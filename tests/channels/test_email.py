@@ -12,12 +12,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from channels import email, email_smtp
 from channels.base import Action, Message
-from channels.email import CLASSIFY, EmailChannel, by_reply, classify
-from channels.email_smtp import Server
-from models.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
-from models.settings import SettingsError
+from channels.email import channel as email
+from channels.email import smtp as email_smtp
+from channels.email.channel import CLASSIFY, EmailChannel, by_reply, classify
+from channels.email.smtp import Server
+from config.settings import SettingsError
+from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
 from tests.channels import support
 from tests.channels.support import Lab, batch, message
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.base import Message
-from channels.email_message import LONGEST_MESSAGE_ID, Mail, Unsendable, Writer, message_id
+from channels.email.message import LONGEST_MESSAGE_ID, Mail, Unsendable, Writer, message_id
 from tests.channels.support import NOTIFICATION, content, message
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from channels import email
-from channels.email import EmailChannel
-from channels.email_smtp import Server
-from models.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
+from channels.email import channel as email
+from channels.email.channel import EmailChannel
+from channels.email.smtp import Server
+from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
 from tests.channels import support
 from tests.channels.support import Lab, batch
 

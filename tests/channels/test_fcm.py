@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from firebase_admin import exceptions, messaging
 
-from channels import fcm
-from channels.fcm import CLASSIFY, FcmChannel, classify, error_in, name_in
-from channels.fcm_http import MAX_CONNECTIONS, Answer
-from models.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
-from models.settings import SettingsError
+from channels.fcm import channel as fcm
+from channels.fcm.channel import CLASSIFY, FcmChannel, classify, error_in, name_in
+from channels.http_batch import MAX_CONNECTIONS, Answer
+from config.settings import SettingsError
+from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
 from tests.channels import support
 from tests.channels.support import NOTIFICATION, Lab, batch
 
@@ -221,10 +221,10 @@ def test_a_full_batch_arrives_once_each(lab: Lab, channel: FcmChannel) -> None:
 
 
 def test_failures_alike_are_logged_once(channel: FcmChannel, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "channels.faults")
+    caplog.set_level(logging.INFO, "channels.failures")
     down = batch(*(f"down-{n}" for n in range(30)), attempt=3)
     channel.send([*down, *batch("sender-1", "gone-1", "badbody-1")])
-    told = [record for record in caplog.records if record.name == "channels.faults"]
+    told = [record for record in caplog.records if record.name == "channels.failures"]
     records = {(record.error, record.levelname): record for record in told}  # type: ignore[attr-defined]
     assert set(records) == {
         ("UnavailableError", "WARNING"),

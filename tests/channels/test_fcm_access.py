@@ -12,12 +12,13 @@ from unittest.mock import ANY
 
 import pytest
 
-from channels import fcm, fcm_access
-from channels.faults import MEND
-from channels.fcm import FcmChannel
-from channels.fcm_access import Access, Grant, Unreachable, load_lab
-from channels.fcm_http import Answer, fetch
-from models.lifecycle import Failure, RetryLater, Sent
+from channels.failures import CREDENTIALS_RETRY_AFTER
+from channels.fcm import channel as fcm
+from channels.fcm import credentials as fcm_access
+from channels.fcm.channel import FcmChannel
+from channels.fcm.credentials import AccessToken, AccessTokens, Unreachable, load_lab
+from channels.http_batch import Answer, fetch
+from models.deliveries.lifecycle import Failure, RetryLater, Sent
 from tests.channels import support
 from tests.channels.support import Lab, batch
 
@@ -38,8 +39,8 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def access(lab: Lab, fetched: list[str]) -> Access:
-    return Access(partial(load_lab, lab.url, TIMEOUT / 2), TIMEOUT)
+def access(lab: Lab, fetched: list[str]) -> AccessTokens:
+    return AccessTokens(partial(load_lab, lab.url, TIMEOUT / 2), TIMEOUT)
 
 
 @pytest.fixture
@@ -50,29 +51,29 @@ def channel(lab: Lab, fetched: list[str]) -> Iterator[FcmChannel]:
     channel.close()
 
 
-def expire(access: Access, **before: float) -> None:
+def expire(access: AccessTokens, **before: float) -> None:
     """Let the token end in this time."""
     assert access._account is not None
     # Naive UTC, as google-auth has it.
     access._account.get_credential().expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(**before)
 
 
-def test_threads_share_one_token(access: Access, fetched: list[str]) -> None:
+def test_threads_share_one_token(access: AccessTokens, fetched: list[str]) -> None:
     grants = support.threads(8, lambda _: access.grant())
     assert len({grant.token for grant in grants}) == 1
     assert {grant.project for grant in grants} == {"carillon-lab"}
     assert fetched == ["service-account.json", "token"]
 
 
-def test_a_token_is_renewed_before_it_ends(access: Access, fetched: list[str]) -> None:
+def test_a_token_is_renewed_before_it_ends(access: AccessTokens, fetched: list[str]) -> None:
     first = access.grant()
     expire(access, minutes=3)
-    assert isinstance(second := access.grant(), Grant)
+    assert isinstance(second := access.grant(), AccessToken)
     assert second != first
     assert fetched == ["service-account.json", "token", "token"]
 
 
-def test_the_old_token_serves_as_long_as_it_holds(lab: Lab, access: Access, fetched: list[str]) -> None:
+def test_the_old_token_serves_as_long_as_it_holds(lab: Lab, access: AccessTokens, fetched: list[str]) -> None:
     first = access.grant()
     expire(access, minutes=3)
     lab.fault(oauth="down")
@@ -86,7 +87,7 @@ def test_the_old_token_serves_as_long_as_it_holds(lab: Lab, access: Access, fetc
 @pytest.mark.parametrize(
     ("fault", "failure", "after", "level"),
     [
-        ("denied", Failure.CREDENTIALS, MEND, "ERROR"),
+        ("denied", Failure.CREDENTIALS, CREDENTIALS_RETRY_AFTER, "ERROR"),
         ("down", Failure.PROVIDER_DOWN, None, "WARNING"),
         ("error", Failure.PROVIDER_DOWN, None, "WARNING"),
         ("close", Failure.PROVIDER_DOWN, None, "WARNING"),
@@ -118,7 +119,7 @@ def test_without_a_token_every_message_waits(
     assert [type(outcome) for outcome in channel.send(batch("device"))] == [Sent]
 
 
-def test_waiting_threads_share_one_failure(lab: Lab, access: Access, fetched: list[str]) -> None:
+def test_waiting_threads_share_one_failure(lab: Lab, access: AccessTokens, fetched: list[str]) -> None:
     access.grant()
     expire(access, seconds=-1)
     lab.fault(oauth="slow")
@@ -140,7 +141,7 @@ def test_waiting_threads_share_one_failure(lab: Lab, access: Access, fetched: li
     ],
 )
 def test_a_token_endpoint_that_talks_nonsense_is_down(
-    access: Access, monkeypatch: pytest.MonkeyPatch, content: bytes
+    access: AccessTokens, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     account = load_lab(access_url(access), TIMEOUT)
     monkeypatch.setattr(access, "_load", lambda: account)
@@ -150,7 +151,7 @@ def test_a_token_endpoint_that_talks_nonsense_is_down(
     assert grant.failure is Failure.PROVIDER_DOWN
 
 
-def access_url(access: Access) -> str:
+def access_url(access: AccessTokens) -> str:
     load: Any = access._load
     url: str = load.args[0]
     return url
@@ -198,7 +199,7 @@ def test_logs_hold_no_secret(lab: Lab, channel: FcmChannel, caplog: pytest.LogCa
     assert "PRIVATE KEY" not in text
 
 
-def test_a_loader_that_cannot_reach_anything(access: Access, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loader_that_cannot_reach_anything(access: AccessTokens, monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> Any:
         raise Unreachable("the lab is away")
 

@@ -15,7 +15,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived, StreamEnded
 from h2.settings import SettingCodes
 
-from channels.fcm_http import MAX_ANSWER, Http, fetch
+from channels.http_batch import MAX_ANSWER, Http, fetch
 from lab.certificate import Certificate
 from tests.channels import support
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from channels import fcm
-from channels.fcm_pace import Pace
-from models.lifecycle import Held, RetryLater, Sent
+from channels.fcm import channel as fcm
+from channels.fcm.rate_limit import RateLimit
+from models.deliveries.lifecycle import Deferred, RetryLater, Sent
 from tests.channels.support import Lab, batch
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -21,11 +21,11 @@ def slept() -> list[float]:
 
 
 @pytest.fixture
-def pace(redis_server: str, slept: list[float]) -> Iterator[Callable[..., Pace]]:
-    made: list[Pace] = []
+def pace(redis_server: str, slept: list[float]) -> Iterator[Callable[..., RateLimit]]:
+    made: list[RateLimit] = []
 
-    def make(limit: float = 100, patience: float = 0.0) -> Pace:
-        made.append(Pace(redis_server, limit, patience, sleep=slept.append))
+    def make(limit: float = 100, patience: float = 0.0) -> RateLimit:
+        made.append(RateLimit(redis_server, limit, patience, sleep=slept.append))
         return made[-1]
 
     yield make
@@ -101,7 +101,7 @@ def test_a_device_that_gets_too_many_slows_nobody_else(pace, redis_server: str) 
 
 
 def test_without_redis_everything_goes() -> None:
-    one = Pace(NOWHERE, 1, 0)
+    one = RateLimit(NOWHERE, 1, 0)
     assert one.take("p", 500) == (500, 1)
     one.learn("p", taken=0, refused=500)
     assert one.take("p", 500) == (500, 1)
@@ -113,7 +113,7 @@ def test_what_is_not_granted_is_held_in_its_order_and_a_429_slows_the_next_batch
     assert channel is not None
     outcomes = channel.send(batch(*[f"device-{i}" for i in range(13)]))
     assert all(isinstance(o, Sent) for o in outcomes[:10])
-    held = [o.after for o in outcomes[10:] if isinstance(o, Held)]
+    held = [o.after for o in outcomes[10:] if isinstance(o, Deferred)]
     assert held == pytest.approx([0.1, 0.2, 0.3])
     with redis.Redis.from_url(redis_server) as client:
         [key] = client.keys("carillon:fcm:*")

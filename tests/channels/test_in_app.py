@@ -9,12 +9,13 @@ import pytest
 import redis
 import socketio
 
+from bus.envelope import BATCH, room_name
+from bus.publisher import MAX_BYTES, Publisher
 from channels import in_app
 from channels.base import Action
-from channels.events import BATCH, room_name
-from channels.in_app import MAX_BYTES, InAppChannel, QueueWriter
+from channels.in_app import InAppChannel
 from channels.lab import LabScreen
-from models.lifecycle import Failure, Outcome, Rejected, RetryLater, Sent
+from models.deliveries.lifecycle import Failure, Outcome, Rejected, RetryLater, Sent
 from tests.channels import support
 from tests.channels.support import content, message
 from tests.factories import free_port
@@ -53,7 +54,7 @@ class Listener:
 
 @pytest.fixture
 def channel(redis_server: str) -> Iterator[InAppChannel]:
-    channel = InAppChannel(QueueWriter(redis_server, CHANNEL))
+    channel = InAppChannel(Publisher(redis_server, CHANNEL))
     yield channel
     channel.close()
 
@@ -131,7 +132,7 @@ def test_a_thousand_rooms_of_one_content_are_one_small_message(channel: InAppCha
 
 
 def test_redis_away_is_retried(caplog: pytest.LogCaptureFixture):
-    channel = InAppChannel(QueueWriter(f"redis://:secret@127.0.0.1:{free_port()}/0", CHANNEL))
+    channel = InAppChannel(Publisher(f"redis://:secret@127.0.0.1:{free_port()}/0", CHANNEL))
     outcomes = channel.send([message("user:alice"), message("user:bob")])
     assert outcomes == [RetryLater("redis: ConnectionError", Failure.PROVIDER_DOWN)] * 2
     channel.close()
@@ -148,7 +149,7 @@ def test_only_what_was_published_counts_as_sent(channel: InAppChannel, monkeypat
             raise result
         return result
 
-    monkeypatch.setattr(QueueWriter, "_publish", lambda _, data: publish(data))
+    monkeypatch.setattr(Publisher, "_publish", lambda _, data: publish(data))
     outcomes = kinds(channel.send([message("user:alice", about=text) for text in texts]))
     assert 50 < outcomes.count(Sent) < 120
     assert outcomes == sorted(outcomes, key=lambda kind: kind is RetryLater)
@@ -156,7 +157,7 @@ def test_only_what_was_published_counts_as_sent(channel: InAppChannel, monkeypat
 
 def test_nobody_listens_is_said_once_a_minute(redis_server: str, caplog: pytest.LogCaptureFixture):
     now = [0.0]
-    channel = InAppChannel(QueueWriter(redis_server, CHANNEL), clock=lambda: now[0])
+    channel = InAppChannel(Publisher(redis_server, CHANNEL), clock=lambda: now[0])
     caplog.set_level(logging.WARNING, "channels.in_app")
     for now[0] in (0.0, 1.0, 59.0, 60.0, 61.0):
         assert kinds(channel.send([message("user:alice")])) == [Sent]
@@ -171,7 +172,7 @@ def test_a_message_without_a_number_is_rejected_alone(channel: InAppChannel, lis
 
 
 def test_threads_share_one_writer(redis_server: str, listener: Listener):
-    channel = InAppChannel(QueueWriter(redis_server, CHANNEL))
+    channel = InAppChannel(Publisher(redis_server, CHANNEL))
 
     def send(number: int) -> list[type[Outcome]]:
         return [kind for turn in range(20) for kind in kinds(channel.send([message("", seq=100 * number + turn)]))]

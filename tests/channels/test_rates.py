@@ -8,7 +8,7 @@ import time
 import pytest
 import redis
 
-from channels.rates import KEPT, LATE, STEP, Rates, Tally
+from bus.counters import KEPT, LATE, STEP, Counters, Tally
 from tests.factories import free_port
 
 # The begin of a step, and a moment some steps later.
@@ -35,8 +35,8 @@ def rates(redis_server, clock):
     """Makes the rates of a process: rates(), or rates(3) for a web process with three connections."""
     made = []
 
-    def make(connections: int | None = None) -> Rates:
-        made.append(Rates(redis_server, "test", None if connections is None else lambda: connections, clock))
+    def make(connections: int | None = None) -> Counters:
+        made.append(Counters(redis_server, "test", None if connections is None else lambda: connections, clock))
         return made[-1]
 
     yield make
@@ -123,8 +123,8 @@ def test_web_processes_are_counted_while_they_report(rates, clock):
 
 
 def test_counts_are_told_by_themselves(redis_server, monkeypatch):
-    monkeypatch.setattr("channels.rates._FLUSH", 0.05)
-    one = Rates(redis_server, "test")
+    monkeypatch.setattr("bus.counters._FLUSH", 0.05)
+    one = Counters(redis_server, "test")
     one.count("accepted")
     end = time.monotonic() + 5
     with redis.Redis.from_url(redis_server, decode_responses=True) as client:
@@ -146,7 +146,7 @@ def test_what_was_counted_last_is_told_at_the_end(rates, redis_server):
 
 def test_without_redis_nobody_waits_and_nothing_is_raised():
     before = set(threading.enumerate())
-    one = Rates(f"redis://127.0.0.1:{free_port()}/0", "test", lambda: 1)
+    one = Counters(f"redis://127.0.0.1:{free_port()}/0", "test", lambda: 1)
     began = time.monotonic()
     for _ in range(1000):
         one.count("accepted")

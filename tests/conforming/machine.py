@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from sqlalchemy import delete, select, update
 
-from models import log
-from models.cursor import Cursor
-from models.db import write
-from models.emit import emit
-from models.ledger.inbox import Filter
-from models.ledger.inbox_change import DELETE, READ, SEEN, UNREAD, change_items, change_page
-from models.ledger.recall import recall
-from models.tables import events, outbox, rooms
+from models.events import log
+from models.events.cursor import Cursor
+from models.events.emit import emit
+from models.events.log import new_epoch
+from models.events.tables import events, outbox
+from models.inbox.changes import DELETE, READ, SEEN, UNREAD, change_items, change_page
+from models.inbox.queries import Filter
+from models.notifications.recall import recall
+from models.rooms.names import room_is
+from models.rooms.tables import rooms
+from models.sql.engine import write
 from tests import factories
 from tests.conforming.core import Client
 from tests.conforming.memory import Connection, House, fresh_tenant
@@ -132,14 +135,14 @@ class Wire(RuleBasedStateMachine):
         if self.connection is not None:
             self.drop(noticed=True)
         self.house.clear()
-        this = log.room_is(self.tenant, self.rooms[1])
+        this = room_is(self.tenant, self.rooms[1])
         with write(self.engine) as connection:
             room = connection.execute(select(rooms).where(this)).one()
             head = max(room.head - back, room.purged)
             for table in (events, outbox):
                 connection.execute(delete(table).where(table.c.room_id == room.id, table.c.seq > head))
             connection.execute(update(rooms).where(this).values(head=head))
-            log.new_epoch(connection)
+            new_epoch(connection)
 
     # What happens to what is published.
 

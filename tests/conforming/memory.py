@@ -13,14 +13,14 @@ from typing import Any
 
 from flask import Flask
 
-from channels.events import Group
+from bus.envelope import Group
 from channels.in_app import InAppChannel
-from models.ledger.expand import Page
-from models.log import Replay
+from models.deliveries.expand import Page
+from models.events.log import Replay
 from tests.web.realtime.fakes import FakeServer, FakeSocket
-from web.realtime.bounds import Timing
-from web.realtime.hub import Hub
-from web.realtime.sessions import Session
+from web.realtime.gateway.gateway import Gateway
+from web.realtime.gateway.sessions import Session
+from web.realtime.limits import Timing
 from workers.deliver import deliver_batch
 from workers.expand import publish_page
 from workers.publish import publish_batch
@@ -57,7 +57,7 @@ class House:
         channel: Any = InAppChannel(self)  # type: ignore[arg-type]  # all it asks for is `publish`
         self._worker = Runtime(self.engine, {"live": {"in_app": channel}, "test": {}}, lease=60, publisher=self)
         # The application's own hub, with another server under it. Nothing waits.
-        self.hub: Hub = app.extensions["socketio"].server.manager._listener
+        self.hub: Gateway = app.extensions["socketio"].server.manager._listener
         self.door = self.hub._server = self.hub._keeper._server = Door()
         self.hub.healer._timing = Timing(grace=0)
         # What happens between a look into the log and what is sent then.

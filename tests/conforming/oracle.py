@@ -8,14 +8,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from models import log
-from models.cursor import Cursor
-from models.db import read, write
-from models.ledger import inbox
-from models.ledger.acknowledge import acknowledge
-from models.ledger.inbox import Filter
-from models.tables import rooms
-from web.realtime.render import EVENT_SKIPPED, render
+from models.deliveries.acknowledge import acknowledge
+from models.events import log
+from models.events.cursor import Cursor
+from models.events.log import read_after
+from models.inbox import queries as inbox
+from models.inbox.queries import Filter
+from models.rooms.tables import rooms
+from models.sql.engine import read, write
+from web.realtime.replay.render import EVENT_SKIPPED, render
 from workers.runtime import utc_now
 
 if TYPE_CHECKING:
@@ -77,6 +78,6 @@ def _kept(connection: Connection, tenant: str, heads: Cursor) -> dict[Place, Sai
         f"{row.kind}:{row.key}": row.purged
         for row in connection.execute(select(rooms).where(rooms.c.tenant_id == tenant))
     }
-    replay = log.read_after(connection, tenant, list(heads.positions), Cursor(heads.epoch, purged), utc_now(), 100_000)
+    replay = read_after(connection, tenant, list(heads.positions), Cursor(heads.epoch, purged), utc_now(), 100_000)
     told = {(event.room, event.seq): render(event) for event in replay.events}
     return {place: said for place, said in told.items() if said[0] != EVENT_SKIPPED}

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import func, select
 
-from models.db import read, write
-from models.ledger.accept import accept
-from models.tables import notifications
+from models.notifications.accept import accept
+from models.notifications.tables import notifications
+from models.sql.engine import read, write
 from tests.factories import NOW, create_tenant, notification
 
 

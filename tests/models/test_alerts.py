@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import func, select
 
-from models import log, outbox
-from models.db import read, write
-from models.ledger import alerts
-from models.tables import alerts as table
+from models.alerts import queries as alerts
+from models.alerts.tables import alerts as table
+from models.events import publishing as outbox
+from models.events.cursor import Cursor
+from models.events.log import epoch, read_after
+from models.sql.engine import read, write
 from tests.factories import NOW, create_tenant, create_users
 
 SOON = NOW + timedelta(minutes=1)
@@ -69,8 +71,8 @@ def find(engine, alert_id, tenant="acme", now=SOON):
 def heard(engine, tenant="acme", now=SOON) -> list[tuple[str, dict]]:
     with read(engine) as connection:
         room = f"tenant:{tenant}"
-        cursor = log.Cursor(log.epoch(connection), {room: 0})
-        return [(e.type, e.data) for e in log.read_after(connection, tenant, [room], cursor, now).events]
+        cursor = Cursor(epoch(connection), {room: 0})
+        return [(e.type, e.data) for e in read_after(connection, tenant, [room], cursor, now).events]
 
 
 def test_an_alert_is_heard_by_the_whole_tenant_and_counted(engine, tenants):

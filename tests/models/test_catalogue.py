@@ -5,13 +5,13 @@ import time
 
 import pytest
 
+from config.settings import Settings, SettingsError
 from models.catalogue.event_type import Declaration, EventType, bounded_key
+from models.catalogue.queries import MOST_TYPES, TooManyTypes, all_types, declare, declared, find, withdraw
 from models.catalogue.schema import MOST_SUBSCHEMAS, faults_of_payload, faults_of_schema
 from models.catalogue.source import CatalogueError, built_in, faults_of, shared
-from models.catalogue.store import MOST_TYPES, TooManyTypes, all_types, declare, declared, find, withdraw
-from models.db import read, write
-from models.settings import Settings, SettingsError
-from models.tables import event_types
+from models.catalogue.tables import event_types
+from models.sql.engine import read, write
 from tests.factories import NOW, create_tenant
 
 # By domain, as the documents of the known systems have them.

@@ -8,16 +8,19 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from models.db import read, write
-from models.ledger import dead, inbox_change, people
-from models.ledger.acknowledge import acknowledge
-from models.ledger.claim import Claim, claim, disable_addresses, record
-from models.ledger.inspect import failed_attempts
-from models.ledger.recall import recall
-from models.ledger.turns import MOST
-from models.lifecycle import Failure, Outcome, RetryLater, Sent, State, Transition, after
-from models.retry import RetryPolicy
-from models.tables import addresses, deliveries
+from models.addresses.tables import addresses
+from models.deliveries import dead_letters as dead
+from models.deliveries.acknowledge import acknowledge
+from models.deliveries.claim import Claim, claim, disable_addresses, record
+from models.deliveries.fair_share import MOST
+from models.deliveries.lifecycle import Failure, Outcome, RetryLater, Sent, State, Transition, next_transition
+from models.deliveries.retry import RetryPolicy
+from models.deliveries.status import failed_attempts
+from models.deliveries.tables import deliveries
+from models.inbox import changes as inbox_change
+from models.notifications.recall import recall
+from models.sql.engine import read, write
+from models.tenants.queries import MAX_WEIGHT, set_weight
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish
 
 POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
@@ -40,7 +43,12 @@ def take(engine, channel="email", limit=10, now=NOW) -> Claim:
 
 def put(engine, batch: Claim, outcome: Outcome, now=NOW) -> int:
     results = [
-        (c.id, after(outcome, attempts=c.attempts, policy=POLICY, now=now, expires_at=c.expires_at, rng=lambda: 1.0))
+        (
+            c.id,
+            next_transition(
+                outcome, attempts=c.attempts, policy=POLICY, now=now, expires_at=c.expires_at, rng=lambda: 1.0
+            ),
+        )
         for c in batch.ready
     ]
     with write(engine) as connection:
@@ -178,7 +186,7 @@ def test_urgent_lanes_come_first(engine):
 def fill(engine, tenant: str, number: int, priority: str = "normal", weight: int = 1) -> None:
     create_tenant(engine, tenant)
     with write(engine) as connection:
-        people.set_weight(connection, tenant, weight)
+        set_weight(connection, tenant, weight)
     create_users(engine, [f"{tenant}-{i}" for i in range(number)], tenant=tenant, email=True)
     named = {"tenant_id": tenant, "audience": {"tenant": True}, "channels": ["email"]}
     expand_all(engine, accept_one(engine, priority=priority, **named))
@@ -210,7 +218,7 @@ def test_tenants_with_much_to_send_share_by_their_weights(engine):
 
 
 def test_beside_a_heavy_tenant_everyone_gets_one(engine):
-    fill(engine, "heavy", 60, weight=people.HEAVIEST)
+    fill(engine, "heavy", 60, weight=MAX_WEIGHT)
     for i in range(MOST - 1):
         fill(engine, f"light{i:02}", 2)
     # Fewer than two for each of those who wait.

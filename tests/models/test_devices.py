@@ -5,12 +5,13 @@ from threading import Barrier, Thread
 
 from sqlalchemy import select, update
 
-from models.db import read, write
-from models.ledger import devices
-from models.ledger.claim import claim
-from models.ledger.devices import EXPIRED, MOST_DEVICES
-from models.retry import RetryPolicy
-from models.tables import addresses, deliveries
+from models.addresses import devices
+from models.addresses.devices import EXPIRED, MAX_DEVICES
+from models.addresses.tables import addresses
+from models.deliveries.claim import claim
+from models.deliveries.retry import RetryPolicy
+from models.deliveries.tables import deliveries
+from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
 
 POLICY = RetryPolicy(1, 10, 3)
@@ -110,7 +111,7 @@ def test_expired_devices_are_forgotten_some_at_a_time_and_mailboxes_never(engine
 def test_disabled_devices_go_first_where_a_user_has_too_many(engine):
     create_tenant(engine)
     [alice] = create_users(engine, ["alice"]).values()
-    ids = [give(engine, alice, f"phone-{n}", now=NOW + timedelta(seconds=n)) for n in range(MOST_DEVICES)]
+    ids = [give(engine, alice, f"phone-{n}", now=NOW + timedelta(seconds=n)) for n in range(MAX_DEVICES)]
     with write(engine) as connection:
         connection.execute(update(addresses).where(addresses.c.id == ids[-1]).values(disabled_at=NOW))
     newest = give(engine, alice, "one more", now=NOW + timedelta(minutes=1))

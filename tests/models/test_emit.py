@@ -6,12 +6,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, func, select
 
-from models import log, outbox
 from models.catalogue.event_type import Declaration
-from models.catalogue.store import declare
-from models.db import read, write
-from models.emit import BadPayload, NoWindow, ReservedType, UnknownType, WrongRoom, emit, emit_to_users
-from models.tables import events, staged_events, users
+from models.catalogue.queries import declare
+from models.events import publishing as outbox
+from models.events.cursor import Cursor
+from models.events.emit import BadPayload, NoWindow, ReservedType, UnknownType, WrongRoom, emit, emit_to_users
+from models.events.log import epoch, read_after
+from models.events.tables import events, staged_events
+from models.sql.engine import read, write
+from models.users.tables import users
 from tests.factories import NOW, create_tenant, create_users
 
 TENANT = "tenant:acme"
@@ -45,8 +48,8 @@ def take(engine, now=NOW, limit=1000):
 
 def replay(engine, room=TENANT, now=NOW):
     with read(engine) as connection:
-        cursor = log.Cursor(log.epoch(connection), {room: 0})
-        return log.read_after(connection, "acme", [room], cursor, now).events
+        cursor = Cursor(epoch(connection), {room: 0})
+        return read_after(connection, "acme", [room], cursor, now).events
 
 
 def count(engine, table):

@@ -8,14 +8,20 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from models import log
-from models.db import read, write
-from models.ledger import inspect, people
-from models.ledger.claim import claim, disable_addresses
-from models.ledger.expand import expand_page
-from models.ledger.recall import recall
-from models.retry import RetryPolicy
-from models.tables import deliveries, events, notifications
+from models.addresses.tables import addresses
+from models.deliveries import status as inspect
+from models.deliveries.claim import claim, disable_addresses
+from models.deliveries.expand import expand_page
+from models.deliveries.retry import RetryPolicy
+from models.deliveries.tables import deliveries
+from models.events.cursor import Cursor
+from models.events.log import epoch, read_after
+from models.events.tables import events
+from models.notifications.recall import recall
+from models.notifications.tables import notifications
+from models.sql.engine import read, write
+from models.topics.queries import subscribe
+from models.users.queries import find_user
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish
 
 POLICY = RetryPolicy(1, 10, None)
@@ -61,7 +67,7 @@ def test_a_disabled_address_is_not_used(engine):
     create_tenant(engine)
     ids = create_users(engine, ["alice"], device=True)
     with write(engine) as connection:
-        [address] = connection.execute(select(people.addresses.c.id).where(people.addresses.c.user_id == ids["alice"]))
+        [address] = connection.execute(select(addresses.c.id).where(addresses.c.user_id == ids["alice"]))
         disable_addresses(connection, {address.id: "gone"}, NOW, NOW)
     expand_all(engine, accept_one(engine))
     assert [r[0] for r in rows(engine, deliveries.c.channel)] == ["in_app"]
@@ -73,7 +79,7 @@ def test_people_named_inline_are_created(engine):
     expand_all(engine, accept_one(engine, audience=audience))
     assert sorted(r[0] for r in rows(engine, deliveries.c.channel)) == ["email", "in_app"]
     with read(engine) as connection:
-        assert people.find_user(connection, "acme", "zoe").locale == "fr"
+        assert find_user(connection, "acme", "zoe").locale == "fr"
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 1000])
@@ -92,7 +98,7 @@ def test_a_topic_reaches_its_members(engine):
     create_tenant(engine)
     ids = create_users(engine, ["alice", "bob", "carol"])
     with write(engine) as connection:
-        people.subscribe(connection, "acme", "news", [ids["alice"], ids["carol"]], NOW)
+        subscribe(connection, "acme", "news", [ids["alice"], ids["carol"]], NOW)
     n = accept_one(engine, audience={"topic": "news"})
     expand_all(engine, n, size=1)
     assert [r[0] for r in rows(engine, deliveries.c.user_id)] == [ids["alice"], ids["carol"]]
@@ -165,7 +171,7 @@ def test_notifications_to_the_same_people_number_their_rooms_without_gaps(engine
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: expand_all(engine, n, size=7), ids))
     with read(engine) as connection:
-        replay = log.read_after(connection, "acme", ["user:u3"], log.Cursor(log.epoch(connection), {"user:u3": 0}), NOW)
+        replay = read_after(connection, "acme", ["user:u3"], Cursor(epoch(connection), {"user:u3": 0}), NOW)
     assert [e.seq for e in replay.events] == list(range(1, 9))
 
 
@@ -241,8 +247,8 @@ def test_a_recall_cancels_what_is_pending_and_withdraws_what_was_shown(engine):
     assert {page.in_app for page in pages} == {None}, "withdrawals are claimed"
     with read(engine) as connection:
         counts = inspect.count_deliveries(connection, n)
-        position = log.Cursor(log.epoch(connection), {"user:u0": 0})
-        replay = log.read_after(connection, "acme", ["user:u0"], position, NOW)
+        position = Cursor(epoch(connection), {"user:u0": 0})
+        replay = read_after(connection, "acme", ["user:u0"], position, NOW)
     assert counts == {"email": {"cancelled": 5}, "in_app": {"sent": 5}, "push": {"sent": 5}}
     withdrawals = rows(engine, deliveries.c.channel, deliveries.c.state, action="withdraw")
     assert sorted(withdrawals) == [("in_app", "pending")] * 5 + [("push", "pending")] * 5

@@ -9,16 +9,20 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import event, select
 
-from models import log, outbox
-from models.db import read, write
-from models.ledger import inbox, inbox_change
-from models.ledger.claim import claim, record
-from models.ledger.inbox import Counts, Filter
-from models.ledger.inbox_change import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, change_items, change_page
-from models.ledger.recall import recall
-from models.lifecycle import State, Transition
-from models.retry import RetryPolicy
-from models.tables import deliveries, rooms
+from models.deliveries.claim import claim, record
+from models.deliveries.lifecycle import State, Transition
+from models.deliveries.retry import RetryPolicy
+from models.deliveries.tables import deliveries
+from models.events import publishing as outbox
+from models.events.cursor import Cursor
+from models.events.log import epoch, read_after
+from models.inbox import changes as inbox_change
+from models.inbox import queries as inbox
+from models.inbox.changes import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, change_items, change_page
+from models.inbox.queries import Counts, Filter
+from models.notifications.recall import recall
+from models.rooms.tables import rooms
+from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish
 
 SOON = NOW + timedelta(minutes=1)
@@ -81,8 +85,8 @@ def find(engine, n, user="alice", tenant="acme", now=SOON):
 def heard(engine, room="user:alice", tenant="acme") -> list[tuple[str, dict]]:
     """The events of the room that have been written for publishing, in order."""
     with read(engine) as connection:
-        cursor = log.Cursor(log.epoch(connection), {room: 0})
-        replay = log.read_after(connection, tenant, [room], cursor, SOON, limit=10_000)
+        cursor = Cursor(epoch(connection), {room: 0})
+        replay = read_after(connection, tenant, [room], cursor, SOON, limit=10_000)
     return [(e.type, e.data) for e in replay.events if e.data is not None]
 
 
@@ -334,9 +338,9 @@ def test_an_event_lives_as_long_as_what_it_is_about(engine, people):
     [long] = notify(engine, expires_at=NOW + timedelta(hours=9))
     do(engine, READ, [short, long])
     with read(engine) as connection:
-        cursor = log.Cursor(log.epoch(connection), {"user:alice": 2})
+        cursor = Cursor(epoch(connection), {"user:alice": 2})
         then = NOW + timedelta(hours=8)
-        replay = log.read_after(connection, "acme", ["user:alice"], cursor, then)
+        replay = read_after(connection, "acme", ["user:alice"], cursor, then)
     # The count was true for a moment only.
     assert [e.type for e in replay.events] == ["notification:read"]
 

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from models import log
-from models.db import read, write
-from models.ledger import inbox
-from models.ledger.inbox import Counts, Filter
-from models.ledger.inbox_change import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, change_items, change_page
-from models.ledger.recall import recall
+from models.events import log
+from models.inbox import queries as inbox
+from models.inbox.changes import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, change_items, change_page
+from models.inbox.queries import Counts, Filter
+from models.notifications.recall import recall
+from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
 
 USERS = ("alice", "bob")

@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.lifecycle import OPEN, AddressGone, Failure, Held, Outcome, Rejected, RetryLater, Sent, State, after
-from models.retry import RetryPolicy
+from models.deliveries.lifecycle import (
+    OPEN,
+    AddressGone,
+    Deferred,
+    Failure,
+    Outcome,
+    Rejected,
+    RetryLater,
+    Sent,
+    State,
+    next_transition,
+)
+from models.deliveries.retry import RetryPolicy
 from tests.factories import NOW
 
 POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
@@ -17,7 +28,7 @@ LATER = NOW + timedelta(days=1)
 
 
 def settle(outcome: Outcome, *, attempts: int = 1, policy: RetryPolicy = POLICY, expires_at=LATER, dice: float = 0.5):
-    return after(outcome, attempts=attempts, policy=policy, now=NOW, expires_at=expires_at, rng=lambda: dice)
+    return next_transition(outcome, attempts=attempts, policy=policy, now=NOW, expires_at=expires_at, rng=lambda: dice)
 
 
 def test_sent_is_settled_and_keeps_the_providers_name():
@@ -49,13 +60,13 @@ def test_retry_after_is_a_floor():
 
 
 def test_what_is_held_comes_back_when_it_was_told_and_its_attempt_with_it():
-    result = settle(Held(2.5), attempts=3)
+    result = settle(Deferred(2.5), attempts=3)
     assert (result.state, result.attempts, result.due_at) == (State.PENDING, 2, NOW + timedelta(seconds=2.5))
     assert (result.failure, result.reason) == (None, None)
 
 
 def test_what_would_expire_before_its_turn_expires():
-    assert settle(Held(60), expires_at=NOW + timedelta(seconds=60)).state is State.EXPIRED
+    assert settle(Deferred(60), expires_at=NOW + timedelta(seconds=60)).state is State.EXPIRED
 
 
 def test_the_last_attempt_is_the_last():
@@ -89,7 +100,7 @@ outcomes = st.one_of(
     st.builds(Rejected, st.text()),
     st.builds(AddressGone, st.text()),
     st.builds(RetryLater, st.text(), st.sampled_from(Failure), st.none() | st.floats(0, 1e6)),
-    st.builds(Held, st.floats(0, 1e6)),
+    st.builds(Deferred, st.floats(0, 1e6)),
 )
 
 
@@ -100,5 +111,5 @@ def test_a_delivery_is_due_exactly_when_it_is_open_and_never_past_expiry(outcome
     assert (result.due_at is not None) == (result.state in OPEN)
     if result.due_at is not None:
         assert NOW <= result.due_at < expires_at
-    held = isinstance(outcome, Held) and result.state is State.PENDING
+    held = isinstance(outcome, Deferred) and result.state is State.PENDING
     assert (result.reason is None) == (result.state is State.SENT or held)

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import log
-from models.db import read, write
-from models.tables import events
+from models.events import log
+from models.events.cursor import Cursor
+from models.events.log import REPLAY_PAGE, new_epoch, read_after
+from models.events.tables import events
+from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
 
 LATER = NOW + timedelta(days=1)
@@ -23,10 +25,10 @@ def append(engine, room="user:alice", n=1, expires_at=LATER, now=NOW) -> int:
     return seq
 
 
-def replay(engine, positions, *, rooms=("user:alice",), now=NOW, epoch=None, limit=log.REPLAY_PAGE):
+def replay(engine, positions, *, rooms=("user:alice",), now=NOW, epoch=None, limit=REPLAY_PAGE):
     with read(engine) as connection:
-        cursor = log.Cursor(epoch or log.epoch(connection), positions)
-        return log.read_after(connection, "acme", rooms, cursor, now, limit)
+        cursor = Cursor(epoch or log.epoch(connection), positions)
+        return read_after(connection, "acme", rooms, cursor, now, limit)
 
 
 @pytest.fixture
@@ -94,7 +96,7 @@ def test_another_epoch_means_another_log(engine, room):
     append(engine, n=3)
     with write(engine) as connection:
         before = log.epoch(connection)
-        assert log.new_epoch(connection) != before
+        assert new_epoch(connection) != before
     result = replay(engine, {"user:alice": 3}, epoch=before)
     assert not result.complete
     assert result.cursor.epoch != before
@@ -164,8 +166,8 @@ def test_a_reader_never_sees_a_number_before_the_one_below_it(engine, room):
 
 @given(st.text(max_size=8), st.dictionaries(st.text(max_size=20), st.integers(0, 2**63 - 1), max_size=4))
 def test_a_cursor_survives_the_journey(epoch, positions):
-    cursor = log.Cursor(epoch, positions)
-    assert log.Cursor.decode(cursor.encode()) == cursor
+    cursor = Cursor(epoch, positions)
+    assert Cursor.decode(cursor.encode()) == cursor
 
 
 def token(plain: str) -> str:
@@ -183,4 +185,4 @@ def token(plain: str) -> str:
 )
 def test_a_token_that_is_none_of_ours_is_refused(garbage):
     with pytest.raises(ValueError, match="not a cursor"):
-        log.Cursor.decode(garbage)
+        Cursor.decode(garbage)

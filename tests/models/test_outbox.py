@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from models import log, outbox
-from models.db import read, write
+from models.events import log
+from models.events import publishing as outbox
+from models.sql.engine import read, write
 from tests.factories import NOW, create_tenant, create_users
 
 LATER = NOW + timedelta(hours=1)

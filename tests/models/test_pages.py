@@ -13,11 +13,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, select
 
-from models.db import read, write
-from models.ledger.expand import PATIENCE, Overtaken, Page, expand_page
-from models.ledger.recall import recall
-from models.log import append
-from models.tables import deliveries, events, notifications, rooms
+from models.deliveries.expand import PATIENCE, Page, PageConflict, expand_page
+from models.deliveries.tables import deliveries
+from models.events.log import append
+from models.events.tables import events
+from models.notifications.recall import recall
+from models.notifications.tables import notifications
+from models.rooms.tables import rooms
+from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
 
 pytestmark = pytest.mark.slow
@@ -54,7 +57,7 @@ class Second:
 
     def __init__(self, engine: Engine, crowd: UUID) -> None:
         self._engine, self._crowd = engine, crowd
-        self.ended: Page | Overtaken | None = None
+        self.ended: Page | PageConflict | None = None
         self.begun = threading.Event()
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
@@ -63,7 +66,7 @@ class Second:
         try:
             with write(self._engine) as connection:
                 self.ended = expand_page(connection, self._crowd, NOW, 2, begin=2, go_on=lambda *_: self.begun.set())
-        except Overtaken as overtaken:
+        except PageConflict as overtaken:
             self.ended = overtaken
 
     def join(self, seconds: float = 5.0) -> bool:
@@ -120,7 +123,7 @@ def test_what_builds_on_a_page_that_is_not_written_is_not_written_either(engine,
     with suppress(ZeroDivisionError), two_pages(engine, crowd) as second:
         raise ZeroDivisionError
     assert second.join()
-    assert isinstance(second.ended, Overtaken)
+    assert isinstance(second.ended, PageConflict)
     assert reached(engine) == ([], [], (0, 0, "accepted"))
     expand_all(engine, crowd, size=2)
     assert reached(engine) == ([1, 2, 3, 4, 5, 6], [1] * 6, (6, 6, "expanded"))
@@ -146,7 +149,7 @@ def test_a_late_bell_writes_nothing(engine, crowd):
 
 
 def test_a_page_that_begins_where_none_ends_is_not_written(engine, crowd):
-    with suppress(Overtaken), write(engine) as connection:
+    with suppress(PageConflict), write(engine) as connection:
         assert expand_page(connection, crowd, NOW, 2, begin=3) is None
     assert reached(engine) == ([], [], (0, 0, "accepted"))
 
@@ -161,7 +164,7 @@ def test_a_recall_in_the_midst_of_a_page_leaves_nothing_of_it(engine, crowd):
         with write(engine) as connection:
             expand_page(connection, crowd, NOW, 2, go_on=recalled)
 
-    with pytest.raises(Overtaken):
+    with pytest.raises(PageConflict):
         write_a_page()
     assert reached(engine) == ([], [], (0, 0, "recalling"))
     expand_all(engine, crowd)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.db import read, write
-from models.log import append
+from models.events.log import append
+from models.events.tables import events
 from models.payload import LARGEST_NUMBER, MAX_BYTES, fault_of
-from models.tables import events
+from models.sql.engine import read, write
 from tests.factories import NOW, create_tenant, create_users
 
 

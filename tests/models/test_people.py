@@ -4,9 +4,13 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from models.db import read, write
-from models.ledger import people
-from models.tables import addresses, rooms, users
+from models.addresses.tables import addresses
+from models.rooms.tables import rooms
+from models.sql.engine import read, write
+from models.tenants.api_keys import create_api_key, find_api_key, list_api_keys, revoke_api_key
+from models.topics.queries import subscribe, unsubscribe
+from models.users.queries import Person, find_user, upsert_users
+from models.users.tables import users
 from tests.factories import NOW, create_tenant, create_users
 
 
@@ -31,43 +35,43 @@ def test_a_mailbox_is_changed_in_place_and_removed(engine):
     create_users(engine, ["alice"], email=True)
     with write(engine) as connection:
         before = connection.execute(select(addresses)).one()
-        people.upsert_users(connection, "acme", [people.Person("alice", "new@example.test")], NOW)
+        upsert_users(connection, "acme", [Person("alice", "new@example.test")], NOW)
         after = connection.execute(select(addresses)).one()
         assert (after.id, after.value) == (before.id, "new@example.test")
-        people.upsert_users(connection, "acme", [people.Person("alice")], NOW)
-        assert people.find_user(connection, "acme", "alice").email == "new@example.test"
-        people.upsert_users(connection, "acme", [people.Person("alice", "")], NOW)
-        assert people.find_user(connection, "acme", "alice").email is None
+        upsert_users(connection, "acme", [Person("alice")], NOW)
+        assert find_user(connection, "acme", "alice").email == "new@example.test"
+        upsert_users(connection, "acme", [Person("alice", "")], NOW)
+        assert find_user(connection, "acme", "alice").email is None
 
 
 def test_only_a_given_locale_is_written(engine):
     create_tenant(engine)
     with write(engine) as connection:
-        people.upsert_users(connection, "acme", [people.Person("alice", locale="de")], NOW)
-        people.upsert_users(connection, "acme", [people.Person("alice")], NOW + timedelta(days=1))
+        upsert_users(connection, "acme", [Person("alice", locale="de")], NOW)
+        upsert_users(connection, "acme", [Person("alice")], NOW + timedelta(days=1))
         assert connection.execute(select(users.c.locale)).scalar_one() == "de"
 
 
 def test_an_api_key_opens_only_as_a_whole_and_until_it_is_revoked(engine):
     create_tenant(engine)
     with write(engine) as connection:
-        key = people.create_api_key(connection, "acme", "live", "shop", NOW)
-        assert people.find_api_key(connection, key)[:2] == ("acme", "live")
-        assert people.find_api_key(connection, key[:-1]) is None
-        assert people.find_api_key(connection, "ck_live_00000000_x") is None
-        assert all(people.find_api_key(connection, odd) is None for odd in ("", "\udfff", "ck_live_\0", "ü"))
-        [row] = people.list_api_keys(connection, "acme")
+        key = create_api_key(connection, "acme", "live", "shop", NOW)
+        assert find_api_key(connection, key)[:2] == ("acme", "live")
+        assert find_api_key(connection, key[:-1]) is None
+        assert find_api_key(connection, "ck_live_00000000_x") is None
+        assert all(find_api_key(connection, odd) is None for odd in ("", "\udfff", "ck_live_\0", "ü"))
+        [row] = list_api_keys(connection, "acme")
         assert row.prefix in key
-        assert not people.revoke_api_key(connection, "umbrella", row.prefix, NOW)
-        assert people.revoke_api_key(connection, "acme", row.prefix, NOW)
-        assert people.find_api_key(connection, key) is None
+        assert not revoke_api_key(connection, "umbrella", row.prefix, NOW)
+        assert revoke_api_key(connection, "acme", row.prefix, NOW)
+        assert find_api_key(connection, key) is None
 
 
 def test_subscriptions(engine):
     create_tenant(engine)
     ids = create_users(engine, ["alice", "bob"])
     with write(engine) as connection:
-        people.subscribe(connection, "acme", "news", list(ids.values()), NOW)
-        people.subscribe(connection, "acme", "news", list(ids.values()), NOW)
-        assert people.unsubscribe(connection, "acme", "news", ["alice", "nobody"]) == 1
-        assert people.unsubscribe(connection, "umbrella", "news", ["bob"]) == 0
+        subscribe(connection, "acme", "news", list(ids.values()), NOW)
+        subscribe(connection, "acme", "news", list(ids.values()), NOW)
+        assert unsubscribe(connection, "acme", "news", ["alice", "nobody"]) == 1
+        assert unsubscribe(connection, "umbrella", "news", ["bob"]) == 0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.registry import CHANNELS
-from models.retry import RetryPolicy
+from models.deliveries.retry import RetryPolicy
 
 POLICY = RetryPolicy(base=2, cap=60, max_attempts=5)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.settings import Settings, SettingsError
+from config.settings import Settings, SettingsError
 
 
 def test_the_defaults_are_usable_and_quiet():

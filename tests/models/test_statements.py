@@ -11,19 +11,23 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, insert, select, text
 
-from models import log
-from models.db import read, write
-from models.ledger import people
-from models.ledger.accept import accept
-from models.ledger.claim import claim, disable_addresses, record
-from models.ledger.expand import expand_page
-from models.ledger.inbox import Filter, list_items
-from models.ledger.sweep import channels_with_work, due_notifications
-from models.lifecycle import Failure, State, Transition
-from models.log import Cursor
-from models.outbox import take_unpublished
-from models.retry import RetryPolicy
-from models.tables import addresses, deliveries, notifications
+from models.addresses.tables import addresses
+from models.deliveries.claim import claim, disable_addresses, record
+from models.deliveries.due import channels_with_work, due_notifications
+from models.deliveries.expand import expand_page
+from models.deliveries.lifecycle import Failure, State, Transition
+from models.deliveries.retry import RetryPolicy
+from models.deliveries.tables import deliveries
+from models.events import log
+from models.events.cursor import Cursor
+from models.events.log import heads, read_after
+from models.events.publishing import take_unpublished
+from models.inbox.queries import Filter, list_items
+from models.notifications.accept import accept
+from models.notifications.tables import notifications
+from models.sql.engine import read, write
+from models.topics.queries import subscribe
+from models.users.queries import Person, upsert_users
 from tests.factories import NOW, accept_one, create_tenant, expand_all, fail_to_publish, notification
 
 pytestmark = pytest.mark.slow
@@ -53,7 +57,7 @@ def asked(engine: Engine) -> Iterator[Asked]:
 def crowd(engine: Engine, names: list[str]) -> list[int]:
     """Users with a device each; their row ids."""
     with write(engine) as connection:
-        ids = people.upsert_users(connection, "acme", map(people.Person, names), NOW)
+        ids = upsert_users(connection, "acme", map(Person, names), NOW)
         device = {"tenant_id": "acme", "channel": "push", "kind": "token", "created_at": NOW, "last_seen_at": NOW}
         connection.execute(insert(addresses), [{**device, "user_id": i, "value": f"phone-{i}"} for i in ids])
     return ids
@@ -100,7 +104,7 @@ def test_a_batch_of_many_takes_as_many_statements_as_one_of_few(engine: Engine, 
         elif kind == "topic":
             audience = {"topic": f"t{size}"}
             with write(engine) as connection:
-                people.subscribe(connection, "acme", f"t{size}", ids, NOW)
+                subscribe(connection, "acme", f"t{size}", ids, NOW)
         id_ = accept_one(engine, audience=audience)
         with asked(engine) as statements:
             whole_batch(engine, id_)
@@ -149,8 +153,8 @@ def replay(engine: Engine) -> None:
     with read(engine) as connection:
         epoch = log.epoch(connection)
         names = ["user:u7", "tenant:acme"]
-        log.read_after(connection, "acme", names, Cursor(epoch, {"user:u7": 2, "tenant:acme": 0}), NOW)
-        log.heads(connection, "acme", names)
+        read_after(connection, "acme", names, Cursor(epoch, {"user:u7": 2, "tenant:acme": 0}), NOW)
+        heads(connection, "acme", names)
 
 
 def look_around(engine: Engine) -> None:

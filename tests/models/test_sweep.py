@@ -5,13 +5,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from models.content import Lane
-from models.db import read, write
-from models.ledger import dead, sweep
-from models.ledger.claim import claim, record
-from models.lifecycle import Failure, State, Transition
-from models.retry import RetryPolicy
-from models.tables import deliveries, notifications
+from models.deliveries import dead_letters as dead
+from models.deliveries import due as sweep
+from models.deliveries.claim import claim, record
+from models.deliveries.lifecycle import Failure, State, Transition
+from models.deliveries.retry import RetryPolicy
+from models.deliveries.tables import deliveries
+from models.lanes import Lane
+from models.notifications.tables import notifications
+from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish
 
 POLICY = RetryPolicy(1, 10, 3)

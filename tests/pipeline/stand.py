@@ -16,7 +16,7 @@ import psutil
 import redis
 import requests
 
-from models.db import connect
+from models.sql.engine import connect
 from tests import factories
 from tests.conftest import redis_program
 from tests.databases import ROOT

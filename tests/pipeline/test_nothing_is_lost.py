@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from models.db import write
-from models.ledger import devices, people
+from models.addresses import devices
+from models.sql.engine import write
+from models.users.queries import Person, upsert_users
 from tests.pipeline.stand import Stand, eventually
 from workers.runtime import utc_now
 
@@ -22,7 +23,7 @@ on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 def test_a_worker_killed_between_the_providers_acceptance_and_the_commit(stand: Stand):
     stand.start("redis", "lab", "web", "worker", "relay")
     with write(stand.engine) as connection:
-        [alice] = people.upsert_users(connection, "acme", [people.Person("alice")], utc_now())
+        [alice] = upsert_users(connection, "acme", [Person("alice")], utc_now())
         devices.add_device(connection, "acme", alice, "token", "slow3-phone", None, utc_now())
     n = stand.post(channels=["push"]).json()["id"]
     # The lab has taken the message and is slow to say so: the provider has accepted, and nobody has recorded it.

@@ -11,9 +11,12 @@ from typing import Any
 import redis
 from sqlalchemy import Engine, select
 
-from channels.events import BATCH
-from models.db import read
-from models.tables import deliveries, metadata, rooms, users
+from bus.envelope import BATCH
+from models.deliveries.tables import deliveries
+from models.rooms.tables import rooms
+from models.sql.engine import read
+from models.sql.types import metadata
+from models.users.tables import users
 
 
 def everything(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from models.settings import Settings
+from config.settings import Settings
 from tests import factories
 from tests.web.callers import Caller
 from web.auth import EVERY_TENANT, OPERATOR

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from channels.in_app import InAppChannel, QueueWriter
-from models.db import write
-from models.ledger import sweep
+from bus.publisher import Publisher
+from channels.in_app import InAppChannel
+from models.deliveries import due as sweep
+from models.sql.engine import write
 from tests.factories import expand_all
 from workers.deliver import deliver_batch
 from workers.expand import publish_page
@@ -16,7 +17,7 @@ from workers.publish import publish
 from workers.runtime import Runtime, utc_now
 
 
-def work(engine: Engine, writer: QueueWriter) -> None:
+def work(engine: Engine, writer: Publisher) -> None:
     """Expand, deliver in the app and publish whatever is there."""
     run = Runtime(engine, {"live": {"in_app": InAppChannel(writer)}, "test": {}}, lease=60, publisher=writer)
     # Those that were accepted this moment are found by the relay in a while.

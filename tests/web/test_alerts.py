@@ -6,15 +6,16 @@ from uuid import uuid4
 
 import pytest
 
-from models import log
 from models.catalogue.schema import faults_of_payload
 from models.catalogue.source import built_in
-from models.db import read
+from models.events.cursor import Cursor
+from models.events.log import epoch, read_after
+from models.sql.engine import read
 from tests.factories import create_tenant
 from tests.web.callers import Caller, fields
 from web.auth import Principal
 from web.context import utc_now
-from web.realtime.alert_events import alert_events
+from web.realtime.handlers.alerts import alert_events
 from web.realtime.payloads import Refused
 
 LOW = {"title": "Low Oxygen", "message": "Oxygen in Pond A is below threshold"}
@@ -44,8 +45,8 @@ def socket(engine):
 
 def heard(engine) -> list[tuple[str, dict]]:
     with read(engine) as connection:
-        cursor = log.Cursor(log.epoch(connection), {"tenant:acme": 0})
-        return [(e.type, e.data) for e in log.read_after(connection, "acme", ["tenant:acme"], cursor, utc_now()).events]
+        cursor = Cursor(epoch(connection), {"tenant:acme": 0})
+        return [(e.type, e.data) for e in read_after(connection, "acme", ["tenant:acme"], cursor, utc_now()).events]
 
 
 def raise_alert(service, **other) -> str:

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from models.db import write
-from models.ledger import people
-from models.settings import SettingsError
+from config.settings import SettingsError
+from models.sql.engine import write
+from models.tenants.api_keys import revoke_api_key
 from tests.factories import JWKS, NOW, create_api_key, create_tenant
 from web.auth import CLIENT, OPERATOR, SERVICE, Authenticator, AuthError, JwtKeys, mint
 
@@ -218,7 +218,7 @@ def test_a_revoked_key_and_any_other_text_open_nothing(authenticator, engine):
     for bad in (key[:-1], key + "x", key.swapcase(), prefix, "ck_live_", f"{prefix}_" + "\0" * 43, key[:-1] + "\udfff"):
         assert refused(authenticator.service, bad) == "invalid_token"
     with write(engine) as connection:
-        people.revoke_api_key(connection, "acme", prefix, NOW)
+        revoke_api_key(connection, "acme", prefix, NOW)
     assert refused(authenticator.service, key) == "invalid_token"
 
 

@@ -13,9 +13,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from models.db import connect, read
-from models.ledger.people import find_api_key
-from models.tables import deliveries, meta
+from models.deliveries.tables import deliveries
+from models.events.tables import meta
+from models.sql.engine import connect, read
+from models.tenants.api_keys import find_api_key
 from tests.databases import ROOT
 from tests.factories import create_settings, create_users, expand_all
 from tests.web.callers import Caller

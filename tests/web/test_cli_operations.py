@@ -11,14 +11,14 @@ import pytest
 import redis
 from sqlalchemy import func, select, update
 
-from channels.events import Group
-from channels.in_app import QueueWriter
-from models.db import read, write
-from models.tables import notifications
+from bus import bells as jobs
+from bus.envelope import Group
+from bus.publisher import Publisher
+from models.notifications.tables import notifications
+from models.sql.engine import read, write
 from tests.factories import accept_one, create_settings, create_users, expand_all
 from web.app import create_app
 from web.context import utc_now
-from workers import jobs
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_whoever_waits_is_told_what_became_of_it(run, engine, tenant):
 
 def test_events_are_shown_as_they_are_published(run, settings, redis_server):
     def publish() -> None:
-        writer = QueueWriter(redis_server, settings.redis_channel)
+        writer = Publisher(redis_server, settings.redis_channel)
         payload = {"title": "\x1b[31mred", "level": "error"}
         for _ in range(100):
             rooms = [("acme/user:alice", 7), ("umbra/user:bob", 8)]

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from openapi_spec_validator import validate
 
-from models.catalogue import store
+from models.catalogue import queries as store
 from tests import factories
 from tests.factories import create_settings, expand_all
 from tests.web import contract

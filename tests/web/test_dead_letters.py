@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
-from models.db import write
-from models.ledger.claim import claim, record
-from models.lifecycle import Failure, State, Transition
-from models.retry import RetryPolicy
-from models.tables import deliveries
+from models.deliveries.claim import claim, record
+from models.deliveries.lifecycle import Failure, State, Transition
+from models.deliveries.retry import RetryPolicy
+from models.deliveries.tables import deliveries
+from models.sql.engine import write
 from tests.factories import create_users, expand_all, fail_to_publish
 from tests.web.callers import Caller
 from web.context import utc_now

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from models.db import write
-from models.ledger.devices import EXPIRED, MOST_DEVICES, STALE
-from models.tables import addresses
+from models.addresses.devices import EXPIRED, MAX_DEVICES, STALE
+from models.addresses.tables import addresses
+from models.sql.engine import write
 from tests.web.callers import Caller
 from tests.web.test_people import TOKEN, number
 from web.context import utc_now
@@ -81,13 +81,13 @@ def test_a_device_not_seen_for_long_is_said_to_be_stale_and_then_expired(alice, 
 
 
 def test_a_user_has_the_devices_that_were_seen_last(alice):
-    for n in range(MOST_DEVICES):
+    for n in range(MAX_DEVICES):
         alice.put("/v1/devices", {"token": f"phone-{n}"})
     [first, second, *_] = alice.get("/v1/devices").json["data"]
     alice.put("/v1/devices", {"token": "phone-0"})
     newest = alice.put("/v1/devices", {"token": "the-newest"}).json
     kept = [device["id"] for device in alice.get("/v1/devices").json["data"]]
-    assert len(kept) == MOST_DEVICES
+    assert len(kept) == MAX_DEVICES
     assert {first["id"], newest["id"]} <= set(kept)
     assert second["id"] not in kept
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from models.logs import configure_logging
-from models.settings import SettingsError
+from config.logging_setup import configure_logging
+from config.settings import SettingsError
 from tests.factories import create_settings
 from tests.web.callers import Caller, body
 from web.app import create_app

@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from models import log
-from models.db import write
+from models.events import log
+from models.events.log import new_epoch
+from models.sql.engine import write
 from tests.factories import expand_all
 from tests.web.callers import Caller
 from web.context import utc_now
@@ -109,7 +110,7 @@ def test_after_a_restore_the_client_is_told_to_begin_anew(alice, engine, notify)
     cursor = begin(alice)
     notify()
     with write(engine) as connection:
-        log.new_epoch(connection)
+        new_epoch(connection)
     page = poll(alice, cursor)
     assert (page["complete"], page["data"]) == (False, [])
     notify()

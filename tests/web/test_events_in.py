@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from models import outbox
-from models.db import write
+from models.events import publishing as outbox
+from models.sql.engine import write
 from tests.factories import create_token
 from tests.web.callers import Caller, fields
 from web.auth import SERVICE

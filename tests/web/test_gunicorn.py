@@ -17,8 +17,8 @@ import pytest
 import requests
 from sqlalchemy import Engine
 
-from models.db import write
-from models.tables import users
+from models.sql.engine import write
+from models.users.tables import users
 from tests.databases import ROOT
 from tests.factories import create_users, free_port
 from tests.web.callers import BODY

@@ -10,14 +10,14 @@ from uuid import UUID
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from models.db import connect
+from bus import bells as jobs
+from models.sql.engine import connect
 from tests.conftest import redis_process
 from tests.factories import create_api_key, create_settings, create_users, expand_all, free_port
 from tests.web.callers import Caller
 from web import VERSION, health
 from web.app import create_app
 from web.context import utc_now
-from workers import jobs
 
 NOWHERE = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
 

@@ -8,8 +8,8 @@ from threading import Barrier
 import pytest
 from sqlalchemy import func, select
 
-from models.db import read
-from models.tables import notifications
+from models.notifications.tables import notifications
+from models.sql.engine import read
 from tests.web.callers import BODY, Caller, body
 
 

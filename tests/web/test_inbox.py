@@ -7,19 +7,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from models import log
 from models.catalogue.schema import faults_of_payload
 from models.catalogue.source import built_in
-from models.db import read
-from models.ledger.claim import claim, record
-from models.lifecycle import State, Transition
-from models.retry import RetryPolicy
+from models.deliveries.claim import claim, record
+from models.deliveries.lifecycle import State, Transition
+from models.deliveries.retry import RetryPolicy
+from models.events.cursor import Cursor
+from models.events.log import epoch, read_after
+from models.sql.engine import read
 from tests.factories import accept_one, create_tenant, create_users, expand_all
 from tests.web.callers import Caller
 from web import inbox as actions
 from web.auth import Principal
 from web.context import utc_now
-from web.realtime.inbox_events import inbox_events
+from web.realtime.handlers.inbox import inbox_events
 from web.realtime.payloads import Refused
 
 ACTIONS = ("read", "unread", "seen", "archive", "unarchive")
@@ -71,8 +72,8 @@ def show_on_devices(engine) -> None:
 
 def heard(engine, room="user:alice") -> list[tuple[str, dict]]:
     with read(engine) as connection:
-        cursor = log.Cursor(log.epoch(connection), {room: 0})
-        replay = log.read_after(connection, "acme", [room], cursor, utc_now(), limit=1000)
+        cursor = Cursor(epoch(connection), {room: 0})
+        replay = read_after(connection, "acme", [room], cursor, utc_now(), limit=1000)
     return [(e.type, e.data) for e in replay.events if e.data is not None]
 
 

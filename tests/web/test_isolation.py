@@ -9,9 +9,10 @@ from uuid import UUID
 import jwt
 import pytest
 
-from channels.in_app import QueueWriter
-from models.db import write
-from models.ledger import devices, people
+from bus.publisher import Publisher
+from models.addresses import devices
+from models.sql.engine import write
+from models.users.queries import Person, upsert_users
 from tests.factories import JWKS, create_api_key, create_settings, create_token, create_users, expand_all
 from tests.web import contract
 from tests.web.belongings import Overheard, everything, foreign, overhear
@@ -55,7 +56,7 @@ def good(service, engine):
     """A good request for each operation, about things that exist."""
     create_users(engine, ["alice"], email=True)
     with write(engine) as connection:
-        [alice] = people.upsert_users(connection, "acme", [people.Person("alice")], utc_now())
+        [alice] = upsert_users(connection, "acme", [Person("alice")], utc_now())
         devices.add_device(connection, "acme", alice, "token", "mine", None, utc_now())
     notification = service.send(audience={"users": ["alice"]}, title=f"{SECRET} of alice").json["id"]
     expand_all(engine, UUID(notification), utc_now())
@@ -320,7 +321,7 @@ def test_a_user_of_another_tenant_with_the_same_id_finds_nothing_of_ours_and_cha
 
 def deliver_everything(engine, settings, heard: Overheard | None = None) -> list[tuple[str, str]]:
     """Do what workers do, and tell for which rooms."""
-    writer = QueueWriter(settings.redis_url, settings.redis_channel)
+    writer = Publisher(settings.redis_url, settings.redis_channel)
     work(engine, writer)
     writer.close()
     return heard.rooms() if heard else []

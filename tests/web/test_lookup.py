@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from models.db import write
-from models.ledger import search
-from models.ledger.claim import claim, record
-from models.lifecycle import Failure, State, Transition
-from models.retry import RetryPolicy
+from models.deliveries.claim import claim, record
+from models.deliveries.lifecycle import Failure, State, Transition
+from models.deliveries.retry import RetryPolicy
+from models.notifications import search
+from models.sql.engine import write
 from tests.factories import create_users, expand_all
 from tests.web.callers import Caller
 from web.context import utc_now

@@ -7,9 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from models.db import write
-from models.ledger import reach
-from models.ledger.devices import add_device
+from models.addresses.devices import add_device
+from models.sql.engine import write
 from tests.factories import (
     create_settings,
     create_tenant,
@@ -188,7 +187,7 @@ def test_users_are_listed_newest_first_and_found_by_id_or_mailbox(operator, engi
 
 def test_a_search_for_users_that_finds_little_reads_little_at_once_and_goes_on(operator, engine, tenant, monkeypatch):
     create_users(engine, [f"{'needle' if n in (0, 7) else 'straw'}-{n}" for n in range(10)])
-    monkeypatch.setattr(reach, "SCAN", 4)
+    monkeypatch.setattr("models.users.search.SCAN", 4)
     pages, after = [], ""
     while True:
         page = operator.get(f"/v1/operator/users?tenant=acme&q=needle{after}").json

@@ -7,8 +7,10 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import func, select
 
-from models.db import read
-from models.tables import addresses, events, users
+from models.addresses.tables import addresses
+from models.events.tables import events
+from models.sql.engine import read
+from models.users.tables import users
 from tests.web.callers import fields
 
 TOKEN = "fcm-token:" + "a" * 140

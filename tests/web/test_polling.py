@@ -11,10 +11,13 @@ import pytest
 import redis
 from sqlalchemy import select
 
-from models.db import read, write
-from models.emit import emit, emit_to_users
-from models.log import Cursor, purge
-from models.tables import deliveries, event_acks, events
+from models.deliveries.tables import deliveries
+from models.events.cursor import Cursor
+from models.events.emit import emit, emit_to_users
+from models.events.log import purge
+from models.events.tables import events
+from models.polling.tables import event_acks
+from models.sql.engine import read, write
 from tests.factories import expand_all
 from tests.web.callers import Caller
 from web.context import utc_now

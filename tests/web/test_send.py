@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from models.db import read
-from models.tables import notifications
+from bus import bells as jobs
+from models.notifications.tables import notifications
+from models.sql.engine import read
 from tests.factories import create_settings
 from tests.web.callers import BODY, Caller, fields
 from web.app import create_app
-from workers import jobs
 
 
 def stored(engine):

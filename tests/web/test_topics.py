@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.tables import rooms, subscriptions
+from models.rooms.tables import rooms
+from models.topics.tables import subscriptions
 from tests.web.callers import fields
 from tests.web.test_people import number
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bus.envelope import Group
 from channels.base import Message
-from channels.events import Group
-from models.lifecycle import Outcome, Sent
+from models.deliveries.lifecycle import Outcome, Sent
 
 
 class ScriptedChannel:

@@ -10,13 +10,14 @@ import pytest
 import redis
 from sqlalchemy import select
 
+from bus.counters import Counters
 from channels.base import Action
-from channels.rates import Rates
-from models.db import read, write
-from models.ledger.acknowledge import acknowledge
-from models.ledger.recall import recall
-from models.lifecycle import AddressGone, Failure, Held, Rejected, RetryLater, Sent
-from models.tables import addresses, attempts, deliveries
+from models.addresses.tables import addresses
+from models.deliveries.acknowledge import acknowledge
+from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Rejected, RetryLater, Sent
+from models.deliveries.tables import attempts, deliveries
+from models.notifications.recall import recall
+from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_users, expand_all, fail_to_publish
 from workers.deliver import deliver, deliver_batch
 from workers.expand import publish_page
@@ -73,7 +74,7 @@ def test_a_retry_happens_when_it_is_due_and_not_before(run, engine, people, cloc
 
 def test_a_message_that_is_held_spends_no_attempt_and_leaves_no_trace(run, engine, people, clock):
     channel = run.channels["live"]["push"]
-    channel.script = [Sent("p"), Held(3.0), Held(4.0), Sent("q")]
+    channel.script = [Sent("p"), Deferred(3.0), Deferred(4.0), Sent("q")]
     deliver(run, "push")
     assert states(engine, "push") == ["sent", "pending", "pending", "sent"]
     with read(engine) as connection:
@@ -187,7 +188,7 @@ def test_what_waits_too_long_expires(run, engine, people, clock):
 
 
 def test_what_was_sent_and_what_died_is_counted(run, engine, people, redis_server):
-    with closing(Rates(redis_server, "test")) as rates:
+    with closing(Counters(redis_server, "test")) as rates:
         run.channels["live"]["push"].script = [Sent("p"), RetryLater("503"), Rejected("bad"), AddressGone("gone")]
         for channel in ("push", "email"):
             deliver_batch(replace(run, rates=rates), channel)

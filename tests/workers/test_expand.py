@@ -12,15 +12,18 @@ import pytest
 import redis
 from sqlalchemy import select
 
-from channels.in_app import InAppChannel, QueueWriter
-from channels.rates import Rates
-from models.db import read, write
-from models.ledger.acknowledge import acknowledge
-from models.ledger.expand import expand_page
-from models.ledger.inspect import failed_attempts
-from models.ledger.recall import recall
-from models.lifecycle import RetryLater, Sent
-from models.tables import deliveries, events, notifications
+from bus.counters import Counters
+from bus.publisher import Publisher
+from channels.in_app import InAppChannel
+from models.deliveries.acknowledge import acknowledge
+from models.deliveries.expand import expand_page
+from models.deliveries.lifecycle import RetryLater, Sent
+from models.deliveries.status import failed_attempts
+from models.deliveries.tables import deliveries
+from models.events.tables import events
+from models.notifications.recall import recall
+from models.notifications.tables import notifications
+from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_users, free_port
 from workers.deliver import deliver
 from workers.expand import expand_and_ring
@@ -114,7 +117,7 @@ def in_app_ids(engine):
 
 def test_while_redis_is_away_pages_wait_in_the_ledger(run, engine, bells, clock, screens):
     create_users(engine, ["alice", "bob"])
-    writer = QueueWriter(f"redis://127.0.0.1:{free_port()}/0", "carillon")
+    writer = Publisher(f"redis://127.0.0.1:{free_port()}/0", "carillon")
     with closing(InAppChannel(writer)) as cut_off:
         run.channels["live"]["in_app"] = cut_off
         expand_and_ring(run, accept_one(engine, audience={"tenant": True}))
@@ -192,7 +195,7 @@ def test_a_test_key_s_notification_is_claimed_for_the_lab(run, engine, bells, sc
 def test_what_goes_out_with_its_page_is_counted(run, engine, bells, screens, redis_server):
     create_users(engine, ["u0", "u1", "u2"])
     screens.script = [RetryLater("redis: TimeoutError")]
-    with closing(Rates(redis_server, "test")) as rates:
+    with closing(Counters(redis_server, "test")) as rates:
         expand_and_ring(replace(run, rates=rates), accept_one(engine, audience={"tenant": True}))
     with redis.Redis.from_url(redis_server, decode_responses=True) as client:
         assert [client.hgetall(key) for key in client.keys("test:rates:*")] == [{"sent:in_app": "2"}]
@@ -220,7 +223,7 @@ def test_workers_that_fail_at_random_write_every_page_once(run, engine, monkeypa
 
     monkeypatch.setattr("workers.expand.expand_page", page)
     monkeypatch.setattr(
-        "workers.jobs.ring_expand", lambda notification_id, _lane, *place: bells.put((notification_id, *place)) or True
+        "bus.bells.ring_expand", lambda notification_id, _lane, *place: bells.put((notification_id, *place)) or True
     )
     finished = select(notifications.c.recipients).where(notifications.c.state == "expanded")
     for _ in range(50):

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
-from models.db import read
-from models.ledger.devices import EXPIRED
-from models.tables import deliveries, events, notifications
+from models.addresses.devices import EXPIRED
+from models.deliveries.tables import deliveries
+from models.events.tables import events
+from models.notifications.tables import notifications
+from models.sql.engine import read
 from tests.factories import accept_one, create_users, expand_all
 from workers.housekeeping import purge
 

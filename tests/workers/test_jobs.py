@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from workers import jobs
+from bus import bells as jobs
 
 
 @pytest.fixture(autouse=True)

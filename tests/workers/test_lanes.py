@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 from celery import Celery
 
-from models.content import Lane
-from workers import jobs
+from bus import bells as jobs
+from models.lanes import Lane
 from workers.app import app
 
 pytestmark = pytest.mark.slow

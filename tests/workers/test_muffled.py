@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from bus import bells as jobs
+from bus.bells import Debounced
 from tests.databases import ROOT
-from workers import jobs
-from workers.jobs import Muffled
 
 
 class Bell:
@@ -30,12 +30,12 @@ def bell() -> Bell:
 
 
 def test_the_first_sounds_at_once(bell):
-    assert Muffled(bell).ring()
+    assert Debounced(bell).ring()
     assert len(bell.at) == 1
 
 
 def test_a_burst_sounds_twice_and_the_last_is_heard(bell):
-    muffled = Muffled(bell, gap=0.3)
+    muffled = Debounced(bell, gap=0.3)
     for _ in range(100):
         assert muffled.ring()
     last = time.monotonic()
@@ -46,7 +46,7 @@ def test_a_burst_sounds_twice_and_the_last_is_heard(bell):
 
 
 def test_a_stream_of_bells_sounds_once_in_every_gap(bell):
-    muffled = Muffled(bell, gap=0.02)
+    muffled = Debounced(bell, gap=0.02)
 
     def work() -> None:
         end = time.monotonic() + 0.2
@@ -66,11 +66,11 @@ def test_a_stream_of_bells_sounds_once_in_every_gap(bell):
 
 
 def test_a_bell_that_cannot_be_rung_is_said_so():
-    assert not Muffled(lambda _: False).ring()
+    assert not Debounced(lambda _: False).ring()
 
 
 def test_everything_that_was_rung_for_is_told(bell):
-    muffled = Muffled(bell, gap=0.1)
+    muffled = Debounced(bell, gap=0.1)
     for i in range(5):
         muffled.ring([str(i)])
     time.sleep(0.3)
@@ -102,8 +102,8 @@ def test_without_a_broker_nobody_is_told_that_a_bell_will_be_rung(monkeypatch):
 
 def test_the_end_of_the_program_waits_for_the_last_bell():
     program = (
-        "from workers.jobs import Muffled\n"
-        "bell = Muffled(lambda _: bool(print('ding', flush=True)) or True, gap=0.2)\n"
+        "from bus.bells import Debounced\n"
+        "bell = Debounced(lambda _: bool(print('ding', flush=True)) or True, gap=0.2)\n"
         "for _ in range(3): bell.ring()\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -8,12 +8,12 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from sqlalchemy import func, select
 
-from channels.in_app import MAX_BYTES, QueueWriter
+from bus.publisher import MAX_BYTES, Publisher
 from models.catalogue.event_type import Declaration
-from models.catalogue.store import declare
-from models.db import read, write
-from models.emit import emit, emit_to_users
-from models.tables import outbox
+from models.catalogue.queries import declare
+from models.events.emit import emit, emit_to_users
+from models.events.tables import outbox
+from models.sql.engine import read, write
 from tests.conftest import redis_process
 from tests.factories import NOW, create_users
 from tests.workers.scripted import ScriptedPublisher
@@ -216,7 +216,7 @@ def test_the_relay_rings_for_what_is_due(run, engine, bells):
 
 
 def test_without_a_broker_the_relay_publishes(run, engine, monkeypatch):
-    from workers import jobs
+    from bus import bells as jobs
 
     monkeypatch.setattr(jobs, "_ring", lambda *_: False)
     say(engine)
@@ -230,7 +230,7 @@ def test_without_a_broker_the_relay_publishes(run, engine, monkeypatch):
 def test_an_outage_of_redis_costs_time_and_no_event(run, engine):
     create_users(engine, ["alice"])
     with redis_process() as (url, process):
-        writer = QueueWriter(url, "carillon")
+        writer = Publisher(url, "carillon")
         live = Runtime(engine=engine, channels={}, lease=60.0, publisher=writer, now=utc_now)
         say(engine, now=utc_now())
         assert publish_batch(live) == 1
@@ -243,7 +243,7 @@ def test_an_outage_of_redis_costs_time_and_no_event(run, engine):
         assert left(engine) == 1
         writer.close()
     with redis_process() as (url, _):
-        writer = QueueWriter(url, "carillon")
+        writer = Publisher(url, "carillon")
         live = Runtime(
             engine=engine, channels={}, lease=60.0, publisher=writer, now=lambda: utc_now() + timedelta(seconds=2)
         )

@@ -5,13 +5,13 @@ from contextlib import closing
 import pytest
 import redis
 
-from channels.rates import Rates
-from models.db import write
-from models.ledger.claim import claim
-from models.lifecycle import RetryLater
-from models.retry import RetryPolicy
+from bus import bells as jobs
+from bus.counters import Counters
+from models.deliveries.claim import claim
+from models.deliveries.lifecycle import RetryLater
+from models.deliveries.retry import RetryPolicy
+from models.sql.engine import write
 from tests.factories import accept_one, create_users, expand_all, fail_to_publish
-from workers import jobs
 from workers.deliver import deliver
 from workers.relay import measure, tick
 
@@ -85,7 +85,7 @@ def test_the_relay_notes_how_old_the_oldest_work_is(run, engine, redis_server, c
     create_users(engine, ["alice"], email=True)
     expand_all(engine, accept_one(engine, channels=["email"]))
     clock.advance(90)
-    with closing(Rates(redis_server, "test")) as rates:
+    with closing(Counters(redis_server, "test")) as rates:
         measure(run, rates)
     with redis.Redis.from_url(redis_server, decode_responses=True) as client:
         [key] = client.keys("test:rates:*")

@@ -12,8 +12,9 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
-from models.db import read, write
-from models.ledger import alerts
+from bus import bells as jobs
+from models.alerts import queries as alerts
+from models.sql.engine import read, write
 from web.api.endpoint import Answer, Api
 from web.api.fields import (
     PAGE,
@@ -30,14 +31,13 @@ from web.api.fields import (
     TypeName,
     View,
 )
-from web.api.lookup import page_of
+from web.api.notification_status import page_of
 from web.api.notifications import KeyHeader
-from web.api.people import Deleted
 from web.api.submission import SHORTEST, USUAL
+from web.api.users import Deleted
 from web.auth import Principal
 from web.context import context
 from web.problems import Problem, invalid, not_found
-from workers import jobs
 
 api = Api("alerts", "What a whole tenant has to know of, until somebody has acknowledged it.")
 

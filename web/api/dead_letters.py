@@ -6,17 +6,17 @@ from typing import Annotated
 
 from pydantic import Field
 
+from bus import bells as jobs
 from channels.registry import CHANNELS
-from models.db import read, write
-from models.ledger.dead import DeadFilter, list_dead, redrive
-from models.ledger.inspect import failed_attempts
-from models.lifecycle import Failure
+from models.deliveries.dead_letters import DeadFilter, list_dead, redrive
+from models.deliveries.lifecycle import Failure
+from models.deliveries.status import failed_attempts
+from models.sql.engine import read, write
 from web.api.endpoint import Api
 from web.api.fields import PAGE, ChannelName, FailureName, Limit, NotificationPath, Page, Query, RowId, Strict, View
-from web.api.lookup import DeliveryView, delivery_view, page_of
+from web.api.notification_status import DeliveryView, delivery_view, page_of
 from web.auth import Principal
 from web.context import context
-from workers import jobs
 
 api = Api("dead letters", "What could not be delivered, and why.")
 

@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
-from models.db import read, write
-from models.ledger import devices, people
+from models.addresses import devices
+from models.sql.engine import read, write
+from models.users.queries import Person, find_user, upsert_users
 from web.api.endpoint import Api
 from web.api.fields import Key, Moment, Strict, UserPath, View
-from web.api.people import USER, Deleted, live_only
+from web.api.users import USER, Deleted, live_only
 from web.auth import Principal
 from web.context import context
 from web.problems import not_found
@@ -97,7 +98,7 @@ def register(tenant: str, user: str, body: DeviceBody) -> DeviceView:
     now = context().now()
     kind = "token" if body.token is not None else "fid"
     with write(context().engine) as connection:
-        [user_id] = people.upsert_users(connection, tenant, [people.Person(user)], now)
+        [user_id] = upsert_users(connection, tenant, [Person(user)], now)
         address_id = devices.add_device(connection, tenant, user_id, kind, body.value, body.platform, now)
         rows = devices.list_devices(connection, tenant, user)
     return _view(next(row for row in rows if row.id == address_id))
@@ -163,7 +164,7 @@ def list_devices(caller: Principal, path: UserPath) -> DeviceList:
     found = listed(caller.tenant, path.user)
     if not found:
         with read(context().engine) as connection:
-            if people.find_user(connection, caller.tenant, path.user) is None:
+            if find_user(connection, caller.tenant, path.user) is None:
                 raise not_found("user")
     return DeviceList(data=found)
 

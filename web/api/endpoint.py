@@ -16,7 +16,7 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ValidationError
 
 from web.api.body import SINGLE, read_json
-from web.api.on_behalf import OnBehalf, on_behalf
+from web.api.operator_scope import OnBehalf, on_behalf
 from web.auth import AuthError, Kind, Principal
 from web.context import context
 from web.problems import Problem, from_validation
@@ -81,7 +81,7 @@ class Api(APIBlueprint):
         each an instance of its annotation; it returns a model (200) or an Answer. `answers` and `problems` are the
         statuses special to it; those that follow from `auth` and from its parameters are added here.
 
-        An operator who calls what is open to others too names the tenant (web/api/on_behalf.py); what is open to
+        An operator who calls what is open to others too names the tenant (web/api/operator_scope.py); what is open to
         operators alone is told their own, which may be EVERY_TENANT.
         """
         kinds = [auth] if isinstance(auth, str) else [*auth]

@@ -8,19 +8,19 @@ from uuid import UUID
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from models import log
-from models.db import read, write
-from models.ledger.acknowledge import acknowledge
+from models.deliveries.acknowledge import acknowledge
+from models.events.cursor import Cursor
+from models.events.log import Event, Replay, heads, read_after
+from models.sql.engine import read, write
 from web.api.body import LARGEST_NUMBER
 from web.api.endpoint import Api
 from web.api.fields import LONGEST_PAGE, Limit, Moment, Query, Strict, View
 from web.auth import Principal
 from web.context import context
-from web.dialects import View as Dialect
-from web.dialects import view_of
+from web.dialects import DialectView, view_of
 from web.dialects.canonical import CANONICAL
 from web.problems import invalid
-from web.realtime.render import render
+from web.realtime.replay.render import render
 
 api = Api("events", "What a client hears, for clients without a socket.")
 
@@ -99,14 +99,14 @@ def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
         raise invalid("dialect", "dialect", error.args[0]) from error
     with read(context().engine) as connection:
         if query.cursor is None:
-            start = log.heads(connection, caller.tenant, rooms)
-            replay = log.Replay([], start, complete=True, more=False)
+            start = heads(connection, caller.tenant, rooms)
+            replay = Replay([], start, complete=True, more=False)
         else:
             try:
-                cursor = log.Cursor.decode(query.cursor)
+                cursor = Cursor.decode(query.cursor)
             except ValueError as error:
                 raise invalid("cursor", "cursor", "is none of ours: leave it out to begin anew") from error
-            replay = log.read_after(connection, caller.tenant, rooms, cursor, context().now(), query.limit)
+            replay = read_after(connection, caller.tenant, rooms, cursor, context().now(), query.limit)
     return EventPage(
         data=[told for event in replay.events for told in _told(view, event)],
         **_position(replay.cursor),
@@ -116,14 +116,14 @@ def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
     )
 
 
-def _told(view: Dialect, event: log.Event) -> list[EventView]:
+def _told(view: DialectView, event: Event) -> list[EventView]:
     return [
         EventView(event=name, room=event.room, seq=event.seq, created_at=event.created_at, payload=payload)
         for name, payload in view.told(*render(event))
     ]
 
 
-def _position(cursor: log.Cursor) -> dict[str, Any]:
+def _position(cursor: Cursor) -> dict[str, Any]:
     return {"epoch": cursor.epoch, "positions": dict(cursor.positions), "cursor": cursor.encode()}
 
 
@@ -131,7 +131,7 @@ def _position(cursor: log.Cursor) -> dict[str, Any]:
 def head_of_events(caller: Principal) -> HeadView:
     """Where the log stands. A cursor that differs has missed something."""
     with read(context().engine) as connection:
-        head = log.heads(connection, caller.tenant, _rooms(caller))
+        head = heads(connection, caller.tenant, _rooms(caller))
     return HeadView(**_position(head))
 
 

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 from pydantic_core import PydanticCustomError
 
 from channels.registry import CHANNELS
-from models.lifecycle import Failure, State
-from models.moments import iso
+from models.deliveries.lifecycle import Failure, State
+from models.timestamps import iso
 from web.api.body import check_data
 from web.problems import not_found
 

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from channels.events import notification_new
-from models.db import read
-from models.ledger.inbox import Filter, Item, Status, find_item, list_items, were_theirs
-from models.ledger.inbox_change import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, Operation
+from models.events.vocabulary import notification_new
+from models.inbox.changes import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, Operation
+from models.inbox.queries import Filter, Item, Status, find_item, list_items, were_theirs
+from models.sql.engine import read
 from web import inbox
 from web.api.endpoint import Api
 from web.api.fields import (
@@ -26,8 +26,8 @@ from web.api.fields import (
     TypeName,
     View,
 )
-from web.api.lookup import page_of
-from web.api.people import Deleted
+from web.api.notification_status import page_of
+from web.api.users import Deleted
 from web.auth import Principal
 from web.context import context
 from web.problems import Problem, invalid, not_found

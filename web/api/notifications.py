@@ -10,9 +10,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection
 
-from models.content import Lane
-from models.db import write
-from models.ledger.accept import Accepted, NewNotification, accept
+from bus import bells as jobs
+from models.lanes import Lane
+from models.notifications.accept import Accepted, NewNotification, accept
+from models.sql.engine import write
 from web.api.body import BULK
 from web.api.endpoint import Answer, Api
 from web.api.fields import IdempotencyKey, Moment, View
@@ -20,7 +21,6 @@ from web.api.submission import Bulk, BulkItem, Submission
 from web.auth import Principal
 from web.context import context
 from web.problems import Problem, ProblemDocument, absent, from_validation
-from workers import jobs
 
 api = Api("notifications", "Send, look up and recall.")
 

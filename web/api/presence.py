@@ -11,8 +11,8 @@ from web.api.fields import Query, View
 from web.auth import Principal
 from web.context import context
 from web.problems import Problem, invalid
-from web.realtime.leases import Away
-from web.realtime.presence import MOST_ASKED
+from web.realtime.presence.leases import Away
+from web.realtime.presence.presence import MOST_ASKED
 
 api = Api("presence", "Which users of one's own tenant are there.")
 

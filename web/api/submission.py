@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.ledger.accept import NewNotification
-from models.settings import Settings
+from config.settings import Settings
+from models.notifications.accept import NewNotification
 from web.api.fields import (
     ChannelName,
     Data,

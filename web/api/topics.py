@@ -7,11 +7,13 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from models.db import read, write
-from models.ledger import people
+from models.sql.engine import read, write
+from models.topics import queries as topic_queries
+from models.topics.queries import close_topic, open_topic, subscribe, topic_is_open, unsubscribe
+from models.users.queries import Person, upsert_users
 from web.api.endpoint import Api
 from web.api.fields import PAGE, Limit, Page, Query, Strict, Topic, UserId, View
-from web.api.people import Deleted, live_only
+from web.api.users import Deleted, live_only
 from web.auth import Principal
 from web.context import context
 from web.problems import not_found
@@ -84,8 +86,8 @@ def add_members(caller: Principal, path: TopicPath, body: Members) -> Added:
     live_only(caller)
     now = context().now()
     with write(context().engine) as connection:
-        ids = people.upsert_users(connection, caller.tenant, map(people.Person, body.users), now)
-        people.subscribe(connection, caller.tenant, path.topic, ids, now)
+        ids = upsert_users(connection, caller.tenant, map(Person, body.users), now)
+        subscribe(connection, caller.tenant, path.topic, ids, now)
     return Added(topic=path.topic, members=len(ids))
 
 
@@ -94,7 +96,7 @@ def remove_members(caller: Principal, path: TopicPath, body: Members) -> Removed
     """Take users off the list."""
     live_only(caller)
     with write(context().engine) as connection:
-        removed = people.unsubscribe(connection, caller.tenant, path.topic, body.users)
+        removed = unsubscribe(connection, caller.tenant, path.topic, body.users)
     return Removed(topic=path.topic, removed=removed)
 
 
@@ -104,9 +106,9 @@ def put_topic(caller: Principal, path: TopicPath, body: Door) -> TopicView:
     live_only(caller)
     with write(context().engine) as connection:
         if body.open:
-            people.open_topic(connection, caller.tenant, path.topic, context().now())
+            open_topic(connection, caller.tenant, path.topic, context().now())
         else:
-            people.close_topic(connection, caller.tenant, path.topic)
+            close_topic(connection, caller.tenant, path.topic)
     return TopicView(topic=path.topic, open=body.open)
 
 
@@ -114,7 +116,7 @@ def put_topic(caller: Principal, path: TopicPath, body: Door) -> TopicView:
 def list_subscriptions(caller: Principal, query: SubscriptionsQuery) -> SubscriptionPage:
     """List the topics that the user is subscribed to."""
     with read(context().engine) as connection:
-        found = people.list_subscriptions(
+        found = topic_queries.list_subscriptions(
             connection, caller.tenant, caller.id, after=query.after or "", limit=query.limit + 1
         )
     shown, more = found[: query.limit], len(found) > query.limit
@@ -134,8 +136,8 @@ def join_topic(caller: Principal, path: TopicPath) -> Subscription:
     now = context().now()
     with write(context().engine) as connection:
         _expect_open(connection, caller, path)
-        ids = people.upsert_users(connection, caller.tenant, [people.Person(caller.id)], now)
-        people.subscribe(connection, caller.tenant, path.topic, ids, now)
+        ids = upsert_users(connection, caller.tenant, [Person(caller.id)], now)
+        subscribe(connection, caller.tenant, path.topic, ids, now)
     return Subscription(topic=path.topic)
 
 
@@ -144,10 +146,10 @@ def leave_topic(caller: Principal, path: TopicPath) -> Deleted:
     """Unsubscribe the user from a topic that is open, if they were subscribed."""
     with write(context().engine) as connection:
         _expect_open(connection, caller, path)
-        people.unsubscribe(connection, caller.tenant, path.topic, [caller.id])
+        unsubscribe(connection, caller.tenant, path.topic, [caller.id])
     return Deleted()
 
 
 def _expect_open(connection: Connection, caller: Principal, path: TopicPath) -> None:
-    if not people.topic_is_open(connection, caller.tenant, path.topic):
+    if not topic_is_open(connection, caller.tenant, path.topic):
         raise not_found("topic")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from models.catalogue.event_type import EventType
-from models.catalogue.store import all_types
-from models.db import read
-from models.ledger.people import tenant_exists
+from models.catalogue.queries import all_types
+from models.sql.engine import read
+from models.tenants.queries import tenant_exists
 from web import typescript
 from web.cli.output import Group, json_option, say, table
 from web.context import context

@@ -8,8 +8,8 @@ import click
 from alembic import command
 from alembic.util import CommandError
 
-from models import log
-from models.db import write
+from models.events import log
+from models.sql.engine import write
 from web.cli.output import Group, json_option, say
 from web.context import context
 from web.health import alembic_config, schema_revisions

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import click
 
+from bus import bells as jobs
 from channels.registry import CHANNELS
-from models.db import read, write
-from models.ledger.dead import DeadFilter, count_dead, list_dead, redrive
-from models.lifecycle import Failure
+from models.deliveries.dead_letters import DeadFilter, count_dead, list_dead, redrive
+from models.deliveries.lifecycle import Failure
+from models.sql.engine import read, write
 from web.cli.output import Command, Group, json_option, progress, say, table
 from web.context import context
-from workers import jobs
 
 dead = Group("dead", help="Dead letters: deliveries that ended in failure.")
 COMMANDS = (dead,)

@@ -14,16 +14,17 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from bus import bells as jobs
+from bus.publisher import Publisher
+from bus.redis import redis_options
 from channels import registry
-from channels.in_app import QueueWriter, redis_options
-from models.db import read, server_time
-from models.ledger.sweep import backlog
-from models.settings import SettingsError
+from config.settings import SettingsError
+from models.deliveries.due import backlog
+from models.sql.engine import read, server_time
 from web.auth import LEEWAY
 from web.cli.output import Group, json_option, say
 from web.context import Context, context
 from web.health import PATIENCE, probes, schema_revisions
-from workers import jobs
 
 operations = Group("operations")
 
@@ -101,7 +102,7 @@ def _redis(here: Context) -> Iterator[Finding]:
 
 def _queue(here: Context) -> Finding:
     name, channel = "message queue", here.settings.redis_channel
-    writer = QueueWriter(here.settings.redis_url, channel)
+    writer = Publisher(here.settings.redis_url, channel)
     try:
         listeners = writer.heard()
     except (redis.RedisError, TimeoutError) as error:

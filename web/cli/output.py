@@ -13,7 +13,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from models.moments import iso
+from models.timestamps import iso
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

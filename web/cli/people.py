@@ -11,8 +11,10 @@ from typing import Literal
 import click
 from sqlalchemy import Connection
 
-from models.db import read, write
-from models.ledger import people
+from models.sql.engine import read, write
+from models.tenants import queries as tenant_queries
+from models.tenants.api_keys import create_api_key, list_api_keys, revoke_api_key
+from models.tenants.queries import MAX_WEIGHT, choose_dialect, dialect_of, set_weight, tenant_exists, weight_of
 from web.auth import CLIENT, LONGEST, OPERATOR, SERVICE, TENANT, mint
 from web.cli.output import Group, json_option, say, table
 from web.context import context
@@ -43,7 +45,7 @@ class Lifetime(click.ParamType[timedelta]):
 
 
 def _need_tenant(connection: Connection, tenant: str) -> None:
-    if not people.tenant_exists(connection, tenant):
+    if not tenant_exists(connection, tenant):
         raise click.ClickException(f"there is no tenant {tenant}: run flask tenants create {tenant}")
 
 
@@ -56,7 +58,7 @@ def create_tenant(tenant: str, name: str | None, as_json: bool) -> None:
     if not TENANT.fullmatch(tenant):
         raise click.ClickException("the id of a tenant has 1 to 64 letters, digits and _ . : -")
     with write(context().engine) as connection:
-        created = people.create_tenant(connection, tenant, (name or tenant)[:200], context().now())
+        created = tenant_queries.create_tenant(connection, tenant, (name or tenant)[:200], context().now())
     say(as_json, {"tenant": tenant, "created": created}, f"{tenant} {'created' if created else 'exists already'}")
 
 
@@ -72,14 +74,14 @@ def tenant_dialect(tenant: str, dialect: str | None, as_json: bool) -> None:
     with write(context().engine) as connection:
         _need_tenant(connection, tenant)
         if dialect is not None:
-            people.choose_dialect(connection, tenant, dialect)
-        spoken = people.dialect_of(connection, tenant) or MIXED.name
+            choose_dialect(connection, tenant, dialect)
+        spoken = dialect_of(connection, tenant) or MIXED.name
     say(as_json, {"tenant": tenant, "dialect": spoken}, spoken)
 
 
 @tenants.command("weight")
 @click.argument("tenant")
-@click.argument("weight", required=False, type=click.IntRange(1, people.HEAVIEST))
+@click.argument("weight", required=False, type=click.IntRange(1, MAX_WEIGHT))
 @json_option
 def tenant_weight(tenant: str, weight: int | None, as_json: bool) -> None:
     """Say how many times the share of a tenant of weight 1 it gets, or tell it. It holds from the next batch on.
@@ -90,8 +92,8 @@ def tenant_weight(tenant: str, weight: int | None, as_json: bool) -> None:
     with write(context().engine) as connection:
         _need_tenant(connection, tenant)
         if weight is not None:
-            people.set_weight(connection, tenant, weight)
-        holds = people.weight_of(connection, tenant)
+            set_weight(connection, tenant, weight)
+        holds = weight_of(connection, tenant)
     say(as_json, {"tenant": tenant, "weight": holds}, str(holds))
 
 
@@ -104,7 +106,7 @@ def create_key(tenant: str, mode: Literal["live", "test"], name: str, as_json: b
     """Make an API key and print it: the only time it can be read."""
     with write(context().engine) as connection:
         _need_tenant(connection, tenant)
-        key = people.create_api_key(connection, tenant, mode, name[:200], context().now())
+        key = create_api_key(connection, tenant, mode, name[:200], context().now())
     say(as_json, {"key": key, "tenant": tenant, "mode": mode, "name": name}, key)
 
 
@@ -115,7 +117,7 @@ def list_keys(tenant: str, as_json: bool) -> None:
     """List a tenant's keys by their prefixes."""
     with read(context().engine) as connection:
         _need_tenant(connection, tenant)
-        rows = [dict(row._mapping) for row in people.list_api_keys(connection, tenant)]
+        rows = [dict(row._mapping) for row in list_api_keys(connection, tenant)]
     say(as_json, rows, table(rows))
 
 
@@ -126,7 +128,7 @@ def list_keys(tenant: str, as_json: bool) -> None:
 def revoke_key(prefix: str, tenant: str, as_json: bool) -> None:
     """Make a key useless from now on. PREFIX is what flask keys list shows."""
     with write(context().engine) as connection:
-        if not people.revoke_api_key(connection, tenant, prefix, context().now()):
+        if not revoke_api_key(connection, tenant, prefix, context().now()):
             raise click.ClickException(f"{tenant} has no key {prefix}: run flask keys list --tenant {tenant}")
     say(as_json, {"prefix": prefix, "revoked": True}, f"{prefix} revoked")
 

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 
 from channels.registry import CHANNELS
 from models import retention
-from models.content import Lane
-from models.db import read
-from models.ledger.inspect import count_deliveries, find_notification
-from models.ledger.people import tenant_exists
-from models.lifecycle import State
+from models.deliveries.lifecycle import State
+from models.deliveries.status import count_deliveries, find_notification
+from models.lanes import Lane
+from models.sql.engine import read
+from models.tenants.queries import tenant_exists
 from web.api.notifications import submit
 from web.api.submission import Submission
 from web.auth import Principal

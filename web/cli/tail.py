@@ -12,9 +12,9 @@ from typing import Any
 import click
 import redis
 
-from channels.events import BATCH
-from channels.in_app import redis_options
-from models.moments import iso
+from bus.envelope import BATCH
+from bus.redis import redis_options
+from models.timestamps import iso
 from web.cli.output import Group, json_option
 from web.context import context
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from models.db import read, write
-from models.ledger.people import delete_user
-from models.ledger.reach import find_users
+from models.sql.engine import read, write
+from models.users.queries import delete_user
+from models.users.search import find_users
 from web.api.operator.users import UserPage, page_of
 from web.cli.output import Group, json_option, say, table
 from web.context import context

@@ -11,12 +11,12 @@ from types import MappingProxyType
 from typing import Any
 
 from web.dialects.canonical import CANONICAL, REQUESTS
-from web.dialects.dialect import Asked, Dialect, telling, together
-from web.dialects.group import GROUP
-from web.dialects.hub import HUB
-from web.dialects.ns4 import NS4
+from web.dialects.dialect import Dialect, RequestMapping, telling, together
+from web.dialects.four_namespaces import NS4
+from web.dialects.groups import GROUP
 from web.dialects.simple import SIMPLE
-from web.dialects.tenant import TENANT
+from web.dialects.tenant_events import TENANT
+from web.dialects.unified_hub import HUB
 
 # For clients that name no dialect, in a tenant that has none: those of all seeds go on working. They hear of a
 # notification three times, under three names and one number, until somebody picks.
@@ -29,7 +29,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
 ROOT_DIALECTS = tuple(name for name, dialect in DIALECTS.items() if "/" in dialect.events)
 
 
-class View:
+class DialectView:
     """One dialect in one namespace: how the connections there are told, and what they mean. There is one for each."""
 
     def __init__(self, namespace: str, dialect: Dialect) -> None:
@@ -49,13 +49,15 @@ class View:
         table = self._events
         return bool(table.get(event, table.get(f"{event.partition(':')[0]}:*", table.get("*"))))
 
-    def asked(self, event: str) -> Asked:
+    def asked(self, event: str) -> RequestMapping:
         """What an event of these clients means."""
-        return self._requests.get(event) or Asked(event)
+        return self._requests.get(event) or RequestMapping(event)
 
 
 _VIEWS = {
-    (namespace, dialect.name): View(namespace, dialect) for dialect in DIALECTS.values() for namespace in dialect.events
+    (namespace, dialect.name): DialectView(namespace, dialect)
+    for dialect in DIALECTS.values()
+    for namespace in dialect.events
 }
 # What is spoken where nobody picks.
 _USUAL = {namespace: view for (namespace, _), view in _VIEWS.items()} | {"/": _VIEWS["/", MIXED.name]}
@@ -63,7 +65,7 @@ _USUAL = {namespace: view for (namespace, _), view in _VIEWS.items()} | {"/": _V
 NAMESPACES: tuple[str, ...] = tuple(sorted(_USUAL))
 
 
-def view_of(namespace: str, wanted: str | None = None) -> View:
+def view_of(namespace: str, wanted: str | None = None) -> DialectView:
     """How a connection to this namespace is served that wants this dialect.
 
     Outside of "/" the namespace decides, so that a client may show one `auth` everywhere. Raises LookupError for a

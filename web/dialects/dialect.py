@@ -48,7 +48,7 @@ def in_room(kind: str, *names: str) -> Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EventMapping:
     """How an event is told: under which name, and what its payload has beside the canonical members.
 
     In `name`, `*` stands for what the star of the table's pattern matched. Of the object at `spread` the members stand
@@ -76,7 +76,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestMapping:
     """What an event of a client means: the canonical operation, and what is made of its payload and of the answer.
 
     Without `members` the payload passes as it is. `bare` is the member that a payload stands for that is no object.
@@ -103,9 +103,9 @@ class Asked:
 
 
 # Canonical event, `domain:*` or `*` -> how it is told; the first of the three that the table has.
-Tellings = Mapping[str, tuple[Told, ...]]
+EventTable = Mapping[str, tuple[EventMapping, ...]]
 # A client's event -> what it means. One that is not there means what it means canonically.
-Requests = Mapping[str, Asked]
+Requests = Mapping[str, RequestMapping]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,11 @@ class Dialect:
     """The names and members that one kind of client knows, by namespace."""
 
     name: str
-    events: Mapping[str, Tellings]
+    events: Mapping[str, EventTable]
     requests: Mapping[str, Requests] = field(default_factory=dict)
 
 
-def telling(table: Tellings, event: str) -> list[tuple[str, Told]]:
+def telling(table: EventTable, event: str) -> list[tuple[str, EventMapping]]:
     """Under which names an event is told, and how; nothing, if this table has no use for it.
 
     Of a pattern it tells the names with the star in them.
@@ -133,14 +133,14 @@ def telling(table: Tellings, event: str) -> list[tuple[str, Told]]:
 def together(name: str, namespace: str, *dialects: Dialect) -> Dialect:
     """One dialect that speaks like all of them in a namespace. Of two tellings under one name the first holds."""
     tables = [dialect.events[namespace] for dialect in dialects]
-    events: dict[str, tuple[Told, ...]] = {}
+    events: dict[str, tuple[EventMapping, ...]] = {}
     for event in {event: None for table in tables for event in table}:
-        named: dict[str, Told] = {}
+        named: dict[str, EventMapping] = {}
         for table in tables:
             for as_name, told in telling(table, event):
-                named.setdefault(as_name, Told(as_name, told.members, told.spread, told.times))
+                named.setdefault(as_name, EventMapping(as_name, told.members, told.spread, told.times))
         events[event] = tuple(named.values())
-    requests: dict[str, Asked] = {}
+    requests: dict[str, RequestMapping] = {}
     for dialect in reversed(dialects):
         requests |= dialect.requests.get(namespace, {})
     return Dialect(name, {namespace: events}, {namespace: requests})

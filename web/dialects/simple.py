@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from web.dialects.dialect import ABSENT, Asked, Dialect, Told, in_room, of
+from web.dialects.dialect import ABSENT, Dialect, EventMapping, RequestMapping, in_room, of
 
-_told = partial(Told, times=("timestamp",))
+_told = partial(EventMapping, times=("timestamp",))
 
 # What a notification is called that was given no type.
 _UNTYPED = "notification"
@@ -30,13 +30,13 @@ SIMPLE = Dialect(
     },
     requests={
         "/": {
-            "register": Asked(
+            "register": RequestMapping(
                 "room:join",
                 {"room": in_room("user", "user_id", "userId", "id")},
                 bare="user_id",
                 answer={"success": of("ok")},
             ),
-            "mark_read": Asked("notification:read", answer={"success": of("ok")}),
+            "mark_read": RequestMapping("notification:read", answer={"success": of("ok")}),
         }
     },
 )

@@ -11,20 +11,20 @@ from flask import Flask
 from flask_socketio import SocketIO
 from sqlalchemy import Engine
 
+from config.settings import Settings
 from models.catalogue.source import shared
-from models.settings import Settings
 from web.auth import Authenticator
 from web.dialects import NAMESPACES
-from web.realtime.bookmarks import Bookmarks
-from web.realtime.bounds import MAX_MESSAGE, PER_CONNECTION, Timing
-from web.realtime.client_events import Handler, client_events
-from web.realtime.handshake import Origins
-from web.realtime.hub import Hub, Shown
-from web.realtime.leases import Leases
-from web.realtime.manager import QueueManager
-from web.realtime.presence import Presence
-from web.realtime.transport import careful
-from web.realtime.wire import StrictJson, StrictPacket
+from web.realtime.gateway.gateway import Gateway, Shown
+from web.realtime.gateway.handshake import Origins
+from web.realtime.handlers.table import Handler, client_events
+from web.realtime.limits import MAX_MESSAGE, PER_CONNECTION, Timing
+from web.realtime.presence.leases import Leases
+from web.realtime.presence.presence import Presence
+from web.realtime.replay.bookmarks import Bookmarks
+from web.realtime.transport.manager import QueueManager
+from web.realtime.transport.sockets import hardened
+from web.realtime.transport.wire import StrictJson, StrictPacket
 
 
 def attach(
@@ -72,11 +72,11 @@ def attach(
     server = socketio.server
     patience = settings.socketio_ping_interval + settings.socketio_ping_timeout
     # The drivers' table is shared by all servers of the process, so the change is made in a copy.
-    websocket = careful(server.eio._async["websocket"], timeout=patience)
+    websocket = hardened(server.eio._async["websocket"], timeout=patience)
     server.eio._async = {**server.eio._async, "websocket": websocket}
     presence = Presence(Leases(settings.redis_url, settings.redis_channel, timing), timing)
     bookmarks = Bookmarks(settings.redis_url, settings.redis_channel, patience)
-    hub = Hub(server, engine, authenticator, origins, presence, bookmarks, timing, shown)
+    hub = Gateway(server, engine, authenticator, origins, presence, bookmarks, timing, shown)
     hub.serve(client_events(engine, shared(settings.catalogue_file), presence, events))
     for namespace in NAMESPACES:
         hub.register(namespace)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
-from web.realtime.bounds import MAX_IDS
+from web.realtime.limits import MAX_IDS
 
 Code = Literal[
     "bad_request",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from models.db import connect
+from models.sql.engine import connect
 from tests import factories
 from tests.databases import PostgreSQL
 from tests.web.realtime.stack import Stack, Web

@@ -11,9 +11,9 @@ from typing import Any
 from engineio.exceptions import SocketIsClosedError
 
 from web.auth import Principal
-from web.dialects import View, view_of
-from web.realtime.progress import Wish
-from web.realtime.sessions import Session
+from web.dialects import DialectView, view_of
+from web.realtime.gateway.sessions import Session
+from web.realtime.replay.progress import ResumeRequest
 
 
 class FakeSocket:
@@ -55,11 +55,11 @@ CANONICAL = view_of("/", "canonical")
 
 
 def session(
-    user: str = "alice", *, sid: str = "", lifetime: float = 300, view: View = CANONICAL, **wish: Any
+    user: str = "alice", *, sid: str = "", lifetime: float = 300, view: DialectView = CANONICAL, **wish: Any
 ) -> Session:
     expires_at = datetime.now(UTC) + timedelta(seconds=lifetime)
     principal = Principal("user", "acme", user, "live", expires_at)
-    return Session(sid or f"sid-{user}", view, FakeSocket(), principal, expires_at, Wish(**wish))
+    return Session(sid or f"sid-{user}", view, FakeSocket(), principal, expires_at, ResumeRequest(**wish))
 
 
 def heard(session: Session) -> list[tuple[str, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""Events by the hundred, in three statements: what models.log.append does for one at a time."""
+"""Events by the hundred, in three statements: what models.events.log.append does for one at a time."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Engine, insert, select, update
 
-from models.db import write
-from models.tables import events, rooms
+from models.events.tables import events
+from models.rooms.tables import rooms
+from models.sql.engine import write
 
 
 def append(

@@ -8,14 +8,16 @@ from typing import Any
 from flask import Flask, jsonify
 from prometheus_client import generate_latest
 
-from models.db import connect
-from models.logs import configure_logging
-from models.settings import Settings
+from config.logging_setup import configure_logging
+from config.settings import Settings
+from models.sql.engine import connect
 from web.auth import Authenticator, JwtKeys, Principal
 from web.context import utc_now
-from web.realtime import attach, replay, sessions
-from web.realtime.bounds import Timing
-from web.realtime.inbox_events import inbox_events
+from web.realtime import attach
+from web.realtime.gateway import sessions
+from web.realtime.handlers.inbox import inbox_events
+from web.realtime.limits import Timing
+from web.realtime.replay import replayer as replay
 
 HURRY = Timing(
     heartbeat=0.3,

@@ -16,13 +16,14 @@ import requests
 from engineio.payload import Payload
 from sqlalchemy import Engine
 
-from channels.events import Group, room_name
-from channels.in_app import InAppChannel, QueueWriter
-from models import log
-from models.db import read, write
-from models.ledger import people
-from models.ledger.expand import Page
-from models.settings import Settings
+from bus.envelope import Group, room_name
+from bus.publisher import Publisher
+from channels.in_app import InAppChannel
+from config.settings import Settings
+from models.deliveries.expand import Page
+from models.events.log import heads
+from models.sql.engine import read, write
+from models.users.queries import Person, upsert_users
 from tests import factories
 from tests.databases import ROOT
 from tests.sockets import SocketClient
@@ -129,7 +130,7 @@ class Stack:
         self.engine = engine
         self.tenant = tenant
         factories.create_tenant(engine, tenant, utc_now())
-        self.writer = QueueWriter(self.settings.redis_url, self.settings.redis_channel)
+        self.writer = Publisher(self.settings.redis_url, self.settings.redis_channel)
         self.channel = InAppChannel(self.writer)
         self._runtime = Runtime(engine, {"live": {"in_app": self.channel}, "test": {}}, lease=60)
         self._written: list[Page] = []
@@ -151,7 +152,7 @@ class Stack:
         """Commit so many events of another kind, in one transaction; returns them, to be published or not."""
         if room.startswith("user:"):
             with write(self.engine) as connection:
-                people.upsert_users(connection, self.tenant, [people.Person(room[5:])], utc_now())
+                upsert_users(connection, self.tenant, [Person(room[5:])], utc_now())
         data = {"filling": "x" * size}
         seqs = append(self.engine, number, room, tenant=self.tenant, data=data)
         return [Group("stream:data", data, [(room_name(self.tenant, room), seq)]) for seq in seqs]
@@ -175,7 +176,7 @@ class Stack:
     def head(self, room: str = "user:alice") -> int:
         """The number of the room's newest event."""
         with read(self.engine) as connection:
-            return log.heads(connection, self.tenant, [room]).positions[room]
+            return heads(connection, self.tenant, [room]).positions[room]
 
     def client(self, user: str = "alice", *, transport: str = "websocket", **auth: Any) -> Client:
         """A client that is connected and has heard session:ready. It speaks canonically, unless it says otherwise."""

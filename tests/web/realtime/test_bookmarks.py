@@ -8,14 +8,14 @@ import time
 import pytest
 from socketio import Server
 
-from models.db import write
-from models.polling import acknowledge_events
+from models.polling.queries import acknowledge_events
+from models.sql.engine import write
 from tests.web.realtime.fakes import session
 from tests.web.realtime.stack import Client, Stack, eventually
 from web.dialects import view_of
-from web.realtime import bookmarks as module
-from web.realtime.bookmarks import Bookmarks
-from web.realtime.sessions import Session
+from web.realtime.gateway.sessions import Session
+from web.realtime.replay import bookmarks as module
+from web.realtime.replay.bookmarks import Bookmarks
 from workers.runtime import utc_now
 
 HUB = view_of("/", "hub")

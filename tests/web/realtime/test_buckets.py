@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from web.realtime.bounds import PER_CONNECTION, PER_TENANT, PER_USER, PER_USER_AND_EVENT, Rate
-from web.realtime.buckets import Allowance, Bucket, Buckets
+from web.realtime.gateway.rate_limits import Allowance, Bucket, Buckets
+from web.realtime.limits import PER_CONNECTION, PER_TENANT, PER_USER, PER_USER_AND_EVENT, Rate
 
 RATE = Rate(20, 40)
 

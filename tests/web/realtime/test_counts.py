@@ -10,17 +10,17 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
-from models.db import connect, write
-from models.ledger.inbox_change import READ, change_items
-from models.ledger.recall import recall
+from models.inbox.changes import READ, change_items
+from models.notifications.recall import recall
+from models.sql.engine import connect, write
 from tests import factories
 from tests.web.realtime.fakes import heard, session
 from tests.web.realtime.stack import Stack, eventually
 from web.dialects import view_of
-from web.realtime import counts
-from web.realtime.bounds import MAX_BACKLOG, Timing
-from web.realtime.counts import Teller
-from web.realtime.sessions import Session, Sessions
+from web.realtime.gateway import counts
+from web.realtime.gateway.counts import CountNotifier
+from web.realtime.gateway.sessions import Session, Sessions
+from web.realtime.limits import MAX_BACKLOG, Timing
 from workers.runtime import utc_now
 
 TIMING = Timing(counts=0.05, retry=0.05)
@@ -32,7 +32,7 @@ class Inbox:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.sessions = Sessions()
-        self.teller = Teller(engine, self.sessions, TIMING)
+        self.teller = CountNotifier(engine, self.sessions, TIMING)
         factories.create_tenant(engine)
 
     def open(self, user: str = "alice", **other: Any) -> Session:
@@ -135,7 +135,7 @@ def test_many_users_are_counted_in_several_queries(inbox: Inbox, monkeypatch: py
 
 def test_without_a_database_nobody_is_forgotten(inbox: Inbox):
     alice = inbox.open()
-    away = Teller(connect("sqlite:////nowhere/nothing.db"), inbox.sessions, TIMING)
+    away = CountNotifier(connect("sqlite:////nowhere/nothing.db"), inbox.sessions, TIMING)
     away.ask(alice)
     with pytest.raises(OperationalError):
         away.tell()

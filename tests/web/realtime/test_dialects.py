@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from models.catalogue.source import built_in
-from models.db import write
-from models.emit import emit_to_users
-from models.ledger.inbox_change import READ, change_items
-from models.ledger.people import choose_dialect
+from models.events.emit import emit_to_users
+from models.inbox.changes import READ, change_items
+from models.sql.engine import write
+from models.tenants.queries import choose_dialect
 from tests.databases import ROOT
 from tests.web.realtime.fakes import session
 from tests.web.realtime.spaces import Spaces
@@ -21,10 +21,10 @@ from tests.web.realtime.stack import Stack, eventually
 from tests.web.realtime.test_live import states
 from tests.web.realtime.test_refusals import raw, refusal
 from web.dialects import DIALECTS, MIXED, NAMESPACES, ROOT_DIALECTS, view_of
-from web.dialects.dialect import Asked, Dialect, Told, always, together
-from web.realtime import fanout
-from web.realtime.bounds import MAX_CONNECTIONS_PER_USER
-from web.realtime.sessions import Sessions
+from web.dialects.dialect import Dialect, EventMapping, RequestMapping, always, together
+from web.realtime.gateway.sessions import Sessions
+from web.realtime.limits import MAX_CONNECTIONS_PER_USER
+from web.realtime.transport import fanout
 from workers.publish import publish
 from workers.runtime import Runtime, utc_now
 
@@ -308,7 +308,7 @@ def test_answers_have_the_members_that_clients_look_for():
     joined = view_of("/", "tenant").asked("join-tenant")
     assert joined.answered({"ok": True, "room": "r"}) == {"ok": True, "success": True, "room": "r"}
     assert joined.answered({"ok": False})["success"] is False
-    assert Asked("sync").answered({"ok": True}) == {"ok": True}
+    assert RequestMapping("sync").answered({"ok": True}) == {"ok": True}
 
 
 def test_who_speaks_what_where():
@@ -336,11 +336,13 @@ def test_the_document_names_what_is_told_in_each_namespace():
 
 
 def test_dialects_speak_together_without_saying_the_same_twice():
-    loud = Dialect("loud", {"/": {"a:*": (Told("A:*"),), "*": (Told(),)}}, {"/": {"go": Asked("loud")}})
+    loud = Dialect(
+        "loud", {"/": {"a:*": (EventMapping("A:*"),), "*": (EventMapping(),)}}, {"/": {"go": RequestMapping("loud")}}
+    )
     plain = Dialect(
         "plain",
-        {"/": {"a:b": (Told("b", {"x": always(1)}),), "*": (Told(times=("at",)),)}},
-        {"/": {"go": Asked("plain"), "stop": Asked("stop")}},
+        {"/": {"a:b": (EventMapping("b", {"x": always(1)}),), "*": (EventMapping(times=("at",)),)}},
+        {"/": {"go": RequestMapping("plain"), "stop": RequestMapping("stop")}},
     )
     both = together("both", "/", loud, plain)
     assert [told.name for told in both.events["/"]["a:b"]] == ["A:b", "b"]

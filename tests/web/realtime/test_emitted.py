@@ -9,8 +9,8 @@ import pytest
 
 import carillon
 from carillon import installation
-from models.db import write
-from models.emit import emit, emit_to_users
+from models.events.emit import emit, emit_to_users
+from models.sql.engine import write
 from tests.web.realtime.stack import Stack, eventually
 from workers.publish import publish
 from workers.runtime import Runtime, utc_now

@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from models.db import read, write
-from models.ledger.recall import recall
-from models.tables import deliveries, users
+from models.deliveries.tables import deliveries
+from models.notifications.recall import recall
+from models.sql.engine import read, write
+from models.users.tables import users
 from tests import factories
 from tests.web.realtime.stack import Stack, eventually
-from web.realtime.bounds import PER_CONNECTION, PER_USER_AND_EVENT
+from web.realtime.limits import PER_CONNECTION, PER_USER_AND_EVENT
 from workers.runtime import utc_now
 
 pytestmark = pytest.mark.slow

@@ -16,17 +16,17 @@ import socketio
 from flask import Flask
 from sqlalchemy import Engine
 
-from channels.events import Group
-from channels.in_app import QueueWriter
-from models.settings import Settings
+from bus.envelope import Group
+from bus.publisher import Publisher
+from config.settings import Settings
 from tests import factories
 from tests.channels import support
 from tests.conftest import redis_process
 from tests.web.realtime.stack import eventually
 from web.auth import Authenticator, JwtKeys
 from web.realtime import attach
-from web.realtime.bounds import Timing
-from web.realtime.manager import QueueManager
+from web.realtime.limits import Timing
+from web.realtime.transport.manager import QueueManager
 
 HURRY = Timing(heartbeat=0.1, deaf_after=0.9, resubscribe_max=0.3)
 CHANNEL = "manager"
@@ -112,7 +112,7 @@ def subscribers(url: str) -> list[Any]:
 
 def test_a_batch_is_unpacked(listening: tuple[QueueManager, Ear], own_redis: str):
     _, ear = listening
-    writer = QueueWriter(own_redis, CHANNEL)
+    writer = Publisher(own_redis, CHANNEL)
     assert writer.publish([Group("a", {"n": 1}, [("acme/user:alice", 1)]), Group("b", {}, [])]) == 1
     assert writer.publish([Group("c", {"not a number": float("nan")}, [])]) == 1
     eventually(lambda: len(ear.groups) == 3)
@@ -123,7 +123,7 @@ def test_a_batch_is_unpacked(listening: tuple[QueueManager, Ear], own_redis: str
 
 def test_what_is_not_ours_and_what_is_garbage_does_no_harm(listening: tuple[QueueManager, Ear], own_redis: str):
     manager, ear = listening
-    writer = QueueWriter(own_redis, CHANNEL)
+    writer = Publisher(own_redis, CHANNEL)
     with redis.Redis.from_url(own_redis) as client:
         for garbage in (
             b"\xff\x00",

@@ -11,7 +11,7 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-from models.lifecycle import Failure, RetryLater, Sent
+from models.deliveries.lifecycle import Failure, RetryLater, Sent
 from tests import factories
 from tests.channels import support
 from tests.conftest import redis_program

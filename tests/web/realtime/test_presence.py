@@ -19,11 +19,11 @@ from tests.web.realtime.fakes import session
 from tests.web.realtime.spaces import Spaces
 from tests.web.realtime.stack import Client, Stack, Web, eventually
 from web.dialects import view_of
-from web.realtime import leases as leases_module
-from web.realtime.bounds import Timing
-from web.realtime.leases import Away, Leases, Present, Report
+from web.realtime.limits import Timing
 from web.realtime.payloads import Refused
-from web.realtime.presence import MOST_ASKED, Presence
+from web.realtime.presence import leases as leases_module
+from web.realtime.presence.leases import Away, Leases, Present, Report
+from web.realtime.presence.presence import MOST_ASKED, Presence
 
 QUICK = Timing(lease=0.6, renew=0.2, reload=0.2, states=0.5, tick=0.05)
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.log import Cursor
-from web.realtime.bounds import MAX_AHEAD
-from web.realtime.progress import Progress, Wish
+from models.events.cursor import Cursor
+from web.realtime.limits import MAX_AHEAD
+from web.realtime.replay.progress import Progress, ResumeRequest
 
 ROOM = "user:alice"
 
@@ -125,11 +125,11 @@ def test_whatever_happens_everything_is_sent_once(steps: list[str | int]):
 
 def test_wishes():
     cursor = Cursor("e", {ROOM: 4, "tenant:acme": 2}).encode()
-    assert Wish.of(None, {}) == Wish()
-    assert Wish.of(None, {ROOM: 4}, "e") == Wish("e", {ROOM: 4})
-    assert Wish.of(cursor, {}) == Wish("e", {ROOM: 4, "tenant:acme": 2})
+    assert ResumeRequest.of(None, {}) == ResumeRequest()
+    assert ResumeRequest.of(None, {ROOM: 4}, "e") == ResumeRequest("e", {ROOM: 4})
+    assert ResumeRequest.of(cursor, {}) == ResumeRequest("e", {ROOM: 4, "tenant:acme": 2})
     # The newer of both, room by room; the cursor's epoch is that of both.
-    assert Wish.of(cursor, {ROOM: 9, "tenant:acme": 1}, "f") == Wish("e", {ROOM: 9, "tenant:acme": 2})
+    assert ResumeRequest.of(cursor, {ROOM: 9, "tenant:acme": 1}, "f") == ResumeRequest("e", {ROOM: 9, "tenant:acme": 2})
     for nonsense in ("", "nonsense", "AAAA", cursor[:-3], "WzFd"):
         with pytest.raises(ValueError):
-            Wish.of(nonsense, {})
+            ResumeRequest.of(nonsense, {})

@@ -13,7 +13,7 @@ import websocket
 from tests import factories
 from tests.web.realtime.stack import Client, Stack, eventually
 from web.auth import SERVICE
-from web.realtime.bounds import MAX_CONNECTIONS_PER_USER
+from web.realtime.limits import MAX_CONNECTIONS_PER_USER
 from workers.runtime import utc_now
 
 pytestmark = pytest.mark.slow

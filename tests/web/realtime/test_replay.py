@@ -11,20 +11,19 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from models import log
-from models.db import UNAVAILABLE, connect, write
-from models.log import REPLAY_PAGE
+from models.events.cursor import Cursor
+from models.events.log import REPLAY_PAGE, new_epoch
+from models.sql.engine import UNAVAILABLE, connect, write
 from tests import factories
 from tests.web.realtime.fakes import FakeServer, brief, heard, session
 from tests.web.realtime.rows import append
-from web.realtime import replay
-from web.realtime.bounds import LOW_BACKLOG, MAX_BACKLOG, Timing
-from web.realtime.healer import Healer
-from web.realtime.keeper import Keeper
-from web.realtime.progress import Wish
-from web.realtime.replay import Replayer
-from web.realtime.sessions import Session, Sessions
-from web.realtime.wire import event_packet
+from web.realtime.gateway.janitor import Janitor
+from web.realtime.gateway.sessions import Session, Sessions
+from web.realtime.limits import LOW_BACKLOG, MAX_BACKLOG, Timing
+from web.realtime.replay.healer import Healer
+from web.realtime.replay.progress import ResumeRequest
+from web.realtime.replay.replayer import Replayer
+from web.realtime.transport.wire import event_packet
 
 TIMING = Timing(grace=0.01)
 ROOM = "user:alice"
@@ -55,7 +54,7 @@ def test_the_greeting_comes_after_what_was_missed(engine: Engine, replayer: Repl
     ]
     ready = events[-1][1]
     assert ready["positions"] == {ROOM: 3, "tenant:acme": 1}
-    assert log.Cursor.decode(ready["cursor"]).positions == ready["positions"]
+    assert Cursor.decode(ready["cursor"]).positions == ready["positions"]
     assert (ready["user"], ready["tenant"], ready["rooms"]) == ("alice", "acme", [ROOM, "tenant:acme"])
     assert (ready["replayed"], ready["complete"], ready["more"]) == (3, True, False)
     assert 500 <= ready["reconnect_after_ms"] <= 5000
@@ -120,7 +119,7 @@ def test_pages(engine: Engine, replayer: Replayer):
     assert before < one.resume_at <= before + TIMING.paging
     served, answer = replayer.next_page(one, None)
     assert (served.more, answer["seq"], answer["replayed"]) == (True, 2 * REPLAY_PAGE, REPLAY_PAGE)
-    served, answer = replayer.next_page(one, Wish("", {ROOM: 2 * REPLAY_PAGE - 1}))
+    served, answer = replayer.next_page(one, ResumeRequest("", {ROOM: 2 * REPLAY_PAGE - 1}))
     assert (served.more, answer["replayed"], answer["complete"]) == (False, 2, True)
     assert one.progress.live
     assert [seq for _, seq in brief(one)] == [
@@ -152,13 +151,13 @@ def test_while_the_database_is_away_nothing_is_lost(
     append(engine)
     one = session(positions={ROOM: 0})
     with monkeypatch.context() as patch:
-        patch.setattr(replay.event_log, "heads", away)
+        patch.setattr("web.realtime.replay.replayer.heads", away)
         with pytest.raises(UNAVAILABLE):
             replayer.welcome(one)
     assert not one.ready
     assert one.resume_at <= time.monotonic() + TIMING.retry
     with monkeypatch.context() as patch:
-        patch.setattr(replay.event_log, "read_after", away)
+        patch.setattr("web.realtime.replay.replayer.read_after", away)
         with pytest.raises(UNAVAILABLE):
             replayer.welcome(one)
     assert not one.offer(ROOM, 2, [event_packet("/", "stream:data", {})])
@@ -178,7 +177,7 @@ class Background:
         self.server = FakeServer()
         self.closed: list[tuple[str, str]] = []
         self.healer = Healer(engine, self.sessions, replayer, TIMING)
-        self.keeper = Keeper(self.server, self.sessions, self.healer, self._close, TIMING)
+        self.keeper = Janitor(self.server, self.sessions, self.healer, self._close, TIMING)
 
     def _close(self, one: Session, code: str, _: str) -> None:
         self.closed.append((one.sid, code))
@@ -234,7 +233,7 @@ def test_another_incarnation_is_told(engine: Engine, replayer: Replayer, backgro
     background.add(alice)
     heard(alice)
     with write(engine) as connection:
-        epoch = log.new_epoch(connection)
+        epoch = new_epoch(connection)
     assert background.healer.look() == 1
     [(name, resync)] = heard(alice)
     assert (name, resync["epoch"], resync["complete"], resync["seq"]) == ("session:resync", epoch, False, 3)

@@ -12,9 +12,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from models import log
-from models.db import write
-from models.tables import meta
+from models.events import log
+from models.events.cursor import Cursor
+from models.events.log import REPLAY_PAGE
+from models.events.tables import meta
+from models.sql.engine import write
 from tests.web.realtime.conftest import MODES, OTHER_MODES
 from tests.web.realtime.stack import Stack, Web, eventually
 from workers.runtime import utc_now
@@ -98,15 +100,15 @@ def test_a_user_whom_nobody_knows_yet_misses_nothing(stack: Stack):
 
 
 def test_page_after_page(stack: Stack):
-    stack.append(2 * log.REPLAY_PAGE + 50)
-    head = 2 * log.REPLAY_PAGE + 50
+    stack.append(2 * REPLAY_PAGE + 50)
+    head = 2 * REPLAY_PAGE + 50
     client = stack.client(last_seq=0)
     ready = client.ready
-    assert (ready["replayed"], ready["more"], ready["seq"]) == (log.REPLAY_PAGE, True, log.REPLAY_PAGE)
+    assert (ready["replayed"], ready["more"], ready["seq"]) == (REPLAY_PAGE, True, REPLAY_PAGE)
     # What is published meanwhile has to wait for its turn.
     stack.writer.publish(stack.append(1))
     answer = client.call("sync", {"cursor": ready["cursor"]})
-    assert (answer["ok"], answer["replayed"], answer["more"], answer["complete"]) == (True, log.REPLAY_PAGE, True, True)
+    assert (answer["ok"], answer["replayed"], answer["more"], answer["complete"]) == (True, REPLAY_PAGE, True, True)
     answer = client.call("sync", {"cursor": answer["cursor"]})
     assert (answer["replayed"], answer["more"], answer["seq"]) == (51, False, head + 1)
     assert client.order() == list(range(1, head + 2))
@@ -116,10 +118,10 @@ def test_page_after_page(stack: Stack):
 
 
 def test_whoever_does_not_ask_gets_the_rest_unasked(stack: Stack):
-    stack.append(3 * log.REPLAY_PAGE)
+    stack.append(3 * REPLAY_PAGE)
     client = stack.client(last_seq=0)
     assert client.ready["more"]
-    eventually(lambda: client.order() == list(range(1, 3 * log.REPLAY_PAGE + 1)))
+    eventually(lambda: client.order() == list(range(1, 3 * REPLAY_PAGE + 1)))
 
 
 def test_a_client_may_ask_again_for_what_it_has_lost(stack: Stack):
@@ -128,7 +130,7 @@ def test_a_client_may_ask_again_for_what_it_has_lost(stack: Stack):
     answer = client.call("sync", {"cursor": client.ready["cursor"], "positions": {"user:alice": 2}})
     assert answer["replayed"] == 0, "a position below the cursor's is not newer"
     client.rooms.clear()
-    beginning = log.Cursor(client.ready["epoch"], {"user:alice": 2}).encode()
+    beginning = Cursor(client.ready["epoch"], {"user:alice": 2}).encode()
     assert client.call("sync", {"cursor": beginning})["replayed"] == 3
     assert client.has(3, 5)
 
@@ -136,7 +138,7 @@ def test_a_client_may_ask_again_for_what_it_has_lost(stack: Stack):
 def test_what_is_gone_is_said_to_be_gone(stack: Stack):
     stack.append(5)
     cursor = stack.client(last_seq=0).ready["cursor"]
-    stale = log.Cursor("another", {"user:alice": 2}).encode()
+    stale = Cursor("another", {"user:alice": 2}).encode()
     for auth in (
         {"cursor": stale},
         {"cursor": "nonsense"},

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from models.db import read
-from models.tables import metadata
+from models.sql.engine import read
+from models.sql.types import metadata
 from tests.web.realtime.fakes import session
 from tests.web.realtime.stack import Client, Stack, eventually
 from tests.web.realtime.test_live import states
-from web.realtime import rooms
+from web.realtime.gateway.sessions import Session
+from web.realtime.handlers import rooms
 from web.realtime.payloads import Refused
-from web.realtime.sessions import Session
 
 FOREIGN = [
     "tenant:other",

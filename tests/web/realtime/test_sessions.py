@@ -5,10 +5,10 @@ import time
 import pytest
 
 from tests.web.realtime.fakes import brief, heard, session
-from web.realtime import fanout
-from web.realtime.bounds import MAX_AHEAD, MAX_BACKLOG, MAX_CONNECTIONS_PER_USER
+from web.realtime.gateway.sessions import Session, Sessions
+from web.realtime.limits import MAX_AHEAD, MAX_BACKLOG, MAX_CONNECTIONS_PER_USER
 from web.realtime.payloads import Acknowledge, Handshake, Refused, Sync, parse
-from web.realtime.sessions import Session, Sessions
+from web.realtime.transport import fanout
 
 
 def ready(user: str = "alice", **other: object) -> Session:

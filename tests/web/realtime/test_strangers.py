@@ -15,8 +15,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
-from models.db import connect, write
-from models.ledger import alerts
+from models.alerts import queries as alerts
+from models.sql.engine import connect, write
 from tests import factories
 from tests.databases import PostgreSQL
 from tests.web.belongings import everything, foreign, overhear

@@ -11,8 +11,8 @@ from typing import Any
 import gevent.socket
 import pytest
 
-from web.realtime.transport import Rest, WholeWrites, send
-from web.realtime.wire import EventPacket, event_packet, text_frame
+from web.realtime.transport.sockets import Rest, WholeWrites, send
+from web.realtime.transport.wire import EventPacket, event_packet, text_frame
 
 
 def packet(number: int, size: int = 10) -> EventPacket:

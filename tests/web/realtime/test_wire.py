@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from socketio import packet
 
-from channels.events import notification_deleted, notification_new
-from models.log import Event
-from models.moments import iso
+from models.events.log import Event
+from models.events.vocabulary import notification_deleted, notification_new
+from models.timestamps import iso
 from tests.channels.support import content
-from web.realtime.render import render
-from web.realtime.wire import MALFORMED, RESERVED, Frame, StrictJson, StrictPacket, event_packet
+from web.realtime.replay.render import render
+from web.realtime.transport.wire import MALFORMED, RESERVED, Frame, StrictJson, StrictPacket, event_packet
 
 
 def decoded(text: str | bytes) -> tuple[int, object]:

@@ -8,14 +8,14 @@ from typing import Any
 import redis
 from pydantic import Field
 
-from channels.rates import KEPT, LATE, STEP, Tally
+from bus.counters import KEPT, LATE, STEP, Tally
 from channels.registry import CHANNELS
-from models.db import read
-from models.ledger.dead import MOST_COUNTED, DeadFilter, count_classes, summarise
-from models.ledger.sweep import backlog
+from models.deliveries.dead_letters import MAX_COUNTED, DeadFilter, count_classes, summarise
+from models.deliveries.due import backlog
+from models.sql.engine import read
 from web.api.endpoint import Api
 from web.api.fields import Query, View
-from web.api.on_behalf import every_tenant, tenant_meant
+from web.api.operator_scope import every_tenant, tenant_meant
 from web.auth import Mode, Principal
 from web.context import context
 
@@ -78,7 +78,7 @@ class OverviewView(View):
     series: Series
     latency: Quantiles
     queues: list[QueueView]
-    dead_letters: dict[str, int] = Field(description=f"By class of failure, of at most {MOST_COUNTED:,} letters.")
+    dead_letters: dict[str, int] = Field(description=f"By class of failure, of at most {MAX_COUNTED:,} letters.")
     web_processes: int
     connections: int
 

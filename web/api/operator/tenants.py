@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from models.db import read, write
-from models.ledger import people
+from models.sql.engine import read, write
+from models.tenants import queries as tenant_queries
+from models.tenants.api_keys import create_api_key, list_api_keys, revoke_api_key
 from web.api.endpoint import Answer, Api
 from web.api.fields import Moment, Strict, Title, View
-from web.api.on_behalf import every_tenant, tenant_named
+from web.api.operator_scope import every_tenant, tenant_named
 from web.auth import EVERY_TENANT, TENANT, Mode, Principal
 from web.context import context
 from web.problems import Problem, not_found
@@ -87,7 +88,7 @@ def list_tenants(caller: Principal) -> TenantList:
     """List the tenants: all of them, or the operator's own."""
     own = None if caller.tenant == EVERY_TENANT else caller.tenant
     with read(context().engine) as connection:
-        rows = people.list_tenants(connection, own)
+        rows = tenant_queries.list_tenants(connection, own)
     return TenantList(data=[TenantView.model_validate(_fields(row, TenantView)) for row in rows])
 
 
@@ -96,9 +97,9 @@ def create_tenant(caller: Principal, body: TenantBody) -> Answer:
     """Create a tenant. For operators of every tenant."""
     every_tenant(caller)
     with write(context().engine) as connection:
-        if not people.create_tenant(connection, body.id, body.name or body.id, context().now()):
+        if not tenant_queries.create_tenant(connection, body.id, body.name or body.id, context().now()):
             raise Problem(409, "tenant_exists", f"there is a tenant {body.id} already")
-        [row] = people.list_tenants(connection, body.id)
+        [row] = tenant_queries.list_tenants(connection, body.id)
     return Answer(TenantView.model_validate(_fields(row, TenantView)), 201)
 
 
@@ -107,7 +108,7 @@ def list_keys(caller: Principal, path: TenantPath) -> KeyList:
     """List a tenant's keys by their prefixes."""
     tenant = tenant_named(caller, path.tenant)
     with read(context().engine) as connection:
-        rows = people.list_api_keys(connection, tenant)
+        rows = list_api_keys(connection, tenant)
     return KeyList(data=[KeyView.model_validate(_fields(row, KeyView)) for row in rows])
 
 
@@ -116,8 +117,8 @@ def create_key(caller: Principal, path: TenantPath, body: KeyBody) -> Answer:
     """Make a key. The answer is the only place where it can be read."""
     tenant = tenant_named(caller, path.tenant)
     with write(context().engine) as connection:
-        key = people.create_api_key(connection, tenant, body.mode, body.name, context().now())
-        row = next(row for row in people.list_api_keys(connection, tenant) if key.startswith(row.prefix))
+        key = create_api_key(connection, tenant, body.mode, body.name, context().now())
+        row = next(row for row in list_api_keys(connection, tenant) if key.startswith(row.prefix))
     return Answer(NewKeyView.model_validate(_fields(row, KeyView) | {"key": key}), 201)
 
 
@@ -128,9 +129,9 @@ def revoke_key(caller: Principal, path: KeyPath) -> KeyView:
     # Text that PostgreSQL does not take is the prefix of no key.
     known = path.prefix.isascii() and path.prefix.isprintable()
     with write(context().engine) as connection:
-        if not known or not people.revoke_api_key(connection, tenant, path.prefix, context().now()):
+        if not known or not revoke_api_key(connection, tenant, path.prefix, context().now()):
             raise not_found("key")
-        row = next(row for row in people.list_api_keys(connection, tenant) if row.prefix == path.prefix)
+        row = next(row for row in list_api_keys(connection, tenant) if row.prefix == path.prefix)
     return KeyView.model_validate(_fields(row, KeyView))
 
 

@@ -7,19 +7,21 @@ from typing import Any
 from pydantic import Field
 
 from channels.registry import CHANNELS
-from models.db import read
-from models.ledger import people
-from models.ledger.reach import find_users, usable_addresses
-from models.settings import Settings
+from config.settings import Settings
+from models.addresses.queries import usable_addresses
+from models.sql.engine import read
+from models.topics.queries import list_subscriptions
+from models.users.queries import find_user
+from models.users.search import find_users
 from web.api import devices
 from web.api.endpoint import Api
 from web.api.fields import PAGE, Key, Limit, Moment, Page, Query, RowId, UserPath, View
-from web.api.on_behalf import tenant_meant
-from web.api.people import UserView, user_view
+from web.api.operator_scope import tenant_meant
+from web.api.users import UserView, user_view
 from web.auth import Principal
 from web.context import context
 from web.problems import invalid, not_found
-from web.realtime.leases import Away
+from web.realtime.presence.leases import Away
 
 api = Api("directory", "Anybody's page, for operators.", prefix="/v1/operator")
 
@@ -106,11 +108,11 @@ def page_of(tenant: str, user: str) -> UserPage:
     """All that is known of the tenant's user. Raises Problem where there is none."""
     now = context().now()
     with read(context().engine) as connection:
-        row = people.find_user(connection, tenant, user)
+        row = find_user(connection, tenant, user)
         if row is None:
             raise not_found("user")
         usable = usable_addresses(connection, row.id, now)
-        topics = people.list_subscriptions(connection, tenant, user, limit=_TOPICS)
+        topics = list_subscriptions(connection, tenant, user, limit=_TOPICS)
     known = devices.listed(tenant, user)
     return UserPage(
         tenant=tenant,

@@ -1,0 +1,1 @@
+"""Everything that passes through Redis or the broker."""

@@ -1,0 +1,197 @@
+"""How much happens, for the console: counted in memory, added up in Redis once a second, in steps of five seconds.
+
+Nothing depends on it. What is counted while Redis is away is forgotten, and nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import redis
+
+from bus.redis import redis_options
+
+# Seconds.
+STEP = 5
+KEPT = 2 * 3600
+_FLUSH = 1.0
+# A process that has not reported for this long is gone.
+_SILENT = 10.0
+
+# Times are counted in classes, each a quarter longer than the one before: 1 ms to a minute in fifty. What took longer
+# was shown to somebody who had been away, and says nothing about how fast we are: it is counted as `late`.
+_GROWTH = 1.25
+_SHORTEST = 0.001
+_LATE = 60.0
+LATE = "late"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was counted in a step, or in several that were added up."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    times: Counter[int] = field(default_factory=Counter)
+    levels: dict[str, float] = field(default_factory=dict)
+
+    def add(self, other: Tally) -> None:
+        """Add what another one has counted."""
+        self.counts.update(other.counts)
+        self.times.update(other.times)
+        for name, level in other.levels.items():
+            self.levels[name] = max(level, self.levels.get(name, level))
+
+    def quantile(self, share: float) -> float | None:
+        """The time in seconds within which that share of the times lies, at most a quarter too long. None: no times."""
+        total = sum(self.times.values())
+        seen = 0
+        for class_ in sorted(self.times):
+            seen += self.times[class_]
+            if seen >= share * total:
+                return _SHORTEST * _GROWTH**class_
+        return None
+
+
+class Counters:
+    """Counts for as long as the process lives. Connects, and starts its thread, at the first thing it counts.
+
+    `connections` makes it one that is counted itself: a web process, with its open connections.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        channel: str,
+        connections: Callable[[], int] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._redis = redis.Redis.from_url(redis_url, decode_responses=True, **redis_options())
+        # Installations on one Redis are told apart by the channel.
+        self._prefix = f"{channel}:rates:"
+        self._connections = connections
+        self._clock = clock
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._lock = threading.Lock()
+        self._flushing = threading.Lock()
+        self._counted: Counter[tuple[int, str]] = Counter()
+        self._levels: dict[tuple[int, str], float] = {}
+        self._thread: threading.Thread | None = None
+        self._end = threading.Event()
+
+    def count(self, name: str, number: int = 1) -> None:
+        """That many more of it have happened."""
+        with self._lock:
+            self._counted[self._step(), name] += number
+            self._start()
+
+    def level(self, name: str, value: float) -> None:
+        """It stands there now. Of a step, what was said last counts."""
+        with self._lock:
+            self._levels[self._step(), f"level:{name}"] = value
+            self._start()
+
+    def took(self, seconds: float) -> None:
+        """It took so long."""
+        if seconds > _LATE:
+            self.count(LATE)
+        else:
+            class_ = math.ceil(math.log(max(seconds, _SHORTEST) / _SHORTEST, _GROWTH))
+            self.count(f"took:{class_}")
+
+    def flush(self) -> None:
+        """Add what was counted since the last time to what is in Redis. Where that fails it is forgotten."""
+        # One after the other: when this returns, what was counted before is told.
+        with self._flushing:
+            self._flush()
+
+    def close(self) -> None:
+        """Flush once more, and release the connections."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join(_FLUSH)
+            self.flush()
+        self._redis.close()
+
+    def history(self, seconds: int) -> list[tuple[int, Tally]]:
+        """The steps of the last so many seconds that are complete, as (Unix time of the begin, what was counted).
+
+        Raises redis.RedisError.
+        """
+        # One that has just ended may not have been told by all yet.
+        last = self._step(self._clock() - 2 * _FLUSH) - STEP
+        steps = range(last - seconds // STEP * STEP + STEP, last + STEP, STEP)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for step in steps:
+                pipeline.hgetall(self._key(step))
+            found = cast(Sequence[Mapping[str, str]], pipeline.execute())
+        return [(step, _tally(counts)) for step, counts in zip(steps, found, strict=True)]
+
+    def web_processes(self) -> dict[str, int]:
+        """The web processes that have reported lately, each with its open connections. Raises redis.RedisError."""
+        reports: Any = self._redis.hgetall(f"{self._prefix}web")
+        alive: dict[str, int] = {}
+        silent: list[str] = []
+        for name, report in reports.items():
+            at, connections = report.split()
+            if self._clock() - float(at) < _SILENT:
+                alive[name] = int(connections)
+            else:
+                silent.append(name)
+        if silent:
+            self._redis.hdel(f"{self._prefix}web", *silent)
+        return alive
+
+    def _flush(self) -> None:
+        with self._lock:
+            counted, self._counted = self._counted, Counter()
+            levels, self._levels = self._levels, {}
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for (step, name), number in counted.items():
+                pipeline.hincrby(self._key(step), name, number)
+            for (step, name), value in levels.items():
+                pipeline.hset(self._key(step), name, str(value))
+            for step in {step for step, _ in (*counted, *levels)}:
+                pipeline.expire(self._key(step), KEPT)
+            if self._connections is not None:
+                pipeline.hset(f"{self._prefix}web", self._name, f"{self._clock()} {self._connections()}")
+                pipeline.expire(f"{self._prefix}web", KEPT)
+            try:
+                pipeline.execute()
+            except (redis.RedisError, OSError):
+                return
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="rates", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while not self._end.wait(_FLUSH):
+            self.flush()
+
+    def _step(self, moment: float | None = None) -> int:
+        return int((self._clock() if moment is None else moment) // STEP * STEP)
+
+    def _key(self, step: int) -> str:
+        return f"{self._prefix}{step}"
+
+
+def _tally(found: Mapping[str, str]) -> Tally:
+    tally = Tally()
+    for name, number in found.items():
+        kind, _, rest = name.partition(":")
+        if kind == "took":
+            tally.times[int(rest)] += int(number)
+        elif kind == "level":
+            tally.levels[rest] = float(number)
+        else:
+            tally.counts[name] += int(number)
+    return tally

@@ -1,0 +1,1 @@
+"""Push to phones through Firebase Cloud Messaging (HTTP v1)."""

@@ -1,0 +1,1 @@
+"""Addresses of users: devices and mailboxes."""

@@ -1,0 +1,40 @@
+"""The mailbox of each user."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, String, delete, literal, select
+
+from models.addresses.tables import MAILBOX, addresses
+from models.sql.statements import in_ids, upsert, values_table
+from models.sql.types import BigId, Instant
+
+
+def set_mailboxes(connection: Connection, tenant_id: str, emails: dict[int, str], now: datetime) -> None:
+    """Make each e-mail address the one mailbox of its user (by row id); "" leaves the user without.
+
+    A changed mailbox is changed in place, so that what is still pending goes to the new one.
+    """
+    removed = [user_id for user_id, email in emails.items() if not email]
+    if removed:
+        mine = in_ids(connection, addresses.c.user_id, removed)
+        connection.execute(delete(addresses).where(addresses.c.channel == "email", mine))
+    kept = [(user_id, email) for user_id, email in sorted(emails.items()) if email]
+    if not kept:
+        return
+    new = values_table(connection, "new", {"user_id": BigId, "value": String()}, kept)
+    fixed = {
+        "tenant_id": literal(tenant_id),
+        "channel": literal("email"),
+        "kind": literal(""),
+        "created_at": literal(now, Instant()),
+        "last_seen_at": literal(now, Instant()),
+    }
+    connection.execute(
+        upsert(
+            connection, addresses, ["user_id"], ["value", "last_seen_at", "disabled_at", "disabled_reason"], MAILBOX
+        ).from_select(
+            ["user_id", "value", *fixed], select(new.c.user_id, new.c.value, *fixed.values()).where(new.c.value != "")
+        )
+    )

@@ -1,0 +1,1 @@
+"""Alerts: one shared state for a whole tenant."""

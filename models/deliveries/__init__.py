@@ -1,0 +1,1 @@
+"""Deliveries: one notification for one user at one address of one channel. The queue of record."""

@@ -1,0 +1,153 @@
+"""The states of a delivery and how an outcome moves it. Pure: no clock, no database, no randomness of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from models.deliveries.retry import RetryPolicy
+
+
+class State(StrEnum):
+    """Where a delivery stands. `pending` and `sending` are open; all others are settled."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    ACKED = "acked"
+    DEAD = "dead"
+    EXPIRED = "expired"
+    SUPPRESSED = "suppressed"
+    CANCELLED = "cancelled"
+
+
+OPEN = frozenset({State.PENDING, State.SENDING})
+
+
+class Failure(StrEnum):
+    """Why a delivery did not arrive: the class operators filter and redrive by."""
+
+    ADDRESS_GONE = "address_gone"
+    BAD_REQUEST = "bad_request"
+    CREDENTIALS = "credentials"
+    QUOTA = "quota"
+    PROVIDER_DOWN = "provider_down"
+    WORKER_LOST = "worker_lost"
+    POLICY = "policy"
+    EXPIRED = "expired"
+    UNCLASSIFIED = "unclassified"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider accepted the message. `provider_id` is its name for it, where it gives one."""
+
+    provider_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """The send failed and may succeed later. `after` is a floor in seconds: the provider's Retry-After.
+
+    `failure=CREDENTIALS` spends no attempt: the fault is ours and a person has to mend it. `for_all`: whatever the
+    channel is given next will fail alike.
+    """
+
+    reason: str
+    failure: Failure = Failure.PROVIDER_DOWN
+    after: float | None = None
+    for_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """This message will never be accepted at this address; the address itself is fine."""
+
+    reason: str
+    failure: Failure = Failure.BAD_REQUEST
+
+
+@dataclass(frozen=True, slots=True)
+class AddressGone:
+    """The address does not exist any more and must not be used again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The channel has not tried: its turn comes in `after` seconds. Spends no attempt and leaves no trace."""
+
+    after: float
+
+
+Outcome = Sent | RetryLater | Rejected | AddressGone | Deferred
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What to write for one delivery. `due_at` is None exactly when the new state is settled."""
+
+    state: State
+    attempts: int
+    due_at: datetime | None = None
+    failure: Failure | None = None
+    reason: str | None = None
+    provider_id: str | None = None
+    disable_address: bool = False
+
+
+def next_transition(
+    outcome: Outcome,
+    *,
+    attempts: int,
+    policy: RetryPolicy,
+    now: datetime,
+    expires_at: datetime,
+    rng: Callable[[], float],
+) -> Transition:
+    """The transition of a delivery in `sending` whose attempt number `attempts` (from 1) ended in `outcome`."""
+    match outcome:
+        case Sent(provider_id):
+            return Transition(State.SENT, attempts, provider_id=provider_id)
+        case Rejected(reason, failure):
+            return Transition(State.DEAD, attempts, failure=failure, reason=reason)
+        case AddressGone(reason):
+            return Transition(
+                State.DEAD,
+                attempts,
+                failure=Failure.ADDRESS_GONE,
+                reason=reason,
+                disable_address=True,
+            )
+        case Deferred(seconds):
+            due_at = now + timedelta(seconds=seconds)
+            if due_at >= expires_at:
+                return Transition(
+                    State.EXPIRED, attempts - 1, failure=Failure.EXPIRED, reason="would expire before its turn"
+                )
+            return Transition(State.PENDING, attempts - 1, due_at)
+        case RetryLater(reason, failure, floor, _):
+            if failure is Failure.CREDENTIALS:
+                attempts -= 1
+            if policy.exhausted(attempts):
+                return Transition(
+                    State.DEAD,
+                    attempts,
+                    failure=failure,
+                    reason=f"gave up after {attempts} attempts: {reason}",
+                )
+            due_at = now + timedelta(seconds=policy.delay(attempts, floor, rng))
+            if due_at >= expires_at:
+                return Transition(
+                    State.EXPIRED,
+                    attempts,
+                    failure=failure,
+                    reason=f"would expire before the next attempt: {reason}",
+                )
+            return Transition(State.PENDING, attempts, due_at, failure, reason)
+        case _ as unreachable:
+            assert_never(unreachable)

@@ -1,0 +1,160 @@
+"""What each user of a page gets: a delivery for each of their addresses, and in-app an event in their log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Insert, Row, Table, exists, literal, null, select, true
+
+from models.addresses.devices import usable
+from models.addresses.tables import addresses
+from models.deliveries.claim import Claim, Claimed
+from models.deliveries.lifecycle import Failure, State
+from models.deliveries.tables import deliveries
+from models.events.log import event_in_each, raise_heads
+from models.inbox.tables import inbox
+from models.notifications.content import content_of
+from models.rooms.tables import rooms
+from models.sql.statements import execute_as_one, in_ids, insert_ignore
+from models.users.tables import users
+
+
+def write_deliveries(
+    connection: Connection, notification: Row[Any], user_ids: Sequence[int], now: datetime
+) -> tuple[set[str], Claim | None]:
+    """Write what each of these users is to get. Returns the channels with deliveries to claim, and those in-app."""
+    wanted = notification.channels
+    written: set[str] = set()
+    in_app = None
+    if wanted is None or "in_app" in wanted:
+        in_app = _log(connection, notification, user_ids, now)
+        if in_app is None:
+            written.add("in_app")
+    if wanted != ["in_app"]:
+        written |= _reach(connection, notification, user_ids, now)
+    return written, in_app
+
+
+def _reach(connection: Connection, notification: Row[Any], user_ids: Sequence[int], now: datetime) -> set[str]:
+    """Write a delivery for each address outside of our own pages. Returns their channels."""
+    wanted = notification.channels
+    reached = [in_ids(connection, addresses.c.user_id, user_ids), usable(now)]
+    if wanted is not None:
+        reached.append(addresses.c.channel.in_(wanted))
+    found = {"user_id": addresses.c.user_id, "channel": addresses.c.channel, "address_id": addresses.c.id}
+    connection.execute(new_deliveries(connection, constants(notification, now) | found, *reached))
+    for channel in wanted or ():
+        if channel != "in_app":
+            _note_missing_address(connection, notification, channel, user_ids, now)
+    return set(connection.execute(select(addresses.c.channel).where(*reached).distinct()).scalars())
+
+
+def _log(connection: Connection, notification: Row[Any], user_ids: Sequence[int], now: datetime) -> Claim | None:
+    """Write the page's events, inbox items and in-app deliveries. None where the last are left for a claim."""
+    mine = in_ids(connection, rooms.c.user_id, user_ids)
+    pending = constants(notification, now)
+    # A test key's notification goes to the lab and must not appear on anybody's screen, so it has no event.
+    if notification.mode != "live":
+        connection.execute(new_deliveries(connection, pending | to_room(rooms.c.user_id, null()), mine))
+        return None
+    late = notification.expires_at <= now
+    sent = constants(notification, now, state=State.SENT.value, attempts=1, due_at=None, sent_at=now)
+    raised = raise_heads(connection, mine)
+    item = {
+        "user_id": raised.c.user_id,
+        "notification_id": literal(notification.id, inbox.c.notification_id.type),
+        "seq": raised.c.head,
+        "category": literal(notification.category, inbox.c.category.type),
+        "expires_at": literal(notification.expires_at, inbox.c.expires_at.type),
+    }
+    written = execute_as_one(
+        connection,
+        event_in_each(raised, "notification:new", notification.id, None, now, notification.expires_at),
+        _new(connection, inbox, item),
+        new_deliveries(connection, (pending if late else sent) | to_room(raised.c.user_id, raised.c.head)).returning(
+            deliveries.c.id, deliveries.c.user_id, deliveries.c.seq
+        ),
+    ).all()
+    return None if late else _claimed(connection, notification, written, user_ids, now)
+
+
+def _claimed(
+    connection: Connection, notification: Row[Any], written: Sequence[Any], user_ids: Sequence[int], now: datetime
+) -> Claim:
+    named = select(users.c.id, users.c.external_id, users.c.locale).where(in_ids(connection, users.c.id, user_ids))
+    people = {user_id: (name, locale) for user_id, name, locale in connection.execute(named)}
+    content = content_of(notification)
+    ready = [
+        Claimed(
+            id=delivery_id,
+            attempts=1,
+            action="show",
+            mode=notification.mode,
+            content=content,
+            user=people[user_id][0],
+            locale=people[user_id][1],
+            address_id=0,
+            address=f"user:{people[user_id][0]}",
+            address_kind="",
+            seq=seq,
+            expires_at=notification.expires_at,
+        )
+        for delivery_id, user_id, seq in written
+    ]
+    return Claim(None, now, ready, 0)
+
+
+def _note_missing_address(
+    connection: Connection, notification: Row[Any], channel: str, user_ids: Sequence[int], now: datetime
+) -> None:
+    """A channel asked for by name leaves a record even for a user who has no address there."""
+    settled = {
+        "state": State.SUPPRESSED.value,
+        "due_at": None,
+        "failure": Failure.POLICY.value,
+        "reason": "the user has no address on this channel",
+    }
+    columns = constants(notification, now, **settled) | {
+        "user_id": users.c.id,
+        "channel": literal(channel),
+        "address_id": literal(0),
+    }
+    has_address = exists().where(addresses.c.user_id == users.c.id, addresses.c.channel == channel, usable(now))
+    connection.execute(new_deliveries(connection, columns, in_ids(connection, users.c.id, user_ids), ~has_address))
+
+
+def constants(notification: Row[Any], now: datetime, **other: Any) -> dict[str, ColumnElement[Any]]:
+    """What all deliveries of a page have in common, as columns of a SELECT."""
+    values = {
+        "notification_id": notification.id,
+        "tenant_id": notification.tenant_id,
+        "action": "show",
+        "lane": notification.lane,
+        "state": State.PENDING.value,
+        "attempts": 0,
+        "due_at": now,
+        "expires_at": notification.expires_at,
+        "created_at": now,
+    } | other
+    return {name: literal(value, deliveries.c[name].type) for name, value in values.items()}
+
+
+def to_room(user_id: ColumnElement[int], seq: ColumnElement[Any]) -> dict[str, ColumnElement[Any]]:
+    """What an in-app delivery has beside that: its address is the user's room, `seq` its number there."""
+    return {"user_id": user_id, "channel": literal("in_app"), "address_id": literal(0), "seq": seq}
+
+
+def new_deliveries(
+    connection: Connection, columns: dict[str, ColumnElement[Any]], *where: ColumnElement[bool]
+) -> Insert:
+    """Write a delivery for each row of SELECT `columns` WHERE `where`, except those that are there already."""
+    return _new(connection, deliveries, columns, *where)
+
+
+def _new(
+    connection: Connection, table: Table, columns: Mapping[str, ColumnElement[Any]], *where: ColumnElement[bool]
+) -> Insert:
+    # Without a WHERE, SQLite takes the ON of ON CONFLICT for that of a join.
+    return insert_ignore(connection, table).from_select(list(columns), select(*columns.values()).where(true(), *where))

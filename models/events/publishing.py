@@ -1,0 +1,199 @@
+"""Events on their way to open connections: staged until their window ends, then published until Redis has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from models.events.log import EVENT_COLUMNS, Event, event_of
+from models.events.tables import events, outbox, staged_events
+from models.lanes import Lane
+from models.notifications.tables import notifications
+from models.rooms.names import room_is
+from models.rooms.tables import rooms
+from models.sql.statements import in_ids, upsert
+
+
+def stage(
+    connection: Connection,
+    tenant_id: str,
+    room: str,
+    type_: str,
+    key: str,
+    data: dict[str, Any],
+    due_at: datetime,
+    expires_at: datetime,
+    lane: Lane = Lane.normal,
+) -> None:
+    """Append one event to one room at `due_at`, unless a later one of the same type and key takes its place before.
+
+    The first of a burst fixes the moment, so a stream that never pauses is still heard. Raises LookupError if there is
+    no such room.
+    """
+    if not stage_in(connection, room_is(tenant_id, room), type_, key, data, due_at, expires_at, lane):
+        raise LookupError(f"no room {room.partition(':')[0]}")
+
+
+def stage_in(
+    connection: Connection,
+    which: ColumnElement[bool],
+    type_: str,
+    key: str,
+    data: dict[str, Any],
+    due_at: datetime,
+    expires_at: datetime,
+    lane: Lane = Lane.normal,
+) -> int:
+    """The same in each of these rooms. Returns how many there are."""
+    same = {
+        "type": type_,
+        "key": key,
+        "lane": int(lane),
+        "data": data,
+        "due_at": due_at,
+        "expires_at": expires_at,
+    }
+    columns = {name: literal(value, staged_events.c[name].type) for name, value in same.items()}
+    # Locked in one order, as the rooms are.
+    here = select(rooms.c.id, *columns.values()).where(which).order_by(rooms.c.id)
+    statement = upsert(connection, staged_events, ["room_id", "type", "key"], ["lane", "data", "expires_at"])
+    # Without the option psycopg's count is not kept for an INSERT.
+    return connection.execute(
+        statement.from_select(["room_id", *columns], here), execution_options={"preserve_rowcount": True}
+    ).rowcount
+
+
+def append_staged(connection: Connection, now: datetime, limit: int) -> int:
+    """Append the staged events whose window has ended. Returns how many there were."""
+    held = _hold_rooms(connection, now, limit)
+    if not held:
+        return 0
+    keys = (staged_events.c.room_id, staged_events.c.type, staged_events.c.key)
+    due = (
+        select(*keys)
+        .where(in_ids(connection, staged_events.c.room_id, list(held)), staged_events.c.due_at <= now)
+        .order_by(staged_events.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    taken = connection.execute(
+        delete(staged_events).where(tuple_(*keys).in_(select(due))).returning(*staged_events.c)
+    ).all()
+    numbered: list[dict[str, Any]] = []
+    for row in sorted(taken, key=lambda row: (row.room_id, row.due_at, row.type, row.key)):
+        held[row.room_id] += 1
+        numbered.append({**row._mapping, "seq": held[row.room_id], "created_at": now})
+    if not numbered:
+        return 0
+    raised = {row["room_id"]: {"this": row["room_id"], "new_head": row["seq"]} for row in numbered}
+    raise_head = update(rooms).where(rooms.c.id == bindparam("this")).values(head=bindparam("new_head"))
+    connection.execute(raise_head, list(raised.values()))
+    columns = ("room_id", "seq", "type", "data", "created_at", "expires_at")
+    connection.execute(insert(events), [{name: row[name] for name in columns} for row in numbered])
+    announced = [{"room_id": r["room_id"], "seq": r["seq"], "lane": r["lane"], "due_at": now} for r in numbered]
+    connection.execute(insert(outbox), announced)
+    return len(numbered)
+
+
+def _hold_rooms(connection: Connection, now: datetime, limit: int) -> dict[int, int]:
+    """The heads of the rooms in which a window has ended, locked. One that somebody else holds has its turn later.
+
+    Rooms before staged events, and without waiting for either: a transaction that appends in a room and stages in it
+    holds both in whatever order.
+    """
+    due = select(staged_events.c.room_id).where(staged_events.c.due_at <= now).limit(limit)
+    free = (
+        select(rooms.c.id, rooms.c.head)
+        .where(rooms.c.id.in_(due))
+        .order_by(rooms.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    return {row.id: row.head for row in connection.execute(free)}
+
+
+def next_staged(connection: Connection) -> datetime | None:
+    """When the next window ends, or None."""
+    found: datetime | None = connection.execute(select(func.min(staged_events.c.due_at))).scalar_one()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """An event that open connections have yet to hear of, and the row of the outbox that says so."""
+
+    outbox_id: int
+    tenant: str
+    event: Event
+
+
+def due(connection: Connection, now: datetime) -> bool:
+    """Whether there is something to append or to publish."""
+    waiting = or_(exists().where(outbox.c.due_at <= now), exists().where(staged_events.c.due_at <= now))
+    return bool(connection.execute(select(waiting)).scalar_one())
+
+
+def take_unpublished(connection: Connection, now: datetime, retry_at: datetime, limit: int) -> list[Unpublished]:
+    """Take up to `limit` events for publishing, urgent lanes first.
+
+    Whoever takes them and dies leaves them due again at `retry_at`. One that has expired meanwhile is owed to nobody;
+    it is dropped.
+    """
+    due = (
+        select(outbox.c.id)
+        .where(outbox.c.due_at <= now)
+        .order_by(outbox.c.lane, outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    taken = connection.execute(
+        update(outbox).where(outbox.c.id.in_(select(due.c.id))).values(due_at=retry_at).returning(outbox.c.id)
+    ).scalars()
+    ids = taken.all()
+    rows = connection.execute(
+        select(
+            outbox.c.id.label("outbox_id"),
+            rooms.c.tenant_id.label("tenant"),
+            rooms.c.kind,
+            rooms.c.key,
+            *EVENT_COLUMNS,
+            notifications,
+        )
+        .join(rooms, rooms.c.id == outbox.c.room_id)
+        .join(events, (events.c.room_id == outbox.c.room_id) & (events.c.seq == outbox.c.seq))
+        .outerjoin(notifications, notifications.c.id == events.c.notification_id)
+        .where(in_ids(connection, outbox.c.id, ids), events.c.expires_at > now)
+        .order_by(outbox.c.lane, outbox.c.id)
+    )
+    found = [Unpublished(row.outbox_id, row.tenant, event_of(f"{row.kind}:{row.key}", row)) for row in rows]
+    forget_published(connection, sorted(set(ids) - {one.outbox_id for one in found}))
+    return found
+
+
+def put_back(connection: Connection, outbox_ids: Sequence[int], due_at: datetime) -> None:
+    """These could not be published; try again at `due_at`."""
+    connection.execute(update(outbox).where(in_ids(connection, outbox.c.id, outbox_ids)).values(due_at=due_at))
+
+
+def forget_published(connection: Connection, outbox_ids: Sequence[int]) -> None:
+    """These are published."""
+    if outbox_ids:
+        connection.execute(delete(outbox).where(in_ids(connection, outbox.c.id, outbox_ids)))

@@ -1,0 +1,201 @@
+"""What people do with their inbox. Every change, its events and what follows from it elsewhere are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Uuid, func, select, update
+
+from models.deliveries.withdraw import withdraw
+from models.events import log
+from models.inbox.queries import Counts, Filter, count
+from models.inbox.tables import inbox
+from models.notifications.tables import notifications
+from models.rooms.names import room_is
+from models.rooms.tables import rooms
+from models.sql.statements import values_table
+from models.timestamps import iso
+
+# Items in one transaction: the lock of the user's room is held for about a tenth of a second.
+PAGE = 1000
+
+# A count is true for a moment only. It is kept for any client that polls, and after a replay there is a new one.
+COUNT_KEPT = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that can be done to items.
+
+    It sets `column` to the time, or clears it (`clears`), where that is not done yet. `also_seen`: nobody does it
+    unseen. `withdraws` is the reason written on what is no longer sent elsewhere; None: nothing is withdrawn.
+    """
+
+    event: str
+    column: str
+    clears: bool = False
+    also_seen: bool = True
+    withdraws: str | None = None
+    # What a whole page is announced as, by its filter; None: by its ids.
+    event_of_page: str | None = None
+
+    def values(self, now: datetime) -> dict[str, Any]:
+        """What the UPDATE writes."""
+        values: dict[str, Any] = {self.column: None if self.clears else now}
+        if self.also_seen:
+            values["seen_at"] = func.coalesce(inbox.c.seen_at, now)
+        return values
+
+    def undone(self) -> ColumnElement[bool]:
+        """The items it still changes."""
+        column = inbox.c[self.column]
+        return column.is_not(None) if self.clears else column.is_(None)
+
+
+SEEN = Operation("notification:seen", "seen_at", also_seen=False, event_of_page="notification:seen")
+READ = Operation("notification:read", "read_at", withdraws="read", event_of_page="notification:read_all")
+UNREAD = Operation("notification:unread", "read_at", clears=True)
+ARCHIVE = Operation("notification:archived", "archived_at", withdraws="archived")
+UNARCHIVE = Operation("notification:unarchived", "archived_at", clears=True)
+DELETE = Operation("notification:deleted", "deleted_at", withdraws="deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The items that changed, newest first; none: nothing was written and nobody hears of it.
+
+    `counts` are those after it. `push_due`: devices have something to take back, ring for them. `more`: the page was
+    full, ask again.
+    """
+
+    ids: list[UUID]
+    counts: Counts | None = None
+    push_due: bool = False
+    more: bool = False
+
+
+def change_items(
+    connection: Connection, tenant_id: str, user: str, operation: Operation, ids: Sequence[UUID], now: datetime
+) -> Changed:
+    """Do it to these items of the user, at most PAGE; ids that are not theirs are passed over."""
+    user_id = _lock(connection, tenant_id, user)
+    if user_id is None or not ids:
+        return Changed([])
+    chosen = values_table(connection, "chosen", {"id": Uuid()}, [(n.hex,) for n in ids])
+    changed, expires_at = _update(connection, user_id, operation, select(chosen.c.id), now)
+    if not changed:
+        return Changed([])
+    data = _named(changed) | _column(operation, now)
+    log.append(connection, tenant_id, f"user:{user}", operation.event, data, now, expires_at)
+    return _finish(connection, tenant_id, user, user_id, operation, changed, now)
+
+
+def change_page(
+    connection: Connection,
+    tenant_id: str,
+    user: str,
+    operation: Operation,
+    which: Filter,
+    now: datetime,
+    limit: int = PAGE,
+) -> Changed:
+    """Do it to the oldest `limit` items that the filter means.
+
+    Oldest first, so that what the event of a page says holds by itself: all that the filter means, up to `up_to`.
+    """
+    user_id = _lock(connection, tenant_id, user)
+    if user_id is None:
+        return Changed([])
+    # _update looks at deleted and expired items again; here they must not take up the page.
+    page = (
+        select(inbox.c.notification_id)
+        .join(notifications, notifications.c.id == inbox.c.notification_id)
+        .where(
+            inbox.c.user_id == user_id,
+            inbox.c.deleted_at.is_(None),
+            inbox.c.expires_at > now,
+            operation.undone(),
+            *which.conditions(),
+        )
+        .order_by(inbox.c.notification_id)
+        .limit(limit)
+        .correlate(None)
+    )
+    changed, expires_at = _update(connection, user_id, operation, page, now)
+    if not changed:
+        return Changed([])
+    if operation.event_of_page is None:
+        event, data = operation.event, _named(changed)
+    else:
+        said = {"category": which.category, "type": which.type, "level": which.level}
+        event = operation.event_of_page
+        data = {name: value for name, value in said.items() if value is not None}
+        data |= {"up_to": str(changed[0]), "count": len(changed)}
+    data |= _column(operation, now)
+    log.append(connection, tenant_id, f"user:{user}", event, data, now, expires_at)
+    more = len(changed) == limit
+    return _finish(connection, tenant_id, user, user_id, operation, changed, now, more)
+
+
+def _lock(connection: Connection, tenant_id: str, user: str) -> int | None:
+    """The user's row id, with their room locked until the commit; None where nobody was ever addressed so.
+
+    The room comes first, as everywhere: changes of one inbox wait for each other here, before they touch anything, and
+    the counts that are announced last are true.
+    """
+    this = room_is(tenant_id, f"user:{user}")
+    user_id: int | None = connection.execute(
+        select(rooms.c.user_id).where(this).with_for_update(key_share=True)
+    ).scalar_one_or_none()
+    return user_id
+
+
+def _update(
+    connection: Connection, user_id: int, operation: Operation, ids: Any, now: datetime
+) -> tuple[list[UUID], datetime]:
+    """(the changed items, newest first; when the last of them expires)."""
+    changed = connection.execute(
+        update(inbox)
+        .where(
+            inbox.c.user_id == user_id,
+            inbox.c.notification_id.in_(ids),
+            inbox.c.deleted_at.is_(None),
+            inbox.c.expires_at > now,
+            operation.undone(),
+        )
+        .values(operation.values(now))
+        .returning(inbox.c.notification_id, inbox.c.expires_at)
+    ).all()
+    newest_first = sorted((row.notification_id for row in changed), reverse=True)
+    return newest_first, max((row.expires_at for row in changed), default=now)
+
+
+def _finish(
+    connection: Connection,
+    tenant_id: str,
+    user: str,
+    user_id: int,
+    operation: Operation,
+    changed: list[UUID],
+    now: datetime,
+    more: bool = False,
+) -> Changed:
+    push_due = False
+    if operation.withdraws is not None:
+        push_due = withdraw(connection, user_id, changed, operation.withdraws, now)
+    counts = count(connection, user_id, now)
+    log.append(connection, tenant_id, f"user:{user}", "notification:count", counts.data(), now, now + COUNT_KEPT)
+    return Changed(changed, counts, push_due, more)
+
+
+def _named(changed: Sequence[UUID]) -> dict[str, Any]:
+    # Clients that know of one id only are told one of them, and the counts heal the rest.
+    return {"id": str(changed[0]), "notification_id": str(changed[0]), "ids": [str(n) for n in changed]}
+
+
+def _column(operation: Operation, now: datetime) -> dict[str, str | None]:
+    return {operation.column: None if operation.clears else iso(now)}

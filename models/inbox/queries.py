@@ -1,0 +1,182 @@
+"""What people keep of what was sent to them: look at it, and count it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, func, select
+
+from models.inbox.tables import inbox
+from models.notifications.content import Content, content_of
+from models.notifications.tables import notifications
+from models.sql.statements import values_table
+from models.users.tables import users
+
+Status = Literal["all", "unread", "read", "archived"]
+
+_UNREAD = inbox.c.read_at.is_(None)
+_UNSEEN = inbox.c.seen_at.is_(None)
+# Said as the partial index ix_inbox_shown says it.
+_SHOWN = (inbox.c.archived_at.is_(None), inbox.c.deleted_at.is_(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much an inbox shows: `total` is neither archived, deleted nor expired, and `unseen` is part of `unread`."""
+
+    unread: int = 0
+    unseen: int = 0
+    total: int = 0
+
+    def data(self) -> dict[str, int]:
+        """As clients hear it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which items are meant. `all` are those that the inbox shows; those archived are asked for by name.
+
+    `up_to` is the newest that is meant, itself included.
+    """
+
+    status: Status = "all"
+    category: str | None = None
+    type: str | None = None
+    level: str | None = None
+    up_to: UUID | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As a WHERE clause over inbox joined with notifications."""
+        archived = inbox.c.archived_at.is_not(None) if self.status == "archived" else inbox.c.archived_at.is_(None)
+        where: list[ColumnElement[bool]] = [archived]
+        if self.status in ("unread", "read"):
+            where.append(_UNREAD if self.status == "unread" else ~_UNREAD)
+        if self.category is not None:
+            where.append(inbox.c.category == self.category)
+        if self.type is not None:
+            where.append(notifications.c.type == self.type)
+        if self.level is not None:
+            where.append(notifications.c.level == self.level)
+        if self.up_to is not None:
+            where.append(inbox.c.notification_id <= self.up_to)
+        return where
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A notification in somebody's inbox. `seq` is the number of its event in the user's room."""
+
+    content: Content
+    seq: int
+    seen_at: datetime | None
+    read_at: datetime | None
+    archived_at: datetime | None
+
+
+def _item(row: Row[Any]) -> Item:
+    return Item(content_of(row), row.seq, row.seen_at, row.read_at, row.archived_at)
+
+
+def _items(tenant_id: str, user: str, now: datetime) -> Select[Any]:
+    me = select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.external_id == user).scalar_subquery()
+    return (
+        select(notifications, inbox.c.seq, inbox.c.seen_at, inbox.c.read_at, inbox.c.archived_at)
+        .join(notifications, notifications.c.id == inbox.c.notification_id)
+        .where(
+            inbox.c.user_id == me,
+            inbox.c.deleted_at.is_(None),
+            inbox.c.expires_at > now,
+            # A recall takes its time to reach everybody; its content is withheld at once.
+            notifications.c.state.not_in(["recalling", "recalled"]),
+        )
+    )
+
+
+def list_items(
+    connection: Connection,
+    tenant_id: str,
+    user: str,
+    which: Filter,
+    now: datetime,
+    *,
+    before: UUID | None = None,
+    limit: int = 50,
+) -> list[Item]:
+    """The user's items, newest first, below the id `before`."""
+    query = _items(tenant_id, user, now).where(*which.conditions())
+    if before is not None:
+        query = query.where(inbox.c.notification_id < before)
+    # The ids are UUIDv7: their order is that of acceptance.
+    found = connection.execute(query.order_by(inbox.c.notification_id.desc()).limit(limit))
+    return [_item(row) for row in found]
+
+
+def find_item(connection: Connection, tenant_id: str, user: str, notification_id: UUID, now: datetime) -> Item | None:
+    """The user's item, archived or not; None where it is deleted, expired, or somebody else's."""
+    query = _items(tenant_id, user, now).where(inbox.c.notification_id == notification_id)
+    row = connection.execute(query).one_or_none()
+    return _item(row) if row is not None else None
+
+
+def were_theirs(connection: Connection, tenant_id: str, user: str, ids: Sequence[UUID]) -> bool:
+    """Whether any of these notifications was ever in the user's inbox, deleted or not."""
+    named = values_table(connection, "named", {"id": Uuid()}, [(n.hex,) for n in ids])
+    mine = (users.c.tenant_id == tenant_id, users.c.external_id == user)
+    return bool(
+        connection.execute(
+            select(inbox.c.seq)
+            .join(users, users.c.id == inbox.c.user_id)
+            .where(*mine, inbox.c.notification_id.in_(select(named.c.id)))
+            .limit(1)
+        ).first()
+    )
+
+
+def newest(connection: Connection, tenant_id: str, user: str) -> UUID | None:
+    """The newest notification of the user's inbox, in whatever state; None where it is empty."""
+    mine = (users.c.tenant_id == tenant_id, users.c.external_id == user)
+    found: UUID | None = connection.execute(
+        select(inbox.c.notification_id)
+        .join(users, users.c.id == inbox.c.user_id)
+        .where(*mine)
+        .order_by(inbox.c.notification_id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return found
+
+
+_COUNTS = (
+    func.count().filter(_UNREAD).label("unread"),
+    func.count().filter(_UNREAD, _UNSEEN).label("unseen"),
+    func.count().label("total"),
+)
+
+
+def count(connection: Connection, user_id: int, now: datetime) -> Counts:
+    """The counts of one user (row id)."""
+    row = connection.execute(
+        select(*_COUNTS).where(inbox.c.user_id == user_id, *_SHOWN, inbox.c.expires_at > now)
+    ).one()
+    return Counts(row.unread, row.unseen, row.total)
+
+
+def counts_for(connection: Connection, tenant_id: str, names: Sequence[str], now: datetime) -> dict[str, Counts]:
+    """The counts of each of these users, in one statement; zero for those nobody knows."""
+    named = values_table(connection, "named", {"id": String()}, [(name,) for name in names])
+    # Counted user by user and not joined and grouped: as long as nobody has told PostgreSQL how the inbox has grown, it
+    # would rather read the whole of it.
+    mine = (inbox.c.user_id == users.c.id, *_SHOWN, inbox.c.expires_at > now)
+    numbers = [select(number).where(*mine).scalar_subquery().label(number.name) for number in _COUNTS]
+    found = connection.execute(
+        select(users.c.external_id, *numbers).where(
+            users.c.tenant_id == tenant_id, users.c.external_id.in_(select(named.c.id))
+        )
+    )
+    return dict.fromkeys(names, Counts()) | {
+        row.external_id: Counts(row.unread, row.unseen, row.total) for row in found
+    }

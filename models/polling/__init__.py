@@ -1,0 +1,1 @@
+"""Polling by time, for clients that keep no cursor."""

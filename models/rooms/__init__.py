@@ -1,0 +1,1 @@
+"""Rooms: the unit of ordering and of authorisation in the event log."""

@@ -1,0 +1,129 @@
+"""Engines and transactions for the two databases: SQLite (embedded) and PostgreSQL (production)."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    select,
+)
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+# What "the database is away" looks like from here; a caller may try again.
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
+
+# A writer waits this long for the one write lock of SQLite, in milliseconds.
+_BUSY_TIMEOUT = 10_000
+
+
+def connect(url: str, pool_size: int = 10) -> Engine:
+    """An engine for `url`. Nothing is connected until it is used.
+
+    Every wait is bounded: connecting 5 s, a statement 10 s, a lock 3 s, a pooled connection 5 s (PostgreSQL); the write
+    lock 10 s (SQLite).
+    """
+    if url.startswith("sqlite"):
+        return _connect_sqlite(url, pool_size)
+    return create_engine(
+        url,
+        # A statement in a log or a traceback must not carry addresses.
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=pool_size,
+        max_overflow=5,
+        pool_timeout=5,
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": 5,
+            "tcp_user_timeout": 5000,
+            "options": "-c statement_timeout=10000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=15000",
+        },
+    )
+
+
+def _connect_sqlite(url: str, pool_size: int) -> Engine:
+    engine = create_engine(url, hide_parameters=True, pool_size=pool_size, max_overflow=5, pool_timeout=5)
+
+    @event.listens_for(engine, "connect")
+    def _configure(dbapi: DBAPIConnection, _record: object) -> None:
+        # The driver's own BEGIN comes too late: it starts a transaction as a reader and may fail to become a writer,
+        # which no time-out cures. We say BEGIN ourselves, below.
+        dbapi.isolation_level = None
+        cursor = dbapi.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL: a 202 survives a power cut, not only a killed process.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("reading", False):
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_to_write(connection)
+
+    return engine
+
+
+def _begin_to_write(connection: Connection) -> None:
+    """Take SQLite's write lock, waiting for it in Python.
+
+    SQLite would wait in C. A process under gevent stands still meanwhile, with every request and socket it serves.
+    """
+    raw: Any = connection.connection.dbapi_connection
+    end = time.monotonic() + _BUSY_TIMEOUT / 1000
+    pause = 0.001
+    raw.execute("PRAGMA busy_timeout=0")
+    try:
+        while time.monotonic() < end:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                # The low byte is the error; the others say which kind of it.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    break
+            else:
+                return
+            time.sleep(pause)
+            # The lock goes to whoever asks first, so whoever sleeps for long between two tries is passed over.
+            pause = min(2 * pause, 0.002)
+        # The last try is SQLAlchemy's, for its errors are what callers know.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT}")
+
+
+def server_time(connection: Connection) -> datetime | None:
+    """The time by the database's clock. None where it has none of its own (SQLite)."""
+    if connection.dialect.name == "sqlite":
+        return None
+    moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return moment
+
+
+@contextmanager
+def write(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: committed at the end of the block, rolled back if it raises."""
+    with engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads; on SQLite it does not wait for writers."""
+    with engine.connect().execution_options(reading=True) as connection, connection.begin():
+        yield connection

@@ -1,0 +1,1 @@
+"""Topics: lists of users that a notification can address."""

@@ -1,0 +1,67 @@
+"""Topics: lists of users, and which of them users may join by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
+
+from models.sql.statements import insert_ignore
+from models.topics.tables import open_topics, subscriptions
+from models.users.tables import users
+
+
+def subscribe(connection: Connection, tenant_id: str, topic: str, user_ids: Sequence[int], now: datetime) -> None:
+    """Put the users on the topic's list; those who are there stay."""
+    if user_ids:
+        connection.execute(
+            insert_ignore(connection, subscriptions),
+            [{"tenant_id": tenant_id, "topic": topic, "user_id": u, "created_at": now} for u in user_ids],
+        )
+
+
+def unsubscribe(connection: Connection, tenant_id: str, topic: str, external_ids: Sequence[str]) -> int:
+    """Take the users off the topic's list. Returns how many were on it."""
+    members = select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.external_id.in_(external_ids))
+    return connection.execute(
+        delete(subscriptions).where(
+            subscriptions.c.tenant_id == tenant_id,
+            subscriptions.c.topic == topic,
+            subscriptions.c.user_id.in_(members),
+        )
+    ).rowcount
+
+
+def open_topic(connection: Connection, tenant_id: str, topic: str, now: datetime) -> None:
+    """From now on users may put themselves on the topic's list, and take themselves off it."""
+    connection.execute(insert_ignore(connection, open_topics).values(tenant_id=tenant_id, topic=topic, created_at=now))
+
+
+def close_topic(connection: Connection, tenant_id: str, topic: str) -> None:
+    """From now on the topic's list is its services' alone. Whoever is on it stays."""
+    this = (open_topics.c.tenant_id == tenant_id, open_topics.c.topic == topic)
+    connection.execute(delete(open_topics).where(*this))
+
+
+def topic_is_open(connection: Connection, tenant_id: str, topic: str) -> bool:
+    """Whether users may put themselves on the topic's list."""
+    this = (open_topics.c.tenant_id == tenant_id, open_topics.c.topic == topic)
+    return connection.execute(select(open_topics.c.topic).where(*this)).first() is not None
+
+
+def list_subscriptions(
+    connection: Connection, tenant_id: str, external_id: str, *, after: str = "", limit: int = 100
+) -> Sequence[str]:
+    """The topics after `after` on whose lists the user is, in the order of their names."""
+    return (
+        connection.execute(
+            select(subscriptions.c.topic)
+            .join(users, users.c.id == subscriptions.c.user_id)
+            .where(users.c.tenant_id == tenant_id, users.c.external_id == external_id, subscriptions.c.topic > after)
+            .order_by(subscriptions.c.topic)
+            .limit(limit)
+        )
+        .scalars()
+        .all()
+    )

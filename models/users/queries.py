@@ -1,0 +1,82 @@
+"""Users, with the room that each has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, String, and_, bindparam, delete, literal, select, update
+
+from models.addresses.mailboxes import set_mailboxes
+from models.addresses.tables import addresses
+from models.rooms.tables import rooms
+from models.sql.statements import in_ids, insert_ignore, values_table
+from models.sql.types import Instant
+from models.users.tables import users
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user as a caller names them. `email` None leaves the mailbox as it is; "" removes it."""
+
+    id: str
+    email: str | None = None
+    locale: str | None = None
+
+
+def upsert_users(connection: Connection, tenant_id: str, people: Iterable[Person], now: datetime) -> list[int]:
+    """Create or update the users, with their rooms and mailboxes. Returns their row ids, in ascending order."""
+    # Sorted: two callers that name the same users lock them in the same order and cannot deadlock.
+    named = sorted({person.id: person for person in people}.values(), key=lambda person: person.id)
+    if not named:
+        return []
+    by_id = {person.id: person for person in named}
+    new = values_table(connection, "new", {"external_id": String()}, [(name,) for name in by_id])
+    stamps = {
+        "tenant_id": literal(tenant_id),
+        "created_at": literal(now, Instant()),
+        "updated_at": literal(now, Instant()),
+    }
+    fresh = select(new.c.external_id, *stamps.values()).where(new.c.external_id != "").order_by(new.c.external_id)
+    connection.execute(insert_ignore(connection, users).from_select(["external_id", *stamps], fresh))
+    these = and_(users.c.tenant_id == tenant_id, users.c.external_id.in_(select(new.c.external_id)))
+    found = connection.execute(select(users.c.id, users.c.external_id, users.c.locale).where(these)).all()
+    locales = [
+        {"row_id": row.id, "new_locale": by_id[row.external_id].locale}
+        for row in found
+        if by_id[row.external_id].locale not in (None, row.locale)
+    ]
+    if locales:
+        change = update(users).where(users.c.id == bindparam("row_id"))
+        connection.execute(change.values(locale=bindparam("new_locale"), updated_at=now), locales)
+    user_ids = sorted(row.id for row in found)
+    room = select(users.c.tenant_id, literal("user"), users.c.external_id, users.c.id)
+    connection.execute(
+        insert_ignore(connection, rooms).from_select(
+            ["tenant_id", "kind", "key", "user_id"], room.where(in_ids(connection, users.c.id, user_ids))
+        )
+    )
+    emails = {row.id: by_id[row.external_id].email for row in found}
+    set_mailboxes(connection, tenant_id, {i: email for i, email in emails.items() if email is not None}, now)
+    return user_ids
+
+
+def find_user(connection: Connection, tenant_id: str, external_id: str) -> Any | None:
+    """The user's row (id, external_id, locale, created_at, updated_at, email), or None."""
+    mailbox = (addresses.c.user_id == users.c.id) & (addresses.c.channel == "email")
+    return connection.execute(
+        select(users, addresses.c.value.label("email"))
+        .outerjoin(addresses, mailbox)
+        .where(users.c.tenant_id == tenant_id, users.c.external_id == external_id)
+    ).one_or_none()
+
+
+def delete_user(connection: Connection, tenant_id: str, external_id: str) -> bool:
+    """Delete the user with their room, addresses, subscriptions and deliveries. False where there is none."""
+    return bool(
+        connection.execute(
+            delete(users).where(users.c.tenant_id == tenant_id, users.c.external_id == external_id)
+        ).rowcount
+    )

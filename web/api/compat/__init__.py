@@ -1,0 +1,1 @@
+"""Paths of the systems that Carillon replaces."""

@@ -1,0 +1,110 @@
+"""Paths under which client programs of the four namespaces register for push: the same operations as under /v1."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+
+from web.api.devices import DeviceBody, DeviceView, forget, listed, register
+from web.api.endpoint import Api
+from web.api.fields import Topic, View
+from web.api.topics import TopicPath, join_topic, leave_topic
+from web.api.users import Deleted
+from web.auth import Principal
+from web.problems import not_found
+
+api = Api("fcm", "Devices and topics under the paths of the systems before this one.", prefix="/api/fcm")
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+class Registration(DeviceBody):
+    """A device. Other members are passed over: these programs were never told which there are."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    token: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1024,
+        pattern=r"^[\x21-\x7e]+$",
+        validation_alias=AliasChoices("token", "device_token", "fcm_token"),
+    )
+    platform: Annotated[
+        Literal["android", "ios", "web"] | None,
+        BeforeValidator(_lower),
+        Field(validation_alias=AliasChoices("platform", "device_type")),
+    ] = None
+
+
+class Subscription(BaseModel):
+    """A topic. A token that comes with it is passed over: what is subscribed is the user, on all their devices."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    topic: Topic
+
+
+class Devices(View):
+    """The user's devices."""
+
+    devices: list[DeviceView]
+
+
+class Unregistered(View):
+    """They are gone."""
+
+    count: int
+
+
+class Subscribed(View):
+    """Whether the user is on the topic's list now."""
+
+    topic: str
+    subscribed: bool
+
+
+@api.declare("POST", "/register-device", auth="user", answers={200: DeviceView})
+def register_device_alias(caller: Principal, body: Registration) -> DeviceView:
+    """Register the user's device: PUT /v1/devices."""
+    return register(caller.tenant, caller.id, body)
+
+
+@api.declare("POST", "/unregister-device", auth="user", answers={200: Deleted}, problems=[404])
+def unregister_device_alias(caller: Principal, body: Registration) -> Deleted:
+    """Forget the user's device with this token: DELETE /v1/devices/{device}."""
+    if not forget(caller.tenant, caller.id, lambda row: row.value == body.value):
+        raise not_found("device")
+    return Deleted()
+
+
+@api.declare("POST", "/unregister-all", auth="user", answers={200: Unregistered})
+def unregister_devices_alias(caller: Principal) -> Unregistered:
+    """Forget all of the user's devices: DELETE /v1/devices."""
+    return Unregistered(count=forget(caller.tenant, caller.id))
+
+
+@api.declare("GET", "/device-list", auth="user", answers={200: Devices})
+def list_devices_alias(caller: Principal) -> Devices:
+    """List the user's devices: GET /v1/devices."""
+    return Devices(devices=listed(caller.tenant, caller.id))
+
+
+@api.declare("POST", "/subscribe-topic", auth="user", answers={200: Subscribed}, problems=[404])
+def subscribe_topic_alias(caller: Principal, body: Subscription) -> Subscribed:
+    """Put the user on the list of a topic that is open: PUT /v1/subscriptions/{topic}.
+
+    It is a list of Carillon's. Google is told of no topic.
+    """
+    join_topic(caller, TopicPath(topic=body.topic))
+    return Subscribed(topic=body.topic, subscribed=True)
+
+
+@api.declare("POST", "/unsubscribe-topic", auth="user", answers={200: Subscribed}, problems=[404])
+def unsubscribe_topic_alias(caller: Principal, body: Subscription) -> Subscribed:
+    """Take the user off the list of a topic that is open: DELETE /v1/subscriptions/{topic}."""
+    leave_topic(caller, TopicPath(topic=body.topic))
+    return Subscribed(topic=body.topic, subscribed=False)

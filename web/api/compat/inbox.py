@@ -1,0 +1,221 @@
+"""Paths under which client programs of the seed systems know the inbox: the same operations as under /v1."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from models.inbox.changes import READ
+from models.inbox.queries import Filter
+from web import inbox
+from web.api.endpoint import Answer, Api
+from web.api.fields import (
+    PAGE,
+    Data,
+    Level,
+    Limit,
+    Moment,
+    NotificationPath,
+    Page,
+    Strict,
+    Text,
+    Title,
+    TypeName,
+    UserId,
+    UserPath,
+    View,
+    WebUrl,
+)
+from web.api.inbox import ItemView, change_many, change_one, delete_one, item_of, items_of
+from web.api.notifications import AcceptedView, KeyHeader, send_notification
+from web.api.submission import Audience, Recipient, Submission
+from web.api.users import Deleted
+from web.auth import Principal
+from web.context import context
+from web.problems import not_found
+
+api = Api("aliases", "The inbox under the paths of the systems before this one.", prefix="/api")
+
+# What a notification is called that has neither a title nor a word in its message.
+UNTITLED = "Notification"
+LONGEST_TITLE = 200
+
+
+def _as_text(value: object) -> object:
+    # bool is an int to isinstance, hence type().
+    return str(value) if type(value) is int else value
+
+
+def _title(message: str) -> str:
+    """The first words of a message, as a title has to be: one line, with something in it."""
+    words = " ".join(message.strip().splitlines()[0].split()) if message.strip() else ""
+    return words[:LONGEST_TITLE].strip() or UNTITLED
+
+
+class ItemList(View):
+    """Notifications, newest first."""
+
+    notifications: list[ItemView]
+    unread_count: int
+    page: Page
+
+
+class Stats(View):
+    """How many notifications there are; `unread_count` and `unread` are the same."""
+
+    unread_count: int
+    unread: int
+    unseen: int
+    total: int
+
+
+class AllRead(View):
+    """How many were unread, and how many are left."""
+
+    count: int
+    unread_count: int
+
+
+class Sent(View):
+    """It is committed."""
+
+    id: str
+    notification_id: str
+    status: Literal["accepted"] = "accepted"
+    created_at: Moment
+
+
+class ItemsQuery(BaseModel):
+    """Which notifications. Other parameters are passed over: these programs were never told which there are."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    unread_only: bool = False
+    after: str | None = Field(None, description="The next of the last page.")
+    limit: Limit = PAGE
+
+
+class Note(Strict):
+    """What to tell somebody. A `type` that is the name of a level is the level."""
+
+    message: Text
+    title: Title | None = Field(None, description="The first line of the message, if not given.")
+    type: TypeName | None = None
+    level: Level | None = None
+    category: TypeName | None = None
+    data: Data = Field({})
+    url: WebUrl | None = None
+
+    def submission(self, user: str, **other: Any) -> Submission:
+        """The same as POST /v1/notifications takes it."""
+        is_level = self.type in get_args(Level)
+        said: dict[str, Any] = {
+            "level": self.level or (self.type if is_level else None),
+            "type": None if is_level else self.type,
+            "category": self.category,
+            "url": self.url,
+        }
+        return Submission(
+            audience=Audience(users=[Recipient(id=user)]),
+            title=self.title or _title(self.message),
+            message=self.message,
+            data=self.data,
+            **{name: value for name, value in said.items() if value is not None},
+            **other,
+        )
+
+
+class NewNote(Note):
+    """What to tell whom."""
+
+    user_id: Annotated[UserId, BeforeValidator(_as_text, json_schema_input_type=str | int)]
+
+
+class ShortNote(Strict):
+    """What to put on somebody's screen."""
+
+    message: Text
+    type: TypeName | None = None
+
+
+def _send(caller: Principal, header: KeyHeader, submission: Submission) -> Answer:
+    answer = send_notification(caller, header, submission)
+    accepted = cast(AcceptedView, answer.body)
+    sent = Sent(id=accepted.id, notification_id=accepted.id, created_at=accepted.created_at)
+    return Answer(sent, answer.status, answer.headers)
+
+
+@api.declare("GET", "/notifications", auth="user", answers={200: ItemList})
+def list_notifications_alias(caller: Principal, query: ItemsQuery) -> ItemList:
+    """List the user's notifications, newest first: GET /v1/inbox."""
+    shown, page = items_of(caller, Filter("unread" if query.unread_only else "all"), query.after, query.limit)
+    unread = inbox.count_of(context().engine, caller, context().now()).unread
+    return ItemList(notifications=shown, unread_count=unread, page=page)
+
+
+@api.declare(
+    "POST",
+    "/notifications",
+    auth="service",
+    answers={202: Sent},
+    problems=[409],
+    headers=["Location", "Idempotent-Replayed"],
+)
+def create_notification_alias(caller: Principal, header: KeyHeader, body: NewNote) -> Answer:
+    """Send a notification to one user: POST /v1/notifications.
+
+    For services: a browser that could send could fill anybody's screen, phone and mailbox.
+    """
+    return _send(caller, header, body.submission(body.user_id))
+
+
+@api.declare("GET", "/notifications/stats", auth="user", answers={200: Stats})
+def count_notifications_alias(caller: Principal) -> Stats:
+    """Count the user's notifications: GET /v1/inbox/counts."""
+    counts = inbox.count_of(context().engine, caller, context().now())
+    return Stats(unread_count=counts.unread, **counts.data())
+
+
+@api.declare("POST", "/notifications/read-all", auth="user", answers={200: AllRead})
+def read_all_notifications_alias(caller: Principal) -> AllRead:
+    """Mark all of the user's notifications as read: POST /v1/inbox/read-all."""
+    swept = change_many(caller, READ, Filter())
+    return AllRead(count=swept.count, unread_count=swept.counts.unread)
+
+
+@api.declare("GET", "/notifications/<notification>", auth="user", answers={200: ItemView}, problems=[404])
+def get_notification_alias(caller: Principal, path: NotificationPath) -> ItemView:
+    """Look up one of the user's notifications: GET /v1/inbox/{id}."""
+    return item_of(caller, path.uuid())
+
+
+@api.declare("PUT", "/notifications/<notification>/read", auth="user", answers={200: ItemView}, problems=[404])
+def read_notification_alias(caller: Principal, path: NotificationPath) -> ItemView:
+    """Mark a notification as read: POST /v1/inbox/{id}/read."""
+    return change_one(caller, path, READ)
+
+
+@api.declare("DELETE", "/notifications/<notification>", auth="user", answers={200: Deleted}, problems=[404])
+def delete_notification_alias(caller: Principal, path: NotificationPath) -> Deleted:
+    """Delete one of the user's notifications: DELETE /v1/inbox/{id}."""
+    return delete_one(caller, path)
+
+
+@api.declare(
+    "POST",
+    "/test/notification/<path:user>",
+    auth="service",
+    answers={202: Sent},
+    problems=[404, 409],
+    headers=["Location", "Idempotent-Replayed"],
+)
+def send_test_notification(caller: Principal, path: UserPath, header: KeyHeader, body: ShortNote) -> Answer:
+    """Put a text on a user's screen, to try things out; only where CARILLON_ENV is development.
+
+    In the app only: it sends no mail and wakes no phone.
+    """
+    if context().settings.env != "development":
+        raise not_found("path")
+    note = Note(message=body.message, type=body.type)
+    return _send(caller, header, note.submission(path.user, channels=["in_app"]))

@@ -1,0 +1,217 @@
+"""Polling as clients of tenant events know it: events since a time, acknowledged one by one.
+
+Deprecated by GET /v1/events, whose cursor is exact; it goes on working until SUNSET.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Annotated, Any
+
+from flask import request
+from pydantic import BaseModel, Field
+
+from models.events.cursor import Cursor
+from models.events.log import Event, read_after
+from models.polling.queries import acknowledge_events, read_since
+from models.sql.engine import read, write
+from web.api.endpoint import Answer, Api
+from web.api.fields import Moment, Query, Strict, View
+from web.auth import Principal
+from web.context import context
+from web.dialects.dialect import telling
+from web.dialects.tenant_events import TENANT
+from web.problems import Problem, invalid, not_found
+from web.realtime.replay.render import EVENT_SKIPPED, render
+
+api = Api("polling", "Events for clients without a socket, as they knew it before.", prefix="/api/polling")
+
+DEPRECATED = datetime(2026, 11, 1, tzinfo=UTC)
+SUNSET = datetime(2028, 11, 1, tzinfo=UTC)
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Deprecation": f"@{int(DEPRECATED.timestamp())}",
+    "Sunset": format_datetime(SUNSET, usegmt=True),
+    "Link": '</v1/events>; rel="successor-version"',
+}
+
+# Milliseconds, as clients are told.
+MIN_INTERVAL = 5000
+DEFAULT_INTERVAL = 10_000
+MAX_INTERVAL = 60_000
+
+PAGE = 200
+MOST_IDS = 1000
+
+# Clients name the time of their last answer by their own clock, and what was committed while that answer was on its way
+# lies before it. What they have acknowledged does not come twice.
+SLACK = timedelta(seconds=2 * MAX_INTERVAL / 1000)
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class TenantPath(BaseModel):
+    """Names the tenant of the token; another one does not exist for it."""
+
+    tenant: str = Field(max_length=64)
+
+
+class SinceQuery(Query):
+    """From where on."""
+
+    since: str | None = Field(
+        None,
+        max_length=4096,
+        description="A time in ISO-8601, or the cursor of the last answer, which is better. None: everything kept.",
+    )
+
+
+class PolledEvent(View):
+    """One event. The id is the same however often it is given."""
+
+    id: str
+    type: str
+    payload: dict[str, Any]
+    created_at: Moment
+
+
+class Advice(View):
+    """How to poll, in milliseconds."""
+
+    minInterval: int = MIN_INTERVAL  # noqa: N815 - the names that clients read
+    defaultInterval: int = DEFAULT_INTERVAL  # noqa: N815
+    maxInterval: int = MAX_INTERVAL  # noqa: N815
+    backoffMultiplier: float = 1.5  # noqa: N815
+    maxRetries: int = 5  # noqa: N815
+
+
+class PolledPage(View):
+    """What was missed. `complete` false: some of it is gone. `more`: ask again at once, with the cursor given here."""
+
+    data: list[PolledEvent]
+    cursor: str
+    complete: bool
+    more: bool
+    poll: Advice
+
+
+class EventIds(Strict):
+    """What was handled."""
+
+    eventIds: Annotated[list[str], Field(max_length=MOST_IDS)]  # noqa: N815
+
+
+class Acknowledged(View):
+    """How many of them were not acknowledged before."""
+
+    acknowledged: int
+
+
+@api.declare(
+    "GET",
+    "/<tenant>/events",
+    auth="user",
+    answers={200: PolledPage},
+    problems=[404, 429],
+    headers=list(_HEADERS),
+)
+def poll_tenant_events(caller: Principal, path: TenantPath, query: SinceQuery) -> Answer:
+    """Poll for events of the user and of the tenant.
+
+    Since a time: those that the user has not acknowledged. Since a cursor: all that came after it.
+    """
+    rooms = _rooms(caller, path)
+    start = _parse(query.since)
+    pace = context().pace
+    wait = pace.enter(caller.tenant, caller.id)
+    if wait:
+        detail = f"poll at most every {MIN_INTERVAL // 1000} s; the next one is let through in {wait} s"
+        raise Problem(429, "polling_too_fast", detail, headers={"Retry-After": str(wait)} | _HEADERS)
+    now = context().now()
+    with read(context().engine) as connection:
+        if isinstance(start, Cursor):
+            replay = read_after(connection, caller.tenant, rooms, start, now, PAGE)
+        else:
+            horizon = now - timedelta(days=context().settings.retention_days)
+            # A time that is still to come says that the client's clock is fast, and nothing else.
+            since = _BEGINNING if start > now else max(start, _BEGINNING + SLACK) - SLACK
+            replay = read_since(connection, caller.tenant, caller.id, rooms, since, horizon, now, PAGE)
+    if replay.more:
+        pace.excuse(caller.tenant, caller.id)
+    page = PolledPage(
+        data=[event for event in map(_event, replay.events) if event is not None],
+        cursor=replay.cursor.encode(),
+        complete=replay.complete,
+        more=replay.more,
+        poll=Advice(),
+    )
+    return Answer(page, headers=_HEADERS)
+
+
+@api.before_request
+def _name_the_type() -> None:
+    # These clients send JSON and call it nothing, which a browser turns into plain text.
+    if request.environ.get("CONTENT_TYPE", "").partition(";")[0].strip() in ("", "text/plain"):
+        request.environ["CONTENT_TYPE"] = "application/json"
+
+
+@api.declare(
+    "POST",
+    "/<tenant>/events/acknowledge",
+    auth="user",
+    answers={200: Acknowledged},
+    problems=[404],
+    headers=list(_HEADERS),
+)
+def acknowledge_tenant_events(caller: Principal, path: TenantPath, body: EventIds) -> Answer:
+    """Acknowledge events, so that they are not given again. Ids of others, or of nothing, change nothing.
+
+    The body is JSON, whether or not Content-Type says so.
+    """
+    rooms = _rooms(caller, path)
+    with write(context().engine) as connection:
+        new = acknowledge_events(connection, caller.tenant, caller.id, _by_room(body.eventIds, rooms), context().now())
+    return Answer(Acknowledged(acknowledged=new), headers=_HEADERS)
+
+
+def _rooms(caller: Principal, path: TenantPath) -> list[str]:
+    if path.tenant != caller.tenant:
+        raise not_found("tenant")
+    return [f"user:{caller.id}", f"tenant:{caller.tenant}"]
+
+
+def _parse(since: str | None) -> datetime | Cursor:
+    if since is None:
+        return _BEGINNING
+    try:
+        # The plus of an offset is a space to whoever does not encode it.
+        moment = datetime.fromisoformat(since.replace(" ", "+") if "T" in since else since)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return Cursor.decode(since)
+    except ValueError as error:
+        raise invalid("since", "since", "is neither a time in ISO-8601 nor a cursor of ours") from error
+
+
+def _event(event: Event) -> PolledEvent | None:
+    canonical, payload = render(event)
+    # An event that these clients have two names for would be two to them.
+    told = telling(TENANT.events["/"], canonical)[:1] if canonical != EVENT_SKIPPED else []
+    for name, how in told:
+        id_ = f"{event.room}:{event.seq}"
+        return PolledEvent(id=id_, type=name, payload=how.payload(payload), created_at=event.created_at)
+    return None
+
+
+def _by_room(ids: Iterable[str], rooms: list[str]) -> dict[str, set[int]]:
+    seqs: dict[str, set[int]] = {}
+    for one in ids:
+        room, _, number = one.rpartition(":")
+        # 18 digits are below 2**63, and isdigit would take those of other scripts.
+        if room in rooms and number.isascii() and number.isdigit() and len(number) <= 18:
+            seqs.setdefault(room, set()).add(int(number))
+    return seqs

@@ -1,0 +1,122 @@
+"""The catalogue of event types: what there is, and what a tenant adds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.catalogue.event_type import Declaration, EventType
+from models.catalogue.queries import MOST_TYPES, TooManyTypes, all_types, declare, declared, find, withdraw
+from models.catalogue.source import built_in, faults_of
+from models.sql.engine import read, write
+from web import typescript
+from web.api.endpoint import Answer, Api
+from web.api.fields import Key, View
+from web.auth import Principal
+from web.context import context
+from web.problems import FieldError, Problem, not_found
+
+api = Api("catalogue", "The types of events, their payloads, and how they travel.")
+
+
+class DeclarationBody(Declaration):
+    """What is declared of a type."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class TypePath(BaseModel):
+    """Names a type."""
+
+    name: Key = Field(description="domain:action, such as invoice:paid.")
+
+
+class EventTypeView(EventType):
+    """A type. `reserved`: Carillon emits its events itself. `emitted_by` client: it is sent to us, on the socket."""
+
+    declared_by: Literal["carillon", "installation", "tenant"]
+
+
+class EventTypeList(View):
+    """Every type that the tenant's clients may hear of or send, by name."""
+
+    data: list[EventTypeView]
+
+
+class Withdrawn(View):
+    """The tenant's own declaration is gone; where there is a common one of that name, it holds again."""
+
+    deleted: Literal[True] = True
+
+
+def _view(type_: EventType, own: bool) -> EventTypeView:
+    if own:
+        declared_by: Literal["carillon", "installation", "tenant"] = "tenant"
+    else:
+        declared_by = "carillon" if built_in().get(type_.name) == type_ else "installation"
+    return EventTypeView(**type_.model_dump(), declared_by=declared_by)
+
+
+def _live_only(caller: Principal) -> None:
+    if caller.mode == "test":
+        raise Problem(
+            403, "forbidden", "a test key cannot change the catalogue, which both modes share: use a live key"
+        )
+
+
+@api.declare("GET", "/event-types", auth="service", answers={200: EventTypeList})
+def list_event_types(caller: Principal) -> EventTypeList:
+    """List the catalogue."""
+    with read(context().engine) as connection:
+        own = {type_.name: type_ for type_ in declared(connection, caller.tenant)}
+    common = context().catalogue
+    return EventTypeList(data=[_view(own.get(n) or common[n], n in own) for n in sorted({*own, *common})])
+
+
+@api.declare("GET", "/event-types.ts", auth="service", answers={200: str})
+def event_types_as_typescript(caller: Principal) -> str:
+    """The catalogue as TypeScript: constants of the names, and types of the payloads."""
+    with read(context().engine) as connection:
+        return typescript.render(all_types(connection, caller.tenant, context().catalogue))
+
+
+@api.declare("GET", "/event-types/<name>", auth="service", answers={200: EventTypeView}, problems=[404])
+def get_event_type(caller: Principal, path: TypePath) -> EventTypeView:
+    """Look up a type, as it holds for the tenant."""
+    with read(context().engine) as connection:
+        type_ = find(connection, caller.tenant, path.name, context().catalogue)
+    if type_ is None:
+        raise not_found("event type")
+    return _view(type_, type_ is not context().catalogue.get(path.name))
+
+
+@api.declare("PUT", "/event-types/<name>", auth="service", answers={200: EventTypeView}, problems=[409])
+def put_event_type(caller: Principal, path: TypePath, body: DeclarationBody) -> Answer:
+    """Declare a type for the tenant, or declare it anew.
+
+    It takes the place of a common type of the same name, unless that is reserved. Events published before stay as they
+    are.
+    """
+    _live_only(caller)
+    faults = faults_of(path.name, body)
+    if faults:
+        errors = [FieldError(field=where, code="declaration", message=what) for where, what in faults]
+        raise Problem(422, "validation", f"{errors[0].field}: {errors[0].message}", errors=errors)
+    with write(context().engine) as connection:
+        try:
+            declare(connection, caller.tenant, path.name, body, context().now())
+        except TooManyTypes as error:
+            detail = f"a tenant may declare {MOST_TYPES} types: delete some, or use one with a member that tells apart"
+            raise Problem(409, "too_many_event_types", detail) from error
+    return Answer(_view(EventType(name=path.name, **body.model_dump()), own=True))
+
+
+@api.declare("DELETE", "/event-types/<name>", auth="service", answers={200: Withdrawn}, problems=[404])
+def delete_event_type(caller: Principal, path: TypePath) -> Withdrawn:
+    """Withdraw the tenant's declaration of a type."""
+    _live_only(caller)
+    with write(context().engine) as connection:
+        if not withdraw(connection, caller.tenant, path.name):
+            raise not_found("event type of the tenant's own")
+    return Withdrawn()

@@ -1,0 +1,84 @@
+"""Operators at the services' endpoints: they say whose service they stand in for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict, Field
+from werkzeug.datastructures import Headers
+
+from models.sql.engine import read
+from models.tenants.queries import tenant_exists
+from web.auth import EVERY_TENANT, TENANT, AuthError, Mode, Principal
+from web.context import context
+from web.problems import FieldError, Problem, not_found
+
+TENANT_HEADER = "Carillon-Tenant"
+MODE_HEADER = "Carillon-Mode"
+
+
+class OnBehalf(BaseModel):
+    """What an operator adds; others have no use for it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    tenant: str | None = Field(
+        None, alias=TENANT_HEADER, description='For operators: the tenant meant. Needed with a token of tenant "*".'
+    )
+    mode: Mode = Field("live", alias=MODE_HEADER, description="For operators: whether what is live is meant, or tests.")
+
+
+def on_behalf(operator: Principal, headers: Headers) -> Principal:
+    """The operator, as one of the tenant and the mode that the headers name.
+
+    Raises Problem (400 where it is not clear who is meant, 404 where there is no such tenant) and AuthError where the
+    token is of another tenant.
+    """
+    mode = headers.get(MODE_HEADER, "live")
+    if mode not in ("live", "test"):
+        raise _unclear(MODE_HEADER, "must be live or test")
+    named = headers.get(TENANT_HEADER)
+    if operator.tenant != EVERY_TENANT:
+        if named not in (None, operator.tenant):
+            raise AuthError("forbidden", f"the token is of another tenant than {TENANT_HEADER} names")
+        return replace(operator, mode=cast(Mode, mode))
+    if named is None:
+        raise _unclear(TENANT_HEADER, "an operator of every tenant has to name the one that is meant")
+    tenant = known_tenant(named)
+    return replace(operator, tenant=tenant, mode=cast(Mode, mode))
+
+
+def tenant_meant(operator: Principal, named: str | None) -> str | None:
+    """The tenant that is named, or else the operator's own, or None for all of them. Raises Problem as tenant_named."""
+    if named is None:
+        return None if operator.tenant == EVERY_TENANT else operator.tenant
+    return tenant_named(operator, named)
+
+
+def tenant_named(operator: Principal, named: str) -> str:
+    """The tenant that is named. Raises Problem where there is none, or where it is not the operator's."""
+    if operator.tenant not in (EVERY_TENANT, named):
+        raise not_found("tenant")
+    return known_tenant(named)
+
+
+def every_tenant(operator: Principal) -> None:
+    """Raise AuthError unless the operator is one of every tenant."""
+    if operator.tenant != EVERY_TENANT:
+        raise AuthError("forbidden", f'this needs the token of an operator of every tenant (tenant "{EVERY_TENANT}")')
+
+
+def known_tenant(named: str) -> str:
+    """The name, if there is such a tenant; else 404."""
+    # The pattern keeps what PostgreSQL does not take away from the query.
+    if TENANT.fullmatch(named):
+        with read(context().engine) as connection:
+            if tenant_exists(connection, named):
+                return named
+    raise not_found("tenant")
+
+
+def _unclear(header: str, message: str) -> Problem:
+    errors = [FieldError(field=header, code="header", message=message)]
+    return Problem(400, "invalid_header", f"{header}: {message}", errors=errors)

@@ -1,0 +1,21 @@
+"""Groups (seed S3): rooms that a page joins and leaves as it is opened and closed."""
+
+from __future__ import annotations
+
+from web.dialects.dialect import Dialect, EventMapping, RequestMapping, in_room, of
+
+
+def _about(operation: str) -> RequestMapping:
+    return RequestMapping(
+        operation,
+        {"room": in_room("conversation", "groupId", "group_id", "id")},
+        bare="groupId",
+        answer={"success": of("ok")},
+    )
+
+
+GROUP = Dialect(
+    "group",
+    events={"/": {"*": (EventMapping(times=("createdAt", "timestamp")),)}},
+    requests={"/": {"join-group": _about("room:join"), "leave-group": _about("room:leave")}},
+)

@@ -1,0 +1,110 @@
+"""What every request passes on its way in and out: its id, the access log, CORS, security headers."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from uuid import uuid4
+
+from flask import Flask, Response, g, request
+
+from config.settings import Settings
+from web.context import context
+
+log = logging.getLogger("web.access")
+
+# What is taken over into our log must not be able to forge a line of it.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
+
+# Asked by machines every few seconds: worth a line only when they fail.
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+
+_CROSS_ORIGIN = ("/v1/", "/api/")
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+    "Access-Control-Allow-Headers": (
+        "Authorization, Content-Type, Idempotency-Key, X-Request-Id, Carillon-Tenant, Carillon-Mode"
+    ),
+    "Access-Control-Max-Age": "600",
+}
+_EXPOSED = (
+    "Location, Idempotent-Replayed, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, X-Request-Id"
+)
+
+# A page that serves more than JSON sets its own policy.
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-site",
+}
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Run every request of the application through here."""
+    origins = frozenset(settings.cors_origins)
+
+    @app.before_request
+    def _begin() -> Response | None:
+        g.began = time.perf_counter()
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        if request.method == "OPTIONS" and request.path.startswith(_CROSS_ORIGIN):
+            return Response(status=204)
+        return None
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        response.headers.extend(g.get("limit_headers", {}))
+        for name, value in _SECURITY.items():
+            response.headers.setdefault(name, value)
+        if request.path.startswith("/v1/"):
+            # Answers differ from token to token and are nobody else's.
+            response.headers.setdefault("Cache-Control", "no-store")
+        if request.path.startswith(_CROSS_ORIGIN):
+            _allow_origin(response, origins)
+        _record(response)
+        return response
+
+
+def _allow_origin(response: Response, origins: frozenset[str]) -> None:
+    # The answer differs with the Origin even where that one is refused.
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin")
+    if origin is None or not ("*" in origins or origin in origins):
+        return
+    # No Allow-Credentials: tokens travel in a header, and there is no cookie that another site could use.
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+    # The answer to a preflight may be opened to other sites, as the resource itself is.
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    if request.method == "OPTIONS":
+        response.headers.update(_PREFLIGHT)
+
+
+def _record(response: Response) -> None:
+    # The rule and not the path: no ids in the log, and as many series of metrics as there are routes.
+    route = request.url_rule.rule if request.url_rule is not None else "unknown"
+    seconds = time.perf_counter() - g.get("began", time.perf_counter())
+    method = request.method if request.url_rule is not None else "other"
+    metrics = context().metrics
+    metrics.requests.labels(route, method, f"{response.status_code // 100}xx").inc()
+    metrics.seconds.labels(route).observe(seconds)
+    context().rates.count("requests")
+    if route in _QUIET and response.status_code < 400:
+        return
+    principal = g.get("principal")
+    log.info(
+        "request",
+        extra={
+            "method": request.method,
+            "route": route,
+            "status": response.status_code,
+            "ms": round(seconds * 1000, 1),
+            "tenant": principal.tenant if principal is not None else None,
+            "request_id": g.get("request_id"),
+        },
+    )

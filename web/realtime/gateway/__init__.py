@@ -1,0 +1,1 @@
+"""Connections: admission, sessions, limits, dispatch of client events."""

@@ -1,0 +1,74 @@
+"""The handshake: the token a client shows, where it may come from, and the position it wants to go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from web.realtime.payloads import Handshake, Refused
+from web.realtime.replay.progress import ResumeRequest
+
+COOKIE = "carillon_token"
+
+
+class Origins:
+    """The origins whose pages may connect: our own, and those of the settings."""
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self._allowed = frozenset(allowed)
+
+    def allow(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
+        """Whether a page of this origin may connect; Engine.IO asks for every request that names one."""
+        return "*" in self._allowed or self.allow_cookies(origin, environ)
+
+    def allow_cookies(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
+        """Whether the request may be authenticated by a cookie.
+
+        "*" (development) does not do: it would lend every page of the web the user's session.
+        """
+        if origin is None:
+            # A browser leaves Origin out of a polling GET to the page's own origin; Sec-Fetch-Site no script can set.
+            return bool(environ.get("HTTP_SEC_FETCH_SITE") == "same-origin")
+        scheme = environ.get("HTTP_X_FORWARDED_PROTO", environ.get("wsgi.url_scheme", "")).split(",")[0].strip()
+        host = environ.get("HTTP_X_FORWARDED_HOST", environ.get("HTTP_HOST", "")).split(",")[0].strip()
+        return origin == f"{scheme}://{host}" or (origin != "*" and origin in self._allowed)
+
+
+def credential(auth: Handshake, environ: Mapping[str, Any], origins: Origins) -> str:
+    """The client's token: from `auth.token`, else the Authorization header, else the cookie. Raises Refused.
+
+    Never from the query string, which ends up in logs. A browser sends the cookie whoever wrote the page, so it counts
+    only from pages of an allowed origin.
+    """
+    if auth.token:
+        return auth.token
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return str(token.strip())
+    cookie = _cookie(environ)
+    if not cookie:
+        raise Refused("token_missing", "a token is required: auth.token, or Authorization: Bearer")
+    if not origins.allow_cookies(environ.get("HTTP_ORIGIN"), environ):
+        raise Refused("forbidden", "a cookie is accepted from allowed origins only")
+    return cookie
+
+
+def _cookie(environ: Mapping[str, Any]) -> str:
+    try:
+        morsel = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
+
+
+def wish(auth: Handshake, user_room: str) -> ResumeRequest:
+    """The position a client wants to go on from."""
+    positions = dict(auth.positions)
+    if auth.last_seq is not None:
+        positions[user_room] = max(auth.last_seq, positions.get(user_room, 0))
+    try:
+        return ResumeRequest.of(auth.cursor, positions, auth.epoch)
+    except ValueError:
+        # Not refused: a client whose storage was damaged would be locked out for ever.
+        return ResumeRequest(lost=True)

@@ -1,0 +1,1 @@
+"""What a client missed: positions, replay, and healing of gaps."""

@@ -1,0 +1,99 @@
+"""What was lost between the ledger and the screen is found in the log and sent again, without the client asking."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+
+from sqlalchemy import Engine
+
+from models.events.log import epoch, heads_of
+from models.sql.engine import UNAVAILABLE, read
+from web.realtime import metrics
+from web.realtime.gateway.sessions import Session, Sessions
+from web.realtime.limits import Timing
+from web.realtime.replay.replayer import Replayer
+
+log = logging.getLogger(__name__)
+
+
+class Healer:
+    """One background task for the process: it serves one connection at a time, so a storm cannot take the database.
+
+    A publish may be lost with Redis, between two subscriptions, or with the worker. Every `timing.heads` seconds the
+    positions of all connections are held against the heads of their rooms.
+    """
+
+    def __init__(self, engine: Engine, sessions: Sessions, replayer: Replayer, timing: Timing) -> None:
+        self._engine = engine
+        self._sessions = sessions
+        self._replayer = replayer
+        self._timing = timing
+        # None: look at the heads now.
+        self._queue: queue.Queue[Session | None] = queue.Queue()
+
+    def ask(self, session: Session) -> None:
+        """Serve this session soon."""
+        self._queue.put(session)
+
+    def look_soon(self) -> None:
+        """Look at the heads without waiting for the next turn."""
+        self._queue.put(None)
+
+    def run(self) -> None:
+        """Work for ever."""
+        next_look = time.monotonic() + self._timing.heads
+        while True:
+            session: Session | None = None
+            try:
+                session = self._queue.get(timeout=max(0.01, next_look - time.monotonic()))
+            except queue.Empty:
+                pass
+            else:
+                if session is not None:
+                    self.serve(session)
+                    continue
+            next_look = time.monotonic() + self._timing.heads
+            try:
+                self.look()
+            except UNAVAILABLE as error:
+                log.warning("heads not read", extra={"error": type(error).__name__})
+            except Exception:
+                log.exception("heads not read")
+
+    def look(self) -> int:
+        """Hold all positions against the heads, and heal what is behind. Returns how many connections were."""
+        live = [session for session in self._sessions.all() if session.ready and session.progress.live]
+        if not live:
+            return 0
+        with read(self._engine) as connection:
+            present = epoch(connection)
+            heads = heads_of(connection, {(session.tenant, room) for session in live for room in session.rooms})
+        own = {session: {room: heads.get((session.tenant, room), 0) for room in session.rooms} for session in live}
+        behind = [session for session in live if session.progress.behind(present, own[session])]
+        if behind:
+            # Most of it is on its way: committed, and published a moment later.
+            time.sleep(self._timing.grace)
+            behind = [session for session in behind if session.progress.behind(present, own[session])]
+        for session in behind:
+            # One that is not live any more is being served by somebody else.
+            if session.progress.live:
+                self.serve(session, always=True)
+        return len(behind)
+
+    def serve(self, session: Session, always: bool = False) -> None:
+        """Send the session what it lacks. Does not raise."""
+        if self._sessions.get(session.sid) is not session:
+            return
+        try:
+            if not session.ready:
+                self._replayer.welcome(session)
+            elif always or session.progress.gap or not session.progress.live:
+                served = self._replayer.heal(session)
+                metrics.HEALED.inc()
+                log.info("healed", extra={"session": session.sid, "replayed": served.replayed})
+        except UNAVAILABLE as error:
+            log.warning("not served", extra={"session": session.sid, "error": type(error).__name__})
+        except Exception:
+            log.exception("not served", extra={"session": session.sid})

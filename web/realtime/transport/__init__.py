@@ -1,0 +1,1 @@
+"""Packets, sockets, and this process's end of the message queue."""

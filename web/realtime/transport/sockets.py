@@ -1,0 +1,134 @@
+"""WebSockets as we want them: whole frames, bounded messages, no compression, and no endless wait for a dead peer."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from socket import SHUT_RDWR
+from typing import Any
+
+from engineio import packet as engineio_packet
+from gevent.socket import socket as gevent_socket
+
+from web.realtime.transport.wire import EventPacket, text_frame
+
+# Where the WSGI servers put the connection, for simple-websocket to find.
+_SOCKETS = ("gunicorn.socket", "werkzeug.socket")
+
+# The first characters of Engine.IO's packets, without that of binary ones in text, which only polling needs.
+_PACKETS = frozenset("0123456")
+
+
+class WholeWrites:
+    """A connected socket whose `send` sends everything.
+
+    simple-websocket calls `send` once and takes no notice of its result. Where the socket does not block, as under
+    gevent, a client that reads slowly would get half a frame, and everything after it would be garbage.
+    """
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        # Not with TLS: what is written past it would not be encrypted.
+        self._kernel = sock._sock if type(sock) is gevent_socket else None
+        self._writing = 0
+        # The reader answers pings and closing frames while the writer may be in the middle of a message.
+        self._lock = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def send(self, data: bytes) -> int:
+        """Send all of it, or raise OSError."""
+        self._writing += 1
+        try:
+            with self._lock:
+                sent: int = self._sock.send(data)
+                if sent < len(data):
+                    self._sock.sendall(memoryview(data)[sent:])
+        finally:
+            self._writing -= 1
+        return len(data)
+
+    def send_now(self, data: bytes) -> int:
+        """Send what can be sent without waiting for anybody; returns how many bytes. Only under gevent more than 0."""
+        if self._kernel is None or self._writing:
+            return 0
+        try:
+            sent: int = self._kernel.send(data)
+        except OSError:
+            # Full, or at its end: whoever sends the usual way will find out.
+            return 0
+        return sent
+
+
+class Rest(engineio_packet.Packet):  # type: ignore[misc]  # the base carries no types
+    """The rest of a frame of which the kernel has taken a part."""
+
+    def __init__(self, frame: bytes) -> None:
+        super().__init__(engineio_packet.MESSAGE, frame)
+
+
+def send(socket: Any, packet: EventPacket) -> None:
+    """Send a packet to an Engine.IO socket: at once where nothing waits before it, else through its queue.
+
+    Engine.IO wakes a writer for each packet, which costs several times what the packet does. Raises EngineIOError.
+    """
+    wire: WholeWrites | None = getattr(socket, "wire", None)
+    # The writer takes packets out of the queue and writes them without a pause in between, so that nothing waits there.
+    if wire is not None and socket.upgraded and not (socket.closing or socket.closed or socket.queue.qsize()):
+        frame = packet.frame
+        sent = wire.send_now(frame)
+        if sent == len(frame):
+            return
+        if sent:
+            socket.queue.put(Rest(frame[sent:]))
+            return
+    socket.send(packet)
+
+
+def hardened(driver: type[Any], timeout: float) -> type[Any]:
+    """The WebSocket class of an Engine.IO driver, made careful.
+
+    A peer that sends nothing for `timeout` seconds, not even the pongs that Engine.IO asks for, or takes nothing for so
+    long, is gone. Otherwise one that never reads would keep its thread and its socket for ever.
+    """
+
+    class WebSocket(driver):  # type: ignore[misc]  # the base carries no types
+        def __init__(self, handler: Any, server: Any) -> None:
+            super().__init__(handler, server)
+            # Without it a message is collected whole before Engine.IO looks at its size.
+            self.server_args["max_message_size"] = server.max_http_buffer_size
+
+        def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+            environ = dict(environ)
+            # simple-websocket accepts permessage-deflate from whoever offers it: some 300 kB for each connection, and
+            # three times the time for each message of half a kilobyte.
+            environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+            sockets = {key: environ[key] for key in _SOCKETS if key in environ}
+            for key, sock in sockets.items():
+                sock.settimeout(timeout)
+                # The handler is a method of Engine.IO's socket.
+                self.app.__self__.wire = environ[key] = WholeWrites(sock)
+            try:
+                return super().__call__(environ, start_response)
+            finally:
+                # A client that we hung up on may leave its end open. Then simple-websocket's thread goes on reading,
+                # and gunicorn's threaded worker waits two seconds for it where it accepts everybody else.
+                for sock in sockets.values():
+                    with suppress(OSError):
+                        sock.shutdown(SHUT_RDWR)
+
+        def send(self, message: str | bytes) -> None:
+            if not self.ws.connected:
+                raise OSError("the WebSocket is closed")
+            # No event of ours is binary: bytes are the rest of a frame.
+            self.ws.sock.send(message if isinstance(message, bytes) else text_frame(message))
+
+        def wait(self) -> Any:
+            message = super().wait()
+            # Not a packet of Engine.IO: as if the client had gone, instead of a traceback and a connection half open.
+            if isinstance(message, str) and message[:1] not in _PACKETS:
+                return None
+            return message
+
+    return WebSocket
