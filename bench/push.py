@@ -24,8 +24,8 @@ from channels.base import Action, Message
 from channels.fcm.channel import FcmChannel
 from channels.fcm.credentials import AccessToken
 from channels.fcm.rate_limit import RateLimit
-from channels.registry import CHANNELS
 from lab.certificate import Certificate
+from models.channels import CHANNELS
 from models.deliveries.lifecycle import Sent
 from models.notifications.content import Content
 

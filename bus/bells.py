@@ -1,7 +1,7 @@
-"""The doorbells: what may be asked of the workers. All that the web process may import from here.
+"""Bells: messages that ask the workers to look at what is due.
 
-A bell says "look"; what there is to do stands in SQL. One that is lost is rung again by the relay, one that is rung
-twice finds nothing. None is ever rung before the commit that it announces.
+What there is to do stands in SQL. The relay replaces a lost bell, and a repeated one finds nothing to do. A bell is
+sent after the commit that it announces, with one exception: the next page of an audience (docs/adr/0019).
 """
 
 from __future__ import annotations
@@ -10,123 +10,127 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from celeryconfig import BELL_EXPIRES
+from models.channels import CHANNELS
 from models.lanes import Lane
 
 log = logging.getLogger(__name__)
 
-# Whoever rings has somebody waiting, so it waits for little itself. A worker's own connection could not be so brief:
-# a time-out not above kombu's brpop_timeout of 1 s would break its reading.
-_ringer = Celery("carillon", set_as_current=False)
-_ringer.config_from_object("celeryconfig")
-_ringer.conf.broker_transport_options = {
-    **_ringer.conf.broker_transport_options,
-    "socket_timeout": 1,
-    "socket_connect_timeout": 0.5,
-}
-
-# After a bell that could not be rung, none is tried for this long (seconds): an outage must not slow every request.
+# After a bell could not be sent, none is tried for this long (seconds): an outage must not slow every request.
 PAUSE = 1.0
-_silent_until = 0.0
 
-# Bells of one kind that come closer together than this (seconds) are one: a process may ring for each of many requests
-# it answers, and a bell costs more than the row that it announces.
-CLOSE = 0.01
-
-
-def ring_expand(notification_id: UUID, lane: int, begin: int | None = None, ahead: int = 0) -> bool:
-    """Ask for the next page of a notification, before those of later lanes. False where the broker cannot be reached.
-
-    `begin`: for that which begins there, `ahead` pages after the one that was committed last.
-    """
-    page = str(notification_id) if begin is None else f"{notification_id}:{begin}:{ahead}"
-    return _ring("expand", [page], "intake", lane)
-
-
-def ring_deliver(channel: str, queue: str) -> bool:
-    """Ask for what is due on a channel. False where the broker cannot be reached."""
-    return _ring(f"deliver {channel}", [], queue)
-
-
-def served_queues(seconds: float = 1.5) -> set[str]:
-    """The queues that some worker listens to, of those that answer within `seconds`. Raises without a broker."""
-    answers = _ringer.control.inspect(timeout=seconds).active_queues() or {}
-    return {queue["name"] for queues in answers.values() for queue in queues}
-
-
-def use_broker(url: str) -> None:
-    """Ring at this broker; for programs whose environment does not name one."""
-    _ringer.conf.broker_url = url
-
-
-def ring_publish() -> bool:
-    """Ask for the events of the outbox. False where the broker cannot be reached."""
-    return _ring("publish", [], "deliver")
+# Bells of one kind that come closer together than this (seconds) are sent as one: a process can ring for each of many
+# requests, and a bell costs more than the row that it announces.
+GAP = 0.01
 
 
 class Debounced:
-    """A bell that sounds at once, and then not more often than every `gap` seconds; the last of a burst is heard.
+    """Debounce: call `send` at once, then at most once per `gap` seconds with everything collected since.
 
-    `sound` is given everything that was rung for since it last sounded. What is rung for in between is not left to the
-    relay: a thread sounds the bell at the end of the gap, and even the end of the program waits for it. True stands for
-    a bell that will be rung, too.
+    The deferred call runs on a non-daemon timer thread, so it happens even at exit.
     """
 
-    def __init__(self, sound: Callable[[list[str]], bool], gap: float = CLOSE) -> None:
-        self._sound = sound
+    def __init__(self, send: Callable[[list[str]], bool], gap: float = GAP) -> None:
+        self._send = send
         self._gap = gap
         self._lock = threading.Lock()
         self._quiet_until = 0.0
         self._waiting = False
-        self._what: list[str] = []
+        self._collected: list[str] = []
 
-    def ring(self, what: Sequence[str] = ()) -> bool:
-        """Sound now, or once at the end of the gap."""
+    def __call__(self, args: Sequence[str] = ()) -> bool:
+        """Send now, or with everything else at the end of the gap. True if sent or scheduled."""
         with self._lock:
             if self._waiting:
-                self._what += what
+                self._collected += args
                 return True
             left = self._quiet_until - time.monotonic()
             if left > 0:
                 self._waiting = True
-                self._what = list(what)
-                threading.Timer(left, self._late).start()
+                self._collected = list(args)
+                threading.Timer(left, self._send_late).start()
                 return True
             self._quiet_until = time.monotonic() + self._gap
-        return self._sound(list(what))
+        return self._send(list(args))
 
-    def _late(self) -> None:
+    def _send_late(self) -> None:
         with self._lock:
             self._waiting = False
             self._quiet_until = time.monotonic() + self._gap
-            what = self._what
-        self._sound(what)
+            args = self._collected
+        self._send(args)
 
 
-def _ring(task: str, args: list[str], queue: str, lane: int = Lane.normal) -> bool:
-    # Whoever rings has to know that nobody will hear it.
-    if time.monotonic() < _silent_until:
-        return False
-    bell = _bells.get((task, lane))
-    if bell is None:
-        bell = _bells.setdefault((task, lane), Debounced(lambda all_args: _send(task, all_args, queue, lane)))
-    return bell.ring(args)
+class Bells:
+    """Sends bells to one broker. Connects at the first one. Usable from any number of threads.
 
+    Every method that rings returns False if the broker cannot be reached; the relay then does what was asked for.
+    """
 
-_bells: dict[tuple[str, int], Debounced] = {}
+    def __init__(self, broker_url: str) -> None:
+        # A caller is waiting, so these time-outs (seconds) are short. A worker's own connection cannot have them: a
+        # time-out of at most kombu's brpop_timeout of 1 s would break its reading.
+        self._celery = Celery("carillon", set_as_current=False, broker=broker_url)
+        self._celery.config_from_object("celeryconfig")
+        self._celery.conf.broker_url = broker_url
+        self._celery.conf.broker_transport_options = {
+            **self._celery.conf.broker_transport_options,
+            "socket_timeout": 1,
+            "socket_connect_timeout": 0.5,
+        }
+        self._debounced: dict[tuple[str, int], Debounced] = {}
+        self._broker_down_until = 0.0
 
+    def expand(self, notification_id: UUID, lane: int, begin: int | None = None, ahead: int = 0) -> bool:
+        """Ask for the next page of a notification's audience, before those of less urgent lanes.
 
-def _send(task: str, args: list[str], queue: str, lane: int) -> bool:
-    global _silent_until
-    try:
-        _ringer.send_task(task, args=args, queue=queue, priority=int(lane), expires=BELL_EXPIRES)
-    except OperationalError as error:
-        _silent_until = time.monotonic() + PAUSE
-        log.warning("bell not rung", extra={"task": task, "error": type(error).__name__})
-        return False
-    return True
+        `begin`: for the page that begins there, `ahead` pages after the one that was committed last.
+        """
+        page = str(notification_id) if begin is None else f"{notification_id}:{begin}:{ahead}"
+        return self.ring("expand", [page], "intake", lane)
+
+    def deliver(self, channel: str) -> bool:
+        """Ask for what is due on a channel."""
+        return self.ring(f"deliver {channel}", [], CHANNELS[channel].queue)
+
+    def publish(self) -> bool:
+        """Ask for the events that wait to be published."""
+        return self.ring("publish", [], "deliver")
+
+    def ring(self, task: str, args: list[str], queue: str, lane: int = Lane.normal) -> bool:
+        """Ring for a task by its name in Celery."""
+        if time.monotonic() < self._broker_down_until:
+            return False
+        send = self._debounced.get((task, lane))
+        if send is None:
+            send = self._debounced.setdefault(
+                (task, lane), Debounced(lambda collected: self._send(task, collected, queue, lane))
+            )
+        return send(args)
+
+    def served_queues(self, seconds: float = 1.5) -> set[str]:
+        """The queues that some worker consumes, of those workers that answer within `seconds`.
+
+        Raises kombu.exceptions.OperationalError without a broker.
+        """
+        answers: dict[str, Any] = self._celery.control.inspect(timeout=seconds).active_queues() or {}
+        return {queue["name"] for queues in answers.values() for queue in queues}
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._celery.close()
+
+    def _send(self, task: str, args: list[str], queue: str, lane: int) -> bool:
+        try:
+            self._celery.send_task(task, args=args, queue=queue, priority=int(lane), expires=BELL_EXPIRES)
+        except OperationalError as error:
+            self._broker_down_until = time.monotonic() + PAUSE
+            log.warning("bell not sent", extra={"task": task, "error": type(error).__name__})
+            return False
+        return True

@@ -7,7 +7,6 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from bus import bells as jobs
 from carillon.installation import Caller, installation, now, transaction
 from carillon.notifications import LARGEST_DATA, LEVELS, LONGEST_MESSAGE, LONGEST_TITLE, USUAL_LIFE
 from models.alerts.queries import NewAlert, create
@@ -55,5 +54,5 @@ class AlertHandler:
         )
         with transaction(connection) as (own, after_commit):
             alert = create(own, new, moment).alert
-            after_commit(jobs.ring_publish)
+            after_commit(installation().bells.publish)
         return {"id": str(alert.id), "alert_id": str(alert.id), "created_at": iso(alert.created_at)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from bus import bells as jobs
 from carillon.alerts import AlertHandler
 from carillon.installation import Caller, installation, now, transaction
 from carillon.notifications import send
@@ -42,7 +41,7 @@ class EventEmitter:
             number = emit_to_users(
                 own, here.tenant_or(tenant), [str(user_key)], event, data, now(), catalogue=here.catalogue
             )
-            after_commit(jobs.ring_publish)
+            after_commit(installation().bells.publish)
         return number
 
     @staticmethod
@@ -70,7 +69,7 @@ class EventEmitter:
         room = room_id if room_id.partition(":")[0] in _KINDS else f"conversation:{room_id}"
         with transaction(connection) as (own, after_commit):
             emit(own, here.tenant_or(tenant), room, event, data, now(), catalogue=here.catalogue)
-            after_commit(jobs.ring_publish)
+            after_commit(installation().bells.publish)
         return 1
 
     @staticmethod

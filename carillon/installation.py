@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, scoped_session
 
-from bus import bells as jobs
+from bus.bells import Bells
 from models.catalogue.source import Catalogue, shared
 from models.sql.engine import connect, read, write
 
@@ -32,6 +32,7 @@ class Installation:
     """What `configure` was told."""
 
     engine: Engine
+    bells: Bells
     redis_url: str | None
     redis_channel: str
     tenant: str | None
@@ -63,11 +64,10 @@ def configure(
     nothing yet. Raises models.catalogue.source.CatalogueError for a file that cannot be used.
     """
     global _configured
-    broker = broker_url or os.environ.get("BROKER_URL") or redis_url
-    if broker:
-        jobs.use_broker(broker)
+    broker = broker_url or os.environ.get("BROKER_URL") or redis_url or "redis://127.0.0.1:6379/0"
     _configured = Installation(
         engine=connect(database) if isinstance(database, str) else database,
+        bells=Bells(broker),
         redis_url=redis_url,
         redis_channel=redis_channel,
         tenant=tenant,

@@ -9,7 +9,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from bus import bells as jobs
 from carillon.installation import Caller, installation, now, transaction
 from models.lanes import Lane
 from models.notifications.accept import NewNotification, accept
@@ -74,7 +73,7 @@ def send(
     )
     with transaction(connection) as (own, after_commit):
         accepted = accept(own, new, moment)
-        after_commit(partial(jobs.ring_expand, accepted.id, Lane[priority]))
+        after_commit(partial(installation().bells.expand, accepted.id, Lane[priority]))
     return {
         "id": str(accepted.id),
         "notification_id": str(accepted.id),

@@ -16,12 +16,13 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-# Bells are recorded, not rung (fixture `bells`); one that slips through must find no broker of the developer's.
+# Bells are recorded (fixture `recorder`). One that is sent all the same must not reach a broker of the developer's.
 os.environ["BROKER_URL"] = "redis://127.0.0.1:1/0"
 
 from config.settings import Settings
 from models.sql.engine import connect
 from tests import compiled, factories
+from tests.bells import RecordingBells
 from tests.databases import PostgreSQL, migrate, postgresql_server, sqlite_file
 
 compiled.share()
@@ -83,26 +84,23 @@ def settings(database_url: str, redis_server: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def bells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
-    """The bells rung in this test, (task, arguments) each; no broker hears them."""
-    from bus import bells as jobs
-
-    rung: list[tuple[str, list[str]]] = []
-
-    def ring(task: str, args: list[str], _queue: str, _lane: int = 2) -> bool:
-        rung.append((task, args))
-        return True
-
-    monkeypatch.setattr(jobs, "_ring", ring)
-    return rung
+def recorder() -> RecordingBells:
+    """Bells that are recorded and not sent."""
+    return RecordingBells()
 
 
 @pytest.fixture
-def app(settings: Settings, bells: list[Any]) -> Iterator[Any]:
+def bells(recorder: RecordingBells) -> list[tuple[str, list[str]]]:
+    """The bells of this test, (task, arguments) each."""
+    return recorder.rung
+
+
+@pytest.fixture
+def app(settings: Settings, recorder: RecordingBells) -> Iterator[Any]:
     """The application on this test's database. Asks nothing of a broker."""
     from web.app import create_app
 
-    app = create_app(settings)
+    app = create_app(settings, recorder)
     yield app
     app.extensions["carillon"].rates.close()
     app.extensions["carillon"].engine.dispose()

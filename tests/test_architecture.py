@@ -14,10 +14,10 @@ from honcho.environ import parse_procfile
 from pydantic import AliasChoices
 
 import celeryconfig
-from bus import bells as jobs
-from channels.registry import CHANNELS
 from config.settings import VISIBILITY_TIMEOUT, Settings, _environment_names
+from models.channels import CHANNELS
 from models.lanes import Lane
+from tests.bells import RecordingBells
 from tests.databases import ROOT
 from workers.app import app
 from workers.tasks import DELIVER_TASKS
@@ -65,18 +65,19 @@ def test_development_runs_the_processes_of_production():
 # Bells
 
 
-def test_every_bell_names_a_task_and_a_queue_that_exist(monkeypatch: pytest.MonkeyPatch):
+def test_every_bell_names_a_task_and_a_queue_that_exist():
     rung: list[tuple[str, str]] = []
 
-    def ring(task: str, _args: list[str], queue: str, _lane: int = 2) -> bool:
-        rung.append((task, queue))
-        return True
+    class Noted(RecordingBells):
+        def ring(self, task: str, args: list[str], queue: str, lane: int = 2) -> bool:
+            rung.append((task, queue))
+            return True
 
-    monkeypatch.setattr(jobs, "_ring", ring)
-    jobs.ring_expand(uuid4(), Lane.normal)
-    jobs.ring_publish()
-    for channel, spec in CHANNELS.items():
-        jobs.ring_deliver(channel, spec.queue)
+    bells = Noted()
+    bells.expand(uuid4(), Lane.normal)
+    bells.publish()
+    for channel in CHANNELS:
+        bells.deliver(channel)
     rung += [(entry["task"], entry["options"]["queue"]) for entry in celeryconfig.beat_schedule.values()]
     ours = {name for name in app.tasks if not name.startswith("celery.")}
     assert {task for task, _ in rung} == ours

@@ -322,11 +322,9 @@ def test_a_savepoint_rings_for_nothing(here, bells, session):
     assert count(here, events) == 2
 
 
-def test_the_bell_is_rung_after_the_commit(here, monkeypatch):
-    from bus import bells as jobs
-
+def test_the_bell_is_rung_after_the_commit(here, recorder):
     seen: list[int] = []
-    monkeypatch.setattr(jobs, "_ring", lambda *_: bool(seen.append(count(here, events))) or True)
+    recorder.ring = lambda *_: bool(seen.append(count(here, events))) or True
     for n in range(1, 6):
         with here.begin() as connection:
             carillon.EventEmitter.broadcast("stream:data", {}, connection=connection)

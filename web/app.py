@@ -7,6 +7,7 @@ from flask import Flask
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
+from bus.bells import Bells
 from bus.counters import Counters
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
@@ -42,7 +43,7 @@ class UnusableSettings(SettingsError, click.ClickException):
     """The settings, seen from a command line: the list of what is wrong, and no traceback."""
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, bells: Bells | None = None) -> Flask:
     """The web process, from the environment if no settings are given. Raises SettingsError."""
     try:
         settings = settings or Settings.from_env()
@@ -50,12 +51,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     except SettingsError as error:
         raise UnusableSettings(str(error)) from error
     engine = connect(settings.database_url)
+    bells = bells or Bells(settings.broker_url)
     authenticator = Authenticator(keys, settings.jwt_issuer, engine)
     rates = Counters(settings.redis_url, settings.redis_channel, open_connections)
     app = _flask()
     app.extensions["carillon"] = carillon = Context(
         settings=settings,
         engine=engine,
+        bells=bells,
         keys=keys,
         authenticator=authenticator,
         limiter=Limiter(settings.redis_url),
@@ -79,8 +82,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     pages.register(app, settings)
     if settings.env == "development":
         demo.register(app)
-    heard = {**inbox_events(engine, utc_now), **alert_events(engine, utc_now)}
-    manager = attach(app, settings, engine, authenticator, events=heard, shown=carillon.metrics.shown).server.manager
+    heard = {**inbox_events(engine, bells, utc_now), **alert_events(engine, bells, utc_now)}
+    manager = attach(
+        app, settings, engine, authenticator, bells, events=heard, shown=carillon.metrics.shown
+    ).server.manager
     # Redis hears this process and is not heard by it: only a new process can help.
     carillon.alive["message queue"] = lambda: "deaf" if manager.deaf else None
     return app

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from flask import current_app
 from sqlalchemy import Engine
 
+from bus.bells import Bells
 from bus.counters import Counters
 from config.settings import Settings
 from models.catalogue.source import Catalogue
@@ -41,6 +42,7 @@ class Context:
 
     settings: Settings
     engine: Engine
+    bells: Bells
     keys: JwtKeys
     authenticator: Authenticator
     limiter: Limiter

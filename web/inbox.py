@@ -9,8 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from bus import bells as jobs
-from channels.registry import CHANNELS
+from bus.bells import Bells
 from models.inbox.changes import Changed, Operation, change_items, change_page
 from models.inbox.queries import Counts, Filter, counts_for, newest
 from models.sql.engine import read, write
@@ -29,15 +28,19 @@ class Swept:
     more: bool
 
 
-def change(engine: Engine, caller: Principal, operation: Operation, ids: Sequence[UUID], now: datetime) -> Changed:
+def change(
+    engine: Engine, bells: Bells, caller: Principal, operation: Operation, ids: Sequence[UUID], now: datetime
+) -> Changed:
     """Do it to these items of the caller; ids that are not theirs are passed over."""
     with write(engine) as connection:
         changed = change_items(connection, caller.tenant, caller.id, operation, ids, now)
-    _ring(changed)
+    _ring(bells, changed)
     return changed
 
 
-def change_all(engine: Engine, caller: Principal, operation: Operation, which: Filter, now: datetime) -> Swept:
+def change_all(
+    engine: Engine, bells: Bells, caller: Principal, operation: Operation, which: Filter, now: datetime
+) -> Swept:
     """Do it to all items of the caller that the filter means, page by page, and to none that comes meanwhile."""
     count, more = 0, True
     counts: Counts | None = None
@@ -47,7 +50,7 @@ def change_all(engine: Engine, caller: Principal, operation: Operation, which: F
     for _ in range(PAGES):
         with write(engine) as connection:
             changed = change_page(connection, caller.tenant, caller.id, operation, which, now)
-        _ring(changed)
+        _ring(bells, changed)
         count += len(changed.ids)
         counts = changed.counts or counts
         more = changed.more
@@ -62,8 +65,8 @@ def count_of(engine: Engine, caller: Principal, now: datetime) -> Counts:
         return counts_for(connection, caller.tenant, [caller.id], now)[caller.id]
 
 
-def _ring(changed: Changed) -> None:
+def _ring(bells: Bells, changed: Changed) -> None:
     if changed.ids:
-        jobs.ring_publish()
+        bells.publish()
     if changed.push_due:
-        jobs.ring_deliver("push", CHANNELS["push"].queue)
+        bells.deliver("push")

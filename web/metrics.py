@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from bus.counters import Counters
-from channels.registry import CHANNELS
+from models.channels import CHANNELS
 from models.deliveries.due import backlog
 from models.sql.engine import UNAVAILABLE, read
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from bus.counters import Counters
 from channels.base import Action, Message
-from channels.registry import CHANNELS, ChannelSpec
+from models.channels import CHANNELS, ChannelSpec
 from models.deliveries.claim import Claim, Claimed, claim, disable_addresses, record
 from models.deliveries.lifecycle import Failure, Outcome, RetryLater, State, Transition, next_transition
 from models.sql.engine import write

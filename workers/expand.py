@@ -7,8 +7,6 @@ from uuid import UUID
 
 from sqlalchemy.exc import OperationalError
 
-from bus import bells as jobs
-from channels.registry import CHANNELS
 from models.deliveries.expand import GoOn, Page, PageConflict, expand_page
 from models.sql.engine import write
 from models.sql.statements import is_lock_timeout
@@ -63,15 +61,15 @@ def expand_and_ring(run: Runtime, notification_id: UUID, begin: int | None = Non
         # The one bell that is rung before a commit: it says where to begin, and whoever hears it waits for us to end.
         nonlocal rung
         if caught_up or ahead < AHEAD:
-            rung = jobs.ring_expand(notification_id, lane, end, 1 if caught_up else ahead + 1)
+            rung = run.bells.expand(notification_id, lane, end, 1 if caught_up else ahead + 1)
 
     page = expand(run, notification_id, begin, go_on)
     if page is None:
         return
     if not page.finished and not rung:
-        jobs.ring_expand(notification_id, page.lane, page.end)
+        run.bells.expand(notification_id, page.lane, page.end)
     for channel in sorted(page.channels):
-        jobs.ring_deliver(channel, CHANNELS[channel].queue)
+        run.bells.deliver(channel)
     publish_page(run, page)
 
 

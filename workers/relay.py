@@ -11,11 +11,10 @@ import threading
 import time
 from uuid import UUID
 
-from bus import bells as jobs
 from bus.counters import STEP, Counters
-from channels.registry import CHANNELS
 from config.logging_setup import configure_logging
 from config.settings import Settings
+from models.channels import CHANNELS
 from models.deliveries.due import backlog, channels_with_work, due_notifications
 from models.events import publishing as outbox
 from models.sql.engine import UNAVAILABLE, read, write
@@ -35,15 +34,15 @@ def tick(run: Runtime) -> None:
     with write(run.engine) as connection:
         notifications = due_notifications(connection, run.now())
     for notification_id, lane in notifications:
-        if not jobs.ring_expand(notification_id, lane):
+        if not run.bells.expand(notification_id, lane):
             _expand_here(run, notification_id)
     with read(run.engine) as connection:
         channels = channels_with_work(connection, CHANNELS, run.now())
         events = outbox.due(connection, run.now())
     for channel in channels:
-        if not jobs.ring_deliver(channel, CHANNELS[channel].queue):
+        if not run.bells.deliver(channel):
             deliver(run, channel, budget=INTERVAL)
-    if events and not jobs.ring_publish():
+    if events and not run.bells.publish():
         publish(run, budget=INTERVAL)
 
 

@@ -10,6 +10,7 @@ from functools import cache
 
 from sqlalchemy import Engine
 
+from bus.bells import Bells
 from bus.counters import Counters
 from bus.publisher import Publisher
 from channels import registry
@@ -30,6 +31,7 @@ class Runtime:
 
     engine: Engine
     channels: dict[str, dict[str, Channel]]
+    bells: Bells
     lease: float
     retention_days: int = 30
     publisher: Publisher | None = None
@@ -49,6 +51,7 @@ class Runtime:
             self.publisher.close()
         if self.rates is not None:
             self.rates.close()
+        self.bells.close()
         self.engine.dispose()
 
 
@@ -57,6 +60,7 @@ def build(settings: Settings) -> Runtime:
     return Runtime(
         engine=connect(settings.database_url),
         channels={"live": registry.build(settings, "live"), "test": registry.build(settings, "test")},
+        bells=Bells(settings.broker_url),
         lease=settings.lease,
         retention_days=settings.retention_days,
         publisher=Publisher(settings.redis_url, settings.redis_channel),

@@ -9,10 +9,9 @@ from uuid import UUID
 
 from celery.signals import setup_logging, worker_init
 
-from bus import bells as jobs
-from channels.registry import CHANNELS
 from config.logging_setup import configure_logging
 from config.settings import Settings, SettingsError
+from models.channels import CHANNELS
 from workers import housekeeping
 from workers.app import app
 from workers.deliver import deliver
@@ -44,7 +43,7 @@ def be_ready(**_: object) -> None:
 
 @app.task(name="expand")
 def expand_task(*pages: str) -> None:
-    """Write these pages of notifications' audiences: each "id" or, as `ring_expand` has it, "id:begin:ahead"."""
+    """Write these pages of notifications' audiences: each "id" or, as `Bells.expand` has it, "id:begin:ahead"."""
     failed: Exception | None = None
     for page in dict.fromkeys(pages):
         notification_id, *place = page.split(":")
@@ -58,23 +57,23 @@ def expand_task(*pages: str) -> None:
         raise failed
 
 
-def _deliver_task(channel: str, queue: str) -> Any:
+def _deliver_task(channel: str) -> Any:
     @app.task(name=f"deliver {channel}")
     def task() -> None:
         if not deliver(runtime(), channel):
-            jobs.ring_deliver(channel, queue)
+            runtime().bells.deliver(channel)
 
     return task
 
 
-DELIVER_TASKS = {name: _deliver_task(name, spec.queue) for name, spec in CHANNELS.items()}
+DELIVER_TASKS = {name: _deliver_task(name) for name in CHANNELS}
 
 
 @app.task(name="publish")
 def publish_task() -> None:
     """Append staged events whose window has ended, and publish what is in the outbox."""
     if not publish(runtime()):
-        jobs.ring_publish()
+        runtime().bells.publish()
 
 
 @app.task(name="purge")

@@ -26,12 +26,12 @@ from sqlalchemy.types import TypeEngine
 from models.addresses.tables import addresses
 from models.deliveries.fair_share import allocate, choose_tenants, waiting_tenants
 from models.deliveries.lifecycle import Failure, State, Transition
-from models.deliveries.retry import RetryPolicy
 from models.deliveries.tables import attempts, deliveries
 from models.inbox.tables import inbox
 from models.lanes import Lane
 from models.notifications.content import Content, content_of
 from models.notifications.tables import notifications
+from models.retry import RetryPolicy
 from models.sql.statements import in_ids, values_table
 from models.sql.types import BigId, Instant
 from models.users.tables import users

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from models.deliveries.retry import RetryPolicy
+from models.retry import RetryPolicy
 
 
 class State(StrEnum):

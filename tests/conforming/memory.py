@@ -17,6 +17,7 @@ from bus.envelope import Group
 from channels.in_app import InAppChannel
 from models.deliveries.expand import Page
 from models.events.log import Replay
+from tests.bells import RecordingBells
 from tests.web.realtime.fakes import FakeServer, FakeSocket
 from web.realtime.gateway.gateway import Gateway
 from web.realtime.gateway.sessions import Session
@@ -55,7 +56,9 @@ class House:
         self.redis: list[list[dict[str, Any]]] = []
         self._written: list[Page] = []
         channel: Any = InAppChannel(self)  # type: ignore[arg-type]  # all it asks for is `publish`
-        self._worker = Runtime(self.engine, {"live": {"in_app": channel}, "test": {}}, lease=60, publisher=self)
+        self._worker = Runtime(
+            self.engine, {"live": {"in_app": channel}, "test": {}}, RecordingBells(), lease=60, publisher=self
+        )
         # The application's own hub, with another server under it. Nothing waits.
         self.hub: Gateway = app.extensions["socketio"].server.manager._listener
         self.door = self.hub._server = self.hub._keeper._server = Door()

@@ -14,11 +14,11 @@ from models.deliveries.acknowledge import acknowledge
 from models.deliveries.claim import Claim, claim, disable_addresses, record
 from models.deliveries.fair_share import MOST
 from models.deliveries.lifecycle import Failure, Outcome, RetryLater, Sent, State, Transition, next_transition
-from models.deliveries.retry import RetryPolicy
 from models.deliveries.status import failed_attempts
 from models.deliveries.tables import deliveries
 from models.inbox import changes as inbox_change
 from models.notifications.recall import recall
+from models.retry import RetryPolicy
 from models.sql.engine import read, write
 from models.tenants.queries import MAX_WEIGHT, set_weight
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish

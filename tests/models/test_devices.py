@@ -9,8 +9,8 @@ from models.addresses import devices
 from models.addresses.devices import EXPIRED, MAX_DEVICES
 from models.addresses.tables import addresses
 from models.deliveries.claim import claim
-from models.deliveries.retry import RetryPolicy
 from models.deliveries.tables import deliveries
+from models.retry import RetryPolicy
 from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
 

@@ -12,13 +12,13 @@ from models.addresses.tables import addresses
 from models.deliveries import status as inspect
 from models.deliveries.claim import claim, disable_addresses
 from models.deliveries.expand import expand_page
-from models.deliveries.retry import RetryPolicy
 from models.deliveries.tables import deliveries
 from models.events.cursor import Cursor
 from models.events.log import epoch, read_after
 from models.events.tables import events
 from models.notifications.recall import recall
 from models.notifications.tables import notifications
+from models.retry import RetryPolicy
 from models.sql.engine import read, write
 from models.topics.queries import subscribe
 from models.users.queries import find_user

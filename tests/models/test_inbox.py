@@ -11,7 +11,6 @@ from sqlalchemy import event, select
 
 from models.deliveries.claim import claim, record
 from models.deliveries.lifecycle import State, Transition
-from models.deliveries.retry import RetryPolicy
 from models.deliveries.tables import deliveries
 from models.events import publishing as outbox
 from models.events.cursor import Cursor
@@ -21,6 +20,7 @@ from models.inbox import queries as inbox
 from models.inbox.changes import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, change_items, change_page
 from models.inbox.queries import Counts, Filter
 from models.notifications.recall import recall
+from models.retry import RetryPolicy
 from models.rooms.tables import rooms
 from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish

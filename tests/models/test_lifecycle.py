@@ -20,7 +20,7 @@ from models.deliveries.lifecycle import (
     State,
     next_transition,
 )
-from models.deliveries.retry import RetryPolicy
+from models.retry import RetryPolicy
 from tests.factories import NOW
 
 POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)

@@ -5,8 +5,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.registry import CHANNELS
-from models.deliveries.retry import RetryPolicy
+from models.channels import CHANNELS
+from models.retry import RetryPolicy
 
 POLICY = RetryPolicy(base=2, cap=60, max_attempts=5)
 

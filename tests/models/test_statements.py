@@ -16,7 +16,6 @@ from models.deliveries.claim import claim, disable_addresses, record
 from models.deliveries.due import channels_with_work, due_notifications
 from models.deliveries.expand import expand_page
 from models.deliveries.lifecycle import Failure, State, Transition
-from models.deliveries.retry import RetryPolicy
 from models.deliveries.tables import deliveries
 from models.events import log
 from models.events.cursor import Cursor
@@ -25,6 +24,7 @@ from models.events.publishing import take_unpublished
 from models.inbox.queries import Filter, list_items
 from models.notifications.accept import accept
 from models.notifications.tables import notifications
+from models.retry import RetryPolicy
 from models.sql.engine import read, write
 from models.topics.queries import subscribe
 from models.users.queries import Person, upsert_users

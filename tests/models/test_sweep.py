@@ -9,10 +9,10 @@ from models.deliveries import dead_letters as dead
 from models.deliveries import due as sweep
 from models.deliveries.claim import claim, record
 from models.deliveries.lifecycle import Failure, State, Transition
-from models.deliveries.retry import RetryPolicy
 from models.deliveries.tables import deliveries
 from models.lanes import Lane
 from models.notifications.tables import notifications
+from models.retry import RetryPolicy
 from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish
 

@@ -10,6 +10,7 @@ from bus.publisher import Publisher
 from channels.in_app import InAppChannel
 from models.deliveries import due as sweep
 from models.sql.engine import write
+from tests.bells import RecordingBells
 from tests.factories import expand_all
 from workers.deliver import deliver_batch
 from workers.expand import publish_page
@@ -19,7 +20,9 @@ from workers.runtime import Runtime, utc_now
 
 def work(engine: Engine, writer: Publisher) -> None:
     """Expand, deliver in the app and publish whatever is there."""
-    run = Runtime(engine, {"live": {"in_app": InAppChannel(writer)}, "test": {}}, lease=60, publisher=writer)
+    run = Runtime(
+        engine, {"live": {"in_app": InAppChannel(writer)}, "test": {}}, RecordingBells(), lease=60, publisher=writer
+    )
     # Those that were accepted this moment are found by the relay in a while.
     soon = utc_now() + timedelta(minutes=1)
     with write(engine) as connection:

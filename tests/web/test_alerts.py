@@ -33,9 +33,9 @@ def outsider(client, engine, user_token) -> Caller:
 
 
 @pytest.fixture
-def socket(engine):
+def socket(engine, recorder):
     """Says something on the socket of a user; answers with the acknowledgement."""
-    handlers = alert_events(engine, utc_now)
+    handlers = alert_events(engine, recorder, utc_now)
 
     def say(event: str, payload=None, user="alice", tenant="acme"):
         return handlers[event](Principal("user", tenant, user, "live", None), payload)

@@ -11,7 +11,7 @@ import pytest
 import redis
 from sqlalchemy import func, select, update
 
-from bus import bells as jobs
+from bus.bells import Bells
 from bus.envelope import Group
 from bus.publisher import Publisher
 from models.notifications.tables import notifications
@@ -33,23 +33,18 @@ def run(app):
     return run
 
 
-@pytest.fixture
-def idle(monkeypatch):
-    """No worker serves anything. None is asked: it takes kombu two seconds to find that the tests have no broker."""
-    monkeypatch.setattr(jobs, "served_queues", set)
-
-
 def findings(answer) -> dict[str, tuple[str, str]]:
     return {finding["name"]: (finding["verdict"], finding["found"]) for finding in answer["findings"]}
 
 
 @pytest.mark.slow
-def test_the_doctor_finds_what_is_missing(run, settings, tenant):
+def test_the_doctor_finds_what_is_missing(run, recorder, settings, tenant):
+    recorder.served_queues = Bells("redis://127.0.0.1:1/0").served_queues
     status, answer = run("doctor", "--json")
     found = findings(answer)
     assert (status, answer["healthy"]) == (1, False)
     assert found["database"][0] == found["redis"][0] == found["keys"][0] == "ok"
-    # The tests ring at a broker that does not exist, and the lab of these settings is not there either.
+    # Neither the broker nor the lab of these settings exists.
     assert found["workers"][0] == found["channel push"][0] == found["channel email"][0] == "failed"
     assert found["message queue"] == ("warning", "heard here, but no web process listens")
     text = run("doctor")[1]
@@ -57,7 +52,7 @@ def test_the_doctor_finds_what_is_missing(run, settings, tenant):
     assert "check BROKER_URL" in text
 
 
-def test_the_doctor_hears_what_is_published_and_counts_who_else_does(run, idle, settings, redis_server):
+def test_the_doctor_hears_what_is_published_and_counts_who_else_does(run, settings, redis_server):
     with redis.Redis.from_url(redis_server) as client, client.pubsub() as other:
         other.subscribe(settings.redis_channel)
         other.get_message(timeout=2)
@@ -73,7 +68,7 @@ def test_the_doctor_says_which_part_is_away_and_no_password(tmp_path, tenant, en
     assert "secret" not in result.output
 
 
-def test_the_doctor_warns_of_work_that_nobody_does(run, idle, engine, tenant):
+def test_the_doctor_warns_of_work_that_nobody_does(run, engine, tenant):
     create_users(engine, ["alice"])
     long_ago = utc_now() - timedelta(minutes=10)
     expand_all(engine, accept_one(engine, long_ago, audience={"tenant": True}), long_ago)

@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from models.deliveries.claim import claim, record
 from models.deliveries.lifecycle import Failure, State, Transition
-from models.deliveries.retry import RetryPolicy
 from models.deliveries.tables import deliveries
+from models.retry import RetryPolicy
 from models.sql.engine import write
 from tests.factories import create_users, expand_all, fail_to_publish
 from tests.web.callers import Caller

@@ -11,9 +11,9 @@ from models.catalogue.schema import faults_of_payload
 from models.catalogue.source import built_in
 from models.deliveries.claim import claim, record
 from models.deliveries.lifecycle import State, Transition
-from models.deliveries.retry import RetryPolicy
 from models.events.cursor import Cursor
 from models.events.log import epoch, read_after
+from models.retry import RetryPolicy
 from models.sql.engine import read
 from tests.factories import accept_one, create_tenant, create_users, expand_all
 from tests.web.callers import Caller
@@ -43,9 +43,9 @@ def other_alice(client, settings, engine, user_token) -> Caller:
 
 
 @pytest.fixture
-def socket(engine):
+def socket(engine, recorder):
     """Says something on the socket of a user; answers with the acknowledgement."""
-    handlers = inbox_events(engine, utc_now)
+    handlers = inbox_events(engine, recorder, utc_now)
 
     def say(event: str, payload=None, user="alice", tenant="acme"):
         return handlers[event](Principal("user", tenant, user, "live", None), payload)
@@ -227,7 +227,7 @@ def test_what_comes_while_all_is_read_stays_unread(engine, people, alice, monkey
     pages = actions.change_page
     late: list[str] = []
     monkeypatch.setattr(actions, "change_page", lambda *given: pages(*given, 2))
-    monkeypatch.setattr(actions, "_ring", lambda _changed: late.extend([] if late else notify(engine)))
+    monkeypatch.setattr(actions, "_ring", lambda _bells, _changed: late.extend([] if late else notify(engine)))
     assert alice.post("/v1/inbox/read-all", {}).json["count"] == 3
     assert ids(alice.get("/v1/inbox?status=unread")) == late
 

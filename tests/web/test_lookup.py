@@ -9,8 +9,8 @@ import pytest
 
 from models.deliveries.claim import claim, record
 from models.deliveries.lifecycle import Failure, State, Transition
-from models.deliveries.retry import RetryPolicy
 from models.notifications import search
+from models.retry import RetryPolicy
 from models.sql.engine import write
 from tests.factories import create_users, expand_all
 from tests.web.callers import Caller

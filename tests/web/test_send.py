@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from bus import bells as jobs
 from models.notifications.tables import notifications
 from models.sql.engine import read
 from tests.factories import create_settings
@@ -109,7 +108,7 @@ def test_nothing_is_counted_twice(engine, service):
         assert connection.execute(select(func.count()).select_from(notifications)).scalar_one() == 1
 
 
-def test_no_bell_is_rung_before_the_commit(service, engine, monkeypatch):
+def test_no_bell_is_rung_before_the_commit(service, engine, recorder):
     heard = []
 
     def ring(_task: str, args: list[str], _queue: str, _lane: int) -> bool:
@@ -117,7 +116,7 @@ def test_no_bell_is_rung_before_the_commit(service, engine, monkeypatch):
         heard.append(args[0] in [str(row.id) for row in stored(engine)])
         return True
 
-    monkeypatch.setattr(jobs, "_ring", ring)
+    recorder.ring = ring
     service.send()
     service.post("/v1/notifications/bulk", {"items": [BODY, BODY]})
     assert heard == [True] * 3

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from channels.registry import CHANNELS
+from models.channels import CHANNELS
 from tests.factories import NOW, create_tenant
 from tests.workers.scripted import ScriptedChannel, ScriptedPublisher
 from workers.runtime import Runtime
@@ -29,9 +29,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def run(engine, clock) -> Runtime:
+def run(engine, clock, recorder) -> Runtime:
     """A runtime with scripted channels in both modes, and a scripted publisher."""
     create_tenant(engine)
     channels = {mode: {name: ScriptedChannel(name) for name in CHANNELS} for mode in ("live", "test")}
     publisher = ScriptedPublisher()
-    return Runtime(engine=engine, channels=channels, lease=60.0, publisher=publisher, now=clock, rng=lambda: 1.0)
+    return Runtime(
+        engine=engine, channels=channels, bells=recorder, lease=60.0, publisher=publisher, now=clock, rng=lambda: 1.0
+    )

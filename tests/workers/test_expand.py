@@ -223,7 +223,7 @@ def test_workers_that_fail_at_random_write_every_page_once(run, engine, monkeypa
 
     monkeypatch.setattr("workers.expand.expand_page", page)
     monkeypatch.setattr(
-        "bus.bells.ring_expand", lambda notification_id, _lane, *place: bells.put((notification_id, *place)) or True
+        run.bells, "expand", lambda notification_id, _lane, *place: bells.put((notification_id, *place)) or True
     )
     finished = select(notifications.c.recipients).where(notifications.c.state == "expanded")
     for _ in range(50):

@@ -5,11 +5,10 @@ from contextlib import closing
 import pytest
 import redis
 
-from bus import bells as jobs
 from bus.counters import Counters
 from models.deliveries.claim import claim
 from models.deliveries.lifecycle import RetryLater
-from models.deliveries.retry import RetryPolicy
+from models.retry import RetryPolicy
 from models.sql.engine import write
 from tests.factories import accept_one, create_users, expand_all, fail_to_publish
 from workers.deliver import deliver
@@ -17,8 +16,8 @@ from workers.relay import measure, tick
 
 
 @pytest.fixture
-def broker_away(monkeypatch):
-    monkeypatch.setattr(jobs, "_ring", lambda *_: False)
+def broker_away(recorder):
+    recorder.reachable = False
 
 
 def test_nothing_due_rings_nothing(run, bells):

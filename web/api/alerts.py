@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
-from bus import bells as jobs
 from models.alerts import queries as alerts
 from models.sql.engine import read, write
 from web.api.endpoint import Answer, Api
@@ -192,7 +191,7 @@ def raise_alert(caller: Principal, header: KeyHeader, body: AlertBody) -> Answer
             "this Idempotency-Key was used with another body: send the same body, or another key",
         )
     # A replay rings too: the first request may have died between its commit and its bell.
-    jobs.ring_publish()
+    context().bells.publish()
     headers = {"Location": f"/v1/alerts/{created.alert.id}"}
     if created.replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -247,7 +246,7 @@ def acknowledge_alert(caller: Principal, path: AlertPath) -> AlertView:
         row = alerts.acknowledge(connection, caller.tenant, path.uuid(), caller.id, context().now())
     if row is None:
         raise not_found("alert")
-    jobs.ring_publish()
+    context().bells.publish()
     return _view(row)
 
 
@@ -259,5 +258,5 @@ def delete_alert(caller: Principal, path: AlertPath) -> Deleted:
         known = alerts.remove(connection, caller.tenant, path.uuid(), context().now())
     if not known:
         raise not_found("alert")
-    jobs.ring_publish()
+    context().bells.publish()
     return Deleted()

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bus import bells as jobs
-from channels.registry import CHANNELS
+from models.channels import CHANNELS
 from models.deliveries.dead_letters import DeadFilter, list_dead, redrive
 from models.deliveries.lifecycle import Failure
 from models.deliveries.status import failed_attempts
@@ -93,5 +92,5 @@ def redrive_dead_letters(caller: Principal, body: RedriveBody) -> Redriven:
         number = redrive(connection, which, context().now(), body.limit)
     if number:
         for channel in [body.channel] if body.channel else CHANNELS:
-            jobs.ring_deliver(channel, CHANNELS[channel].queue)
+            context().bells.deliver(channel)
     return Redriven(redriven=number, remaining=number == body.limit)

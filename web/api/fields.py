@@ -12,7 +12,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from channels.registry import CHANNELS
+from models.channels import CHANNELS
 from models.deliveries.lifecycle import Failure, State
 from models.timestamps import iso
 from web.api.body import check_data

@@ -163,13 +163,13 @@ def items_of(caller: Principal, which: Filter, after: str | None, limit: int) ->
 
 def change_one(caller: Principal, path: NotificationPath, operation: Operation) -> ItemView:
     """Change an item and answer with it. Raises Problem where it is not there, or not theirs."""
-    inbox.change(context().engine, caller, operation, [path.uuid()], context().now())
+    inbox.change(context().engine, context().bells, caller, operation, [path.uuid()], context().now())
     return item_of(caller, path.uuid())
 
 
 def delete_one(caller: Principal, path: NotificationPath) -> Deleted:
     """Delete an item, and say so again to whoever asks again. Raises Problem where it never was theirs."""
-    changed = inbox.change(context().engine, caller, DELETE, [path.uuid()], context().now())
+    changed = inbox.change(context().engine, context().bells, caller, DELETE, [path.uuid()], context().now())
     if not changed.ids:
         with read(context().engine) as connection:
             known = were_theirs(connection, caller.tenant, caller.id, [path.uuid()])
@@ -180,7 +180,7 @@ def delete_one(caller: Principal, path: NotificationPath) -> Deleted:
 
 def change_many(caller: Principal, operation: Operation, which: Filter) -> SweptView:
     """Change all that the filter means."""
-    swept = inbox.change_all(context().engine, caller, operation, which, context().now())
+    swept = inbox.change_all(context().engine, context().bells, caller, operation, which, context().now())
     return SweptView(count=swept.count, more=swept.more, counts=CountsView(**swept.counts.data()))
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection, Row
 
-from bus import bells as jobs
 from models.deliveries.lifecycle import State
 from models.deliveries.status import count_deliveries, failed_attempts, find_notification, list_deliveries
 from models.lanes import Lane
@@ -269,5 +268,5 @@ def recall_notification(caller: Principal, path: NotificationPath) -> Answer:
         # Read again: another call may have begun it between the two statements.
         state = _find(connection, caller, path).state
     if state == "recalling":
-        jobs.ring_expand(row.id, row.lane)
+        context().bells.expand(row.id, row.lane)
     return Answer(RecallView(id=str(row.id), status=state), 202 if begun else 200)

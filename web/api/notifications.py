@@ -10,7 +10,6 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection
 
-from bus import bells as jobs
 from models.lanes import Lane
 from models.notifications.accept import Accepted, NewNotification, accept
 from models.sql.engine import write
@@ -95,7 +94,7 @@ def _committed(taken: Sequence[tuple[NewNotification, Accepted]]) -> None:
         if not accepted.replayed:
             context().metrics.accept(new.priority)
         # A replay rings too: the first request may have died between its commit and its bell.
-        jobs.ring_expand(accepted.id, Lane[new.priority])
+        context().bells.expand(accepted.id, Lane[new.priority])
 
 
 def submit(caller: Principal, body: Submission, key: str | None) -> Accepted:

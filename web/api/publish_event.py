@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from bus import bells as jobs
 from models.events.emit import BadPayload, NotEmitted, check, emit, emit_to_users
 from models.sql.engine import write
 from web.api.endpoint import Answer
@@ -85,7 +84,7 @@ def publish_event(caller: Principal, body: EventBody) -> Answer:
         except NotEmitted as refused:
             raise _problem(refused) from refused
     if accepted:
-        jobs.ring_publish()
+        context().bells.publish()
     return Answer(EventsAccepted(accepted=accepted), 202)
 
 

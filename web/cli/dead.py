@@ -8,8 +8,7 @@ from uuid import UUID
 
 import click
 
-from bus import bells as jobs
-from channels.registry import CHANNELS
+from models.channels import CHANNELS
 from models.deliveries.dead_letters import DeadFilter, count_dead, list_dead, redrive
 from models.deliveries.lifecycle import Failure
 from models.sql.engine import read, write
@@ -80,5 +79,5 @@ def redrive_letters(limit: int, as_json: bool, **filters: Any) -> None:
     # Where no bell is heard the relay finds them within a second.
     if done:
         for channel in [which.channel] if which.channel else CHANNELS:
-            jobs.ring_deliver(channel, CHANNELS[channel].queue)
+            context().bells.deliver(channel)
     say(as_json, {"redriven": done}, f"{done} redriven")

@@ -14,11 +14,11 @@ from kombu.exceptions import OperationalError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bus import bells as jobs
 from bus.publisher import Publisher
 from bus.redis import redis_options
 from channels import registry
 from config.settings import SettingsError
+from models.channels import CHANNELS
 from models.deliveries.due import backlog
 from models.sql.engine import read, server_time
 from web.auth import LEEWAY
@@ -57,7 +57,7 @@ def _database(here: Context) -> Iterator[Finding]:
         overdue = {}
         if present == needed:
             with read(here.engine) as connection:
-                overdue = {channel: backlog(connection, channel, here.now()) for channel in registry.CHANNELS}
+                overdue = {channel: backlog(connection, channel, here.now()) for channel in CHANNELS}
     except (DBAPIError, PoolTimeout) as error:
         yield _failed("database", f"does not answer: {type(error).__name__}", "check DATABASE_URL")
         return
@@ -124,11 +124,11 @@ def _workers(here: Context) -> Iterator[Finding]:
         return
     yield Finding("broker", "ok", "answers")
     try:
-        served = jobs.served_queues()
+        served = here.bells.served_queues()
     except OperationalError:
         yield _failed("workers", "cannot be asked", "check BROKER_URL")
         return
-    missing = sorted({"intake", "housekeeping", *(spec.queue for spec in registry.CHANNELS.values())} - served)
+    missing = sorted({"intake", "housekeeping", *(spec.queue for spec in CHANNELS.values())} - served)
     if missing:
         yield _failed("workers", f"nobody serves {', '.join(missing)}", "start the processes of the Procfile")
     else:
@@ -136,7 +136,7 @@ def _workers(here: Context) -> Iterator[Finding]:
 
 
 def _channels(here: Context) -> Iterator[Finding]:
-    for name in registry.CHANNELS:
+    for name in CHANNELS:
         try:
             channel = registry.build_one(here.settings, "live", name)
         except SettingsError as error:

@@ -11,8 +11,8 @@ from uuid import UUID
 import click
 from pydantic import ValidationError
 
-from channels.registry import CHANNELS
 from models import retention
+from models.channels import CHANNELS
 from models.deliveries.lifecycle import State
 from models.deliveries.status import count_deliveries, find_notification
 from models.lanes import Lane

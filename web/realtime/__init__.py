@@ -11,6 +11,7 @@ from flask import Flask
 from flask_socketio import SocketIO
 from sqlalchemy import Engine
 
+from bus.bells import Bells
 from config.settings import Settings
 from models.catalogue.source import shared
 from web.auth import Authenticator
@@ -32,6 +33,7 @@ def attach(
     settings: Settings,
     engine: Engine,
     authenticator: Authenticator,
+    bells: Bells,
     timing: Timing | None = None,
     events: Mapping[str, Handler] = MappingProxyType({}),
     shown: Shown = lambda _ids, _now: None,
@@ -77,7 +79,7 @@ def attach(
     presence = Presence(Leases(settings.redis_url, settings.redis_channel, timing), timing)
     bookmarks = Bookmarks(settings.redis_url, settings.redis_channel, patience)
     hub = Gateway(server, engine, authenticator, origins, presence, bookmarks, timing, shown)
-    hub.serve(client_events(engine, shared(settings.catalogue_file), presence, events))
+    hub.serve(client_events(engine, bells, shared(settings.catalogue_file), presence, events))
     for namespace in NAMESPACES:
         hub.register(namespace)
     manager.bind(hub)

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, jsonify
 from prometheus_client import generate_latest
 
+from bus.bells import Bells
 from config.logging_setup import configure_logging
 from config.settings import Settings
 from models.sql.engine import connect
@@ -56,10 +57,11 @@ def application() -> Flask:
     configure_logging(settings.log_level)
     engine = connect(settings.database_url)
     authenticator = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
+    bells = Bells(settings.broker_url)
     app = Flask("served")
     timing = Timing() if os.environ.get("UNHURRIED") else HURRY
-    events = {"whoami": whoami, "broken": broken, **inbox_events(engine, utc_now)}
-    manager: Any = attach(app, settings, engine, authenticator, timing, events).server.manager
+    events = {"whoami": whoami, "broken": broken, **inbox_events(engine, bells, utc_now)}
+    manager: Any = attach(app, settings, engine, authenticator, bells, timing, events).server.manager
 
     @app.get("/healthz")
     def healthz() -> Any:

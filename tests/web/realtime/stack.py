@@ -25,6 +25,7 @@ from models.events.log import heads
 from models.sql.engine import read, write
 from models.users.queries import Person, upsert_users
 from tests import factories
+from tests.bells import RecordingBells
 from tests.databases import ROOT
 from tests.sockets import SocketClient
 from tests.web.hands import work
@@ -132,7 +133,7 @@ class Stack:
         factories.create_tenant(engine, tenant, utc_now())
         self.writer = Publisher(self.settings.redis_url, self.settings.redis_channel)
         self.channel = InAppChannel(self.writer)
-        self._runtime = Runtime(engine, {"live": {"in_app": self.channel}, "test": {}}, lease=60)
+        self._runtime = Runtime(engine, {"live": {"in_app": self.channel}, "test": {}}, RecordingBells(), lease=60)
         self._written: list[Page] = []
         self._clients: list[Client] = []
 

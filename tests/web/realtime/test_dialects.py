@@ -14,6 +14,7 @@ from models.events.emit import emit_to_users
 from models.inbox.changes import READ, change_items
 from models.sql.engine import write
 from models.tenants.queries import choose_dialect
+from tests.bells import RecordingBells
 from tests.databases import ROOT
 from tests.web.realtime.fakes import session
 from tests.web.realtime.spaces import Spaces
@@ -383,7 +384,7 @@ def test_what_has_no_name_here_counts_as_heard():
 @pytest.fixture
 def run(stack: Stack) -> Runtime:
     """A worker's hands."""
-    return Runtime(stack.engine, {}, lease=60, publisher=stack.writer)
+    return Runtime(stack.engine, {}, RecordingBells(), lease=60, publisher=stack.writer)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import carillon
 from carillon import installation
 from models.events.emit import emit, emit_to_users
 from models.sql.engine import write
+from tests.bells import RecordingBells
 from tests.web.realtime.stack import Stack, eventually
 from workers.publish import publish
 from workers.runtime import Runtime, utc_now
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def run(stack: Stack) -> Runtime:
     """A worker's hands."""
-    return Runtime(stack.engine, {}, lease=60, publisher=stack.writer)
+    return Runtime(stack.engine, {}, RecordingBells(), lease=60, publisher=stack.writer)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import redis
 from pydantic import Field
 
 from bus.counters import KEPT, LATE, STEP, Tally
-from channels.registry import CHANNELS
+from models.channels import CHANNELS
 from models.deliveries.dead_letters import MAX_COUNTED, DeadFilter, count_classes, summarise
 from models.deliveries.due import backlog
 from models.sql.engine import read

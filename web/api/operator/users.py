@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
-from channels.registry import CHANNELS
 from config.settings import Settings
 from models.addresses.queries import usable_addresses
+from models.channels import CHANNELS
 from models.sql.engine import read
 from models.topics.queries import list_subscriptions
 from models.users.queries import find_user

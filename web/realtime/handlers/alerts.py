@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from sqlalchemy import Engine
 
-from bus import bells as jobs
+from bus.bells import Bells
 from models.alerts import queries as alerts
 from models.sql.engine import read, write
 from models.timestamps import iso
@@ -29,25 +29,27 @@ class Named(BaseModel):
     id: UUID = Field(validation_alias=AliasChoices("id", "alert_id", "alertId"))
 
 
-def alert_events(engine: Engine, now: Callable[[], datetime]) -> dict[str, Handler]:
+def alert_events(engine: Engine, bells: Bells, now: Callable[[], datetime]) -> dict[str, Handler]:
     """What clients may say about alerts: the handler of each event.
 
     A handler takes the connection's principal and the payload, and returns the acknowledgement; it raises Refused for a
     payload that will not do, and models.sql.engine.UNAVAILABLE.
     """
     return {
-        "alert:acknowledge": partial(_acknowledge, engine, now),
+        "alert:acknowledge": partial(_acknowledge, engine, bells, now),
         "alert:count": partial(_count, engine, now),
     }
 
 
-def _acknowledge(engine: Engine, now: Callable[[], datetime], caller: Principal, payload: Any) -> dict[str, Any]:
+def _acknowledge(
+    engine: Engine, bells: Bells, now: Callable[[], datetime], caller: Principal, payload: Any
+) -> dict[str, Any]:
     alert_id = parse(Named, {"id": payload} if isinstance(payload, str) else payload).id
     with write(engine) as connection:
         row = alerts.acknowledge(connection, caller.tenant, alert_id, caller.id, now())
     if row is None:
         return {"ok": False, "error": {"code": "not_found", "message": "there is no such alert"}}
-    jobs.ring_publish()
+    bells.publish()
     return {
         "id": str(row.id),
         "alert_id": str(row.id),

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import Engine
 
+from bus.bells import Bells
 from models.inbox.changes import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, Operation
 from models.inbox.queries import Filter, Status, were_theirs
 from models.sql.engine import read
@@ -64,16 +65,16 @@ class Clearing(Matching):
     status: Status = "all"
 
 
-def inbox_events(engine: Engine, now: Callable[[], datetime]) -> dict[str, Handler]:
+def inbox_events(engine: Engine, bells: Bells, now: Callable[[], datetime]) -> dict[str, Handler]:
     """What clients may say about their inbox: the handler of each event.
 
     A handler takes the connection's principal and the payload, and returns the acknowledgement; it raises Refused for a
     payload that will not do, and models.sql.engine.UNAVAILABLE.
     """
-    some = partial(_change, engine, now)
-    many = partial(_change_all, engine, now)
+    some = partial(_change, engine, bells, now)
+    many = partial(_change_all, engine, bells, now)
     return {
-        "notification:seen": partial(_see, engine, now),
+        "notification:seen": partial(_see, engine, bells, now),
         "notification:read": partial(some, READ),
         "notification:unread": partial(some, UNREAD),
         "notification:archive": partial(some, ARCHIVE),
@@ -86,13 +87,13 @@ def inbox_events(engine: Engine, now: Callable[[], datetime]) -> dict[str, Handl
 
 
 def _change(
-    engine: Engine, now: Callable[[], datetime], operation: Operation, caller: Principal, payload: Any
+    engine: Engine, bells: Bells, now: Callable[[], datetime], operation: Operation, caller: Principal, payload: Any
 ) -> dict[str, Any]:
     named = parse(Named, _unwrapped(payload))
     ids = list(dict.fromkeys([*([named.id] if named.id else []), *named.ids]))
     if not ids:
         raise Refused("bad_request", "id or ids is required")
-    changed = inbox.change(engine, caller, operation, ids, now())
+    changed = inbox.change(engine, bells, caller, operation, ids, now())
     if changed.counts is not None:
         return {"count": len(changed.ids), "counts": changed.counts.data()}
     with read(engine) as connection:
@@ -108,6 +109,7 @@ def _unwrapped(payload: Any) -> Any:
 
 def _change_all(
     engine: Engine,
+    bells: Bells,
     now: Callable[[], datetime],
     operation: Operation,
     model: type[Matching | UpTo],
@@ -115,15 +117,15 @@ def _change_all(
     payload: Any,
 ) -> dict[str, Any]:
     which = Filter(**parse(model, payload).model_dump())
-    swept = inbox.change_all(engine, caller, operation, which, now())
+    swept = inbox.change_all(engine, bells, caller, operation, which, now())
     return {"count": swept.count, "more": swept.more, "counts": swept.counts.data()}
 
 
-def _see(engine: Engine, now: Callable[[], datetime], caller: Principal, payload: Any) -> dict[str, Any]:
+def _see(engine: Engine, bells: Bells, now: Callable[[], datetime], caller: Principal, payload: Any) -> dict[str, Any]:
     """These, or all up to one; all where nothing is said."""
     if payload is None or payload == {} or (isinstance(payload, dict) and "up_to" in payload):
-        return _change_all(engine, now, SEEN, UpTo, caller, payload)
-    return _change(engine, now, SEEN, caller, payload)
+        return _change_all(engine, bells, now, SEEN, UpTo, caller, payload)
+    return _change(engine, bells, now, SEEN, caller, payload)
 
 
 def _count(engine: Engine, now: Callable[[], datetime], caller: Principal, _payload: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from sqlalchemy import Engine
 
-from bus import bells as jobs
+from bus.bells import Bells
 from models.catalogue.source import Catalogue
 from models.events.emit import NotEmitted, emit_to_users
 from models.sql.engine import write
@@ -28,7 +28,7 @@ class PublishStart(BaseModel):
     platforms: Annotated[list[Text], Field(min_length=1, max_length=50)]
 
 
-def start(engine: Engine, catalogue: Catalogue, session: Session, payload: Any) -> dict[str, Any]:
+def start(engine: Engine, bells: Bells, catalogue: Catalogue, session: Session, payload: Any) -> dict[str, Any]:
     """Tell the user's pages, in the order of their log. The publishing itself is the service's. Raises Refused."""
     request = parse(PublishStart, payload)
     now = datetime.now(UTC)
@@ -38,5 +38,5 @@ def start(engine: Engine, catalogue: Catalogue, session: Session, payload: Any) 
             emit_to_users(connection, session.tenant, [session.user], "sns:publish_started", data, now, catalogue)
     except NotEmitted as error:
         raise Refused("bad_request", str(error)) from error
-    jobs.ring_publish()
+    bells.publish()
     return {"post_id": request.post_id}

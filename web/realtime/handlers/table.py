@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from bus.bells import Bells
 from models.catalogue.source import Catalogue
 from web.auth import Principal
 from web.realtime.gateway.sessions import Session
@@ -35,7 +36,7 @@ class ClientEvent:
 
 
 def client_events(
-    engine: Engine, catalogue: Catalogue, presence: Presence, others: Mapping[str, Handler]
+    engine: Engine, bells: Bells, catalogue: Catalogue, presence: Presence, others: Mapping[str, Handler]
 ) -> dict[str, ClientEvent]:
     """All but those of the connection itself, which are the hub's. `others` know no more of it than whose it is."""
     return {
@@ -45,7 +46,7 @@ def client_events(
         "presence:set": ClientEvent(presence.choose, cost=2),
         "presence:list": ClientEvent(presence.tell, cost=4),
         "test": ClientEvent(_echo),
-        "sns:publish_start": ClientEvent(partial(posts.start, engine, catalogue), cost=4),
+        "sns:publish_start": ClientEvent(partial(posts.start, engine, bells, catalogue), cost=4),
     }
 
 

@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from bus import bells as jobs
-from bus.bells import Debounced
+from bus.bells import Bells, Debounced
 from tests.databases import ROOT
+
+NOWHERE = "redis://127.0.0.1:1/0"
 
 
 class Bell:
@@ -30,14 +31,14 @@ def bell() -> Bell:
 
 
 def test_the_first_sounds_at_once(bell):
-    assert Debounced(bell).ring()
+    assert Debounced(bell)()
     assert len(bell.at) == 1
 
 
 def test_a_burst_sounds_twice_and_the_last_is_heard(bell):
-    muffled = Debounced(bell, gap=0.3)
+    debounced = Debounced(bell, gap=0.3)
     for _ in range(100):
-        assert muffled.ring()
+        assert debounced()
     last = time.monotonic()
     assert len(bell.at) == 1
     time.sleep(0.5)
@@ -46,12 +47,12 @@ def test_a_burst_sounds_twice_and_the_last_is_heard(bell):
 
 
 def test_a_stream_of_bells_sounds_once_in_every_gap(bell):
-    muffled = Debounced(bell, gap=0.02)
+    debounced = Debounced(bell, gap=0.02)
 
     def work() -> None:
         end = time.monotonic() + 0.2
         while time.monotonic() < end:
-            muffled.ring()
+            debounced()
             time.sleep(0.001)
 
     began = time.monotonic()
@@ -66,45 +67,43 @@ def test_a_stream_of_bells_sounds_once_in_every_gap(bell):
 
 
 def test_a_bell_that_cannot_be_rung_is_said_so():
-    assert not Debounced(lambda _: False).ring()
+    assert not Debounced(lambda _: False)()
 
 
 def test_everything_that_was_rung_for_is_told(bell):
-    muffled = Debounced(bell, gap=0.1)
+    debounced = Debounced(bell, gap=0.1)
     for i in range(5):
-        muffled.ring([str(i)])
+        debounced([str(i)])
     time.sleep(0.3)
-    muffled.ring(["5"])
+    debounced(["5"])
     assert bell.what == [["0"], ["1", "2", "3", "4"], ["5"]]
 
 
-def test_each_kind_of_bell_is_muffled_by_itself_and_loses_no_notification(monkeypatch):
+def test_each_kind_of_bell_is_debounced_by_itself_and_loses_no_notification(monkeypatch):
     sent: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(jobs, "_send", lambda task, args, _queue, _lane: bool(sent.append((task, args))) or True)
-    monkeypatch.setattr(jobs, "_bells", {})
-    monkeypatch.setattr(jobs, "_silent_until", 0.0)
+    bells = Bells(NOWHERE)
+    monkeypatch.setattr(bells, "_send", lambda task, args, _queue, _lane: bool(sent.append((task, args))) or True)
     ids = [uuid4() for _ in range(4)]
     for one in ids:
-        assert jobs.ring_expand(one, 2)
-        jobs.ring_deliver("push", "push")
-        jobs.ring_publish()
+        assert bells.expand(one, 2)
+        bells.deliver("push")
+        bells.publish()
     time.sleep(0.1)
     rung = [task for task, _ in sent]
     assert all(2 <= rung.count(task) < 4 for task in ("expand", "deliver push", "publish"))
     assert [arg for task, args in sent if task == "expand" for arg in args] == [str(one) for one in ids]
 
 
-def test_without_a_broker_nobody_is_told_that_a_bell_will_be_rung(monkeypatch):
-    monkeypatch.setattr(jobs, "_bells", {})
-    monkeypatch.setattr(jobs, "_silent_until", 0.0)
-    assert [jobs.ring_expand(uuid4(), 2) for _ in range(5)] == [False] * 5
+def test_without_a_broker_nobody_is_told_that_a_bell_will_be_rung():
+    bells = Bells(NOWHERE)
+    assert [bells.expand(uuid4(), 2) for _ in range(5)] == [False] * 5
 
 
 def test_the_end_of_the_program_waits_for_the_last_bell():
     program = (
         "from bus.bells import Debounced\n"
         "bell = Debounced(lambda _: bool(print('ding', flush=True)) or True, gap=0.2)\n"
-        "for _ in range(3): bell.ring()\n"
+        "for _ in range(3): bell()\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["ding", "ding"]

@@ -1,4 +1,4 @@
-"""When to try again. Pure; the numbers of each channel stand in channels/registry.py."""
+"""When to try again. Pure; the numbers of each channel stand in models/channels.py."""
 
 from __future__ import annotations
 

@@ -1,0 +1,61 @@
+"""The table of channels: everything that is said about a channel outside its own module is said here, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSpec:
+    """One line of the table.
+
+    `factory` is "module:function"; channels/registry.py calls it with (settings, mode). `queue` is the Celery queue
+    whose workers serve the channel: `deliver` unless the channel has processes of its own. A batch has at most
+    `batch_size` messages.
+
+    `addressed_by`: "room" if the address is the user's room in the event log, so that every user has exactly one;
+    "address" if a user is reached at rows of `addresses`. `max_addresses` is how many of those a user can have.
+    `withdraws`: the channel can take back what it has shown. `acknowledges`: the client reports what it has shown.
+    """
+
+    factory: str
+    policy: RetryPolicy
+    queue: str = "deliver"
+    batch_size: int = 100
+    addressed_by: Literal["room", "address"] = "address"
+    max_addresses: int = 1
+    withdraws: bool = False
+    acknowledges: bool = False
+
+
+CHANNELS: dict[str, ChannelSpec] = {
+    # No limit of attempts: an in-app delivery is useful at the next connect, and ends by acknowledgement or expiry.
+    "in_app": ChannelSpec(
+        "channels.in_app:build",
+        RetryPolicy(base=1, cap=300, max_attempts=None),
+        batch_size=1000,
+        addressed_by="room",
+        withdraws=True,
+        acknowledges=True,
+    ),
+    # FCM asks for at least 10 s before a retry (firebase.google.com/docs/cloud-messaging/scale-fcm).
+    # More than 20 devices nobody carries. Apps that are installed again leave tokens behind, and each costs a push.
+    "push": ChannelSpec(
+        "channels.fcm.channel:build",
+        RetryPolicy(base=10, cap=3600, max_attempts=8),
+        queue="push",
+        batch_size=500,
+        max_addresses=20,
+        withdraws=True,
+    ),
+    # Greylisting refuses the first attempt for a minute or more, so the base is a minute (RFC 6647).
+    "email": ChannelSpec(
+        "channels.email.channel:build",
+        RetryPolicy(base=60, cap=14400, max_attempts=12),
+        queue="mail",
+        batch_size=50,
+    ),
+}
