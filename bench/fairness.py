@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import requests
 
+from actions.installation import utc_now
 from bench.pipeline import RECIPIENTS, carillon, postgresql, settled
 from bench.processes import Program, node
 from bench.report import Line, Result
 from tests import factories
 from tests.pipeline.stand import Stand
-from workers.runtime import utc_now
 
 TIMES = 5
 TITLES = {"title": "Backup finished", "message": "All 3 volumes were saved."}

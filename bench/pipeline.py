@@ -16,6 +16,7 @@ import psycopg
 import requests
 from sqlalchemy import Engine, exists, func, select, text
 
+from actions.installation import utc_now
 from bench.processes import Program, node, program
 from bench.report import Line, Result
 from models.deliveries.tables import deliveries
@@ -25,7 +26,6 @@ from models.users.queries import Person, upsert_users
 from tests import factories
 from tests.databases import ROOT, postgresql_server
 from tests.pipeline.stand import Stand
-from workers.runtime import utc_now
 
 RECIPIENTS = 100_000
 SCREENS = 1000

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from carillon.payload import MAX_DATA_BYTES, MAX_EVENT_BYTES, payload_error
@@ -102,6 +102,13 @@ def _event_data(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _known_channel(value: str, info: ValidationInfo) -> str:
+    known = info.context.get("channels") if info.context else None
+    if known is not None and value not in known:
+        raise PydanticCustomError("unknown_channel", "must be one of {known}", {"known": ", ".join(known)})
+    return value
+
+
 def _no_duplicates(value: list[str]) -> list[str]:
     if len(set(value)) < len(value):
         raise PydanticCustomError("not_unique", "must not name a channel twice")
@@ -137,8 +144,11 @@ TypeName = _name(64, "A name of the caller's catalogue.")
 Key = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 Reference = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 IdempotencyKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,255}$")]
-# Which channels there are is the server's to say: a newer one may have more.
-ChannelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$", description="The name of a channel.")]
+# Which channels there are is the server's to say: a newer one may have more. The server passes their names as the
+# validation context {"channels": names}.
+ChannelName = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$", description="The name of a channel."), AfterValidator(_known_channel)
+]
 Channels = Annotated[list[ChannelName], Field(min_length=1), AfterValidator(_no_duplicates)]
 NotificationId = Annotated[
     str,

@@ -12,8 +12,13 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
+from actions.installation import Installation
+from actions.meter import Meter
+from bus.bells import Bells
+from bus.counters import Counters
 from config.settings import Settings
 from models.addresses import devices
+from models.catalogue.source import built_in
 from models.deliveries.claim import record
 from models.deliveries.expand import Page, expand_page
 from models.deliveries.lifecycle import Failure, State, Transition
@@ -22,6 +27,7 @@ from models.sql.engine import write
 from models.tenants import api_keys
 from models.tenants import queries as tenant_queries
 from models.users.queries import Person, upsert_users
+from tests.bells import RecordingBells
 from web.auth import CLIENT, JwtKeys, mint
 
 # One signing key, 32 bytes.
@@ -136,3 +142,16 @@ def free_port() -> int:
     with socket.socket() as own:
         own.bind(("127.0.0.1", 0))
         return int(own.getsockname()[1])
+
+
+def create_installation(engine: Engine, bells: Bells | None = None, **other: Any) -> Installation:
+    """What actions work with, on this engine. Nothing is counted, and bells are recorded unless others are given."""
+    given: dict[str, Any] = {
+        "engine": engine,
+        "bells": bells or RecordingBells(),
+        "meter": Meter(Counters("redis://127.0.0.1:1/0", "carillon")),
+        "catalogue": built_in(),
+        "retention": timedelta(days=30),
+        "has_lab": True,
+    }
+    return Installation(**given | other)

@@ -186,3 +186,17 @@ def test_every_requirement_is_answered_once():
             numbers += [f"S{seed}-{n:02}" for n in range(int(first), int(last or first) + 1)]
     asked = {"S0": 77, "S1": 44, "S2": 53, "S4": 26}
     assert sorted(numbers) == [f"{seed}-{n:02}" for seed, most in asked.items() for n in range(1, most + 1)]
+
+
+# Actions
+
+
+def test_no_door_opens_a_write_transaction():
+    # Doors parse, authorise, call an action and answer. db upgrade is Alembic's.
+    writing = [
+        f"{path}:{node.lineno}"
+        for path, tree in modules("web")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("write", "engine.write")
+    ]
+    assert writing == []

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 import carillon
+from actions.installation import utc_now
 from carillon import installation
 from models.alerts.tables import alerts
 from models.events import publishing as outbox
@@ -28,7 +29,6 @@ from models.sql.engine import read, write
 from models.users.tables import users
 from tests.databases import ROOT
 from tests.factories import create_tenant, expand_all
-from workers.runtime import utc_now
 
 
 @pytest.fixture

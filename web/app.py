@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import click
 from flask import Flask
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
+from actions.installation import utc_now
 from bus.bells import Bells
 from bus.counters import Counters
+from carillon.problems import ProblemDocument
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
 from models.sql.engine import connect
-from web import VERSION, asyncapi, cli, demo, health, pages, problems
-from web import middleware as edge
-from web.api import alerts, dead_letters, devices, inbox, operator, presence, topics
-from web.api import event_types as catalogue
-from web.api import notification_status as lookup
-from web.api import publish_event as events_in
-from web.api import users as people
+from web import VERSION, asyncapi, cli, demo, health, middleware, pages, problems
+from web.api import (
+    alerts,
+    compat,
+    dead_letters,
+    devices,
+    event_types,
+    events,
+    inbox,
+    notifications,
+    operator,
+    presence,
+    topics,
+    users,
+)
 from web.api.body import SINGLE
-from web.api.compat import devices as fcm
-from web.api.compat import inbox as aliases
-from web.api.compat import polling
 from web.api.endpoint import SECURITY_SCHEMES
 from web.auth import Authenticator, JwtKeys
-from web.context import Context, utc_now
+from web.context import Context
 from web.limits import Limiter
 from web.metrics import Metrics
 from web.poll_interval import PollInterval
-from web.problems import ProblemDocument
 from web.realtime import attach
 from web.realtime.handlers.alerts import alert_events
 from web.realtime.handlers.inbox import inbox_events
@@ -54,6 +62,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     bells = bells or Bells(settings.broker_url)
     authenticator = Authenticator(keys, settings.jwt_issuer, engine)
     rates = Counters(settings.redis_url, settings.redis_channel, open_connections)
+    metrics = Metrics(engine, utc_now, rates)
     app = _flask()
     app.extensions["carillon"] = carillon = Context(
         settings=settings,
@@ -62,30 +71,31 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         keys=keys,
         authenticator=authenticator,
         limiter=Limiter(settings.redis_url),
-        metrics=Metrics(engine, utc_now, rates),
+        meter=metrics,
+        metrics=metrics,
         rates=rates,
-        pace=PollInterval(settings.redis_url, polling.MIN_INTERVAL / 1000),
+        pace=PollInterval(settings.redis_url, compat.polling.MIN_INTERVAL / 1000),
         catalogue=shared(settings.catalogue_file),
         leases=Leases(settings.redis_url, settings.redis_channel),
+        retention=timedelta(days=settings.retention_days),
+        has_lab=settings.lab_url is not None,
     )
     problems.register(app)
-    edge.register(app, settings)
+    middleware.register(app, settings)
     health.register(app, settings, engine)
     cli.register(app)
-    # lookup.api is that of notifications, events_in.api that of events: they answer under the same paths.
-    sent = (lookup, events_in, alerts, dead_letters, catalogue)
-    reached = (people, devices, topics, inbox, polling, presence, aliases, fcm)
+    sent = (notifications, events, alerts, dead_letters, event_types)
+    reached = (users, devices, topics, inbox, presence)
+    replaced = (compat.polling, compat.inbox, compat.devices)
     operated = (operator.overview, operator.tenants, operator.users)
-    for module in (*sent, *reached, *operated):
+    for module in (*sent, *reached, *replaced, *operated):
         app.register_api(module.api)
     asyncapi.register(app)
     pages.register(app, settings)
     if settings.env == "development":
         demo.register(app)
-    heard = {**inbox_events(engine, bells, utc_now), **alert_events(engine, bells, utc_now)}
-    manager = attach(
-        app, settings, engine, authenticator, bells, events=heard, shown=carillon.metrics.shown
-    ).server.manager
+    handled = {**inbox_events(carillon), **alert_events(carillon)}
+    manager = attach(app, settings, carillon, authenticator, events=handled).server.manager
     # Redis hears this process and is not heard by it: only a new process can help.
     carillon.alive["message queue"] = lambda: "deaf" if manager.deaf else None
     return app

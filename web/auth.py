@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 import jwt
 from sqlalchemy import Engine
 
+from actions.principal import Kind, Mode, Principal
 from config.settings import SettingsError
 from models.sql.engine import read
 from models.tenants.api_keys import find_api_key
@@ -45,8 +46,6 @@ _OPTIONS: Any = {
 }
 _JWT = jwt.PyJWT(_OPTIONS)
 
-Mode = Literal["live", "test"]
-Kind = Literal["user", "service", "operator"]
 Code = Literal["token_missing", "token_expired", "invalid_token", "forbidden"]
 
 _KINDS: dict[str, Kind] = {CLIENT: "user", SERVICE: "service", OPERATOR: "operator"}
@@ -54,21 +53,6 @@ _AUDIENCES = {kind: audience for audience, kind in _KINDS.items()}
 
 # The tenant of an operator of all of them.
 EVERY_TENANT = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Whoever a token speaks for.
-
-    `id` is the user's id, the API key's prefix, or the subject of a service's or an operator's token. `expires_at` is
-    None for API keys, which live until they are revoked.
-    """
-
-    kind: Kind
-    tenant: str
-    id: str
-    mode: Mode
-    expires_at: datetime | None
 
 
 class AuthError(Exception):
@@ -182,14 +166,6 @@ class Authenticator:
     def user(self, token: str) -> Principal:
         """The user of a client's JWT. Raises AuthError."""
         return self.principal(token, ["user"])
-
-    def service(self, token: str) -> Principal:
-        """The service of an API key or of a service's JWT. Raises AuthError."""
-        return self.principal(token, ["service"])
-
-    def operator(self, token: str) -> Principal:
-        """The operator of an operator's JWT. Raises AuthError."""
-        return self.principal(token, ["operator"])
 
     def _from_api_key(self, token: str) -> Principal:
         found = None

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from flask import Blueprint, Flask, Response, jsonify, request
 
+from actions.problems import Problem, invalid, not_found
 from models.addresses.devices import list_devices
 from models.sql.engine import read
 from models.tenants.queries import tenant_exists
@@ -19,7 +20,6 @@ from models.users.queries import find_user
 from web.api.body import SINGLE, read_json
 from web.auth import CLIENT, EVERY_TENANT, OPERATOR, SERVICE, mint
 from web.context import context
-from web.problems import Problem, invalid, not_found
 
 TENANT = "demo"
 PEOPLE = ("alice", "bob", "carol")

@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from web.auth import Principal
+from actions.principal import Principal
 
 log = logging.getLogger(__name__)
 

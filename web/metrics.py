@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from uuid import UUID
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
+from actions.meter import Meter
 from bus.counters import Counters
 from models.channels import CHANNELS
 from models.deliveries.due import backlog
@@ -22,24 +22,24 @@ _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SHOWN = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600, 86400)
 
 
-class Metrics:
-    """A registry of its own for each application, so that two of them in one process do not mix."""
+class Metrics(Meter):
+    """What actions count, for Prometheus as well. Each application has a registry of its own."""
 
     def __init__(self, engine: Engine, now: Callable[[], datetime], rates: Counters) -> None:
-        self._rates = rates
+        super().__init__(rates)
         self.registry = CollectorRegistry()
-        self.accepted = Counter(
+        self._accepted = Counter(
             "carillon_accepted_total",
             "Notifications committed, without replays of a known Idempotency-Key.",
             ["priority"],
             registry=self.registry,
         )
-        self.acknowledged = Counter(
+        self._acknowledged = Counter(
             "carillon_acknowledged_total",
             "In-app deliveries that clients have acknowledged to this process.",
             registry=self.registry,
         )
-        self.shown_after = Histogram(
+        self._shown = Histogram(
             "carillon_shown_seconds",
             "Time from the acceptance of a notification to its acknowledgement by a client, who may have been away.",
             buckets=_SHOWN,
@@ -68,20 +68,16 @@ class Metrics:
         )
         self.registry.register(_Backlog(engine, now))
 
-    def accept(self, priority: str) -> None:
-        """A notification was committed."""
-        self.accepted.labels(priority).inc()
-        self._rates.count("accepted")
+    def accepted(self, priority: str) -> None:
+        """See Meter."""
+        super().accepted(priority)
+        self._accepted.labels(priority).inc()
 
-    def shown(self, ids: Sequence[UUID], now: datetime) -> None:
-        """A client has acknowledged these notifications, for the first time."""
-        for notification in ids:
-            # The first 48 bits of a UUIDv7 are milliseconds.
-            seconds = max(now.timestamp() - (notification.int >> 80) / 1000, 0.0)
-            self.acknowledged.inc()
-            self.shown_after.observe(seconds)
-            self._rates.count("acked:in_app")
-            self._rates.took(seconds)
+    def shown_after(self, seconds: float) -> None:
+        """See Meter."""
+        super().shown_after(seconds)
+        self._acknowledged.inc()
+        self._shown.observe(seconds)
 
     def exposition(self) -> bytes:
         """All of it, with what the process itself counts, in Prometheus's text format. Asks the database."""

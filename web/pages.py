@@ -7,9 +7,9 @@ from pathlib import Path
 import flask_openapi3_scalar  # type: ignore[import-untyped]
 from flask import Blueprint, Flask, Response, jsonify, send_from_directory
 
+from actions.problems import Problem
 from config.settings import Settings
 from web import VERSION
-from web.problems import Problem
 
 _STATIC = Path(__file__).parent / "static"
 

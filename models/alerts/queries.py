@@ -35,6 +35,7 @@ class NewAlert:
     level: str = "warning"
     type: str = "alert"
     idempotency_key: str | None = None
+    id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Created:
 def create(connection: Connection, new: NewAlert, now: datetime) -> Created:
     """Raise the alert, or find the one that has its idempotency key already."""
     values = {
-        "id": uuid_utils.compat.uuid7(),
+        "id": new.id or uuid_utils.compat.uuid7(),
         "tenant_id": new.tenant_id,
         "idempotency_key": new.idempotency_key,
         "body_sha256": new.body_sha256,

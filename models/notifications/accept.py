@@ -44,6 +44,7 @@ class NewNotification:
     reference: str | None = None
     url: str | None = None
     idempotency_key: str | None = None
+    id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def accept(connection: Connection, new: NewNotification, now: datetime) -> Accep
     A concurrent request with the same key waits in the INSERT until the other has committed, so there is never an
     answer "in progress".
     """
-    row_id = uuid_utils.compat.uuid7()
+    row_id = new.id or uuid_utils.compat.uuid7()
     values = {
         "id": row_id,
         "tenant_id": new.tenant_id,

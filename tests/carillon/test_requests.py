@@ -11,22 +11,14 @@ from hypothesis import given
 
 from carillon.requests import Alert, Audience, Bulk, BulkItem, Event, Notification, Recall
 from tests.carillon import requests_for_tests as requests
-from web.api.alerts import AlertBody
-from web.api.submission import Submission
 
 HELLO: dict[str, Any] = {"audience": {"users": ["alice"]}, "title": "Hello", "message": "World"}
 
 
 @given(requests.notifications)
-def test_the_hash_of_a_notification_is_that_of_the_api_so_far(fields):
-    assert Notification.model_validate(fields).sha256() == Submission.model_validate(fields).sha256()
+def test_the_idempotency_key_of_an_item_is_not_part_of_its_hash(fields):
     keyed = BulkItem.model_validate({**fields, "idempotency_key": "k"})
-    assert keyed.sha256() == Submission.model_validate(fields).sha256()
-
-
-@given(requests.alerts)
-def test_the_hash_of_an_alert_is_that_of_the_api_so_far(fields):
-    assert Alert.model_validate(fields).sha256() == AlertBody.model_validate(fields).sha256()
+    assert keyed.sha256() == Notification.model_validate(fields).sha256()
 
 
 # From version 0.1.0. A stored hash must stay comparable: a change here answers repeated requests with 422.

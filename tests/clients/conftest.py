@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from actions.installation import utc_now
 from tests import factories
 from tests.pipeline.stand import Stand
-from workers.runtime import utc_now
 
 HERE = Path(__file__).parent
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from sqlalchemy import delete, select, update
 
+from actions.installation import utc_now
 from models.events import log
 from models.events.cursor import Cursor
 from models.events.emit import emit
@@ -29,7 +30,6 @@ from tests import factories
 from tests.conforming.core import Client
 from tests.conforming.memory import Connection, House, fresh_tenant
 from tests.conforming.oracle import compare
-from workers.runtime import utc_now
 
 # Who has to find what was lost: the server by looking at the heads, or by a gap that stays; the client by a gap, by
 # asking now and then, or by polling. Nobody, where nothing is lost since the last connection.

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from actions.installation import utc_now
 from models.deliveries.acknowledge import acknowledge
 from models.events import log
 from models.events.cursor import Cursor
@@ -17,7 +18,6 @@ from models.inbox.queries import Filter
 from models.rooms.tables import rooms
 from models.sql.engine import read, write
 from web.realtime.replay.render import EVENT_SKIPPED, render
-from workers.runtime import utc_now
 
 if TYPE_CHECKING:
     from tests.conforming.machine import Wire

@@ -16,12 +16,12 @@ import psutil
 import redis
 import requests
 
+from actions.installation import utc_now
 from models.sql.engine import connect
 from tests import factories
 from tests.conftest import redis_program
 from tests.databases import ROOT
 from tests.sockets import SocketClient
-from workers.runtime import utc_now
 
 WORKER = "celery -A workers.app worker -P threads -c 4 --without-mingle --without-gossip --loglevel WARNING"
 REDIS = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]

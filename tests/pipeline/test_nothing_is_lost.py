@@ -7,11 +7,11 @@ import time
 
 import pytest
 
+from actions.installation import utc_now
 from models.addresses import devices
 from models.sql.engine import write
 from models.users.queries import Person, upsert_users
 from tests.pipeline.stand import Stand, eventually
-from workers.runtime import utc_now
 
 pytestmark = pytest.mark.slow
 

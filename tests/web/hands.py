@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from actions.installation import utc_now
 from bus.publisher import Publisher
 from channels.in_app import InAppChannel
 from models.deliveries import due as sweep
@@ -15,7 +16,7 @@ from tests.factories import expand_all
 from workers.deliver import deliver_batch
 from workers.expand import publish_page
 from workers.publish import publish
-from workers.runtime import Runtime, utc_now
+from workers.runtime import Runtime
 
 
 def work(engine: Engine, writer: Publisher) -> None:

@@ -6,15 +6,15 @@ from uuid import uuid4
 
 import pytest
 
+from actions.installation import utc_now
+from actions.principal import Principal
 from models.catalogue.schema import faults_of_payload
 from models.catalogue.source import built_in
 from models.events.cursor import Cursor
 from models.events.log import epoch, read_after
 from models.sql.engine import read
-from tests.factories import create_tenant
+from tests.factories import create_installation, create_tenant
 from tests.web.callers import Caller, fields
-from web.auth import Principal
-from web.context import utc_now
 from web.realtime.handlers.alerts import alert_events
 from web.realtime.payloads import Refused
 
@@ -35,7 +35,7 @@ def outsider(client, engine, user_token) -> Caller:
 @pytest.fixture
 def socket(engine, recorder):
     """Says something on the socket of a user; answers with the acknowledgement."""
-    handlers = alert_events(engine, recorder, utc_now)
+    handlers = alert_events(create_installation(engine, recorder))
 
     def say(event: str, payload=None, user="alice", tenant="acme"):
         return handlers[event](Principal("user", tenant, user, "live", None), payload)

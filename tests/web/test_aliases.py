@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from actions.installation import utc_now
 from tests.factories import accept_one, create_settings, create_tenant, create_users, expand_all
 from tests.web import contract
 from tests.web.callers import Caller, fields
 from web.app import create_app
-from web.context import utc_now
 
 
 class Undeprecated(Caller):

@@ -58,6 +58,11 @@ def token(header: dict[str, Any] | None = None, key: bytes = SECRET, digest: Any
     return signed + "." + base64.urlsafe_b64encode(signature).decode().rstrip("=")
 
 
+def of(authenticator: Authenticator, kind: str):
+    """What asks for the principal of a token of this kind."""
+    return lambda token: authenticator.principal(token, [kind])
+
+
 def refused(call, given: str) -> str:
     with pytest.raises(AuthError) as caught:
         call(given)
@@ -73,7 +78,7 @@ def test_a_minted_token_says_who_it_is(authenticator):
 
 
 def test_each_audience_opens_its_own_door_and_no_other(authenticator):
-    doors = {CLIENT: authenticator.user, SERVICE: authenticator.service, OPERATOR: authenticator.operator}
+    doors = {CLIENT: authenticator.user, SERVICE: of(authenticator, "service"), OPERATOR: of(authenticator, "operator")}
     for audience in doors:
         for door, call in doors.items():
             if door == audience:
@@ -159,7 +164,7 @@ def test_a_signature_counts_for_one_message_only(authenticator):
 
 def test_no_token_and_an_old_token_have_codes_of_their_own(authenticator):
     assert refused(authenticator.user, "") == "token_missing"
-    assert refused(authenticator.service, "") == "token_missing"
+    assert refused(of(authenticator, "service"), "") == "token_missing"
     now = int(time.time())
     assert refused(authenticator.user, token(iat=now - 600, exp=now - 300)) == "token_expired"
     # within the leeway
@@ -198,28 +203,28 @@ def test_rotation_signs_with_the_first_key_and_accepts_all(engine, authenticator
 
 
 def test_an_operator_may_be_of_every_tenant_but_a_service_may_not(authenticator):
-    assert authenticator.operator(token(aud=OPERATOR, tenant="*")).tenant == "*"
-    assert refused(authenticator.service, token(aud=SERVICE, tenant="*")) == "invalid_token"
+    assert authenticator.principal(token(aud=OPERATOR, tenant="*"), ["operator"]).tenant == "*"
+    assert refused(of(authenticator, "service"), token(aud=SERVICE, tenant="*")) == "invalid_token"
 
 
 def test_api_keys_open_the_services_door(authenticator, engine):
     for mode in ("live", "test"):
         key = create_api_key(engine, mode=mode)
-        service = authenticator.service(key)
+        service = authenticator.principal(key, ["service"])
         assert (service.kind, service.tenant, service.mode, service.expires_at) == ("service", "acme", mode, None)
         assert key.startswith(service.id)
         assert len(service.id) < 20
-        assert refused(authenticator.user, key) == refused(authenticator.operator, key) == "forbidden"
+        assert refused(authenticator.user, key) == refused(of(authenticator, "operator"), key) == "forbidden"
 
 
 def test_a_revoked_key_and_any_other_text_open_nothing(authenticator, engine):
     key = create_api_key(engine)
-    prefix = authenticator.service(key).id
+    prefix = authenticator.principal(key, ["service"]).id
     for bad in (key[:-1], key + "x", key.swapcase(), prefix, "ck_live_", f"{prefix}_" + "\0" * 43, key[:-1] + "\udfff"):
-        assert refused(authenticator.service, bad) == "invalid_token"
+        assert refused(of(authenticator, "service"), bad) == "invalid_token"
     with write(engine) as connection:
         revoke_api_key(connection, "acme", prefix, NOW)
-    assert refused(authenticator.service, key) == "invalid_token"
+    assert refused(of(authenticator, "service"), key) == "invalid_token"
 
 
 @pytest.mark.parametrize(

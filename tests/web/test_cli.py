@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from actions.installation import utc_now
 from models.deliveries.tables import deliveries
 from models.events.tables import meta
 from models.sql.engine import connect, read
@@ -23,7 +24,6 @@ from tests.web.callers import Caller
 from tests.web.test_dead_letters import Failure, kill
 from web.app import create_app
 from web.auth import Authenticator, JwtKeys
-from web.context import utc_now
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ def test_a_key_is_printed_once_listed_by_its_prefix_and_revoked(run, engine, ten
 def test_a_token_opens_what_it_was_made_for(run, settings, engine, tenant):
     doors = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
     assert doors.user(run("token", "--user", "alice", "--tenant", tenant)).id == "alice"
-    assert doors.service(run("token", "--service", "shop", "--tenant", tenant)).id == "shop"
-    assert doors.operator(run("token", "--operator", "ops")).tenant == "*"
+    assert doors.principal(run("token", "--service", "shop", "--tenant", tenant), ["service"]).id == "shop"
+    assert doors.principal(run("token", "--operator", "ops"), ["operator"]).tenant == "*"
     short = run("token", "--user", "alice", "--tenant", tenant, "--lifetime", "30s", "--json")
     assert short["expires_in"] == 30
     assert doors.user(short["token"]).expires_at - datetime.now(UTC) <= timedelta(seconds=30)

@@ -11,6 +11,7 @@ import pytest
 import redis
 from sqlalchemy import func, select, update
 
+from actions.installation import utc_now
 from bus.bells import Bells
 from bus.envelope import Group
 from bus.publisher import Publisher
@@ -18,7 +19,6 @@ from models.notifications.tables import notifications
 from models.sql.engine import read, write
 from tests.factories import accept_one, create_settings, create_users, expand_all
 from web.app import create_app
-from web.context import utc_now
 
 
 @pytest.fixture

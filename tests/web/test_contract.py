@@ -12,14 +12,14 @@ from uuid import UUID, uuid4
 import pytest
 from openapi_spec_validator import validate
 
+from actions.installation import utc_now
+from actions.principal import Principal
 from models.catalogue import queries as store
 from tests import factories
 from tests.factories import create_settings, expand_all
 from tests.web import contract
 from tests.web.callers import BODY, Caller, body
 from web.app import create_app
-from web.auth import Principal
-from web.context import utc_now
 from web.limits import Limit, Limiter
 
 MEMBERS = {"users": ["alice"]}

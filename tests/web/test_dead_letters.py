@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
+from actions.installation import utc_now
 from models.deliveries.claim import claim, record
 from models.deliveries.lifecycle import Failure, State, Transition
 from models.deliveries.tables import deliveries
@@ -15,7 +16,6 @@ from models.retry import RetryPolicy
 from models.sql.engine import write
 from tests.factories import create_users, expand_all, fail_to_publish
 from tests.web.callers import Caller
-from web.context import utc_now
 
 POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
 

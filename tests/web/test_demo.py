@@ -25,9 +25,9 @@ def test_whoever_clicks_is_signed_in(client, demo, settings):
     assert about == {"tenant": "demo", "people": ["alice", "bob", "carol"], "lab": settings.lab_url}
     signed_in = client.post("/demo/sign-in", json={"user": "bob"}, **HERE).json
     assert (demo.user(signed_in["token"]).id, demo.user(signed_in["token"]).tenant) == ("bob", "demo")
-    assert demo.service(signed_in["service_token"]).tenant == "demo"
+    assert demo.principal(signed_in["service_token"], ["service"]).tenant == "demo"
     operator = client.post("/demo/sign-in", json={"operator": True}, **HERE).json
-    assert demo.operator(operator["operator_token"]).tenant == "*"
+    assert demo.principal(operator["operator_token"], ["operator"]).tenant == "*"
 
 
 @pytest.mark.parametrize("body", [{"user": "mallory"}, {}, [], {"operator": 1}, {"user": ["bob"]}])

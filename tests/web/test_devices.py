@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from actions.installation import utc_now
 from models.addresses.devices import EXPIRED, MAX_DEVICES, STALE
 from models.addresses.tables import addresses
 from models.sql.engine import write
 from tests.web.callers import Caller
 from tests.web.test_people import TOKEN, number
-from web.context import utc_now
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from actions.installation import utc_now
 from models.events import log
 from models.events.log import new_epoch
 from models.sql.engine import write
 from tests.factories import expand_all
 from tests.web.callers import Caller
-from web.context import utc_now
 
 
 @pytest.fixture

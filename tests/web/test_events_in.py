@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from actions.installation import utc_now
 from models.events import publishing as outbox
 from models.sql.engine import write
 from tests.factories import create_token
 from tests.web.callers import Caller, fields
 from web.auth import SERVICE
-from web.context import utc_now
 
 
 def publish(caller: Caller, **other):

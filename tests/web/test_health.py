@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from actions.installation import utc_now
 from bus.bells import Bells
 from models.sql.engine import connect
 from tests.conftest import redis_process
@@ -17,7 +18,6 @@ from tests.factories import create_api_key, create_settings, create_users, expan
 from tests.web.callers import Caller
 from web import VERSION, health
 from web.app import create_app
-from web.context import utc_now
 
 NOWHERE = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
 

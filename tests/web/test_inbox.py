@@ -7,6 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from actions import change_inbox as actions
+from actions.installation import utc_now
+from actions.principal import Principal
 from models.catalogue.schema import faults_of_payload
 from models.catalogue.source import built_in
 from models.deliveries.claim import claim, record
@@ -15,11 +18,8 @@ from models.events.cursor import Cursor
 from models.events.log import epoch, read_after
 from models.retry import RetryPolicy
 from models.sql.engine import read
-from tests.factories import accept_one, create_tenant, create_users, expand_all
+from tests.factories import accept_one, create_installation, create_tenant, create_users, expand_all
 from tests.web.callers import Caller
-from web import inbox as actions
-from web.auth import Principal
-from web.context import utc_now
 from web.realtime.handlers.inbox import inbox_events
 from web.realtime.payloads import Refused
 
@@ -45,7 +45,7 @@ def other_alice(client, settings, engine, user_token) -> Caller:
 @pytest.fixture
 def socket(engine, recorder):
     """Says something on the socket of a user; answers with the acknowledgement."""
-    handlers = inbox_events(engine, recorder, utc_now)
+    handlers = inbox_events(create_installation(engine, recorder))
 
     def say(event: str, payload=None, user="alice", tenant="acme"):
         return handlers[event](Principal("user", tenant, user, "live", None), payload)
@@ -215,7 +215,7 @@ def test_a_very_large_inbox_takes_several_requests(engine, people, alice, monkey
     notify(engine, n=5)
     pages = actions.change_page
     monkeypatch.setattr(actions, "change_page", lambda *given: pages(*given, 2))
-    monkeypatch.setattr(actions, "PAGES", 2)
+    monkeypatch.setattr(actions, "MAX_PAGES", 2)
     first = alice.post("/v1/inbox/read-all", {}).json
     assert (first["count"], first["more"], first["counts"]["unread"]) == (4, True, 1)
     second = alice.post("/v1/inbox/read-all", {}).json
@@ -227,7 +227,7 @@ def test_what_comes_while_all_is_read_stays_unread(engine, people, alice, monkey
     pages = actions.change_page
     late: list[str] = []
     monkeypatch.setattr(actions, "change_page", lambda *given: pages(*given, 2))
-    monkeypatch.setattr(actions, "_ring", lambda _bells, _changed: late.extend([] if late else notify(engine)))
+    monkeypatch.setattr(actions, "_ring", lambda _installation, _changed: late.extend([] if late else notify(engine)))
     assert alice.post("/v1/inbox/read-all", {}).json["count"] == 3
     assert ids(alice.get("/v1/inbox?status=unread")) == late
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import jwt
 import pytest
 
+from actions.installation import utc_now
 from bus.publisher import Publisher
 from models.addresses import devices
 from models.sql.engine import write
@@ -22,7 +23,6 @@ from tests.web.test_contract import ALERT, GOOD, OF_BOTH, OPERATORS, SHARED, USE
 from tests.web.test_dead_letters import Failure, kill
 from web.app import create_app
 from web.auth import CLIENT, OPERATOR, SERVICE
-from web.context import utc_now
 
 pytestmark = pytest.mark.slow
 

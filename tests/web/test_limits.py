@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
+from actions.principal import Principal
 from tests.conftest import redis_process
 from tests.factories import free_port
 from web import limits
-from web.auth import Principal
 from web.limits import Limit, Limiter
 
 

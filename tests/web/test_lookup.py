@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from actions.installation import utc_now
 from models.deliveries.claim import claim, record
 from models.deliveries.lifecycle import Failure, State, Transition
 from models.notifications import search
@@ -14,7 +15,6 @@ from models.retry import RetryPolicy
 from models.sql.engine import write
 from tests.factories import create_users, expand_all
 from tests.web.callers import Caller
-from web.context import utc_now
 
 # The same in every process that collects the tests.
 NOBODYS = "76ef5551-ae9e-4ff9-a6e0-2cf92db98174"

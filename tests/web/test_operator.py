@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from actions.installation import utc_now
 from models.addresses.devices import add_device
 from models.sql.engine import write
 from tests.factories import (
@@ -24,7 +25,6 @@ from tests.web.test_contract import GOOD, OPERATORS
 from tests.web.test_dead_letters import Failure, kill
 from web.app import create_app
 from web.auth import OPERATOR
-from web.context import utc_now
 
 OVERVIEW = "/v1/operator/overview"
 

@@ -11,6 +11,7 @@ import pytest
 import redis
 from sqlalchemy import select
 
+from actions.installation import utc_now
 from models.deliveries.tables import deliveries
 from models.events.cursor import Cursor
 from models.events.emit import emit, emit_to_users
@@ -20,7 +21,6 @@ from models.polling.tables import event_acks
 from models.sql.engine import read, write
 from tests.factories import expand_all
 from tests.web.callers import Caller
-from web.context import utc_now
 
 BEGINNING = "1970-01-01T00:00:00.000Z"
 URL = "/api/polling/acme/events"

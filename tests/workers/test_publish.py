@@ -8,6 +8,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisAway
 from sqlalchemy import func, select
 
+from actions.installation import utc_now
 from bus.publisher import MAX_BYTES, Publisher
 from models.catalogue.event_type import Declaration
 from models.catalogue.queries import declare
@@ -20,7 +21,7 @@ from tests.workers.scripted import ScriptedPublisher
 from workers import publish as publishing
 from workers.publish import publish, publish_batch
 from workers.relay import tick
-from workers.runtime import Runtime, utc_now
+from workers.runtime import Runtime
 
 
 def say(engine, n=1, room="tenant:acme", name="stream:data", now=NOW, **data):

@@ -2,72 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from datetime import timedelta
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
+from actions import alerts as actions
+from actions.principal import Principal
+from actions.problems import Problem, invalid, not_found
+from carillon.fields import Level
+from carillon.requests import Alert
 from models.alerts import queries as alerts
-from models.sql.engine import read, write
+from models.sql.engine import read
 from web.api.endpoint import Answer, Api
-from web.api.fields import (
-    PAGE,
-    Data,
-    Level,
-    Limit,
-    Moment,
-    NotificationPath,
-    Page,
-    Query,
-    Strict,
-    Text,
-    Title,
-    TypeName,
-    View,
-)
-from web.api.notification_status import page_of
-from web.api.notifications import KeyHeader
-from web.api.submission import SHORTEST, USUAL
-from web.api.users import Deleted
-from web.auth import Principal
+from web.api.fields import PAGE, Deleted, KeyHeader, Limit, Moment, NotificationPath, Page, Query, View, page_of
 from web.context import context
-from web.problems import Problem, invalid, not_found
 
 api = Api("alerts", "What a whole tenant has to know of, until somebody has acknowledged it.")
-
-
-class AlertBody(Strict):
-    """An alert to raise."""
-
-    title: Title
-    message: Text
-    level: Level = "warning"
-    severity: Level | None = Field(None, description="Another name of level.")
-    type: TypeName = "alert"
-    data: Data = Field({}, description="Whatever the client needs to know. At most 3 KiB, 16 levels.")
-    expires_in: int | None = Field(
-        None, ge=SHORTEST, description="Seconds; seven days if not given, at most the server's retention."
-    )
-
-    @model_validator(mode="after")
-    def _one_level(self) -> Self:
-        if self.severity is None:
-            return self
-        if "level" in self.model_fields_set and self.level != self.severity:
-            raise PydanticCustomError("severity", "level and severity differ: give one of them")
-        self.level, self.severity = self.severity, None
-        return self
-
-    def sha256(self) -> str:
-        """Equal for requests that mean the same, whatever their spelling and the order of their members."""
-        said = self.model_dump(mode="json", exclude_defaults=True)
-        plain = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(plain.encode()).hexdigest()
 
 
 class AlertView(View):
@@ -145,29 +97,6 @@ def _view(row: Row[Any]) -> AlertView:
     )
 
 
-def _new(caller: Principal, header: KeyHeader, body: AlertBody) -> alerts.NewAlert:
-    longest = context().settings.retention_days * 86400
-    if body.expires_in is not None and body.expires_in > longest:
-        raise invalid("expires_in", "less_than_equal", f"must not exceed {longest}: nothing is kept for longer")
-    return alerts.NewAlert(
-        tenant_id=caller.tenant,
-        title=body.title,
-        message=body.message,
-        expires_at=context().now() + timedelta(seconds=body.expires_in or min(USUAL, longest)),
-        body_sha256=body.sha256(),
-        data=body.data,
-        level=body.level,
-        type=body.type,
-        idempotency_key=header.idempotency_key,
-    )
-
-
-def _live_only(caller: Principal) -> None:
-    # An alert stands on every screen of the tenant; there is no lab for it.
-    if caller.mode == "test":
-        raise Problem(403, "forbidden", "a test key can neither raise nor delete alerts: use a live key")
-
-
 @api.declare(
     "POST",
     "/alerts",
@@ -175,23 +104,13 @@ def _live_only(caller: Principal) -> None:
     answers={201: AlertView},
     headers=["Location", "Idempotent-Replayed"],
 )
-def raise_alert(caller: Principal, header: KeyHeader, body: AlertBody) -> Answer:
+def raise_alert(caller: Principal, header: KeyHeader, body: Alert) -> Answer:
     """Raise an alert.
 
     201 means committed, and on its way to everybody in the tenant. The same Idempotency-Key with the same body is
     answered with the same alert, as it is now; with another body, with 422.
     """
-    _live_only(caller)
-    with write(context().engine) as connection:
-        created = alerts.create(connection, _new(caller, header, body), context().now())
-    if not created.same_body:
-        raise Problem(
-            422,
-            "idempotency_key_reused",
-            "this Idempotency-Key was used with another body: send the same body, or another key",
-        )
-    # A replay rings too: the first request may have died between its commit and its bell.
-    context().bells.publish()
+    created = actions.raise_alert(context(), caller, body, header.idempotency_key)
     headers = {"Location": f"/v1/alerts/{created.alert.id}"}
     if created.replayed:
         headers["Idempotent-Replayed"] = "true"
@@ -242,21 +161,11 @@ def acknowledge_alert(caller: Principal, path: AlertPath) -> AlertView:
 
     Whoever is first is on record; whoever comes later is told who that was.
     """
-    with write(context().engine) as connection:
-        row = alerts.acknowledge(connection, caller.tenant, path.uuid(), caller.id, context().now())
-    if row is None:
-        raise not_found("alert")
-    context().bells.publish()
-    return _view(row)
+    return _view(actions.acknowledge_alert(context(), caller, path.uuid()))
 
 
 @api.declare("DELETE", "/alerts/<alert>", auth="service", answers={200: Deleted}, problems=[404])
 def delete_alert(caller: Principal, path: AlertPath) -> Deleted:
     """Take an alert away from everybody. For services: a user who has dealt with an alert acknowledges it."""
-    _live_only(caller)
-    with write(context().engine) as connection:
-        known = alerts.remove(connection, caller.tenant, path.uuid(), context().now())
-    if not known:
-        raise not_found("alert")
-    context().bells.publish()
+    actions.delete_alert(context(), caller, path.uuid())
     return Deleted()

@@ -8,15 +8,14 @@ from typing import Any
 
 from flask import request
 
-from web.problems import FieldError, Problem
+from actions.problems import Problem
+from carillon.problems import FieldError
 
 SINGLE = 256 * 1024
 BULK = 2 * 1024 * 1024
 
 # PostgreSQL keeps neither in a text; SQLite does, and would hide the fault.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-# JavaScript, and so most clients, count exactly up to here.
-LARGEST_NUMBER = 2**53
 
 
 def read_json(max_bytes: int) -> Any:
@@ -57,19 +56,3 @@ def _refuse_unstorable(document: Any) -> None:
                 stack += [(where, item), (where, name)]
         elif isinstance(value, list):
             stack += [(f"{path}.{number}" if path else str(number), item) for number, item in enumerate(value)]
-
-
-def check_data(data: dict[str, Any], max_bytes: int, max_depth: int) -> str | None:
-    """What is wrong with a free JSON object, or None: its size once encoded, its depth, numbers that clients lose."""
-    stack: list[tuple[Any, int]] = [(data, 1)]
-    while stack:
-        value, depth = stack.pop()
-        if isinstance(value, (dict, list)):
-            if depth > max_depth:
-                return f"must be nested at most {max_depth} levels deep"
-            stack += [(item, depth + 1) for item in (value.values() if isinstance(value, dict) else value)]
-        # A comparison with NaN is false, hence "not within" and not "beyond".
-        elif isinstance(value, (int, float)) and not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
-            return "numbers must be finite and lie within 2**53 of zero: send larger ones as strings"
-    size = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
-    return f"must not exceed {max_bytes} bytes as JSON; it has {size}" if size > max_bytes else None

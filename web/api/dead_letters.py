@@ -6,20 +6,19 @@ from typing import Annotated
 
 from pydantic import Field
 
-from models.channels import CHANNELS
-from models.deliveries.dead_letters import DeadFilter, list_dead, redrive
+from actions.principal import Principal
+from actions.redrive import MAX_AT_ONCE, redrive
+from carillon.fields import Strict
+from models.deliveries.dead_letters import DeadFilter, list_dead
 from models.deliveries.lifecycle import Failure
 from models.deliveries.status import failed_attempts
-from models.sql.engine import read, write
+from models.sql.engine import read
+from web.api.deliveries import DeliveryView, delivery_view
 from web.api.endpoint import Api
-from web.api.fields import PAGE, ChannelName, FailureName, Limit, NotificationPath, Page, Query, RowId, Strict, View
-from web.api.notification_status import DeliveryView, delivery_view, page_of
-from web.auth import Principal
+from web.api.fields import PAGE, ChannelName, FailureName, Limit, NotificationPath, Page, Query, RowId, View, page_of
 from web.context import context
 
 api = Api("dead letters", "What could not be delivered, and why.")
-
-AT_ONCE = 1000
 
 
 class DeadLetter(DeliveryView):
@@ -50,8 +49,8 @@ class RedriveBody(Strict):
     failure: Annotated[FailureName | None, Field(strict=False)] = None
     channel: ChannelName | None = None
     notification_id: str | None = None
-    ids: Annotated[list[RowId] | None, Field(min_length=1, max_length=AT_ONCE)] = None
-    limit: int = Field(AT_ONCE, ge=1, le=AT_ONCE, description="How many in this step.")
+    ids: Annotated[list[RowId] | None, Field(min_length=1, max_length=MAX_AT_ONCE)] = None
+    limit: int = Field(MAX_AT_ONCE, ge=1, le=MAX_AT_ONCE, description="How many in this step.")
 
 
 class Redriven(View):
@@ -88,9 +87,5 @@ def redrive_dead_letters(caller: Principal, body: RedriveBody) -> Redriven:
         notification_id=NotificationPath(notification=named).uuid() if named is not None else None,
         ids=body.ids,
     )
-    with write(context().engine) as connection:
-        number = redrive(connection, which, context().now(), body.limit)
-    if number:
-        for channel in [body.channel] if body.channel else CHANNELS:
-            context().bells.deliver(channel)
+    number = redrive(context(), which, body.limit)
     return Redriven(redriven=number, remaining=number == body.limit)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
+from actions.devices import forget_devices, register_device
+from actions.principal import Principal, require_live
+from actions.problems import not_found
+from actions.users import CHANGE
+from carillon.fields import Key, Strict
 from models.addresses import devices
-from models.sql.engine import read, write
-from models.users.queries import Person, find_user, upsert_users
+from models.sql.engine import read
+from models.users.queries import find_user
 from web.api.endpoint import Api
-from web.api.fields import Key, Moment, Strict, UserPath, View
-from web.api.users import USER, Deleted, live_only
-from web.auth import Principal
+from web.api.fields import Deleted, Moment, UserPath, View
+from web.api.users import USER
 from web.context import context
-from web.problems import not_found
 
 api = Api("devices", "Phones and browsers that can be pushed to.")
 
@@ -94,14 +96,9 @@ def id_of(row: Row[Any]) -> str:
 
 
 def register(tenant: str, user: str, body: DeviceBody) -> DeviceView:
-    """Give the user the device, whoever had it before."""
-    now = context().now()
+    """Give the user the device, taking it from the user who had it before."""
     kind = "token" if body.token is not None else "fid"
-    with write(context().engine) as connection:
-        [user_id] = upsert_users(connection, tenant, [Person(user)], now)
-        address_id = devices.add_device(connection, tenant, user_id, kind, body.value, body.platform, now)
-        rows = devices.list_devices(connection, tenant, user)
-    return _view(next(row for row in rows if row.id == address_id))
+    return _view(register_device(context(), tenant, user, kind=kind, value=body.value, platform=body.platform))
 
 
 def listed(tenant: str, user: str) -> list[DeviceView]:
@@ -110,15 +107,8 @@ def listed(tenant: str, user: str) -> list[DeviceView]:
         return [_view(row) for row in devices.list_devices(connection, tenant, user)]
 
 
-def forget(tenant: str, user: str, which: Callable[[Row[Any]], bool] = lambda _: True) -> int:
-    """Forget those of the user's devices for which `which` holds. Returns how many."""
-    with write(context().engine) as connection:
-        chosen = [row for row in devices.list_devices(connection, tenant, user) if which(row)]
-        return devices.remove_devices(connection, chosen)
-
-
 def _forget_one(tenant: str, user: str, device: str) -> Deleted:
-    if not forget(tenant, user, lambda row: id_of(row) == device):
+    if not forget_devices(context(), tenant, user, lambda row: id_of(row) == device):
         raise not_found("device")
     return Deleted()
 
@@ -148,13 +138,13 @@ def delete_own_device(caller: Principal, path: DevicePath) -> Deleted:
 @api.declare("DELETE", "/devices", auth="user", answers={200: Forgotten})
 def delete_own_devices(caller: Principal) -> Forgotten:
     """Forget all of the user's devices."""
-    return Forgotten(deleted=forget(caller.tenant, caller.id))
+    return Forgotten(deleted=forget_devices(context(), caller.tenant, caller.id))
 
 
 @api.declare("PUT", f"{USER}/devices", auth="service", answers={200: DeviceView})
 def put_device(caller: Principal, path: UserPath, body: DeviceBody) -> DeviceView:
     """Register a device for push, taking it from whoever had it before. Repeat it at every start of the app."""
-    live_only(caller)
+    require_live(caller, CHANGE)
     return register(caller.tenant, path.user, body)
 
 
@@ -172,5 +162,5 @@ def list_devices(caller: Principal, path: UserPath) -> DeviceList:
 @api.declare("DELETE", f"{USER}/devices/<device>", auth="service", answers={200: Deleted}, problems=[404])
 def delete_device(caller: Principal, path: UserDevicePath) -> Deleted:
     """Forget a device. What is pending for it is suppressed."""
-    live_only(caller)
+    require_live(caller, CHANGE)
     return _forget_one(caller.tenant, path.user, path.device)

@@ -15,11 +15,13 @@ from flask_openapi3.models.schema import Schema
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ValidationError
 
+from actions.parsing import parse
+from actions.principal import Kind, Principal
+from actions.problems import Problem, from_validation
 from web.api.body import SINGLE, read_json
 from web.api.operator_scope import OnBehalf, on_behalf
-from web.auth import AuthError, Kind, Principal
+from web.auth import AuthError
 from web.context import context
-from web.problems import Problem, from_validation
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -206,7 +208,7 @@ def _from_header(model: type[BaseModel], _path: Mapping[str, str], _max_bytes: i
 
 
 def _from_body(model: type[BaseModel], _path: Mapping[str, str], max_bytes: int) -> BaseModel:
-    return model.model_validate(read_json(max_bytes))
+    return parse(model, read_json(max_bytes))
 
 
 _PARSERS = {"path": _from_path, "query": _from_query, "header": _from_header, "body": _from_body}

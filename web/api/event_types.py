@@ -6,16 +6,18 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from actions import event_types as actions
+from actions.principal import Principal
+from actions.problems import not_found
+from carillon.fields import Key
 from models.catalogue.event_type import Declaration, EventType
-from models.catalogue.queries import MOST_TYPES, TooManyTypes, all_types, declare, declared, find, withdraw
-from models.catalogue.source import built_in, faults_of
-from models.sql.engine import read, write
+from models.catalogue.queries import all_types, declared, find
+from models.catalogue.source import built_in
+from models.sql.engine import read
 from web import typescript
 from web.api.endpoint import Answer, Api
-from web.api.fields import Key, View
-from web.auth import Principal
+from web.api.fields import View
 from web.context import context
-from web.problems import FieldError, Problem, not_found
 
 api = Api("catalogue", "The types of events, their payloads, and how they travel.")
 
@@ -58,13 +60,6 @@ def _view(type_: EventType, own: bool) -> EventTypeView:
     return EventTypeView(**type_.model_dump(), declared_by=declared_by)
 
 
-def _live_only(caller: Principal) -> None:
-    if caller.mode == "test":
-        raise Problem(
-            403, "forbidden", "a test key cannot change the catalogue, which both modes share: use a live key"
-        )
-
-
 @api.declare("GET", "/event-types", auth="service", answers={200: EventTypeList})
 def list_event_types(caller: Principal) -> EventTypeList:
     """List the catalogue."""
@@ -98,25 +93,12 @@ def put_event_type(caller: Principal, path: TypePath, body: DeclarationBody) -> 
     It takes the place of a common type of the same name, unless that is reserved. Events published before stay as they
     are.
     """
-    _live_only(caller)
-    faults = faults_of(path.name, body)
-    if faults:
-        errors = [FieldError(field=where, code="declaration", message=what) for where, what in faults]
-        raise Problem(422, "validation", f"{errors[0].field}: {errors[0].message}", errors=errors)
-    with write(context().engine) as connection:
-        try:
-            declare(connection, caller.tenant, path.name, body, context().now())
-        except TooManyTypes as error:
-            detail = f"a tenant may declare {MOST_TYPES} types: delete some, or use one with a member that tells apart"
-            raise Problem(409, "too_many_event_types", detail) from error
+    actions.declare(context(), caller, path.name, body)
     return Answer(_view(EventType(name=path.name, **body.model_dump()), own=True))
 
 
 @api.declare("DELETE", "/event-types/<name>", auth="service", answers={200: Withdrawn}, problems=[404])
 def delete_event_type(caller: Principal, path: TypePath) -> Withdrawn:
     """Withdraw the tenant's declaration of a type."""
-    _live_only(caller)
-    with write(context().engine) as connection:
-        if not withdraw(connection, caller.tenant, path.name):
-            raise not_found("event type of the tenant's own")
+    actions.withdraw(context(), caller, path.name)
     return Withdrawn()

@@ -8,18 +8,22 @@ from uuid import UUID
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.deliveries.acknowledge import acknowledge
+from actions.acknowledge import acknowledge
+from actions.principal import Principal
+from actions.problems import invalid
+from actions.publish_event import publish_event as publish
+from carillon.fields import Strict
+from carillon.payload import MAX_NUMBER
+from carillon.requests import Event
 from models.events.cursor import Cursor
-from models.events.log import Event, Replay, heads, read_after
-from models.sql.engine import read, write
-from web.api.body import LARGEST_NUMBER
-from web.api.endpoint import Api
-from web.api.fields import LONGEST_PAGE, Limit, Moment, Query, Strict, View
-from web.auth import Principal
+from models.events.log import Event as LogEvent
+from models.events.log import Replay, heads, read_after
+from models.sql.engine import read
+from web.api.endpoint import Answer, Api
+from web.api.fields import MAX_PAGE, Limit, Moment, Query, View
 from web.context import context
 from web.dialects import DialectView, view_of
 from web.dialects.canonical import CANONICAL
-from web.problems import invalid
 from web.realtime.replay.render import render
 
 api = Api("events", "What a client hears, for clients without a socket.")
@@ -62,7 +66,7 @@ class EventsQuery(Query):
     """From where on, and by which names."""
 
     cursor: str | None = Field(None, max_length=4096, description="Where the last answer ended; none to begin now.")
-    limit: Limit = LONGEST_PAGE
+    limit: Limit = MAX_PAGE
     dialect: str = Field(CANONICAL.name, max_length=64, description="Whose names events have, as on the socket.")
 
 
@@ -70,7 +74,7 @@ class AckBody(Strict):
     """What is on the screen: single notifications, everything up to a number in the user's room, or both."""
 
     ids: Annotated[list[str] | None, Field(max_length=1000)] = None
-    up_to_seq: int | None = Field(None, ge=0, le=LARGEST_NUMBER)
+    up_to_seq: int | None = Field(None, ge=0, le=MAX_NUMBER)
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -116,7 +120,7 @@ def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
     )
 
 
-def _told(view: DialectView, event: Event) -> list[EventView]:
+def _told(view: DialectView, event: LogEvent) -> list[EventView]:
     return [
         EventView(event=name, room=event.room, seq=event.seq, created_at=event.created_at, payload=payload)
         for name, payload in view.told(*render(event))
@@ -144,7 +148,21 @@ def acknowledge_notifications(caller: Principal, body: AckBody) -> AckView:
             ids.append(UUID(text))
         except ValueError as error:
             raise invalid(f"ids.{number}", "id", "is not the id of a notification") from error
-    with write(context().engine) as connection:
-        changed = acknowledge(connection, caller.tenant, caller.id, context().now(), ids=ids, up_to_seq=body.up_to_seq)
-    context().metrics.shown(changed, context().now())
-    return AckView(acknowledged=len(changed))
+    return AckView(acknowledged=acknowledge(context(), caller, ids=ids, up_to_seq=body.up_to_seq))
+
+
+class EventsAccepted(View):
+    """It is committed. `accepted`: to how many rooms, one for each user, or one for the tenant."""
+
+    accepted: int
+
+
+@api.declare("POST", "/events", auth="service", answers={202: EventsAccepted})
+def publish_event(caller: Principal, body: Event) -> Answer:
+    """Publish an event.
+
+    202 means committed: clients that are away receive it when they are back, for as long as its type says. There is no
+    Idempotency-Key: a repeated event is one event more, so give it an id of your own by which clients can tell. With a
+    test key the event is checked and not published.
+    """
+    return Answer(EventsAccepted(accepted=publish(context(), caller, body)), 202)

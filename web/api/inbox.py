@@ -7,30 +7,17 @@ from uuid import UUID
 
 from pydantic import Field
 
+from actions import change_inbox as actions
+from actions.principal import Principal
+from actions.problems import Problem, invalid, not_found
+from carillon.fields import Level, Priority, Strict, TypeName
 from models.events.vocabulary import notification_new
 from models.inbox.changes import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, Operation
 from models.inbox.queries import Filter, Item, Status, find_item, list_items, were_theirs
 from models.sql.engine import read
-from web import inbox
 from web.api.endpoint import Api
-from web.api.fields import (
-    PAGE,
-    Level,
-    Limit,
-    Moment,
-    NotificationPath,
-    Page,
-    Priority,
-    Query,
-    Strict,
-    TypeName,
-    View,
-)
-from web.api.notification_status import page_of
-from web.api.users import Deleted
-from web.auth import Principal
+from web.api.fields import PAGE, Deleted, Limit, Moment, NotificationPath, Page, Query, View, page_of
 from web.context import context
-from web.problems import Problem, invalid, not_found
 
 api = Api("inbox", "What a user keeps of what was sent to them.")
 
@@ -163,13 +150,13 @@ def items_of(caller: Principal, which: Filter, after: str | None, limit: int) ->
 
 def change_one(caller: Principal, path: NotificationPath, operation: Operation) -> ItemView:
     """Change an item and answer with it. Raises Problem where it is not there, or not theirs."""
-    inbox.change(context().engine, context().bells, caller, operation, [path.uuid()], context().now())
+    actions.change(context(), caller, operation, [path.uuid()])
     return item_of(caller, path.uuid())
 
 
 def delete_one(caller: Principal, path: NotificationPath) -> Deleted:
     """Delete an item, and say so again to whoever asks again. Raises Problem where it never was theirs."""
-    changed = inbox.change(context().engine, context().bells, caller, DELETE, [path.uuid()], context().now())
+    changed = actions.change(context(), caller, DELETE, [path.uuid()])
     if not changed.ids:
         with read(context().engine) as connection:
             known = were_theirs(connection, caller.tenant, caller.id, [path.uuid()])
@@ -180,7 +167,7 @@ def delete_one(caller: Principal, path: NotificationPath) -> Deleted:
 
 def change_many(caller: Principal, operation: Operation, which: Filter) -> SweptView:
     """Change all that the filter means."""
-    swept = inbox.change_all(context().engine, context().bells, caller, operation, which, context().now())
+    swept = actions.change_all(context(), caller, operation, which)
     return SweptView(count=swept.count, more=swept.more, counts=CountsView(**swept.counts.data()))
 
 
@@ -198,7 +185,7 @@ def list_inbox(caller: Principal, query: InboxQuery) -> ItemPage:
 @api.declare("GET", "/inbox/counts", auth="user", answers={200: CountsView})
 def count_inbox(caller: Principal) -> CountsView:
     """Count the user's notifications."""
-    return CountsView(**inbox.count_of(context().engine, caller, context().now()).data())
+    return CountsView(**actions.count_inbox(context(), caller).data())
 
 
 @api.declare("GET", "/inbox/<notification>", auth="user", answers={200: ItemView}, problems=[404])

@@ -1,25 +1,44 @@
-"""POST /v1/notifications: committed, then 202. One at a time or a hundred."""
+"""Notifications: send, look up, search and recall."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import Connection
+from pydantic import AwareDatetime, Field
+from sqlalchemy import Connection, Row
 
+from actions.principal import Principal
+from actions.problems import Problem, invalid, not_found
+from actions.recall import recall
+from actions.send import send, send_many
+from carillon.fields import Key, Level, Priority, Reference, TypeName, UserId
+from carillon.problems import ProblemDocument, absent
+from carillon.requests import Bulk, Notification
+from models.deliveries.status import count_deliveries, failed_attempts, find_notification, list_deliveries
 from models.lanes import Lane
-from models.notifications.accept import Accepted, NewNotification, accept
-from models.sql.engine import write
+from models.notifications.accept import Accepted
+from models.notifications.search import Search, search
+from models.sql.engine import read
 from web.api.body import BULK
+from web.api.deliveries import DeliveryView, delivery_view
 from web.api.endpoint import Answer, Api
-from web.api.fields import IdempotencyKey, Moment, View
-from web.api.submission import Bulk, BulkItem, Submission
-from web.auth import Principal
+from web.api.fields import (
+    PAGE,
+    UUID_FORM,
+    ChannelName,
+    KeyHeader,
+    Limit,
+    Moment,
+    NotificationPath,
+    Page,
+    Query,
+    RowId,
+    StateName,
+    View,
+    page_of,
+)
 from web.context import context
-from web.problems import Problem, ProblemDocument, absent, from_validation
 
 api = Api("notifications", "Send, look up and recall.")
 
@@ -57,55 +76,102 @@ class BulkView(View):
     data: list[BulkResult]
 
 
-class KeyHeader(BaseModel):
-    """The request may be repeated safely: one key, one notification, within retention."""
+NotificationState = Literal["accepted", "expanded", "recalling", "recalled"]
 
-    model_config = ConfigDict(extra="ignore")
-
-    idempotency_key: IdempotencyKey | None = Field(None, alias="Idempotency-Key")
+# Members of the query that `Search` has under the same name.
+_SAME = ("state", "type", "category", "user", "reference", "since", "until")
 
 
-def refuse_without_lab(caller: Principal) -> None:
-    """A test key's notifications go to the lab and nowhere else. Raises Problem where there is none."""
-    if caller.mode == "test" and not context().settings.lab_url:
-        detail = "a test key sends to the lab only: set CARILLON_LAB_URL (make lab prints it), or use a live key"
-        raise Problem(409, "no_lab", detail)
+class NotificationView(View):
+    """A notification as it was asked for, and how far it has come.
+
+    `accepted`: its audience is still being written; `recipients` grows. `expanded`: every delivery is written.
+    """
+
+    id: str
+    state: NotificationState
+    mode: Literal["live", "test"]
+    recipients: int
+    title: str
+    message: str
+    data: dict[str, Any]
+    level: Level
+    priority: Priority
+    category: str | None
+    type: str
+    channels: list[str] | None
+    collapse_key: str | None
+    reference: str | None
+    url: str | None
+    created_at: Moment
+    expires_at: Moment
+
+
+class NotificationStatus(NotificationView):
+    """A notification, with the number of deliveries in each state by channel."""
+
+    deliveries: dict[str, dict[str, int]] = Field(description="Channel, then state, then how many.")
+
+
+class NotificationPage(View):
+    """Notifications, newest first. A page of a search may have fewer than `limit`, or none, and still a next one."""
+
+    data: list[NotificationView]
+    page: Page
+
+
+class NotificationsQuery(Query):
+    """Which notifications: those that meet everything that is given."""
+
+    limit: Limit = PAGE
+    after: str | None = Field(None, description="`page.next` of the page before.")
+    reference: Reference | None = None
+    q: Key | None = Field(None, description="A part of the title, in any case; or an id.")
+    state: NotificationState | None = None
+    type: TypeName | None = None
+    category: TypeName | None = None
+    priority: Priority | None = None
+    user: UserId | None = Field(None, description="Who has a delivery of it.")
+    since: AwareDatetime | None = Field(None, description="Accepted at that moment or later.")
+    until: AwareDatetime | None = Field(None, description="Accepted before that moment.")
+
+    def search(self) -> Search:
+        """The same as the ledger takes it."""
+        by_id = self.q is not None and UUID_FORM.fullmatch(self.q)
+        return Search(
+            text=None if by_id else self.q,
+            id=UUID(self.q) if by_id else None,
+            lane=Lane[self.priority] if self.priority else None,
+            **{name: getattr(self, name) for name in _SAME},
+        )
+
+
+class DeliveryPage(View):
+    """Deliveries, oldest first."""
+
+    data: list[DeliveryView]
+    page: Page
+
+
+class DeliveriesQuery(Query):
+    """Which deliveries."""
+
+    limit: Limit = PAGE
+    after: RowId | None = Field(None, description="`page.next` of the page before.")
+    channel: ChannelName | None = None
+    state: StateName | None = None
+
+
+class RecallView(View):
+    """How far the recall is."""
+
+    id: str
+    status: Literal["recalling", "recalled"]
 
 
 def _links(notification_id: UUID) -> Links:
     here = f"/v1/notifications/{notification_id}"
     return Links(self=here, deliveries=f"{here}/deliveries")
-
-
-def _take(connection: Connection, new: NewNotification, now: datetime) -> Accepted:
-    accepted = accept(connection, new, now)
-    if not accepted.same_body:
-        raise Problem(
-            422,
-            "idempotency_key_reused",
-            "this Idempotency-Key was used with another body: send the same body, or another key",
-        )
-    return accepted
-
-
-def _committed(taken: Sequence[tuple[NewNotification, Accepted]]) -> None:
-    """Count and ring, after the commit. A bell that nobody hears is rung again by the relay."""
-    for new, accepted in taken:
-        if not accepted.replayed:
-            context().metrics.accept(new.priority)
-        # A replay rings too: the first request may have died between its commit and its bell.
-        context().bells.expand(accepted.id, Lane[new.priority])
-
-
-def submit(caller: Principal, body: Submission, key: str | None) -> Accepted:
-    """Commit the notification, count it and ring. Raises Problem."""
-    refuse_without_lab(caller)
-    now = context().now()
-    new = body.notification(caller, context().settings, now, key)
-    with write(context().engine) as connection:
-        accepted = _take(connection, new, now)
-    _committed([(new, accepted)])
-    return accepted
 
 
 @api.declare(
@@ -116,18 +182,15 @@ def submit(caller: Principal, body: Submission, key: str | None) -> Accepted:
     problems=[409],
     headers=["Location", "Idempotent-Replayed"],
 )
-def send_notification(caller: Principal, header: KeyHeader, body: Submission) -> Answer:
+def send_notification(caller: Principal, header: KeyHeader, body: Notification) -> Answer:
     """Send a notification.
 
     202 means committed: it survives any crash from here on. The same Idempotency-Key with the same body is answered
     with the same id; with another body, with 422.
     """
-    accepted = submit(caller, body, header.idempotency_key)
+    accepted = send(context(), caller, body, header.idempotency_key)
     view = AcceptedView(id=str(accepted.id), created_at=accepted.created_at, links=_links(accepted.id))
-    headers = {"Location": view.links.self}
-    if accepted.replayed:
-        headers["Idempotent-Replayed"] = "true"
-    return Answer(view, 202, headers)
+    return Answer(view, 202, acceptance_headers(accepted))
 
 
 @api.declare(
@@ -144,38 +207,19 @@ def send_notifications(caller: Principal, header: KeyHeader, body: Bulk) -> Answ
     Those that are accepted are committed together. An item without an idempotency_key of its own has the header's,
     followed by # and its position from 0.
     """
-    refuse_without_lab(caller)
-    now = context().now()
-    read = [_read_item(caller, header.idempotency_key, now, n, item) for n, item in enumerate(body.items)]
-    results: list[BulkResult] = []
-    taken: list[tuple[NewNotification, Accepted]] = []
-    with write(context().engine) as connection:
-        for new in read:
-            try:
-                if isinstance(new, Problem):
-                    raise new
-                accepted = _take(connection, new, now)
-            except Problem as problem:
-                results.append(BulkResult(status=problem.status, problem=problem.document()))
-                continue
-            taken.append((new, accepted))
-            results.append(_result(accepted))
-    _committed(taken)
-    return Answer(BulkView(data=results), 202)
+    results = send_many(context(), caller, body.items, header.idempotency_key)
+    return Answer(BulkView(data=[_result(result) for result in results]), 202)
 
 
-def _read_item(caller: Principal, key: str | None, now: datetime, number: int, item: Any) -> NewNotification | Problem:
-    try:
-        one = BulkItem.model_validate(item)
-        own_key = one.idempotency_key or (f"{key}#{number}" if key is not None else None)
-        return one.notification(caller, context().settings, now, own_key)
-    except ValidationError as error:
-        return from_validation(error)
-    except Problem as problem:
-        return problem
+def acceptance_headers(accepted: Accepted) -> dict[str, str]:
+    """Where the notification is, and whether an earlier request was answered again."""
+    replayed = {"Idempotent-Replayed": "true"} if accepted.replayed else {}
+    return {"Location": _links(accepted.id).self, **replayed}
 
 
-def _result(accepted: Accepted) -> BulkResult:
+def _result(accepted: Accepted | Problem) -> BulkResult:
+    if isinstance(accepted, Problem):
+        return BulkResult(status=accepted.status, problem=accepted.document())
     return BulkResult(
         status=202,
         id=str(accepted.id),
@@ -183,3 +227,86 @@ def _result(accepted: Accepted) -> BulkResult:
         links=_links(accepted.id),
         replayed=accepted.replayed or None,
     )
+
+
+def _find(connection: Connection, caller: Principal, path: NotificationPath) -> Row[Any]:
+    """The caller's notification. A foreign one, and one of the other mode, do not exist for them."""
+    row = find_notification(connection, caller.tenant, path.uuid())
+    if row is None or row.mode != caller.mode:
+        raise not_found("notification")
+    return row
+
+
+def _fields(row: Row[Any]) -> dict[str, Any]:
+    same = {name: getattr(row, name) for name in NotificationView.model_fields if name not in ("id", "priority")}
+    return same | {"id": str(row.id), "priority": Lane(row.lane).name}
+
+
+@api.declare("GET", "/notifications", auth=["service", "operator"], answers={200: NotificationPage})
+def list_sent(caller: Principal, query: NotificationsQuery) -> NotificationPage:
+    """List notifications, newest first, or search in them."""
+    before = None
+    if query.after is not None:
+        try:
+            before = UUID(query.after)
+        except ValueError as error:
+            raise invalid("after", "cursor", "is not the next of a page") from error
+    with read(context().engine) as connection:
+        found = search(connection, caller.tenant, caller.mode, query.search(), before=before, limit=query.limit)
+    page = Page(next=str(found.next) if found.next else None, has_more=found.next is not None)
+    return NotificationPage(data=[NotificationView(**_fields(row)) for row in found.rows], page=page)
+
+
+@api.declare(
+    "GET",
+    "/notifications/<notification>",
+    auth=["service", "operator"],
+    answers={200: NotificationStatus},
+    problems=[404],
+)
+def get_notification(caller: Principal, path: NotificationPath) -> NotificationStatus:
+    """Look up a notification, with its deliveries counted."""
+    with read(context().engine) as connection:
+        row = _find(connection, caller, path)
+        counts = count_deliveries(connection, row.id)
+    return NotificationStatus(**_fields(row), deliveries=counts)
+
+
+@api.declare(
+    "GET",
+    "/notifications/<notification>/deliveries",
+    auth=["service", "operator"],
+    answers={200: DeliveryPage},
+    problems=[404],
+)
+def list_notification_deliveries(caller: Principal, path: NotificationPath, query: DeliveriesQuery) -> DeliveryPage:
+    """List the deliveries of a notification, each with its failed attempts."""
+    with read(context().engine) as connection:
+        row = _find(connection, caller, path)
+        rows = list_deliveries(
+            connection,
+            row.id,
+            after=query.after or 0,
+            limit=query.limit + 1,
+            channel=query.channel,
+            state=query.state,
+        )
+        shown, page = page_of(rows, query.limit)
+        failed = failed_attempts(connection, [r.id for r in shown])
+    return DeliveryPage(data=[delivery_view(r, failed.get(r.id, [])) for r in shown], page=page)
+
+
+@api.declare(
+    "DELETE",
+    "/notifications/<notification>",
+    auth=["service", "operator"],
+    answers={200: RecallView, 202: RecallView},
+    problems=[404],
+)
+def recall_notification(caller: Principal, path: NotificationPath) -> Answer:
+    """Take a notification back: what is pending is cancelled, what was shown is withdrawn where that can be done.
+
+    An e-mail that was sent stays sent. 202 begins the recall; a later call answers 200 and says how far it is.
+    """
+    result = recall(context(), caller, path.uuid())
+    return Answer(RecallView(id=str(result.id), status=result.state), 202 if result.begun else 200)

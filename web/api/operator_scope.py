@@ -8,11 +8,13 @@ from typing import cast
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.datastructures import Headers
 
+from actions.principal import Mode, Principal
+from actions.problems import Problem, not_found
+from carillon.problems import FieldError
 from models.sql.engine import read
 from models.tenants.queries import tenant_exists
-from web.auth import EVERY_TENANT, TENANT, AuthError, Mode, Principal
+from web.auth import EVERY_TENANT, TENANT, AuthError
 from web.context import context
-from web.problems import FieldError, Problem, not_found
 
 TENANT_HEADER = "Carillon-Tenant"
 MODE_HEADER = "Carillon-Mode"

@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from actions.principal import Principal
+from actions.problems import Problem, invalid
 from web.api.endpoint import Api
 from web.api.fields import Query, View
-from web.auth import Principal
 from web.context import context
-from web.problems import Problem, invalid
 from web.realtime.presence.leases import Away
 from web.realtime.presence.presence import MOST_ASKED
 

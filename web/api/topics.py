@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection
 
-from models.sql.engine import read, write
+from actions import topics as actions
+from actions.principal import Principal
+from carillon.fields import Strict, Topic, UserId
+from models.sql.engine import read
 from models.topics import queries as topic_queries
-from models.topics.queries import close_topic, open_topic, subscribe, topic_is_open, unsubscribe
-from models.users.queries import Person, upsert_users
 from web.api.endpoint import Api
-from web.api.fields import PAGE, Limit, Page, Query, Strict, Topic, UserId, View
-from web.api.users import Deleted, live_only
-from web.auth import Principal
+from web.api.fields import PAGE, Deleted, Limit, Page, Query, View
 from web.context import context
-from web.problems import not_found
 
 api = Api("topics", "Lists of users that a notification can be addressed to.")
 
@@ -83,32 +80,19 @@ class SubscriptionsQuery(Query):
 @api.declare("PUT", "/topics/<topic>/members", auth="service", answers={200: Added})
 def add_members(caller: Principal, path: TopicPath, body: Members) -> Added:
     """Put users on the list. Users not known yet are created."""
-    live_only(caller)
-    now = context().now()
-    with write(context().engine) as connection:
-        ids = upsert_users(connection, caller.tenant, map(Person, body.users), now)
-        subscribe(connection, caller.tenant, path.topic, ids, now)
-    return Added(topic=path.topic, members=len(ids))
+    return Added(topic=path.topic, members=actions.add_members(context(), caller, path.topic, body.users))
 
 
 @api.declare("DELETE", "/topics/<topic>/members", auth="service", answers={200: Removed})
 def remove_members(caller: Principal, path: TopicPath, body: Members) -> Removed:
     """Take users off the list."""
-    live_only(caller)
-    with write(context().engine) as connection:
-        removed = unsubscribe(connection, caller.tenant, path.topic, body.users)
-    return Removed(topic=path.topic, removed=removed)
+    return Removed(topic=path.topic, removed=actions.remove_members(context(), caller, path.topic, body.users))
 
 
 @api.declare("PUT", "/topics/<topic>", auth="service", answers={200: TopicView})
 def put_topic(caller: Principal, path: TopicPath, body: Door) -> TopicView:
     """Open a topic to users, or close it. It is closed until somebody opens it; whoever is on its list stays there."""
-    live_only(caller)
-    with write(context().engine) as connection:
-        if body.open:
-            open_topic(connection, caller.tenant, path.topic, context().now())
-        else:
-            close_topic(connection, caller.tenant, path.topic)
+    actions.set_open(context(), caller, path.topic, body.open)
     return TopicView(topic=path.topic, open=body.open)
 
 
@@ -133,23 +117,12 @@ def join_topic(caller: Principal, path: TopicPath) -> Subscription:
     The user is subscribed, not a device: what is sent to the topic reaches them on every channel. One that is not open
     does not exist for users, because its list may be nobody's business.
     """
-    now = context().now()
-    with write(context().engine) as connection:
-        _expect_open(connection, caller, path)
-        ids = upsert_users(connection, caller.tenant, [Person(caller.id)], now)
-        subscribe(connection, caller.tenant, path.topic, ids, now)
+    actions.join(context(), caller, path.topic)
     return Subscription(topic=path.topic)
 
 
 @api.declare("DELETE", "/subscriptions/<topic>", auth="user", answers={200: Deleted}, problems=[404])
 def leave_topic(caller: Principal, path: TopicPath) -> Deleted:
     """Unsubscribe the user from a topic that is open, if they were subscribed."""
-    with write(context().engine) as connection:
-        _expect_open(connection, caller, path)
-        unsubscribe(connection, caller.tenant, path.topic, [caller.id])
+    actions.leave(context(), caller, path.topic)
     return Deleted()
-
-
-def _expect_open(connection: Connection, caller: Principal, path: TopicPath) -> None:
-    if not topic_is_open(connection, caller.tenant, path.topic):
-        raise not_found("topic")

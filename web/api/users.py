@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
-from models.sql.engine import read, write
-from models.users import queries as user_queries
-from models.users.queries import Person, find_user, upsert_users
+from actions import users as actions
+from actions.principal import Principal
+from actions.problems import not_found
+from carillon.fields import Email, Locale, Strict
+from models.sql.engine import read
+from models.users.queries import find_user
 from web.api.endpoint import Api
-from web.api.fields import Email, Locale, Moment, Strict, UserPath, View
-from web.auth import Principal
+from web.api.fields import Deleted, Moment, UserPath, View
 from web.context import context
-from web.problems import Problem, not_found
 
 api = Api("people", "Users and their mailboxes.")
 
@@ -38,18 +39,6 @@ class UserView(View):
     updated_at: Moment
 
 
-class Deleted(View):
-    """It is gone."""
-
-    deleted: Literal[True] = True
-
-
-def live_only(caller: Principal) -> None:
-    """Users are shared by both modes: a test key that could change a mailbox could redirect live mail."""
-    if caller.mode == "test":
-        raise Problem(403, "forbidden", "a test key cannot change users, devices or topics: use a live key")
-
-
 def user_view(row: Any) -> UserView:
     """A row of people.find_user, as callers see it."""
     return UserView(
@@ -64,13 +53,8 @@ def user_view(row: Any) -> UserView:
 @api.declare("PUT", USER, auth="service", answers={200: UserView})
 def put_user(caller: Principal, path: UserPath, body: UserBody) -> UserView:
     """Create or update a user."""
-    live_only(caller)
     email = (body.email or "") if "email" in body.model_fields_set else None
-    with write(context().engine) as connection:
-        person = Person(path.user, email, body.locale)
-        upsert_users(connection, caller.tenant, [person], context().now())
-        row = find_user(connection, caller.tenant, path.user)
-    return user_view(row)
+    return user_view(actions.put_user(context(), caller, path.user, email=email, locale=body.locale))
 
 
 @api.declare("GET", USER, auth=["service", "operator"], answers={200: UserView}, problems=[404])
@@ -86,9 +70,5 @@ def get_user(caller: Principal, path: UserPath) -> UserView:
 @api.declare("DELETE", USER, auth="service", answers={200: Deleted}, problems=[404])
 def delete_user(caller: Principal, path: UserPath) -> Deleted:
     """Delete a user with everything addressed to them, sent or not."""
-    live_only(caller)
-    with write(context().engine) as connection:
-        found = user_queries.delete_user(connection, caller.tenant, path.user)
-    if not found:
-        raise not_found("user")
+    actions.delete_user(context(), caller, path.user)
     return Deleted()

@@ -8,8 +8,7 @@ import click
 from alembic import command
 from alembic.util import CommandError
 
-from models.events import log
-from models.sql.engine import write
+from actions.housekeeping import begin_epoch
 from web.cli.output import Group, json_option, say
 from web.context import context
 from web.health import alembic_config, schema_revisions
@@ -52,6 +51,5 @@ def check(as_json: bool) -> None:
 @json_option
 def new_epoch(as_json: bool) -> None:
     """Begin a new incarnation of the log, after a backup was restored: every client fetches its state anew."""
-    with write(context().engine) as connection:
-        epoch = log.new_epoch(connection)
+    epoch = begin_epoch(context())
     say(as_json, {"epoch": epoch}, f"epoch {epoch}: every client fetches its state anew")

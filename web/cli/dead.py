@@ -8,18 +8,16 @@ from uuid import UUID
 
 import click
 
+from actions.redrive import MAX_AT_ONCE, redrive
 from models.channels import CHANNELS
-from models.deliveries.dead_letters import DeadFilter, count_dead, list_dead, redrive
+from models.deliveries.dead_letters import DeadFilter, count_dead, list_dead
 from models.deliveries.lifecycle import Failure
-from models.sql.engine import read, write
+from models.sql.engine import read
 from web.cli.output import Command, Group, json_option, progress, say, table
 from web.context import context
 
 dead = Group("dead", help="Dead letters: deliveries that ended in failure.")
 COMMANDS = (dead,)
-
-# Rows in one transaction, so that a large redrive never holds locks for long.
-BATCH = 1000
 
 
 def _filters(command: Command) -> Command:
@@ -70,14 +68,9 @@ def redrive_letters(limit: int, as_json: bool, **filters: Any) -> None:
     done = 0
     with progress("redriving", length=min(found, limit)) as bar:
         while done < limit:
-            with write(context().engine) as connection:
-                number = redrive(connection, which, context().now(), min(BATCH, limit - done))
+            number = redrive(context(), which, min(MAX_AT_ONCE, limit - done))
             done += number
             bar.update(number)
-            if number < BATCH:
+            if number < MAX_AT_ONCE:
                 break
-    # Where no bell is heard the relay finds them within a second.
-    if done:
-        for channel in [which.channel] if which.channel else CHANNELS:
-            context().bells.deliver(channel)
     say(as_json, {"redriven": done}, f"{done} redriven")

@@ -11,10 +11,11 @@ from typing import Literal
 import click
 from sqlalchemy import Connection
 
-from models.sql.engine import read, write
-from models.tenants import queries as tenant_queries
-from models.tenants.api_keys import create_api_key, list_api_keys, revoke_api_key
-from models.tenants.queries import MAX_WEIGHT, choose_dialect, dialect_of, set_weight, tenant_exists, weight_of
+from actions import tenants as actions
+from actions.problems import Problem
+from models.sql.engine import read
+from models.tenants.api_keys import list_api_keys
+from models.tenants.queries import MAX_WEIGHT, dialect_of, tenant_exists, weight_of
 from web.auth import CLIENT, LONGEST, OPERATOR, SERVICE, TENANT, mint
 from web.cli.output import Group, json_option, say, table
 from web.context import context
@@ -57,8 +58,7 @@ def create_tenant(tenant: str, name: str | None, as_json: bool) -> None:
     """Create a tenant. Nothing is done where it exists."""
     if not TENANT.fullmatch(tenant):
         raise click.ClickException("the id of a tenant has 1 to 64 letters, digits and _ . : -")
-    with write(context().engine) as connection:
-        created = tenant_queries.create_tenant(connection, tenant, (name or tenant)[:200], context().now())
+    _, created = actions.create_tenant(context(), tenant, (name or tenant)[:200])
     say(as_json, {"tenant": tenant, "created": created}, f"{tenant} {'created' if created else 'exists already'}")
 
 
@@ -71,10 +71,11 @@ def tenant_dialect(tenant: str, dialect: str | None, as_json: bool) -> None:
 
     mixed, where nothing was said: all names at once, so that every kind of client works without being told.
     """
-    with write(context().engine) as connection:
+    with read(context().engine) as connection:
         _need_tenant(connection, tenant)
-        if dialect is not None:
-            choose_dialect(connection, tenant, dialect)
+    if dialect is not None:
+        actions.choose_dialect(context(), tenant, dialect)
+    with read(context().engine) as connection:
         spoken = dialect_of(connection, tenant) or MIXED.name
     say(as_json, {"tenant": tenant, "dialect": spoken}, spoken)
 
@@ -89,10 +90,11 @@ def tenant_weight(tenant: str, weight: int | None, as_json: bool) -> None:
     1, where nothing was said. Each batch is divided by the weights of those who wait; what one does not need goes to
     the others.
     """
-    with write(context().engine) as connection:
+    with read(context().engine) as connection:
         _need_tenant(connection, tenant)
-        if weight is not None:
-            set_weight(connection, tenant, weight)
+    if weight is not None:
+        actions.set_weight(context(), tenant, weight)
+    with read(context().engine) as connection:
         holds = weight_of(connection, tenant)
     say(as_json, {"tenant": tenant, "weight": holds}, str(holds))
 
@@ -104,9 +106,9 @@ def tenant_weight(tenant: str, weight: int | None, as_json: bool) -> None:
 @json_option
 def create_key(tenant: str, mode: Literal["live", "test"], name: str, as_json: bool) -> None:
     """Make an API key and print it: the only time it can be read."""
-    with write(context().engine) as connection:
+    with read(context().engine) as connection:
         _need_tenant(connection, tenant)
-        key = create_api_key(connection, tenant, mode, name[:200], context().now())
+    key = actions.create_key(context(), tenant, mode, name[:200]).key
     say(as_json, {"key": key, "tenant": tenant, "mode": mode, "name": name}, key)
 
 
@@ -127,9 +129,10 @@ def list_keys(tenant: str, as_json: bool) -> None:
 @json_option
 def revoke_key(prefix: str, tenant: str, as_json: bool) -> None:
     """Make a key useless from now on. PREFIX is what flask keys list shows."""
-    with write(context().engine) as connection:
-        if not revoke_api_key(connection, tenant, prefix, context().now()):
-            raise click.ClickException(f"{tenant} has no key {prefix}: run flask keys list --tenant {tenant}")
+    try:
+        actions.revoke_key(context(), tenant, prefix)
+    except Problem as problem:
+        raise click.ClickException(f"{tenant} has no key {prefix}: run flask keys list --tenant {tenant}") from problem
     say(as_json, {"prefix": prefix, "revoked": True}, f"{prefix} revoked")
 
 

@@ -9,21 +9,21 @@ from typing import Any
 from uuid import UUID
 
 import click
-from pydantic import ValidationError
 
-from models import retention
+from actions import housekeeping
+from actions.parsing import parse
+from actions.principal import Principal
+from actions.problems import Problem
+from actions.send import send as send_notification
+from carillon.requests import Notification
 from models.channels import CHANNELS
 from models.deliveries.lifecycle import State
 from models.deliveries.status import count_deliveries, find_notification
 from models.lanes import Lane
 from models.sql.engine import read
 from models.tenants.queries import tenant_exists
-from web.api.notifications import submit
-from web.api.submission import Submission
-from web.auth import Principal
 from web.cli.output import Group, json_option, progress, say, table
 from web.context import context
-from web.problems import Problem, from_validation
 
 operations = Group("operations")
 
@@ -66,9 +66,9 @@ def send(as_json: bool, tenant: str, key: str | None, test: bool, wait: float | 
     with read(context().engine) as connection:
         if not tenant_exists(connection, tenant):
             raise click.ClickException(f"there is no tenant {tenant}: run flask tenants create {tenant}")
-    caller = Principal("service", tenant, "flask send", "test" if test else "live", None)
+    caller = Principal("service", tenant, "flask send", "test" if test else "live")
     try:
-        accepted = submit(caller, _submission(said), key)
+        accepted = send_notification(context(), caller, _request(said), key)
     except Problem as problem:
         wrong = "; ".join(f"{error.field} {error.message}" for error in problem.errors)
         raise click.ClickException(wrong or problem.detail) from problem
@@ -90,17 +90,14 @@ def send(as_json: bool, tenant: str, key: str | None, test: bool, wait: float | 
         raise click.exceptions.Exit(1)
 
 
-def _submission(said: dict[str, Any]) -> Submission:
+def _request(said: dict[str, Any]) -> Notification:
     audience = {"users": list(said.pop("users")), "topic": said.pop("topic"), "tenant": said.pop("everyone")}
     named = {name: value for name, value in audience.items() if value}
     channels = list(said.pop("channels"))
     said["type"] = said.pop("type_")
     other = {name: value for name, value in said.items() if value is not None}
     body = {**other, "audience": named} | ({"channels": channels} if channels else {})
-    try:
-        return Submission.model_validate(body)
-    except ValidationError as error:
-        raise from_validation(error) from error
+    return parse(Notification, body)
 
 
 def _watch(tenant: str, notification: UUID, seconds: float) -> tuple[dict[str, dict[str, int]], bool]:
@@ -127,7 +124,7 @@ def _watch(tenant: str, notification: UUID, seconds: float) -> tuple[dict[str, d
 def purge(days: int | None, as_json: bool) -> None:
     """Delete what has expired or is past retention, as the housekeeping does every ten minutes."""
     kept = min(days or context().settings.retention_days, context().settings.retention_days)
-    rounds = retention.purge(context().engine, context().now, timedelta(days=kept))
+    rounds = housekeeping.purge(context(), timedelta(days=kept))
     with progress("deleting", rounds) as bar:
         total = sum(bar)
     say(as_json, {"deleted": total, "days": kept}, f"{total} rows deleted; {kept} days are kept")

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from models.sql.engine import read, write
-from models.users.queries import delete_user
+from actions.principal import Principal
+from actions.problems import Problem
+from actions.users import delete_user
+from models.sql.engine import read
 from models.users.search import find_users
 from web.api.operator.users import UserPage, page_of
 from web.cli.output import Group, json_option, say, table
 from web.context import context
-from web.problems import Problem
 
 users = Group("users", help="People, and how they can be reached.")
 COMMANDS = (users,)
@@ -78,7 +79,8 @@ def _described(page: UserPage) -> str:
 @json_option
 def forget_user(user: str, tenant: str, as_json: bool) -> None:
     """Delete a user with everything that is theirs. --yes asks no questions."""
-    with write(context().engine) as connection:
-        if not delete_user(connection, tenant, user):
-            raise click.ClickException(f"{tenant} has no user {user}: run flask users list --tenant {tenant}")
+    try:
+        delete_user(context(), Principal("service", tenant, "flask users", "live"), user)
+    except Problem as problem:
+        raise click.ClickException(f"{tenant} has no user {user}: run flask users list --tenant {tenant}") from problem
     say(as_json, {"user": user, "deleted": True}, f"{user} deleted")

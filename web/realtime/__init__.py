@@ -9,14 +9,12 @@ from types import MappingProxyType
 from engineio.payload import Payload
 from flask import Flask
 from flask_socketio import SocketIO
-from sqlalchemy import Engine
 
-from bus.bells import Bells
+from actions.installation import Installation
 from config.settings import Settings
-from models.catalogue.source import shared
 from web.auth import Authenticator
 from web.dialects import NAMESPACES
-from web.realtime.gateway.gateway import Gateway, Shown
+from web.realtime.gateway.gateway import Gateway
 from web.realtime.gateway.handshake import Origins
 from web.realtime.handlers.table import Handler, client_events
 from web.realtime.limits import MAX_MESSAGE, PER_CONNECTION, Timing
@@ -31,17 +29,14 @@ from web.realtime.transport.wire import StrictJson, StrictPacket
 def attach(
     app: Flask,
     settings: Settings,
-    engine: Engine,
+    installation: Installation,
     authenticator: Authenticator,
-    bells: Bells,
     timing: Timing | None = None,
     events: Mapping[str, Handler] = MappingProxyType({}),
-    shown: Shown = lambda _ids, _now: None,
 ) -> SocketIO:
     """Put Socket.IO before the application. No connection and no thread is made before `listen` or the first client.
 
     `events` are what clients may send besides the events of the connection itself, each with its handler.
-    `shown` is told of what they acknowledge.
     `socketio.server.manager` is the QueueManager: `.deaf` for /healthz, `.listening` for /readyz.
     """
     timing = timing or Timing()
@@ -78,8 +73,8 @@ def attach(
     server.eio._async = {**server.eio._async, "websocket": websocket}
     presence = Presence(Leases(settings.redis_url, settings.redis_channel, timing), timing)
     bookmarks = Bookmarks(settings.redis_url, settings.redis_channel, patience)
-    hub = Gateway(server, engine, authenticator, origins, presence, bookmarks, timing, shown)
-    hub.serve(client_events(engine, bells, shared(settings.catalogue_file), presence, events))
+    hub = Gateway(server, installation, authenticator, origins, presence, bookmarks, timing)
+    hub.serve(client_events(installation, presence, events))
     for namespace in NAMESPACES:
         hub.register(namespace)
     manager.bind(hub)

@@ -10,7 +10,7 @@ from typing import Any
 
 from engineio.exceptions import SocketIsClosedError
 
-from web.auth import Principal
+from actions.principal import Principal
 from web.dialects import DialectView, view_of
 from web.realtime.gateway.sessions import Session
 from web.realtime.replay.progress import ResumeRequest

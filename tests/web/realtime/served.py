@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask, jsonify
 from prometheus_client import generate_latest
 
+from actions.installation import Installation
+from actions.meter import Meter
+from actions.principal import Principal
 from bus.bells import Bells
+from bus.counters import Counters
 from config.logging_setup import configure_logging
 from config.settings import Settings
+from models.catalogue.source import shared
 from models.sql.engine import connect
-from web.auth import Authenticator, JwtKeys, Principal
-from web.context import utc_now
+from web.auth import Authenticator, JwtKeys
 from web.realtime import attach
 from web.realtime.gateway import sessions
 from web.realtime.handlers.inbox import inbox_events
@@ -57,11 +62,19 @@ def application() -> Flask:
     configure_logging(settings.log_level)
     engine = connect(settings.database_url)
     authenticator = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
-    bells = Bells(settings.broker_url)
+    counters = Counters(settings.redis_url, settings.redis_channel)
+    installation = Installation(
+        engine=engine,
+        bells=Bells(settings.broker_url),
+        meter=Meter(counters),
+        catalogue=shared(settings.catalogue_file),
+        retention=timedelta(days=settings.retention_days),
+        has_lab=False,
+    )
     app = Flask("served")
     timing = Timing() if os.environ.get("UNHURRIED") else HURRY
-    events = {"whoami": whoami, "broken": broken, **inbox_events(engine, bells, utc_now)}
-    manager: Any = attach(app, settings, engine, authenticator, bells, timing, events).server.manager
+    events = {"whoami": whoami, "broken": broken, **inbox_events(installation)}
+    manager: Any = attach(app, settings, installation, authenticator, timing, events).server.manager
 
     @app.get("/healthz")
     def healthz() -> Any:

@@ -16,6 +16,7 @@ import requests
 from engineio.payload import Payload
 from sqlalchemy import Engine
 
+from actions.installation import utc_now
 from bus.envelope import Group, room_name
 from bus.publisher import Publisher
 from channels.in_app import InAppChannel
@@ -33,7 +34,7 @@ from tests.web.realtime.rows import append
 from web.auth import CLIENT
 from workers.deliver import deliver_batch
 from workers.expand import publish_page
-from workers.runtime import Runtime, utc_now
+from workers.runtime import Runtime
 
 # The Python client refuses more than 16 packets in one answer to a poll; browsers take any number.
 Payload.max_decode_packets = 1000

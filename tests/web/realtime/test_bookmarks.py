@@ -8,6 +8,7 @@ import time
 import pytest
 from socketio import Server
 
+from actions.installation import utc_now
 from models.polling.queries import acknowledge_events
 from models.sql.engine import write
 from tests.web.realtime.fakes import session
@@ -16,7 +17,6 @@ from web.dialects import view_of
 from web.realtime.gateway.sessions import Session
 from web.realtime.replay import bookmarks as module
 from web.realtime.replay.bookmarks import Bookmarks
-from workers.runtime import utc_now
 
 HUB = view_of("/", "hub")
 INTERRUPTED = Server.reason.TRANSPORT_CLOSE

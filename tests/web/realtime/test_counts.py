@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
+from actions.installation import utc_now
 from models.inbox.changes import READ, change_items
 from models.notifications.recall import recall
 from models.sql.engine import connect, write
@@ -21,7 +22,6 @@ from web.realtime.gateway import counts
 from web.realtime.gateway.counts import CountNotifier
 from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.limits import MAX_BACKLOG, Timing
-from workers.runtime import utc_now
 
 TIMING = Timing(counts=0.05, retry=0.05)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from actions.installation import utc_now
 from models.catalogue.source import built_in
 from models.events.emit import emit_to_users
 from models.inbox.changes import READ, change_items
@@ -27,7 +28,7 @@ from web.realtime.gateway.sessions import Sessions
 from web.realtime.limits import MAX_CONNECTIONS_PER_USER
 from web.realtime.transport import fanout
 from workers.publish import publish
-from workers.runtime import Runtime, utc_now
+from workers.runtime import Runtime
 
 HEARD = [type_.name for type_ in built_in().values() if type_.emitted_by == "server"]
 

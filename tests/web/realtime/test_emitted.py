@@ -8,13 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 import carillon
+from actions.installation import utc_now
 from carillon import installation
 from models.events.emit import emit, emit_to_users
 from models.sql.engine import write
 from tests.bells import RecordingBells
 from tests.web.realtime.stack import Stack, eventually
 from workers.publish import publish
-from workers.runtime import Runtime, utc_now
+from workers.runtime import Runtime
 
 pytestmark = pytest.mark.slow
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from actions.installation import utc_now
 from models.deliveries.tables import deliveries
 from models.notifications.recall import recall
 from models.sql.engine import read, write
@@ -15,7 +16,6 @@ from models.users.tables import users
 from tests import factories
 from tests.web.realtime.stack import Stack, eventually
 from web.realtime.limits import PER_CONNECTION, PER_USER_AND_EVENT
-from workers.runtime import utc_now
 
 pytestmark = pytest.mark.slow
 

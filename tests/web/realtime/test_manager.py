@@ -20,7 +20,6 @@ from bus.envelope import Group
 from bus.publisher import Publisher
 from config.settings import Settings
 from tests import factories
-from tests.bells import RecordingBells
 from tests.channels import support
 from tests.conftest import redis_process
 from tests.web.realtime.stack import eventually
@@ -198,7 +197,7 @@ def test_nothing_is_connected_before_the_first_client(settings: Settings, engine
     app = Flask(__name__)
     before = set(threading.enumerate())
     authenticator = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
-    server = attach(app, settings, engine, authenticator, RecordingBells()).server
+    server = attach(app, settings, factories.create_installation(engine), authenticator).server
     # Not how many there are: those of other tests may end in between.
     assert set(threading.enumerate()) <= before
     assert server.manager.redis is None

@@ -10,11 +10,11 @@ import pytest
 import socketio
 import websocket
 
+from actions.installation import utc_now
 from tests import factories
 from tests.web.realtime.stack import Client, Stack, eventually
 from web.auth import SERVICE
 from web.realtime.limits import MAX_CONNECTIONS_PER_USER
-from workers.runtime import utc_now
 
 pytestmark = pytest.mark.slow
 

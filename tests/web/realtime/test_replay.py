@@ -33,7 +33,7 @@ ROOM = "user:alice"
 def replayer(engine: Engine) -> Replayer:
     factories.create_tenant(engine)
     factories.create_users(engine, ["alice", "bob"])
-    return Replayer(engine, TIMING)
+    return Replayer(factories.create_installation(engine), TIMING)
 
 
 def welcomed(replayer: Replayer, user: str = "alice", **wish: Any) -> Session:
@@ -330,7 +330,7 @@ def test_strangers_are_closed(replayer: Replayer, background: Background):
 def test_a_database_that_is_away_ends_no_background_work(background: Background, replayer: Replayer, tmp_path: Any):
     alice = session()
     background.add(alice)
-    away = Replayer(connect(f"sqlite:///{tmp_path}/nowhere/nothing.db"), TIMING)
+    away = Replayer(factories.create_installation(connect(f"sqlite:///{tmp_path}/nowhere/nothing.db")), TIMING)
     healer = Healer(away._engine, background.sessions, away, TIMING)
     healer.serve(alice)
     assert not alice.ready

@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, update
 
+from actions.installation import utc_now
 from models.events import log
 from models.events.cursor import Cursor
 from models.events.log import REPLAY_PAGE
@@ -19,7 +20,6 @@ from models.events.tables import meta
 from models.sql.engine import write
 from tests.web.realtime.conftest import MODES, OTHER_MODES
 from tests.web.realtime.stack import Stack, Web, eventually
-from workers.runtime import utc_now
 
 pytestmark = pytest.mark.slow
 

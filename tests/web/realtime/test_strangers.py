@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
+from actions.installation import utc_now
 from models.alerts import queries as alerts
 from models.sql.engine import connect, write
 from tests import factories
@@ -27,7 +28,6 @@ from tests.web.realtime.test_refusals import raw, refusal
 from web.app import create_app
 from web.auth import OPERATOR, SERVICE
 from web.dialects import DIALECTS, NAMESPACES, REQUESTS, ROOT_DIALECTS, view_of
-from workers.runtime import utc_now
 
 # What the events are asked about: a notification, an alert, a room and a token, all of them the victim's.
 Victim = dict[str, Any]

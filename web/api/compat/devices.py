@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
-from web.api.devices import DeviceBody, DeviceView, forget, listed, register
+from actions.devices import forget_devices
+from actions.principal import Principal
+from actions.problems import not_found
+from actions.topics import join, leave
+from carillon.fields import Topic
+from web.api.devices import DeviceBody, DeviceView, listed, register
 from web.api.endpoint import Api
-from web.api.fields import Topic, View
-from web.api.topics import TopicPath, join_topic, leave_topic
-from web.api.users import Deleted
-from web.auth import Principal
-from web.problems import not_found
+from web.api.fields import Deleted, View
+from web.context import context
 
 api = Api("fcm", "Devices and topics under the paths of the systems before this one.", prefix="/api/fcm")
 
@@ -76,7 +78,7 @@ def register_device_alias(caller: Principal, body: Registration) -> DeviceView:
 @api.declare("POST", "/unregister-device", auth="user", answers={200: Deleted}, problems=[404])
 def unregister_device_alias(caller: Principal, body: Registration) -> Deleted:
     """Forget the user's device with this token: DELETE /v1/devices/{device}."""
-    if not forget(caller.tenant, caller.id, lambda row: row.value == body.value):
+    if not forget_devices(context(), caller.tenant, caller.id, lambda row: row.value == body.value):
         raise not_found("device")
     return Deleted()
 
@@ -84,7 +86,7 @@ def unregister_device_alias(caller: Principal, body: Registration) -> Deleted:
 @api.declare("POST", "/unregister-all", auth="user", answers={200: Unregistered})
 def unregister_devices_alias(caller: Principal) -> Unregistered:
     """Forget all of the user's devices: DELETE /v1/devices."""
-    return Unregistered(count=forget(caller.tenant, caller.id))
+    return Unregistered(count=forget_devices(context(), caller.tenant, caller.id))
 
 
 @api.declare("GET", "/device-list", auth="user", answers={200: Devices})
@@ -99,12 +101,12 @@ def subscribe_topic_alias(caller: Principal, body: Subscription) -> Subscribed:
 
     It is a list of Carillon's. Google is told of no topic.
     """
-    join_topic(caller, TopicPath(topic=body.topic))
+    join(context(), caller, body.topic)
     return Subscribed(topic=body.topic, subscribed=True)
 
 
 @api.declare("POST", "/unsubscribe-topic", auth="user", answers={200: Subscribed}, problems=[404])
 def unsubscribe_topic_alias(caller: Principal, body: Subscription) -> Subscribed:
     """Take the user off the list of a topic that is open: DELETE /v1/subscriptions/{topic}."""
-    leave_topic(caller, TopicPath(topic=body.topic))
+    leave(context(), caller, body.topic)
     return Subscribed(topic=body.topic, subscribed=False)

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from actions.change_inbox import count_inbox
+from actions.principal import Principal
+from actions.problems import not_found
+from actions.send import send
+from carillon.fields import Data, Level, Strict, Text, Title, TypeName, UserId, WebUrl
+from carillon.requests import Audience, Notification, Recipient
 from models.inbox.changes import READ
 from models.inbox.queries import Filter
-from web import inbox
 from web.api.endpoint import Answer, Api
-from web.api.fields import (
-    PAGE,
-    Data,
-    Level,
-    Limit,
-    Moment,
-    NotificationPath,
-    Page,
-    Strict,
-    Text,
-    Title,
-    TypeName,
-    UserId,
-    UserPath,
-    View,
-    WebUrl,
-)
+from web.api.fields import PAGE, Deleted, KeyHeader, Limit, Moment, NotificationPath, Page, UserPath, View
 from web.api.inbox import ItemView, change_many, change_one, delete_one, item_of, items_of
-from web.api.notifications import AcceptedView, KeyHeader, send_notification
-from web.api.submission import Audience, Recipient, Submission
-from web.api.users import Deleted
-from web.auth import Principal
+from web.api.notifications import acceptance_headers
 from web.context import context
-from web.problems import not_found
 
 api = Api("aliases", "The inbox under the paths of the systems before this one.", prefix="/api")
 
@@ -107,7 +92,7 @@ class Note(Strict):
     data: Data = Field({})
     url: WebUrl | None = None
 
-    def submission(self, user: str, **other: Any) -> Submission:
+    def submission(self, user: str, **other: Any) -> Notification:
         """The same as POST /v1/notifications takes it."""
         is_level = self.type in get_args(Level)
         said: dict[str, Any] = {
@@ -116,7 +101,7 @@ class Note(Strict):
             "category": self.category,
             "url": self.url,
         }
-        return Submission(
+        return Notification(
             audience=Audience(users=[Recipient(id=user)]),
             title=self.title or _title(self.message),
             message=self.message,
@@ -139,18 +124,17 @@ class ShortNote(Strict):
     type: TypeName | None = None
 
 
-def _send(caller: Principal, header: KeyHeader, submission: Submission) -> Answer:
-    answer = send_notification(caller, header, submission)
-    accepted = cast(AcceptedView, answer.body)
-    sent = Sent(id=accepted.id, notification_id=accepted.id, created_at=accepted.created_at)
-    return Answer(sent, answer.status, answer.headers)
+def _send(caller: Principal, header: KeyHeader, request: Notification) -> Answer:
+    accepted = send(context(), caller, request, header.idempotency_key)
+    sent = Sent(id=str(accepted.id), notification_id=str(accepted.id), created_at=accepted.created_at)
+    return Answer(sent, 202, acceptance_headers(accepted))
 
 
 @api.declare("GET", "/notifications", auth="user", answers={200: ItemList})
 def list_notifications_alias(caller: Principal, query: ItemsQuery) -> ItemList:
     """List the user's notifications, newest first: GET /v1/inbox."""
     shown, page = items_of(caller, Filter("unread" if query.unread_only else "all"), query.after, query.limit)
-    unread = inbox.count_of(context().engine, caller, context().now()).unread
+    unread = count_inbox(context(), caller).unread
     return ItemList(notifications=shown, unread_count=unread, page=page)
 
 
@@ -173,7 +157,7 @@ def create_notification_alias(caller: Principal, header: KeyHeader, body: NewNot
 @api.declare("GET", "/notifications/stats", auth="user", answers={200: Stats})
 def count_notifications_alias(caller: Principal) -> Stats:
     """Count the user's notifications: GET /v1/inbox/counts."""
-    counts = inbox.count_of(context().engine, caller, context().now())
+    counts = count_inbox(context(), caller)
     return Stats(unread_count=counts.unread, **counts.data())
 
 

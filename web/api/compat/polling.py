@@ -13,17 +13,19 @@ from typing import Annotated, Any
 from flask import request
 from pydantic import BaseModel, Field
 
+from actions.acknowledge import acknowledge_polled
+from actions.principal import Principal
+from actions.problems import Problem, invalid, not_found
+from carillon.fields import Strict
 from models.events.cursor import Cursor
 from models.events.log import Event, read_after
-from models.polling.queries import acknowledge_events, read_since
-from models.sql.engine import read, write
+from models.polling.queries import read_since
+from models.sql.engine import read
 from web.api.endpoint import Answer, Api
-from web.api.fields import Moment, Query, Strict, View
-from web.auth import Principal
+from web.api.fields import Moment, Query, View
 from web.context import context
 from web.dialects.dialect import telling
 from web.dialects.tenant_events import TENANT
-from web.problems import Problem, invalid, not_found
 from web.realtime.replay.render import EVENT_SKIPPED, render
 
 api = Api("polling", "Events for clients without a socket, as they knew it before.", prefix="/api/polling")
@@ -171,8 +173,7 @@ def acknowledge_tenant_events(caller: Principal, path: TenantPath, body: EventId
     The body is JSON, whether or not Content-Type says so.
     """
     rooms = _rooms(caller, path)
-    with write(context().engine) as connection:
-        new = acknowledge_events(connection, caller.tenant, caller.id, _by_room(body.eventIds, rooms), context().now())
+    new = acknowledge_polled(context(), caller, _by_room(body.eventIds, rooms))
     return Answer(Acknowledged(acknowledged=new), headers=_HEADERS)
 
 

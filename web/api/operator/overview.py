@@ -8,6 +8,7 @@ from typing import Any
 import redis
 from pydantic import Field
 
+from actions.principal import Mode, Principal
 from bus.counters import KEPT, LATE, STEP, Tally
 from models.channels import CHANNELS
 from models.deliveries.dead_letters import MAX_COUNTED, DeadFilter, count_classes, summarise
@@ -16,7 +17,6 @@ from models.sql.engine import read
 from web.api.endpoint import Api
 from web.api.fields import Query, View
 from web.api.operator_scope import every_tenant, tenant_meant
-from web.auth import Mode, Principal
 from web.context import context
 
 api = Api("overview", "How the installation does, for operators.", prefix="/v1/operator")

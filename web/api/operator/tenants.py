@@ -6,15 +6,18 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from models.sql.engine import read, write
+from actions import tenants as actions
+from actions.principal import Mode, Principal
+from actions.problems import Problem
+from carillon.fields import Strict, Title
+from models.sql.engine import read
 from models.tenants import queries as tenant_queries
-from models.tenants.api_keys import create_api_key, list_api_keys, revoke_api_key
+from models.tenants.api_keys import list_api_keys
 from web.api.endpoint import Answer, Api
-from web.api.fields import Moment, Strict, Title, View
+from web.api.fields import Moment, View
 from web.api.operator_scope import every_tenant, tenant_named
-from web.auth import EVERY_TENANT, TENANT, Mode, Principal
+from web.auth import EVERY_TENANT, TENANT
 from web.context import context
-from web.problems import Problem, not_found
 
 api = Api("tenants", "Tenants and their keys, for operators.", prefix="/v1/operator")
 
@@ -96,10 +99,9 @@ def list_tenants(caller: Principal) -> TenantList:
 def create_tenant(caller: Principal, body: TenantBody) -> Answer:
     """Create a tenant. For operators of every tenant."""
     every_tenant(caller)
-    with write(context().engine) as connection:
-        if not tenant_queries.create_tenant(connection, body.id, body.name or body.id, context().now()):
-            raise Problem(409, "tenant_exists", f"there is a tenant {body.id} already")
-        [row] = tenant_queries.list_tenants(connection, body.id)
+    row, created = actions.create_tenant(context(), body.id, body.name or body.id)
+    if not created:
+        raise Problem(409, "tenant_exists", f"there is a tenant {body.id} already")
     return Answer(TenantView.model_validate(_fields(row, TenantView)), 201)
 
 
@@ -116,9 +118,7 @@ def list_keys(caller: Principal, path: TenantPath) -> KeyList:
 def create_key(caller: Principal, path: TenantPath, body: KeyBody) -> Answer:
     """Make a key. The answer is the only place where it can be read."""
     tenant = tenant_named(caller, path.tenant)
-    with write(context().engine) as connection:
-        key = create_api_key(connection, tenant, body.mode, body.name, context().now())
-        row = next(row for row in list_api_keys(connection, tenant) if key.startswith(row.prefix))
+    key, row = actions.create_key(context(), tenant, body.mode, body.name)
     return Answer(NewKeyView.model_validate(_fields(row, KeyView) | {"key": key}), 201)
 
 
@@ -126,12 +126,7 @@ def create_key(caller: Principal, path: TenantPath, body: KeyBody) -> Answer:
 def revoke_key(caller: Principal, path: KeyPath) -> KeyView:
     """Make a key useless from now on."""
     tenant = tenant_named(caller, path.tenant)
-    # Text that PostgreSQL does not take is the prefix of no key.
-    known = path.prefix.isascii() and path.prefix.isprintable()
-    with write(context().engine) as connection:
-        if not known or not revoke_api_key(connection, tenant, path.prefix, context().now()):
-            raise not_found("key")
-        row = next(row for row in list_api_keys(connection, tenant) if row.prefix == path.prefix)
+    row = actions.revoke_key(context(), tenant, path.prefix)
     return KeyView.model_validate(_fields(row, KeyView))
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
+from actions.principal import Principal
+from actions.problems import invalid, not_found
+from carillon.fields import Key
 from config.settings import Settings
 from models.addresses.queries import usable_addresses
 from models.channels import CHANNELS
@@ -15,12 +18,10 @@ from models.users.queries import find_user
 from models.users.search import find_users
 from web.api import devices
 from web.api.endpoint import Api
-from web.api.fields import PAGE, Key, Limit, Moment, Page, Query, RowId, UserPath, View
+from web.api.fields import PAGE, Limit, Moment, Page, Query, RowId, UserPath, View
 from web.api.operator_scope import tenant_meant
 from web.api.users import UserView, user_view
-from web.auth import Principal
 from web.context import context
-from web.problems import invalid, not_found
 from web.realtime.presence.leases import Away
 
 api = Api("directory", "Anybody's page, for operators.", prefix="/v1/operator")

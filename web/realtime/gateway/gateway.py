@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from engineio.exceptions import EngineIOError
 from socketio.exceptions import ConnectionRefusedError as Refusal
-from sqlalchemy import Engine
 
-from models.deliveries.acknowledge import acknowledge
-from models.sql.engine import UNAVAILABLE, read, write
+from actions.acknowledge import acknowledge
+from actions.installation import Installation
+from actions.principal import Principal
+from actions.problems import TITLES
+from models.sql.engine import UNAVAILABLE, read
 from models.tenants.queries import dialect_of
-from web.auth import Authenticator, AuthError, Principal
+from web.auth import Authenticator, AuthError
 from web.dialects import DialectView, view_of
 from web.dialects.dialect import RequestMapping
-from web.problems import TITLES
 from web.realtime import metrics
 from web.realtime.gateway.counts import CountNotifier
 from web.realtime.gateway.handshake import Origins, credential, wish
@@ -45,9 +45,6 @@ SESSION_CLOSING = "session:closing"
 # ends with it. A page that opens all namespaces with a token that has expired must be able to come back.
 _FAILED = "carillon.failed_handshakes"
 
-# Told of notifications that have been acknowledged, and when.
-Shown = Callable[[Sequence[UUID], datetime], None]
-
 
 class Gateway:
     """What the Socket.IO server asks of us. Registered with the server itself, not with Flask-SocketIO.
@@ -58,17 +55,16 @@ class Gateway:
     def __init__(
         self,
         server: Any,
-        engine: Engine,
+        installation: Installation,
         authenticator: Authenticator,
         origins: Origins,
         presence: Presence,
         bookmarks: Bookmarks,
         timing: Timing,
-        shown: Shown,
     ) -> None:
         self._server = server
-        self._shown = shown
-        self._engine = engine
+        self._installation = installation
+        self._engine = engine = installation.engine
         self._authenticator = authenticator
         self._origins = origins
         self._presence = presence
@@ -76,7 +72,7 @@ class Gateway:
         self.sessions = Sessions()
         self._allowance = Allowance()
         self._teller = CountNotifier(engine, self.sessions, timing)
-        self.replayer = Replayer(engine, timing, self._teller.ask)
+        self.replayer = Replayer(installation, timing, self._teller.ask)
         self.healer = Healer(engine, self.sessions, self.replayer, timing)
         self._keeper = Janitor(server, self.sessions, self.healer, self.close, timing)
         self._events: dict[str, ClientEvent] = {
@@ -258,11 +254,8 @@ class Gateway:
         request = parse(Acknowledge, payload)
         if not request.ids and request.seq is None:
             raise Refused("bad_request", "ids or seq is required")
-        now = datetime.now(UTC)
-        with write(self._engine) as connection:
-            acked = acknowledge(connection, session.tenant, session.user, now, ids=request.ids, up_to_seq=request.seq)
-        self._shown(acked, now)
-        return {"acked": len(acked)}
+        acked = acknowledge(self._installation, session.principal, ids=request.ids, up_to_seq=request.seq)
+        return {"acked": acked}
 
     def _sync(self, session: Session, payload: Any) -> dict[str, Any]:
         request = parse(Sync, payload)

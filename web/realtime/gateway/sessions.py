@@ -10,8 +10,8 @@ from typing import Any
 
 from engineio.exceptions import EngineIOError
 
+from actions.principal import Principal
 from bus.envelope import room_name
-from web.auth import Principal
 from web.dialects import DialectView
 from web.realtime import metrics
 from web.realtime.gateway.rate_limits import Bucket

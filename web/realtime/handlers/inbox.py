@@ -1,23 +1,21 @@
-"""What clients say about their inbox on the socket. Whose it is comes from the connection, never from the payload."""
+"""Events that clients send about their inbox. The user comes from the connection, never from the payload."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
-from sqlalchemy import Engine
 
-from bus.bells import Bells
+from actions.change_inbox import change, change_all, count_inbox
+from actions.installation import Installation
+from actions.principal import Principal
+from carillon.fields import Level, TypeName
 from models.inbox.changes import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, Operation
 from models.inbox.queries import Filter, Status, were_theirs
 from models.sql.engine import read
-from web import inbox
-from web.api.fields import Level, TypeName
-from web.auth import Principal
 from web.realtime.limits import MAX_IDS
 from web.realtime.payloads import Refused, parse
 
@@ -32,7 +30,7 @@ def _several(value: object) -> object:
 class Named(BaseModel):
     """Some items: one by `id` or `notification_id`, several by `ids` or `notification_ids`.
 
-    Other fields are passed over: clients send what they know of the item, and some who they think they are.
+    Other fields are ignored: clients send what they know of the item, and some the user they believe to be.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -65,16 +63,16 @@ class Clearing(Matching):
     status: Status = "all"
 
 
-def inbox_events(engine: Engine, bells: Bells, now: Callable[[], datetime]) -> dict[str, Handler]:
-    """What clients may say about their inbox: the handler of each event.
+def inbox_events(installation: Installation) -> dict[str, Handler]:
+    """The handler of each event that clients send about their inbox.
 
-    A handler takes the connection's principal and the payload, and returns the acknowledgement; it raises Refused for a
-    payload that will not do, and models.sql.engine.UNAVAILABLE.
+    A handler takes the connection's principal and the payload, and returns the acknowledgement. It raises Refused for
+    an invalid payload, and models.sql.engine.UNAVAILABLE.
     """
-    some = partial(_change, engine, bells, now)
-    many = partial(_change_all, engine, bells, now)
+    some = partial(_change, installation)
+    many = partial(_change_all, installation)
     return {
-        "notification:seen": partial(_see, engine, bells, now),
+        "notification:seen": partial(_see, installation),
         "notification:read": partial(some, READ),
         "notification:unread": partial(some, UNREAD),
         "notification:archive": partial(some, ARCHIVE),
@@ -82,51 +80,43 @@ def inbox_events(engine: Engine, bells: Bells, now: Callable[[], datetime]) -> d
         "notification:delete": partial(some, DELETE),
         "notification:read_all": partial(many, READ, Matching),
         "notification:clear": partial(many, DELETE, Clearing),
-        "notification:count": partial(_count, engine, now),
+        "notification:count": partial(_count, installation),
     }
 
 
-def _change(
-    engine: Engine, bells: Bells, now: Callable[[], datetime], operation: Operation, caller: Principal, payload: Any
-) -> dict[str, Any]:
+def _change(installation: Installation, operation: Operation, caller: Principal, payload: Any) -> dict[str, Any]:
     named = parse(Named, _unwrapped(payload))
     ids = list(dict.fromkeys([*([named.id] if named.id else []), *named.ids]))
     if not ids:
         raise Refused("bad_request", "id or ids is required")
-    changed = inbox.change(engine, bells, caller, operation, ids, now())
+    changed = change(installation, caller, operation, ids)
     if changed.counts is not None:
         return {"count": len(changed.ids), "counts": changed.counts.data()}
-    with read(engine) as connection:
+    with read(installation.engine) as connection:
         if not were_theirs(connection, caller.tenant, caller.id, ids):
             return {"ok": False, "error": {"code": "not_found", "message": "there is no such notification"}}
-    return {"count": 0, "counts": inbox.count_of(engine, caller, now()).data()}
+    return {"count": 0, "counts": count_inbox(installation, caller).data()}
 
 
 def _unwrapped(payload: Any) -> Any:
-    """An id, or a list of them, as the object that stands for it."""
+    """A bare id, or a list of them, as the object that it abbreviates."""
     return {"ids": payload} if isinstance(payload, str | list) else payload
 
 
 def _change_all(
-    engine: Engine,
-    bells: Bells,
-    now: Callable[[], datetime],
-    operation: Operation,
-    model: type[Matching | UpTo],
-    caller: Principal,
-    payload: Any,
+    installation: Installation, operation: Operation, model: type[UpTo], caller: Principal, payload: Any
 ) -> dict[str, Any]:
     which = Filter(**parse(model, payload).model_dump())
-    swept = inbox.change_all(engine, bells, caller, operation, which, now())
+    swept = change_all(installation, caller, operation, which)
     return {"count": swept.count, "more": swept.more, "counts": swept.counts.data()}
 
 
-def _see(engine: Engine, bells: Bells, now: Callable[[], datetime], caller: Principal, payload: Any) -> dict[str, Any]:
-    """These, or all up to one; all where nothing is said."""
+def _see(installation: Installation, caller: Principal, payload: Any) -> dict[str, Any]:
+    """Mark as seen: the items that are named, all up to one, or all if the payload is empty."""
     if payload is None or payload == {} or (isinstance(payload, dict) and "up_to" in payload):
-        return _change_all(engine, bells, now, SEEN, UpTo, caller, payload)
-    return _change(engine, bells, now, SEEN, caller, payload)
+        return _change_all(installation, SEEN, UpTo, caller, payload)
+    return _change(installation, SEEN, caller, payload)
 
 
-def _count(engine: Engine, now: Callable[[], datetime], caller: Principal, _payload: Any) -> dict[str, Any]:
-    return {"counts": inbox.count_of(engine, caller, now()).data()}
+def _count(installation: Installation, caller: Principal, _payload: Any) -> dict[str, Any]:
+    return {"counts": count_inbox(installation, caller).data()}

@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Engine
-
-from bus.bells import Bells
-from models.catalogue.source import Catalogue
-from web.auth import Principal
+from actions.installation import Installation
+from actions.principal import Principal
 from web.realtime.gateway.sessions import Session
 from web.realtime.handlers import posts, rooms
 from web.realtime.presence.presence import Presence
@@ -36,7 +33,7 @@ class ClientEvent:
 
 
 def client_events(
-    engine: Engine, bells: Bells, catalogue: Catalogue, presence: Presence, others: Mapping[str, Handler]
+    installation: Installation, presence: Presence, others: Mapping[str, Handler]
 ) -> dict[str, ClientEvent]:
     """All but those of the connection itself, which are the hub's. `others` know no more of it than whose it is."""
     return {
@@ -46,7 +43,7 @@ def client_events(
         "presence:set": ClientEvent(presence.choose, cost=2),
         "presence:list": ClientEvent(presence.tell, cost=4),
         "test": ClientEvent(_echo),
-        "sns:publish_start": ClientEvent(partial(posts.start, engine, bells, catalogue), cost=4),
+        "sns:publish_start": ClientEvent(partial(posts.start, installation), cost=4),
     }
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine
-
+from actions.installation import Installation
+from actions.users import admit_user
 from models.events.log import Replay, heads, read_after
 from models.polling.queries import acknowledged
-from models.sql.engine import read, write
+from models.sql.engine import read
 from models.timestamps import iso
-from models.users.queries import Person, find_user, upsert_users
+from models.users.queries import find_user
 from web.realtime import metrics
 from web.realtime.gateway.sessions import Session
 from web.realtime.limits import MAX_BACKLOG, Timing
@@ -49,9 +49,10 @@ class Replayer:
     """Reads the log for single connections. Called from any thread; each connection is served once at a time."""
 
     def __init__(
-        self, engine: Engine, timing: Timing, after: Callable[[Session], None] = lambda _session: None
+        self, installation: Installation, timing: Timing, after: Callable[[Session], None] = lambda _session: None
     ) -> None:
-        self._engine = engine
+        self._installation = installation
+        self._engine = installation.engine
         self._timing = timing
         # Told of every page.
         self._after = after
@@ -107,9 +108,7 @@ class Replayer:
             has = acknowledged(connection, session.tenant, session.user, session.rooms) if session.resumed else {}
             unknown = not head.positions[session.user_room] and not find_user(connection, session.tenant, session.user)
         if unknown:
-            # Whoever connects is one of the tenant's users, and hears what is sent to all of them.
-            with write(self._engine) as connection:
-                upsert_users(connection, session.tenant, [Person(session.user)], datetime.now(UTC))
+            admit_user(self._installation, session.principal)
         positions = {room: head.positions.get(room, 0) for room in session.rooms}
         if not wish.lost:
             positions |= {room: max(seq, has.get(room, 0)) for room, seq in wish.positions.items() if room in positions}

@@ -1,0 +1,29 @@
+"""Acknowledge what a client has shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from actions.installation import Installation
+from actions.principal import Principal
+from models.deliveries import acknowledge as deliveries
+from models.polling.queries import acknowledge_events
+from models.sql.engine import write
+
+
+def acknowledge(
+    installation: Installation, caller: Principal, *, ids: Sequence[UUID] = (), up_to_seq: int | None = None
+) -> int:
+    """Acknowledge notifications, by id or up to a number in the user's room. Returns how many were not before."""
+    now = installation.now()
+    with write(installation.engine) as connection:
+        new = deliveries.acknowledge(connection, caller.tenant, caller.id, now, ids=ids, up_to_seq=up_to_seq)
+    installation.meter.acknowledged(new, now)
+    return len(new)
+
+
+def acknowledge_polled(installation: Installation, caller: Principal, seqs: Mapping[str, Iterable[int]]) -> int:
+    """Acknowledge events by room and number, for clients that poll by time. Returns how many were not before."""
+    with write(installation.engine) as connection:
+        return acknowledge_events(connection, caller.tenant, caller.id, seqs, installation.now())

@@ -1,0 +1,23 @@
+"""Work of the operator on the installation as a whole: purge, and a new epoch of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from actions.installation import Installation
+from models import retention
+from models.events import log
+from models.sql.engine import write
+
+
+def purge(installation: Installation, kept: timedelta | None = None) -> Iterator[int]:
+    """Delete what has expired or is past retention, or older than `kept`. Yields the rows deleted by each round."""
+    age = installation.retention if kept is None else min(kept, installation.retention)
+    return retention.purge(installation.engine, installation.now, age)
+
+
+def begin_epoch(installation: Installation) -> str:
+    """Begin a new incarnation of the log, after a restore: every client then fetches its state anew."""
+    with write(installation.engine) as connection:
+        return log.new_epoch(connection)

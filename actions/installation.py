@@ -1,0 +1,34 @@
+"""What every action works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from actions.meter import Meter
+from bus.bells import Bells
+from models.catalogue.source import Catalogue
+
+
+def utc_now() -> datetime:
+    """The time, where no other clock is given."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """The objects of one process that actions use, made once.
+
+    `retention` bounds how long anything can be kept. `has_lab`: notifications of test keys have somewhere to go.
+    """
+
+    engine: Engine
+    bells: Bells
+    meter: Meter
+    catalogue: Catalogue
+    retention: timedelta
+    has_lab: bool
+    now: Callable[[], datetime] = utc_now

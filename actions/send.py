@@ -1,0 +1,145 @@
+"""Accept notifications: committed first, then counted, then rung for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from actions.installation import Installation
+from actions.parsing import parse
+from actions.principal import Principal
+from actions.problems import Problem, idempotency_key_reused, invalid
+from carillon.requests import BulkItem, Message, Notification
+from models.channels import CHANNELS
+from models.lanes import Lane
+from models.notifications.accept import Accepted, NewNotification, accept
+from models.sql.engine import write
+
+
+class Committed(NamedTuple):
+    """A notification that was accepted in a transaction, for `announce` after the commit."""
+
+    accepted: Accepted
+    priority: str
+
+
+def send(
+    installation: Installation, caller: Principal, request: Notification, idempotency_key: str | None = None
+) -> Accepted:
+    """Accept one notification. Raises Problem; nothing is written then.
+
+    With a known idempotency key and the same body, the earlier notification is returned.
+    """
+    require_lab(installation, caller)
+    now = installation.now()
+    with write(installation.engine) as connection:
+        committed = accept_in(connection, installation, caller, request, now, idempotency_key=idempotency_key)
+    announce(installation, [committed])
+    return committed.accepted
+
+
+def send_many(
+    installation: Installation, caller: Principal, items: Sequence[object], idempotency_key: str | None = None
+) -> list[Accepted | Problem]:
+    """Accept notifications in one transaction, each on its own: a bad item does not affect the others.
+
+    An item without a key of its own gets `idempotency_key`, followed by # and its position from 0. Raises Problem if
+    the caller may not send at all.
+    """
+    require_lab(installation, caller)
+    now = installation.now()
+    results: list[Accepted | Problem] = []
+    committed: list[Committed] = []
+    requests = [_parse(item) for item in items]
+    with write(installation.engine) as connection:
+        for number, request in enumerate(requests):
+            if isinstance(request, Problem):
+                results.append(request)
+                continue
+            own = f"{idempotency_key}#{number}" if idempotency_key is not None else None
+            try:
+                one = accept_in(
+                    connection, installation, caller, request, now, idempotency_key=request.idempotency_key or own
+                )
+            except Problem as problem:
+                results.append(problem)
+                continue
+            committed.append(one)
+            results.append(one.accepted)
+    announce(installation, committed)
+    return results
+
+
+def accept_in(
+    connection: Connection,
+    installation: Installation,
+    caller: Principal,
+    request: Notification,
+    now: datetime,
+    *,
+    idempotency_key: str | None = None,
+    notification_id: UUID | None = None,
+) -> Committed:
+    """Accept one notification in the caller's transaction; call `announce` after the commit. Raises Problem."""
+    unknown = [n for n, name in enumerate(request.channels or ()) if name not in CHANNELS]
+    if unknown:
+        raise invalid(f"channels.{unknown[0]}", "unknown_channel", f"must be one of {', '.join(CHANNELS)}")
+    new = NewNotification(
+        id=notification_id,
+        tenant_id=caller.tenant,
+        mode=caller.mode,
+        audience=request.audience.model_dump(mode="json", exclude_none=True),
+        title=request.title,
+        message=request.message,
+        expires_at=now + lifetime(installation, request),
+        body_sha256=request.sha256(),
+        data=request.data,
+        level=request.level,
+        priority=request.priority,
+        type=request.type,
+        category=request.category,
+        channels=list(request.channels) if request.channels is not None else None,
+        collapse_key=request.collapse_key,
+        reference=request.reference,
+        url=request.url,
+        idempotency_key=idempotency_key,
+    )
+    accepted = accept(connection, new, now)
+    if not accepted.same_body:
+        raise idempotency_key_reused()
+    return Committed(accepted, request.priority)
+
+
+def announce(installation: Installation, committed: Sequence[Committed]) -> None:
+    """Count and ring after the commit. The relay replaces a bell that is lost."""
+    for accepted, priority in committed:
+        if not accepted.replayed:
+            installation.meter.accepted(priority)
+        # A replay rings too: the first request may have died between its commit and its bell.
+        installation.bells.expand(accepted.id, Lane[priority])
+
+
+def lifetime(installation: Installation, request: Message) -> timedelta:
+    """How long a request lives from its acceptance. Raises Problem if it asks for more than the retention."""
+    try:
+        return request.lifetime(installation.retention)
+    except ValueError as error:
+        raise invalid("expires_in", "less_than_equal", str(error)) from error
+
+
+def require_lab(installation: Installation, caller: Principal) -> None:
+    """Raise Problem (409) for a test key if there is no lab: its notifications would go nowhere."""
+    if caller.mode == "test" and not installation.has_lab:
+        detail = "a test key sends to the lab only: set CARILLON_LAB_URL (make lab prints it), or use a live key"
+        raise Problem(409, "no_lab", detail)
+
+
+def _parse(item: object) -> BulkItem | Problem:
+    try:
+        return parse(BulkItem, item)
+    except Problem as problem:
+        return problem

@@ -1,0 +1,63 @@
+"""Create tenants and their API keys, and change a tenant's settings."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from actions.installation import Installation
+from actions.principal import Mode
+from actions.problems import not_found
+from models.sql.engine import write
+from models.tenants import api_keys, queries
+
+
+class NewKey(NamedTuple):
+    """A new API key. `key` can be read here and never again."""
+
+    key: str
+    stored: Any
+
+
+def create_tenant(installation: Installation, tenant: str, name: str) -> tuple[Any, bool]:
+    """Create a tenant. Returns it, and whether it is new."""
+    with write(installation.engine) as connection:
+        created = queries.create_tenant(connection, tenant, name, installation.now())
+        [found] = queries.list_tenants(connection, tenant)
+    return found, created
+
+
+def choose_dialect(installation: Installation, tenant: str, dialect: str) -> None:
+    """Set the dialect of clients that name none, from their next connection on. Raises Problem (404)."""
+    with write(installation.engine) as connection:
+        if not queries.tenant_exists(connection, tenant):
+            raise not_found("tenant")
+        queries.choose_dialect(connection, tenant, dialect)
+
+
+def set_weight(installation: Installation, tenant: str, weight: int) -> None:
+    """Set the tenant's share of a batch, from the next batch on. Raises Problem (404)."""
+    with write(installation.engine) as connection:
+        if not queries.tenant_exists(connection, tenant):
+            raise not_found("tenant")
+        queries.set_weight(connection, tenant, weight)
+
+
+def create_key(installation: Installation, tenant: str, mode: Mode, name: str) -> NewKey:
+    """Make an API key. Raises Problem (404)."""
+    with write(installation.engine) as connection:
+        if not queries.tenant_exists(connection, tenant):
+            raise not_found("tenant")
+        key = api_keys.create_api_key(connection, tenant, mode, name, installation.now())
+        stored = next(one for one in api_keys.list_api_keys(connection, tenant) if key.startswith(one.prefix))
+    return NewKey(key, stored)
+
+
+def revoke_key(installation: Installation, tenant: str, prefix: str) -> Any:
+    """Make a key useless from now on. Raises Problem (404)."""
+    # PostgreSQL refuses some texts; none of them is the prefix of a key.
+    if not (prefix.isascii() and prefix.isprintable()):
+        raise not_found("key")
+    with write(installation.engine) as connection:
+        if not api_keys.revoke_api_key(connection, tenant, prefix, installation.now()):
+            raise not_found("key")
+        return next(one for one in api_keys.list_api_keys(connection, tenant) if one.prefix == prefix)

@@ -1,0 +1,44 @@
+"""Create, update and delete users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actions.installation import Installation
+from actions.principal import Principal, require_live
+from actions.problems import not_found
+from models.sql.engine import write
+from models.users import queries
+from models.users.queries import Person, find_user, upsert_users
+
+# Both modes share users: a test key that could change a mailbox could redirect live mail.
+CHANGE = "change users, devices or topics"
+
+
+def put_user(
+    installation: Installation, caller: Principal, user: str, *, email: str | None = None, locale: str | None = None
+) -> Any:
+    """Create or update a user. `email` None leaves the mailbox as it is; "" removes it. Raises Problem (403)."""
+    require_live(caller, CHANGE)
+    with write(installation.engine) as connection:
+        upsert_users(connection, caller.tenant, [Person(user, email, locale)], installation.now())
+        found = find_user(connection, caller.tenant, user)
+    if found is None:
+        # Deleted by someone else between the two statements.
+        raise not_found("user")
+    return found
+
+
+def delete_user(installation: Installation, caller: Principal, user: str) -> None:
+    """Delete a user with everything addressed to them. Raises Problem (403, 404)."""
+    require_live(caller, CHANGE)
+    with write(installation.engine) as connection:
+        found = queries.delete_user(connection, caller.tenant, user)
+    if not found:
+        raise not_found("user")
+
+
+def admit_user(installation: Installation, caller: Principal) -> None:
+    """Create the user of a client that connects for the first time, so that whole-tenant notifications include them."""
+    with write(installation.engine) as connection:
+        upsert_users(connection, caller.tenant, [Person(caller.id)], installation.now())
