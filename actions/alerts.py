@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from actions.installation import Installation
 from actions.principal import Principal, require_live
-from actions.problems import idempotency_key_reused, not_found
+from actions.problems import id_in_use, idempotency_key_reused, not_found
 from actions.send import lifetime
 from carillon.requests import Alert
 from models.alerts import queries as alerts
@@ -57,7 +57,10 @@ def raise_in(
         type=request.type,
         idempotency_key=idempotency_key,
     )
-    created = alerts.create(connection, new, now)
+    try:
+        created = alerts.create(connection, new, now)
+    except alerts.IdInUse as error:
+        raise id_in_use() from error
     if not created.same_body:
         raise idempotency_key_reused()
     return created

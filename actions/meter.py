@@ -24,6 +24,10 @@ class Meter:
         for notification_id in ids:
             self.shown_after(seconds_since(notification_id, now))
 
+    def rejected(self, number: int) -> None:
+        """Rows of the outbox could not be accepted."""
+        self.counters.count("rejected:outbox", number)
+
     def shown_after(self, seconds: float) -> None:
         """A notification was shown this long after it was accepted."""
         self.counters.count("acked:in_app")

@@ -73,6 +73,11 @@ def idempotency_key_reused() -> Problem:
     return Problem(422, "idempotency_key_reused", detail)
 
 
+def id_in_use() -> Problem:
+    """409: the id that a service chose is that of something else."""
+    return Problem(409, "id_in_use", "the id is in use: leave it out, or make a new UUIDv7")
+
+
 def from_validation(error: ValidationError) -> Problem:
     """422: the problem that names every field of a pydantic error."""
     errors = field_errors(error)

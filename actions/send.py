@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 from actions.installation import Installation
 from actions.parsing import parse
 from actions.principal import Principal
-from actions.problems import Problem, idempotency_key_reused, invalid
+from actions.problems import Problem, id_in_use, idempotency_key_reused, invalid
 from carillon.requests import BulkItem, Message, Notification
 from models.channels import CHANNELS
 from models.lanes import Lane
-from models.notifications.accept import Accepted, NewNotification, accept
+from models.notifications.accept import Accepted, IdInUse, NewNotification, accept
 from models.sql.engine import write
 
 
@@ -108,7 +108,10 @@ def accept_in(
         url=request.url,
         idempotency_key=idempotency_key,
     )
-    accepted = accept(connection, new, now)
+    try:
+        accepted = accept(connection, new, now)
+    except IdInUse as error:
+        raise id_in_use() from error
     if not accepted.same_body:
         raise idempotency_key_reused()
     return Committed(accepted, request.priority)

@@ -103,6 +103,10 @@ class Bells:
         """Ask for the events that wait to be published."""
         return self.ring("publish", [], "deliver")
 
+    def take_in(self) -> bool:
+        """Ask for the rows that services have put into the outbox."""
+        return self.ring("take in", [], "intake")
+
     def ring(self, task: str, args: list[str], queue: str, lane: int = Lane.normal) -> bool:
         """Ring for a task by its name in Celery."""
         if time.monotonic() < self._broker_down_until:

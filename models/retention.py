@@ -11,6 +11,7 @@ from models.addresses.devices import purge_devices
 from models.alerts.queries import purge_alerts
 from models.deliveries import due as sweep
 from models.events import log
+from models.outbox import queries as outbox
 from models.sql.engine import write
 
 # Rows in one transaction, so that a purge never holds locks for long.
@@ -29,6 +30,8 @@ def purge(engine: Engine, clock: Callable[[], datetime], retention: timedelta) -
             gone += purge_alerts(connection, now, retention, BATCH)
         with write(engine) as connection:
             gone += purge_devices(connection, now, BATCH)
+        with write(engine) as connection:
+            gone += outbox.purge(connection, now, retention, BATCH)
         if not gone:
             return
         yield gone

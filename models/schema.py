@@ -7,6 +7,7 @@ import models.deliveries.tables
 import models.events.tables
 import models.inbox.tables
 import models.notifications.tables
+import models.outbox.tables
 import models.polling.tables
 import models.rooms.tables
 import models.tenants.tables

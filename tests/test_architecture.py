@@ -76,6 +76,7 @@ def test_every_bell_names_a_task_and_a_queue_that_exist():
     bells = Noted()
     bells.expand(uuid4(), Lane.normal)
     bells.publish()
+    bells.take_in()
     for channel in CHANNELS:
         bells.deliver(channel)
     rung += [(entry["task"], entry["options"]["queue"]) for entry in celeryconfig.beat_schedule.values()]

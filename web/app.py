@@ -27,6 +27,7 @@ from web.api import (
     inbox,
     notifications,
     operator,
+    outbox,
     presence,
     topics,
     users,
@@ -84,7 +85,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     middleware.register(app, settings)
     health.register(app, settings, engine)
     cli.register(app)
-    sent = (notifications, events, alerts, dead_letters, event_types)
+    sent = (notifications, events, alerts, outbox, dead_letters, event_types)
     reached = (users, devices, topics, inbox, presence)
     replaced = (compat.polling, compat.inbox, compat.devices)
     operated = (operator.overview, operator.tenants, operator.users)

@@ -14,6 +14,7 @@ from actions.meter import Meter
 from bus.counters import Counters
 from models.channels import CHANNELS
 from models.deliveries.due import backlog
+from models.outbox import queries as outbox
 from models.sql.engine import UNAVAILABLE, read
 
 # From an acknowledged poll to a bulk request that waits for SQLite's write lock.
@@ -107,8 +108,14 @@ class _Backlog(Collector):
                     number, age = backlog(connection, channel, self._now())
                     due.add_metric([channel], number)
                     oldest.add_metric([channel], age)
+                rows = outbox.backlog(connection, self._now())
         except UNAVAILABLE:
             up.add_metric([], 0)
             return [up]
         up.add_metric([], 1)
-        return [up, due, oldest]
+        waiting = GaugeMetricFamily("carillon_outbox_due", "Rows of the outbox due, up to 10,000.", value=rows.due)
+        waited = GaugeMetricFamily("carillon_outbox_oldest_seconds", "Age of the oldest of them.", value=rows.oldest)
+        rejected = GaugeMetricFamily(
+            "carillon_outbox_rejected", "Rejected rows of the outbox that are kept, up to 10,000.", value=rows.rejected
+        )
+        return [up, due, oldest, waiting, waited, rejected]

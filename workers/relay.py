@@ -16,10 +16,13 @@ from config.logging_setup import configure_logging
 from config.settings import Settings
 from models.channels import CHANNELS
 from models.deliveries.due import backlog, channels_with_work, due_notifications
-from models.events import publishing as outbox
+from models.events import publishing
+from models.outbox import queries as outbox
+from models.outbox.listen import listen
 from models.sql.engine import UNAVAILABLE, read, write
 from workers.deliver import deliver
 from workers.expand import expand, publish_page
+from workers.intake import intake
 from workers.publish import publish
 from workers.runtime import Runtime, build
 
@@ -38,12 +41,15 @@ def tick(run: Runtime) -> None:
             _expand_here(run, notification_id)
     with read(run.engine) as connection:
         channels = channels_with_work(connection, CHANNELS, run.now())
-        events = outbox.due(connection, run.now())
+        events = publishing.due(connection, run.now())
+        rows = outbox.is_due(connection, run.now())
     for channel in channels:
         if not run.bells.deliver(channel):
             deliver(run, channel, budget=INTERVAL)
     if events and not run.bells.publish():
         publish(run, budget=INTERVAL)
+    if rows and not run.bells.take_in():
+        intake(run, budget=INTERVAL)
 
 
 def _expand_here(run: Runtime, notification_id: UUID) -> None:
@@ -70,6 +76,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     run = build(settings)
+    # An insert into the outbox is rung for at once where the database says so (PostgreSQL).
+    threading.Thread(target=listen, args=(run.engine, run.bells.take_in, stop), name="outbox", daemon=True).start()
     log.info("relay started")
     measured = 0.0
     while not stop.wait(INTERVAL):

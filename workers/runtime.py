@@ -5,17 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from sqlalchemy import Engine
 
+from actions.installation import Installation
+from actions.meter import Meter
 from bus.bells import Bells
 from bus.counters import Counters
 from bus.publisher import Publisher
 from channels import registry
 from channels.base import Channel
 from config.settings import Settings
+from models.catalogue.source import shared
 from models.sql.engine import connect
 from workers.single_flight import SingleFlight
 
@@ -41,6 +44,8 @@ class Runtime:
     rng: Callable[[], float] = random.random
     # Channels that nobody needs to try before this moment.
     paused: dict[str, datetime] = field(default_factory=dict)
+    # What actions work with; None in tests that call none.
+    installation: Installation | None = None
 
     def close(self) -> None:
         """Release every connection."""
@@ -57,14 +62,25 @@ class Runtime:
 
 def build(settings: Settings) -> Runtime:
     """The runtime of a worker. Connects to nothing yet."""
+    engine = connect(settings.database_url)
+    bells = Bells(settings.broker_url)
+    counters = Counters(settings.redis_url, settings.redis_channel)
     return Runtime(
-        engine=connect(settings.database_url),
+        engine=engine,
         channels={"live": registry.build(settings, "live"), "test": registry.build(settings, "test")},
-        bells=Bells(settings.broker_url),
+        bells=bells,
         lease=settings.lease,
         retention_days=settings.retention_days,
         publisher=Publisher(settings.redis_url, settings.redis_channel),
-        rates=Counters(settings.redis_url, settings.redis_channel),
+        rates=counters,
+        installation=Installation(
+            engine=engine,
+            bells=bells,
+            meter=Meter(counters),
+            catalogue=shared(settings.catalogue_file),
+            retention=timedelta(days=settings.retention_days),
+            has_lab=settings.lab_url is not None,
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from workers import housekeeping
 from workers.app import app
 from workers.deliver import deliver
 from workers.expand import expand_and_ring
+from workers.intake import intake
 from workers.publish import publish
 from workers.runtime import runtime
 
@@ -67,6 +68,13 @@ def _deliver_task(channel: str) -> Any:
 
 
 DELIVER_TASKS = {name: _deliver_task(name) for name in CHANNELS}
+
+
+@app.task(name="take in")
+def take_in_task() -> None:
+    """Take in the rows that services have put into the outbox."""
+    if not intake(runtime()):
+        runtime().bells.take_in()
 
 
 @app.task(name="publish")

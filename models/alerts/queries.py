@@ -47,8 +47,12 @@ class Created:
     same_body: bool = True
 
 
+class IdInUse(Exception):
+    """The id that was given belongs to another alert."""
+
+
 def create(connection: Connection, new: NewAlert, now: datetime) -> Created:
-    """Raise the alert, or find the one that has its idempotency key already."""
+    """Raise the alert, or find the one that has its idempotency key already. Raises IdInUse."""
     values = {
         "id": new.id or uuid_utils.compat.uuid7(),
         "tenant_id": new.tenant_id,
@@ -64,9 +68,13 @@ def create(connection: Connection, new: NewAlert, now: datetime) -> Created:
     }
     row = connection.execute(insert_ignore(connection, alerts).values(values).returning(alerts)).one_or_none()
     if row is None:
+        if new.idempotency_key is None:
+            raise IdInUse
         earlier = connection.execute(
             select(alerts).where(alerts.c.tenant_id == new.tenant_id, alerts.c.idempotency_key == new.idempotency_key)
-        ).one()
+        ).one_or_none()
+        if earlier is None:
+            raise IdInUse
         return Created(earlier, True, earlier.body_sha256 == new.body_sha256)
     data = {
         "title": row.title,

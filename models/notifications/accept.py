@@ -57,8 +57,12 @@ class Accepted:
     same_body: bool = True
 
 
+class IdInUse(Exception):
+    """The id that was given belongs to another notification."""
+
+
 def accept(connection: Connection, new: NewNotification, now: datetime) -> Accepted:
-    """Insert the notification, or find the one that has its idempotency key already.
+    """Insert the notification, or find the one that has its idempotency key already. Raises IdInUse.
 
     A concurrent request with the same key waits in the INSERT until the other has committed, so there is never an
     answer "in progress".
@@ -93,11 +97,15 @@ def accept(connection: Connection, new: NewNotification, now: datetime) -> Accep
     insert = insert_ignore(connection, notifications).returning(notifications.c.id)
     if connection.execute(insert, values).first():
         return Accepted(row_id, now)
+    if new.idempotency_key is None:
+        raise IdInUse
     earlier = connection.execute(
         select(notifications.c.id, notifications.c.created_at, notifications.c.body_sha256).where(
             notifications.c.tenant_id == new.tenant_id,
             notifications.c.mode == new.mode,
             notifications.c.idempotency_key == new.idempotency_key,
         )
-    ).one()
+    ).one_or_none()
+    if earlier is None:
+        raise IdInUse
     return Accepted(earlier.id, earlier.created_at, True, earlier.body_sha256 == new.body_sha256)

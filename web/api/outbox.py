@@ -1,0 +1,69 @@
+"""Rows of the outbox that could not be accepted."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from actions.principal import Principal
+from actions.problems import invalid
+from carillon.problems import ProblemDocument
+from models.outbox.queries import Rejected, list_rejected
+from models.sql.engine import read
+from web.api.endpoint import Api
+from web.api.fields import PAGE, UUID_FORM, Limit, Moment, Page, Query, View, page_of
+from web.context import context
+
+api = Api("outbox", "What services asked for in their own transactions.")
+
+
+class RejectedRow(View):
+    """A row that cannot be accepted. It is kept as long as everything else, and never sent."""
+
+    id: str
+    kind: str
+    body: Any = Field(description="What the service had written.")
+    created_at: Moment
+    rejected_at: Moment
+    problem: ProblemDocument = Field(description="What a request with this body would have been answered with.")
+
+
+class RejectedPage(View):
+    """Rejected rows, newest first."""
+
+    data: list[RejectedRow]
+    page: Page
+
+
+class RejectedQuery(Query):
+    """Which rows."""
+
+    after: str | None = Field(None, description="`page.next` of the page before.")
+    limit: Limit = PAGE
+
+
+@api.declare("GET", "/outbox/rejected", auth=["service", "operator"], answers={200: RejectedPage})
+def list_rejected_rows(caller: Principal, query: RejectedQuery) -> RejectedPage:
+    """List the tenant's rows of the outbox that were rejected, newest first."""
+    before = None
+    if query.after is not None:
+        if not UUID_FORM.fullmatch(query.after):
+            raise invalid("after", "cursor", "is not the next of a page")
+        before = UUID(query.after)
+    with read(context().engine) as connection:
+        rows = list_rejected(connection, caller.tenant, before=before, limit=query.limit + 1)
+    shown, page = page_of(rows, query.limit)
+    return RejectedPage(data=[_view(row) for row in shown], page=page)
+
+
+def _view(row: Rejected) -> RejectedRow:
+    return RejectedRow(
+        id=str(row.id),
+        kind=row.kind,
+        body=row.body,
+        created_at=row.created_at,
+        rejected_at=row.rejected_at,
+        problem=ProblemDocument.model_validate(row.problem),
+    )
