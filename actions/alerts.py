@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -66,7 +65,7 @@ def raise_in(
     return created
 
 
-def acknowledge_alert(installation: Installation, caller: Principal, alert_id: UUID) -> Any:
+def acknowledge_alert(installation: Installation, caller: Principal, alert_id: UUID) -> alerts.Alert:
     """Acknowledge an alert for the whole tenant; the first user to do so is on record. Raises Problem (404)."""
     with write(installation.engine) as connection:
         alert = alerts.acknowledge(connection, caller.tenant, alert_id, caller.id, installation.now())

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from actions.installation import Installation
 from models.addresses import devices
+from models.addresses.devices import Device
 from models.sql.engine import write
 from models.users.queries import Person, upsert_users
 
 
 def register_device(
     installation: Installation, tenant: str, user: str, *, kind: str, value: str, platform: str | None
-) -> Any:
+) -> Device:
     """Give the user a device, taking it from the user who had it before. The user is created if need be."""
     now = installation.now()
     with write(installation.engine) as connection:
@@ -24,7 +24,7 @@ def register_device(
 
 
 def forget_devices(
-    installation: Installation, tenant: str, user: str, which: Callable[[Any], bool] = lambda _: True
+    installation: Installation, tenant: str, user: str, which: Callable[[Device], bool] = lambda _: True
 ) -> int:
     """Forget the user's devices that match. Returns how many."""
     with write(installation.engine) as connection:

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from actions.installation import Installation
 from actions.principal import Principal
 from actions.problems import not_found
-from models.deliveries.status import find_notification
 from models.notifications import recall as notification_recall
+from models.notifications.queries import find_notification
 from models.sql.engine import write
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from actions.installation import Installation
 from actions.principal import Mode
 from actions.problems import not_found
 from models.sql.engine import write
 from models.tenants import api_keys, queries
+from models.tenants.api_keys import ApiKey
+from models.tenants.queries import Tenant
 
 
 class NewKey(NamedTuple):
     """A new API key. `key` can be read here and never again."""
 
     key: str
-    stored: Any
+    stored: ApiKey
 
 
-def create_tenant(installation: Installation, tenant: str, name: str) -> tuple[Any, bool]:
+def create_tenant(installation: Installation, tenant: str, name: str) -> tuple[Tenant, bool]:
     """Create a tenant. Returns it, and whether it is new."""
     with write(installation.engine) as connection:
         created = queries.create_tenant(connection, tenant, name, installation.now())
@@ -52,7 +54,7 @@ def create_key(installation: Installation, tenant: str, mode: Mode, name: str) -
     return NewKey(key, stored)
 
 
-def revoke_key(installation: Installation, tenant: str, prefix: str) -> Any:
+def revoke_key(installation: Installation, tenant: str, prefix: str) -> ApiKey:
     """Make a key useless from now on. Raises Problem (404)."""
     # PostgreSQL refuses some texts; none of them is the prefix of a key.
     if not (prefix.isascii() and prefix.isprintable()):

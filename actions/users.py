@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from actions.installation import Installation
 from actions.principal import Principal, require_live
 from actions.problems import not_found
@@ -17,7 +15,7 @@ CHANGE = "change users, devices or topics"
 
 def put_user(
     installation: Installation, caller: Principal, user: str, *, email: str | None = None, locale: str | None = None
-) -> Any:
+) -> queries.User:
     """Create or update a user. `email` None leaves the mailbox as it is; "" removes it. Raises Problem (403)."""
     require_live(caller, CHANGE)
     with write(installation.engine) as connection:

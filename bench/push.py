@@ -20,13 +20,13 @@ from google.oauth2.credentials import Credentials
 
 from bench.processes import node
 from bench.report import Line, Result
-from channels.base import Action, Message
 from channels.fcm.channel import FcmChannel
 from channels.fcm.credentials import AccessToken
 from channels.fcm.rate_limit import RateLimit
 from lab.certificate import Certificate
 from models.channels import CHANNELS
 from models.deliveries.lifecycle import Sent
+from models.deliveries.message import Action, Message
 from models.notifications.content import Content
 
 MESSAGES = 20_000

@@ -3,38 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from models.deliveries.lifecycle import Outcome
-from models.notifications.content import Content
-
-
-class Action(StrEnum):
-    """What a message asks of the screen it reaches."""
-
-    SHOW = "show"
-    WITHDRAW = "withdraw"
-
-
-# A tuple, of which there is one for every recipient: a frozen dataclass takes more than twice as long to make.
-class Message(NamedTuple):
-    """One delivery, ready to send.
-
-    `address` is a device token, a mailbox, or the user's room; a secret, never to be logged. `address_kind` tells
-    tokens of one channel apart (`token` or `fid` for push). `attempt` counts from 1. `seq` is the event's number in the
-    user's room, for the in-app channel.
-    """
-
-    delivery_id: int
-    attempt: int
-    action: Action
-    content: Content
-    user: str
-    address: str
-    address_kind: str = ""
-    locale: str | None = None
-    seq: int | None = None
+from models.deliveries.message import Message
 
 
 class Channel(Protocol):

@@ -6,8 +6,8 @@ import logging
 import re
 from dataclasses import replace
 
-from channels.base import Message
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Outcome, Rejected, RetryLater, Sent
+from models.deliveries.message import Message
 
 # A reason is read by a person; what answers may be a whole web page.
 LONGEST_REASON = 300

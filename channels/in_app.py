@@ -17,9 +17,10 @@ from redis.exceptions import RedisError
 
 from bus.envelope import Group, room_name
 from bus.publisher import MAX_BYTES, Publisher
-from channels.base import Action, Channel, Message
+from channels.base import Channel
 from config.settings import Settings
 from models.deliveries.lifecycle import Failure, Outcome, Rejected, RetryLater, Sent
+from models.deliveries.message import Action, Message
 from models.events.vocabulary import NOTIFICATION_DELETED, NOTIFICATION_NEW, notification_deleted, notification_new
 
 log = logging.getLogger(__name__)

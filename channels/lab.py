@@ -8,9 +8,9 @@ from typing import Any
 
 import requests
 
-from channels.base import Message
 from channels.failures import FailureLog
 from models.deliveries.lifecycle import Outcome, RetryLater, Sent
+from models.deliveries.message import Message
 from models.events.vocabulary import notification_new
 
 

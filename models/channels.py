@@ -31,6 +31,10 @@ class ChannelSpec:
     acknowledges: bool = False
 
 
+# Names that other tables and the API know: devices are registered for push, and a user has a mailbox.
+PUSH = "push"
+EMAIL = "email"
+
 CHANNELS: dict[str, ChannelSpec] = {
     # No limit of attempts: an in-app delivery is useful at the next connect, and ends by acknowledgement or expiry.
     "in_app": ChannelSpec(
@@ -43,7 +47,7 @@ CHANNELS: dict[str, ChannelSpec] = {
     ),
     # FCM asks for at least 10 s before a retry (firebase.google.com/docs/cloud-messaging/scale-fcm).
     # More than 20 devices nobody carries. Apps that are installed again leave tokens behind, and each costs a push.
-    "push": ChannelSpec(
+    PUSH: ChannelSpec(
         "channels.fcm.channel:build",
         RetryPolicy(base=10, cap=3600, max_attempts=8),
         queue="push",
@@ -52,10 +56,23 @@ CHANNELS: dict[str, ChannelSpec] = {
         withdraws=True,
     ),
     # Greylisting refuses the first attempt for a minute or more, so the base is a minute (RFC 6647).
-    "email": ChannelSpec(
+    EMAIL: ChannelSpec(
         "channels.email.channel:build",
         RetryPolicy(base=60, cap=14400, max_attempts=12),
         queue="mail",
         batch_size=50,
     ),
 }
+
+# The channel whose address is the user's room: its deliveries are events of the log.
+[IN_APP] = [name for name, spec in CHANNELS.items() if spec.addressed_by == "room"]
+
+
+def withdrawable() -> list[str]:
+    """The channels that can take back at an address what they have shown there."""
+    return [name for name, spec in CHANNELS.items() if spec.withdraws and spec.addressed_by == "address"]
+
+
+def acknowledging() -> list[str]:
+    """The channels whose clients report what they have shown."""
+    return [name for name, spec in CHANNELS.items() if spec.acknowledges]

@@ -7,10 +7,10 @@ import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from actions.installation import Installation
 from actions.meter import Meter
@@ -19,9 +19,10 @@ from bus.counters import Counters
 from config.settings import Settings
 from models.addresses import devices
 from models.catalogue.source import built_in
-from models.deliveries.claim import record
-from models.deliveries.expand import Page, expand_page
+from models.deliveries.expand import Page, Written, read_page, write_page
 from models.deliveries.lifecycle import Failure, State, Transition
+from models.deliveries.message import Batch
+from models.deliveries.record import correct
 from models.notifications.accept import NewNotification, accept
 from models.sql.engine import write
 from models.tenants import api_keys
@@ -82,7 +83,46 @@ def accept_one(engine: Engine, now: datetime = NOW, **other: Any) -> UUID:
         return accept(connection, notification(**other), now).id
 
 
-def expand_all(engine: Engine, notification_id: UUID, now: datetime = NOW, size: int = 1000) -> list[Page]:
+class ExpandedPage(NamedTuple):
+    """A page that was read and written."""
+
+    page: Page
+    written: Written
+
+    @property
+    def end(self) -> int:
+        return self.page.end
+
+    @property
+    def finished(self) -> bool:
+        return self.page.finished
+
+    @property
+    def lane(self) -> int:
+        return self.page.lane
+
+    @property
+    def recipients(self) -> int:
+        return len(self.page.user_ids)
+
+    @property
+    def channels(self) -> frozenset[str]:
+        return self.written.channels
+
+    @property
+    def in_app(self) -> Batch | None:
+        return self.written.in_app
+
+
+def expand_page(
+    connection: Connection, notification_id: UUID, now: datetime, size: int = 1000, start: int | None = None
+) -> ExpandedPage | None:
+    """Read a page and write it, in one transaction."""
+    page = read_page(connection, notification_id, now, size, start)
+    return ExpandedPage(page, write_page(connection, page, now)) if page is not None else None
+
+
+def expand_all(engine: Engine, notification_id: UUID, now: datetime = NOW, size: int = 1000) -> list[ExpandedPage]:
     """Write every page, and publish none."""
     pages = []
     while True:
@@ -94,13 +134,13 @@ def expand_all(engine: Engine, notification_id: UUID, now: datetime = NOW, size:
             return pages
 
 
-def fail_to_publish(engine: Engine, pages: Sequence[Page], due_at: datetime = NOW) -> None:
+def fail_to_publish(engine: Engine, pages: Sequence[ExpandedPage], due_at: datetime = NOW) -> None:
     """Record what a worker does that could not publish these pages: their in-app deliveries are to be claimed."""
     again = Transition(State.PENDING, 1, due_at, Failure.PROVIDER_DOWN, "redis: ConnectionError")
     with write(engine) as connection:
         for page in pages:
             if page.in_app is not None:
-                record(connection, page.in_app.lease, [(c.id, again) for c in page.in_app.ready], due_at)
+                correct(connection, [(m.delivery_id, again) for m in page.in_app.messages], due_at)
 
 
 def create_settings(directory: Path, **environ: str) -> Settings:

@@ -1,13 +1,15 @@
-"""One page of the audience, and the bells for what it wrote."""
+"""Expand notifications: one page of the audience at a time, and the bells for what it wrote."""
 
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.exc import OperationalError
 
-from models.deliveries.expand import GoOn, Page, PageConflict, expand_page
+from models.channels import IN_APP
+from models.deliveries.expand import Page, PageConflict, Written, read_page, write_page
 from models.sql.engine import write
 from models.sql.statements import is_lock_timeout
 from workers.deliver import send
@@ -15,65 +17,75 @@ from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
-# Pages of one notification written side by side, beside the oldest that is not committed: of a worker's four threads
-# one is left for others.
-AHEAD = 2
+# Pages of one notification that are written side by side, besides the oldest that is not committed. Of a worker's four
+# threads one is left for other work.
+MAX_AHEAD = 2
 
 
-def expand(run: Runtime, notification_id: UUID, begin: int | None = None, go_on: GoOn | None = None) -> Page | None:
-    """Write the next page of the notification, or that which begins at `begin`. None where there is nothing to do.
+class Expanded(NamedTuple):
+    """A page that was committed. `rung`: a bell for the next page was sent before the commit."""
 
-    `go_on` is that of `expand_page`. Whoever calls owes it to those who are connected to publish `page.in_app`:
-    `publish_page`.
+    page: Page
+    written: Written
+    rung: bool
+
+
+def expand(run: Runtime, notification_id: UUID, start: int | None = None, ahead: int | None = None) -> Expanded | None:
+    """Write the next page of the notification, or the page that begins at `start`. None if there is nothing to do.
+
+    `ahead` is how many pages before this one were not committed when it was rung for; if given, the next page is rung
+    for before this one is written. The caller has to publish `written.in_app`: see `publish_page`.
     """
     try:
         with write(run.engine) as connection:
-            page = expand_page(connection, notification_id, run.now(), begin=begin, go_on=go_on)
+            page = read_page(connection, notification_id, run.now(), start=start)
+            if page is None:
+                return None
+            # The only bell before a commit. It names the page, and its worker waits for the end of our transaction.
+            rung = not page.finished and ahead is not None and _ring_ahead(run, page, ahead)
+            written = write_page(connection, page, run.now())
     except (PageConflict, OperationalError) as error:
         if not isinstance(error, PageConflict) and not is_lock_timeout(error):
             raise
-        # Begun anew by the relay, if there is anything left to do.
-        dropped = {"notification": str(notification_id), "begin": begin, "error": type(error).__name__}
+        # The relay rings again if there is anything left to do.
+        dropped = {"notification": str(notification_id), "start": start, "error": type(error).__name__}
         log.info("page dropped", extra=dropped)
         return None
-    if page is not None:
-        log.info(
-            "expanded",
-            extra={
-                "notification": str(notification_id),
-                "recipients": page.recipients,
-                "channels": sorted(page.channels),
-                "finished": page.finished,
-            },
-        )
-    return page
+    log.info(
+        "expanded",
+        extra={
+            "notification": str(notification_id),
+            "recipients": len(page.user_ids),
+            "channels": sorted(written.channels),
+            "finished": page.finished,
+        },
+    )
+    return Expanded(page, written, rung)
 
 
-def expand_and_ring(run: Runtime, notification_id: UUID, begin: int | None = None, ahead: int = 0) -> None:
-    """Write a page, ring for the page after it and for its deliveries, and publish those in-app.
+def _ring_ahead(run: Runtime, page: Page, ahead: int) -> bool:
+    if not page.is_next and ahead >= MAX_AHEAD:
+        return False
+    return run.bells.expand(page.notification.id, page.lane, page.end, 1 if page.is_next else ahead + 1)
 
-    One page a task: notifications of any size take turns in the queue. The next page is begun while this one is
-    written; `ahead` is how many before this one were not committed when it was rung for.
+
+def expand_and_ring(run: Runtime, notification_id: UUID, start: int | None = None, ahead: int = 0) -> None:
+    """Write a page, ring for the next one and for its deliveries, and publish those in-app.
+
+    One page a task: notifications of any size take turns in the queue.
     """
-    rung = False
-
-    def go_on(lane: int, end: int, caught_up: bool) -> None:
-        # The one bell that is rung before a commit: it says where to begin, and whoever hears it waits for us to end.
-        nonlocal rung
-        if caught_up or ahead < AHEAD:
-            rung = run.bells.expand(notification_id, lane, end, 1 if caught_up else ahead + 1)
-
-    page = expand(run, notification_id, begin, go_on)
-    if page is None:
+    expanded = expand(run, notification_id, start, ahead)
+    if expanded is None:
         return
+    page, written, rung = expanded
     if not page.finished and not rung:
         run.bells.expand(notification_id, page.lane, page.end)
-    for channel in sorted(page.channels):
+    for channel in sorted(written.channels):
         run.bells.deliver(channel)
-    publish_page(run, page)
+    publish_page(run, written)
 
 
-def publish_page(run: Runtime, page: Page) -> None:
-    """Tell those of the page's recipients who are connected."""
-    if page.in_app is not None and page.in_app.ready:
-        send(run, "in_app", page.in_app)
+def publish_page(run: Runtime, written: Written) -> None:
+    """Publish the in-app deliveries of a page to the clients that are connected."""
+    if written.in_app is not None and written.in_app.messages:
+        send(run, IN_APP, written.in_app)

@@ -54,9 +54,9 @@ def tick(run: Runtime) -> None:
 
 def _expand_here(run: Runtime, notification_id: UUID) -> None:
     end = time.monotonic() + INTERVAL
-    while (page := expand(run, notification_id)) is not None:
-        publish_page(run, page)
-        if page.finished or time.monotonic() > end:
+    while (expanded := expand(run, notification_id)) is not None:
+        publish_page(run, expanded.written)
+        if expanded.page.finished or time.monotonic() > end:
             break
 
 

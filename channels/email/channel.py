@@ -17,13 +17,13 @@ from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from channels.base import Action, Message
 from channels.email.message import Mail, Unsendable, Writer, mailbox
 from channels.email.smtp import Connection, Pool, Server
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
 from channels.registry import Mode
 from config.settings import Settings, SettingsError
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Outcome, Rejected, RetryLater, Sent
+from models.deliveries.message import Action, Message
 
 
 def build(settings: Settings, mode: Mode) -> EmailChannel | None:

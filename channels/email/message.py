@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import idna
 
-from channels.base import Message
+from models.deliveries.message import Message
 from models.notifications.content import Content
 
 # Controls, line separators and half surrogate pairs: what could end a header, or cannot be encoded. Python refuses most

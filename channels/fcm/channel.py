@@ -18,7 +18,6 @@ import requests
 from firebase_admin import _utils, messaging
 from firebase_admin import exceptions as fe
 
-from channels.base import Action, Message
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
 from channels.fcm.credentials import AccessToken, AccessTokens, CredentialsRejected, load_file, load_lab
 from channels.fcm.message import Template, Unsendable, template
@@ -27,6 +26,7 @@ from channels.http_batch import Answer, Http
 from channels.registry import Mode
 from config.settings import Settings, SettingsError
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Outcome, Rejected, RetryLater, Sent
+from models.deliveries.message import Action, Message
 
 # "Quota exceeded: retry after at least one minute" (ErrorCode in the FCM v1 reference), whatever Retry-After says.
 QUOTA_FLOOR = 60.0

@@ -12,7 +12,7 @@ from unicodedata import combining
 
 from firebase_admin import messaging
 
-from channels.base import Action, Message
+from models.deliveries.message import Action, Message
 from models.notifications.content import Content
 from models.timestamps import iso
 

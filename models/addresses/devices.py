@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, or_, select
 
 from models.addresses.tables import DEVICE, addresses
+from models.channels import CHANNELS, PUSH
 from models.sql.statements import upsert
 from models.users.tables import users
 
@@ -17,12 +18,26 @@ from models.users.tables import users
 STALE = timedelta(days=30)
 EXPIRED = timedelta(days=270)
 
-# More than anybody carries. Apps that are installed again leave tokens behind, and each costs a push every time.
-MAX_DEVICES = 20
+MAX_DEVICES = CHANNELS[PUSH].max_addresses
 
 DeviceState = Literal["active", "stale", "expired", "disabled"]
 
-_PUSH = addresses.c.channel == "push"
+
+class Device(NamedTuple):
+    """A device for push. `value` is its token or installation id, and a secret."""
+
+    id: int
+    user_id: int
+    kind: str
+    value: str
+    platform: str | None
+    created_at: datetime
+    last_seen_at: datetime
+    disabled_at: datetime | None
+    disabled_reason: str | None
+
+
+_DEVICE = addresses.c.channel == PUSH
 
 
 def add_device(
@@ -43,7 +58,7 @@ def add_device(
         ).values(
             tenant_id=tenant_id,
             user_id=user_id,
-            channel="push",
+            channel=PUSH,
             kind=kind,
             value=value,
             platform=platform,
@@ -53,25 +68,26 @@ def add_device(
             disabled_reason=None,
         )
     )
-    mine = (addresses.c.user_id == user_id, _PUSH)
+    mine = (addresses.c.user_id == user_id, _DEVICE)
     latest = (addresses.c.disabled_at.is_not(None), addresses.c.last_seen_at.desc(), addresses.c.id.desc())
     kept = select(addresses.c.id).where(*mine).order_by(*latest).limit(MAX_DEVICES)
     connection.execute(delete(addresses).where(*mine, addresses.c.id.not_in(kept)))
-    this = select(addresses.c.id).where(addresses.c.value == value, _PUSH)
+    this = select(addresses.c.id).where(addresses.c.value == value, _DEVICE)
     return int(connection.execute(this).scalar_one())
 
 
-def list_devices(connection: Connection, tenant_id: str, external_id: str) -> Sequence[Row[Any]]:
+def list_devices(connection: Connection, tenant_id: str, external_id: str) -> list[Device]:
     """The user's devices in the order of their arrival, those that are not used any more included."""
-    return connection.execute(
-        select(addresses)
+    found = connection.execute(
+        select(*(addresses.c[name] for name in Device._fields))
         .join(users, users.c.id == addresses.c.user_id)
-        .where(users.c.tenant_id == tenant_id, users.c.external_id == external_id, _PUSH)
+        .where(users.c.tenant_id == tenant_id, users.c.external_id == external_id, _DEVICE)
         .order_by(addresses.c.id)
-    ).all()
+    )
+    return [Device._make(row) for row in found]
 
 
-def remove_devices(connection: Connection, devices: Sequence[Row[Any]]) -> int:
+def remove_devices(connection: Connection, devices: Sequence[Device]) -> int:
     """Forget these devices, unless they have changed hands meanwhile. Returns how many.
 
     What is pending for them is suppressed when its turn comes.
@@ -83,7 +99,7 @@ def remove_devices(connection: Connection, devices: Sequence[Row[Any]]) -> int:
     return gone
 
 
-def state_of(device: Row[Any], now: datetime) -> DeviceState:
+def state_of(device: Device, now: datetime) -> DeviceState:
     """Whether the device is sent to (active, stale) or not (expired, disabled)."""
     unseen = now - device.last_seen_at
     if device.disabled_at is not None:
@@ -95,10 +111,10 @@ def state_of(device: Row[Any], now: datetime) -> DeviceState:
 
 def usable(now: datetime) -> ColumnElement[bool]:
     """The condition for an address, of any channel, that is worth sending to."""
-    return addresses.c.disabled_at.is_(None) & or_(~_PUSH, addresses.c.last_seen_at > now - EXPIRED)
+    return addresses.c.disabled_at.is_(None) & or_(~_DEVICE, addresses.c.last_seen_at > now - EXPIRED)
 
 
 def purge_devices(connection: Connection, now: datetime, limit: int) -> int:
     """Delete up to `limit` devices that have expired. Returns how many."""
-    old = select(addresses.c.id).where(_PUSH, addresses.c.last_seen_at <= now - EXPIRED).limit(limit)
+    old = select(addresses.c.id).where(_DEVICE, addresses.c.last_seen_at <= now - EXPIRED).limit(limit)
     return connection.execute(delete(addresses).where(addresses.c.id.in_(old))).rowcount

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, String, delete, literal, select
 
 from models.addresses.tables import MAILBOX, addresses
+from models.channels import EMAIL
 from models.sql.statements import in_ids, upsert, values_table
 from models.sql.types import BigId, Instant
 
@@ -19,14 +20,14 @@ def set_mailboxes(connection: Connection, tenant_id: str, emails: dict[int, str]
     removed = [user_id for user_id, email in emails.items() if not email]
     if removed:
         mine = in_ids(connection, addresses.c.user_id, removed)
-        connection.execute(delete(addresses).where(addresses.c.channel == "email", mine))
+        connection.execute(delete(addresses).where(addresses.c.channel == EMAIL, mine))
     kept = [(user_id, email) for user_id, email in sorted(emails.items()) if email]
     if not kept:
         return
     new = values_table(connection, "new", {"user_id": BigId, "value": String()}, kept)
     fixed = {
         "tenant_id": literal(tenant_id),
-        "channel": literal("email"),
+        "channel": literal(EMAIL),
         "kind": literal(""),
         "created_at": literal(now, Instant()),
         "last_seen_at": literal(now, Instant()),

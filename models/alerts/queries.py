@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from models.alerts.tables import alerts
 from models.events import log
 from models.lanes import Lane
+from models.rooms.names import tenant_room
 from models.sql.statements import insert_ignore
 from models.timestamps import iso
 
@@ -38,11 +39,31 @@ class NewAlert:
     id: UUID | None = None
 
 
+class Alert(NamedTuple):
+    """A row of `alerts`."""
+
+    id: UUID
+    tenant_id: str
+    body_sha256: str
+    title: str
+    message: str
+    level: str
+    type: str
+    data: dict[str, Any]
+    created_at: datetime
+    expires_at: datetime
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+
+
+_COLUMNS = tuple(alerts.c[name] for name in Alert._fields)
+
+
 @dataclass(frozen=True, slots=True)
 class Created:
     """`replayed`: the key was known. `same_body`: and the request was the same."""
 
-    alert: Row[Any]
+    alert: Alert
     replayed: bool = False
     same_body: bool = True
 
@@ -66,16 +87,18 @@ def create(connection: Connection, new: NewAlert, now: datetime) -> Created:
         "created_at": now,
         "expires_at": new.expires_at,
     }
-    row = connection.execute(insert_ignore(connection, alerts).values(values).returning(alerts)).one_or_none()
+    row = connection.execute(insert_ignore(connection, alerts).values(values).returning(*_COLUMNS)).one_or_none()
     if row is None:
         if new.idempotency_key is None:
             raise IdInUse
         earlier = connection.execute(
-            select(alerts).where(alerts.c.tenant_id == new.tenant_id, alerts.c.idempotency_key == new.idempotency_key)
+            select(*_COLUMNS).where(
+                alerts.c.tenant_id == new.tenant_id, alerts.c.idempotency_key == new.idempotency_key
+            )
         ).one_or_none()
         if earlier is None:
             raise IdInUse
-        return Created(earlier, True, earlier.body_sha256 == new.body_sha256)
+        return Created(Alert._make(earlier), True, earlier.body_sha256 == new.body_sha256)
     data = {
         "title": row.title,
         "message": row.message,
@@ -86,11 +109,11 @@ def create(connection: Connection, new: NewAlert, now: datetime) -> Created:
         "created_at": iso(now),
         "expires_at": iso(row.expires_at),
     }
-    _announce(connection, row, "alert:new", data, now)
-    return Created(row)
+    _announce(connection, Alert._make(row), "alert:new", data, now)
+    return Created(Alert._make(row))
 
 
-def acknowledge(connection: Connection, tenant_id: str, alert_id: UUID, user: str, now: datetime) -> Row[Any] | None:
+def acknowledge(connection: Connection, tenant_id: str, alert_id: UUID, user: str, now: datetime) -> Alert | None:
     """Acknowledge the alert for everybody; the first to do so is the one on record. None where there is no such alert.
 
     Idempotent: later calls change nothing, and nobody hears of them.
@@ -99,30 +122,32 @@ def acknowledge(connection: Connection, tenant_id: str, alert_id: UUID, user: st
         update(alerts)
         .where(*_shown(tenant_id, now), alerts.c.id == alert_id, alerts.c.acknowledged_at.is_(None))
         .values(acknowledged_at=now, acknowledged_by=user)
-        .returning(alerts)
+        .returning(*_COLUMNS)
     ).one_or_none()
     if row is None:
         return find(connection, tenant_id, alert_id, now)
     data = {"acknowledged_by": user, "acknowledged_at": iso(now)}
-    _announce(connection, row, "alert:acknowledged", data, now)
-    return row
+    alert = Alert._make(row)
+    _announce(connection, alert, "alert:acknowledged", data, now)
+    return alert
 
 
 def remove(connection: Connection, tenant_id: str, alert_id: UUID, now: datetime) -> bool:
     """Take the alert away from everybody. False where there never was such an alert; repeating it changes nothing."""
     this = (alerts.c.tenant_id == tenant_id, alerts.c.id == alert_id)
     row = connection.execute(
-        update(alerts).where(*_shown(tenant_id, now), *this).values(deleted_at=now).returning(alerts)
+        update(alerts).where(*_shown(tenant_id, now), *this).values(deleted_at=now).returning(*_COLUMNS)
     ).one_or_none()
     if row is None:
         return connection.execute(select(alerts.c.id).where(*this)).first() is not None
-    _announce(connection, row, "alert:deleted", {}, now)
+    _announce(connection, Alert._make(row), "alert:deleted", {}, now)
     return True
 
 
-def find(connection: Connection, tenant_id: str, alert_id: UUID, now: datetime) -> Row[Any] | None:
+def find(connection: Connection, tenant_id: str, alert_id: UUID, now: datetime) -> Alert | None:
     """The tenant's alert; None where it is deleted, expired, or another tenant's."""
-    return connection.execute(select(alerts).where(*_shown(tenant_id, now), alerts.c.id == alert_id)).one_or_none()
+    row = connection.execute(select(*_COLUMNS).where(*_shown(tenant_id, now), alerts.c.id == alert_id)).one_or_none()
+    return Alert._make(row) if row is not None else None
 
 
 def list_alerts(
@@ -134,7 +159,7 @@ def list_alerts(
     level: str | None = None,
     before: UUID | None = None,
     limit: int = 50,
-) -> list[Row[Any]]:
+) -> list[Alert]:
     """The tenant's alerts, newest first, below the id `before`."""
     where = _shown(tenant_id, now)
     if state is not None:
@@ -145,7 +170,8 @@ def list_alerts(
     if before is not None:
         where.append(alerts.c.id < before)
     # The ids are UUIDv7: their order is that of creation.
-    return list(connection.execute(select(alerts).where(*where).order_by(alerts.c.id.desc()).limit(limit)))
+    found = connection.execute(select(*_COLUMNS).where(*where).order_by(alerts.c.id.desc()).limit(limit))
+    return [Alert._make(row) for row in found]
 
 
 def count_unacknowledged(connection: Connection, tenant_id: str, now: datetime) -> int:
@@ -173,9 +199,9 @@ def _shown(tenant_id: str, now: datetime) -> list[ColumnElement[bool]]:
     return [alerts.c.tenant_id == tenant_id, alerts.c.deleted_at.is_(None), alerts.c.expires_at > now]
 
 
-def _announce(connection: Connection, alert: Row[Any], event: str, data: dict[str, Any], now: datetime) -> None:
+def _announce(connection: Connection, alert: Alert, event: str, data: dict[str, Any], now: datetime) -> None:
     """Tell the tenant, and then how many alerts are left. The room's lock is held in between, so the last is true."""
-    room = f"tenant:{alert.tenant_id}"
+    room = tenant_room(alert.tenant_id)
     lane = Lane.critical if alert.level == "critical" else Lane.high
     named = {"id": str(alert.id), "alert_id": str(alert.id)}
     log.append(connection, alert.tenant_id, room, event, named | data, now, alert.expires_at, lane)

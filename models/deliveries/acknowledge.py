@@ -1,4 +1,4 @@
-"""The client says: it is on the screen."""
+"""Acknowledge deliveries: the client reports that they are on the screen."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, null, select, update
 
+from models.channels import acknowledging
 from models.deliveries.lifecycle import State
 from models.deliveries.tables import deliveries
 from models.users.tables import users
@@ -22,10 +23,10 @@ def acknowledge(
     ids: Sequence[UUID] = (),
     up_to_seq: int | None = None,
 ) -> list[UUID]:
-    """Mark the user's own in-app deliveries as acknowledged: those of `ids`, and all up to `up_to_seq` in their room.
+    """Acknowledge the user's own in-app deliveries: those of `ids`, and all up to `up_to_seq` in their room.
 
-    Idempotent, and final: no later result of a worker changes an acknowledged delivery. Returns the
-    notifications for which that was new.
+    Idempotent and final: no later result of a worker changes an acknowledged delivery. Returns the notifications that
+    were not acknowledged before.
     """
     which: list[ColumnElement[bool]] = []
     if ids:
@@ -40,7 +41,7 @@ def acknowledge(
         update(deliveries)
         .where(
             deliveries.c.user_id == me,
-            deliveries.c.channel == "in_app",
+            deliveries.c.channel.in_(acknowledging()),
             deliveries.c.state.in_([State.PENDING.value, State.SENDING.value, State.SENT.value]),
             condition,
         )

@@ -1,21 +1,22 @@
-"""Dead letters: deliveries that ended in failure, and the way back."""
+"""Dead letters: deliveries that ended in failure. A redrive makes them pending again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, func, null, select, update
 
 from models.deliveries.lifecycle import Failure, State
+from models.deliveries.status import COLUMNS, Delivery
 from models.deliveries.tables import deliveries
 from models.notifications.tables import notifications
 from models.users.tables import users
 
-# A summary is asked for every few seconds: of more than these it says so, and counts no further.
+# A summary is asked for every few seconds, so it stops counting here and says so.
 MAX_COUNTED = 100_000
 
 
@@ -48,16 +49,17 @@ class DeadFilter:
         return where
 
 
-def list_dead(connection: Connection, which: DeadFilter, *, after: int = 0, limit: int = 100) -> Sequence[Row[Any]]:
-    """Dead deliveries with an id above `after`, in order of id, each with its `tenant_id` and `user`."""
-    return connection.execute(
-        select(deliveries, notifications.c.tenant_id, users.c.external_id.label("user"))
+def list_dead(connection: Connection, which: DeadFilter, *, after: int = 0, limit: int = 100) -> list[Delivery]:
+    """Dead deliveries with an id above `after`, in the order of their ids."""
+    rows = connection.execute(
+        select(*COLUMNS)
         .join(notifications, notifications.c.id == deliveries.c.notification_id)
         .join(users, users.c.id == deliveries.c.user_id)
         .where(*which.conditions(), deliveries.c.id > after)
         .order_by(deliveries.c.id)
         .limit(limit)
-    ).all()
+    )
+    return [Delivery._make(row) for row in rows]
 
 
 def count_dead(connection: Connection, which: DeadFilter) -> dict[str, int]:
@@ -78,8 +80,25 @@ def count_classes(connection: Connection) -> dict[str, int]:
     return {row.failure: row.number for row in rows}
 
 
-def summarise(connection: Connection, which: DeadFilter) -> tuple[Sequence[Any], bool]:
-    """(groups (tenant, mode, channel, failure, number), the largest first; whether there is more than was counted)."""
+class DeadGroup(NamedTuple):
+    """Dead letters that have these in common."""
+
+    tenant: str
+    mode: str
+    channel: str
+    failure: str
+    number: int
+
+
+class DeadSummary(NamedTuple):
+    """Groups of dead letters, the largest first. `truncated`: there are more than were counted."""
+
+    groups: list[DeadGroup]
+    truncated: bool
+
+
+def summarise(connection: Connection, which: DeadFilter) -> DeadSummary:
+    """Count dead letters by tenant, mode, channel and failure class; at most MAX_COUNTED of them."""
     some = (
         select(
             notifications.c.tenant_id.label("tenant"), notifications.c.mode, deliveries.c.channel, deliveries.c.failure
@@ -90,12 +109,13 @@ def summarise(connection: Connection, which: DeadFilter) -> tuple[Sequence[Any],
         .subquery()
     )
     number = func.count().label("number")
-    groups = connection.execute(select(*some.c, number).group_by(*some.c).order_by(number.desc(), *some.c)).all()
-    return groups, sum(group.number for group in groups) >= MAX_COUNTED
+    rows = connection.execute(select(*some.c, number).group_by(*some.c).order_by(number.desc(), *some.c))
+    groups = [DeadGroup._make(row) for row in rows]
+    return DeadSummary(groups, sum(group.number for group in groups) >= MAX_COUNTED)
 
 
 def redrive(connection: Connection, which: DeadFilter, now: datetime, limit: int = 1000) -> int:
-    """Make up to `limit` dead letters pending again, with all their attempts before them. Returns how many.
+    """Make up to `limit` dead letters pending again, with no attempts spent. Returns how many.
 
     One that has expired stays dead: it would only expire again.
     """

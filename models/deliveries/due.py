@@ -1,38 +1,47 @@
-"""What the relay and the housekeeping look for."""
+"""What is due, for the relay and for metrics, and what is past retention."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import Connection, delete, exists, func, select
 
 from models.deliveries.expand import NEXT_PAGE
 from models.deliveries.tables import deliveries
 from models.notifications.tables import notifications
+from models.sql.queue import take_due
+
+MAX_COUNTED = 10_000
 
 
-def due_notifications(connection: Connection, now: datetime, limit: int = 100) -> list[tuple[UUID, int]]:
-    """Notifications whose next page is overdue, with their lanes.
+class DueNotification(NamedTuple):
+    """A notification to ring for."""
 
-    Each is put off a little, so that the next look does not ring again.
-    """
-    due = (
-        select(notifications.c.id)
-        .where(notifications.c.due_at <= now)
-        .order_by(notifications.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
+    id: UUID
+    lane: int
+
+
+class Backlog(NamedTuple):
+    """Deliveries that are due, up to MAX_COUNTED, and for how many seconds the oldest has been due."""
+
+    number: int
+    oldest: float
+
+
+def due_notifications(connection: Connection, now: datetime, limit: int = 100) -> list[DueNotification]:
+    """Notifications whose next page is overdue. Each is put off a little, so that the next look does not ring again."""
+    found = take_due(
+        connection,
+        notifications,
+        now,
+        limit,
+        now + NEXT_PAGE,
+        returning=(notifications.c.id, notifications.c.lane),
     )
-    found = connection.execute(
-        update(notifications)
-        .where(notifications.c.id.in_(select(due.c.id)))
-        .values(due_at=now + NEXT_PAGE)
-        .returning(notifications.c.id, notifications.c.lane)
-    )
-    return [(row.id, row.lane) for row in found]
+    return [DueNotification._make(row) for row in found]
 
 
 def channels_with_work(connection: Connection, channels: Iterable[str], now: datetime) -> list[str]:
@@ -42,28 +51,28 @@ def channels_with_work(connection: Connection, channels: Iterable[str], now: dat
     return [channel for channel in due if getattr(row, channel)]
 
 
-def backlog(connection: Connection, channel: str, now: datetime) -> tuple[int, float]:
-    """(deliveries due on the channel, counted up to 10,000; the age of the oldest in seconds)."""
+def backlog(connection: Connection, channel: str, now: datetime) -> Backlog:
+    """How much is due on the channel."""
     due = (
         select(deliveries.c.due_at)
         .where(deliveries.c.channel == channel, deliveries.c.due_at <= now)
-        .limit(10_000)
+        .limit(MAX_COUNTED)
         .subquery()
     )
     row = connection.execute(select(func.count().label("number"), func.min(due.c.due_at).label("oldest"))).one()
-    return row.number, max((now - row.oldest).total_seconds(), 0.0) if row.oldest else 0.0
+    return Backlog(row.number, max((now - row.oldest).total_seconds(), 0.0) if row.oldest else 0.0)
 
 
 def purge(connection: Connection, now: datetime, retention: timedelta, limit: int = 1000) -> int:
     """Delete up to `limit` deliveries past retention, or then as many of their notifications. Returns how many."""
     old = (notifications.c.expires_at <= now, notifications.c.created_at <= now - retention)
-    doomed = (
+    expired = (
         select(deliveries.c.id)
         .join(notifications, notifications.c.id == deliveries.c.notification_id)
         .where(*old)
         .limit(limit)
     )
-    gone = connection.execute(delete(deliveries).where(deliveries.c.id.in_(doomed))).rowcount
+    gone = connection.execute(delete(deliveries).where(deliveries.c.id.in_(expired))).rowcount
     if gone:
         return gone
     empty = select(notifications.c.id).where(*old).limit(limit)

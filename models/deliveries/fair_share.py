@@ -1,4 +1,4 @@
-"""Whose deliveries are next: within a lane every tenant in turn, with shares in proportion to their weights."""
+"""Fair shares: within a lane every tenant gets a part of each batch in proportion to its weight."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from models.deliveries.tables import deliveries
 from models.lanes import Lane
 from models.tenants.tables import tenants
 
-# Tenants served by one batch; each costs a statement, so a batch of a thousand is not cut into crumbs.
-MOST = 16
+# Tenants served by one batch. Each costs a statement.
+MAX_TENANTS = 16
 
 
 def waiting_tenants(connection: Connection, channel: str, lane: Lane, now: datetime) -> dict[str, int]:
@@ -38,47 +38,48 @@ def waiting_tenants(connection: Connection, channel: str, lane: Lane, now: datet
     return {row.tenant_id: row.weight for row in connection.execute(waiting)}
 
 
-def choose_tenants(weights: Mapping[str, int], spin: float) -> Mapping[str, int]:
-    """Those that this batch serves, with weights for it alone; where there are too many, others for another `spin`.
+def choose_tenants(weights: Mapping[str, int], offset: float) -> Mapping[str, int]:
+    """The tenants that this batch serves, with their weights in it; with too many tenants, others for another `offset`.
 
-    Over all spins (0 to 1) each gets what it would get if all were served. Whoever is owed at least one place in MOST
-    is always there, and the others are drawn, by their weights, for the places that are left.
+    Over all offsets (0 to 1) each gets what it would get if all were served. A tenant that is owed at least one place
+    of MAX_TENANTS is always served. The others are drawn, by their weights, for the places that are left.
     """
-    if len(weights) <= MOST:
+    if len(weights) <= MAX_TENANTS:
         return weights
-    places, total = MOST, sum(weights.values())
+    places, total = MAX_TENANTS, sum(weights.values())
     always: dict[str, int] = {}
     for tenant in sorted(weights, key=weights.__getitem__, reverse=True):
         if weights[tenant] * places < total:
             break
         always[tenant] = weights[tenant]
         places, total = places - 1, total - weights[tenant]
-    drawn = _divided({t: weight for t, weight in weights.items() if t not in always}, places, spin)
-    # Those drawn stand for all that were not: each of them for as many, for it was the likelier the more it weighs.
+    drawn = _divided({t: weight for t, weight in weights.items() if t not in always}, places, offset)
+    # Drawn tenants also stand in for those not drawn. Each was drawn with probability proportional to its weight, so
+    # now all of them get equal shares.
     return {t: weight * places for t, weight in always.items()} | dict.fromkeys(drawn, total)
 
 
-def allocate(weights: Mapping[str, int], room: int, spin: float) -> dict[str, int]:
-    """How many of `room` deliveries each may take: one at least as long as there is room, else by weight.
+def allocate(weights: Mapping[str, int], slots: int, offset: float) -> dict[str, int]:
+    """How many of `slots` deliveries each tenant can take: at least one as long as there are slots, else by weight.
 
-    The sum is `room`. Among those that are owed more than one each gets what it is owed, rounded up or down.
+    The sum is `slots`. Each tenant that is owed more than one gets what it is owed, rounded up or down.
     """
     total = sum(weights.values())
     least: dict[str, int] = {}
-    if len(weights) <= room:
+    if len(weights) <= slots:
         for tenant in sorted(weights, key=weights.__getitem__):
-            if weights[tenant] * room >= total:
+            if weights[tenant] * slots >= total:
                 break
             least[tenant] = 1
-            room, total = room - 1, total - weights[tenant]
-    return least | _divided({t: weight for t, weight in weights.items() if t not in least}, room, spin)
+            slots, total = slots - 1, total - weights[tenant]
+    return least | _divided({t: weight for t, weight in weights.items() if t not in least}, slots, offset)
 
 
-def _divided(weights: Mapping[str, int], number: int, spin: float) -> dict[str, int]:
-    # Systematic sampling: the weights lie end to end, with `number` marks along them at equal distances, shifted by the
-    # spin. A tenant gets the marks on its weight: what it is owed, rounded up or down; over all spins exactly that.
+def _divided(weights: Mapping[str, int], number: int, offset: float) -> dict[str, int]:
+    # Systematic sampling: the weights lie end to end, with `number` marks at equal distances, shifted by the offset. A
+    # tenant gets the marks on its weight: what it is owed, rounded up or down, and over all offsets exactly that.
     total = sum(weights.values())
-    shift = int(spin * total)
+    shift = int(offset * total)
     divided: dict[str, int] = {}
     end, before = 0, shift // total
     for tenant, weight in weights.items():

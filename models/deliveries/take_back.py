@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, literal, select, update
+from sqlalchemy import Connection, func, select, update
 
+from models.channels import IN_APP, withdrawable
 from models.deliveries.lifecycle import Failure, State
+from models.deliveries.message import Action
 from models.deliveries.tables import deliveries
 from models.deliveries.write_deliveries import constants, new_deliveries, to_room
 from models.events.log import event_in_each, raise_heads
+from models.events.vocabulary import NOTIFICATION_DELETED
 from models.inbox.tables import inbox
+from models.notifications.queries import Notification
 from models.rooms.tables import rooms
 from models.sql.statements import execute_as_one, in_ids
 
 
-def take_back(connection: Connection, notification: Row[Any], user_ids: Sequence[int], now: datetime) -> set[str]:
-    """Cancel what is still pending, and take back what was shown. Returns the channels with withdrawals to claim."""
+def take_back(connection: Connection, notification: Notification, user_ids: Sequence[int], now: datetime) -> set[str]:
+    """Cancel what is pending, and withdraw what was shown. Returns the channels with withdrawals to claim."""
     this = deliveries.c.notification_id == notification.id
-    reached = deliveries.c.user_id
+    recipient = deliveries.c.user_id
     if connection.dialect.name == "postgresql":
-        # Rooms first, in their order, as everybody does who then changes what is in them.
+        # Rooms first and in their order, as in every transaction that then changes what is in them.
         mine = select(rooms.c.id).where(in_ids(connection, rooms.c.user_id, user_ids)).order_by(rooms.c.id)
         connection.execute(mine.with_for_update(key_share=True))
-    theirs = (this, in_ids(connection, reached, user_ids), deliveries.c.action == "show")
+    theirs = (this, in_ids(connection, recipient, user_ids), deliveries.c.action == Action.SHOW.value)
     connection.execute(
         update(deliveries)
         .where(*theirs, deliveries.c.state == State.PENDING.value)
@@ -37,24 +40,23 @@ def take_back(connection: Connection, notification: Row[Any], user_ids: Sequence
         .values(deleted_at=func.coalesce(inbox.c.deleted_at, now))
     )
     channels: set[str] = set()
-    withdrawn = constants(notification, now, action="withdraw")
+    withdrawn = constants(notification, now, action=Action.WITHDRAW.value)
     if notification.mode == "live":
-        # The event is in the log whether or not it was sent yet, so every room gets its withdrawal.
-        in_app = select(reached).where(*theirs, deliveries.c.channel == "in_app")
+        # The event is in the log whether or not it was published, so every room gets its withdrawal.
+        in_app = select(recipient).where(*theirs, deliveries.c.channel == IN_APP)
         with_event = connection.execute(in_app).scalars().all()
         if with_event:
             raised = raise_heads(connection, in_ids(connection, rooms.c.user_id, with_event))
             execute_as_one(
                 connection,
-                event_in_each(raised, "notification:deleted", notification.id, None, now, notification.expires_at),
+                event_in_each(raised, NOTIFICATION_DELETED, notification.id, None, now, notification.expires_at),
                 new_deliveries(connection, withdrawn | to_room(raised.c.user_id, raised.c.head)),
             )
-            channels.add("in_app")
-    # One that is being sent this moment may arrive yet, so it is withdrawn too.
+            channels.add(IN_APP)
+    # One that is being sent at this moment can still arrive, so it is withdrawn too.
     shown = deliveries.c.state.in_([State.SENDING.value, State.SENT.value, State.ACKED.value])
-    elsewhere = (*theirs, deliveries.c.channel == "push", shown)
-    columns = {"user_id": reached, "channel": deliveries.c.channel, "address_id": deliveries.c.address_id}
+    elsewhere = (*theirs, deliveries.c.channel.in_(withdrawable()), shown)
+    columns = {"user_id": recipient, "channel": deliveries.c.channel, "address_id": deliveries.c.address_id}
     connection.execute(new_deliveries(connection, withdrawn | columns, *elsewhere))
-    if connection.execute(select(literal(1)).where(*elsewhere).limit(1)).first():
-        channels.add("push")
-    return channels
+    found = connection.execute(select(deliveries.c.channel).where(*elsewhere).distinct()).scalars()
+    return channels | set(found)

@@ -1,4 +1,4 @@
-"""What was dealt with on one screen disappears from all others."""
+"""Withdraw from other devices what the user has read, archived or deleted on one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Uuid, and_, case, func, literal, null, or_, select, update
 
+from models.channels import IN_APP, withdrawable
 from models.deliveries.lifecycle import OPEN, Failure, State
+from models.deliveries.message import Action
 from models.deliveries.tables import deliveries
 from models.sql.statements import insert_ignore, values_table
 
@@ -21,16 +23,16 @@ def withdraw(
 ) -> bool:
     """Settle all deliveries of these notifications to the user, and take back what their devices show.
 
-    Whatever is on its way elsewhere is cancelled for `reason`, and in-app counts as acknowledged: the user has acted on
-    it. Returns whether a push is due now. The caller holds the lock of the user's room.
+    Deliveries that are on their way elsewhere are cancelled for `reason`. In-app deliveries count as acknowledged: the
+    user has acted on them. Returns whether withdrawals are due now. The caller holds the lock of the user's room.
     """
     chosen = values_table(connection, "chosen", {"id": Uuid()}, [(n.hex,) for n in notification_ids])
     theirs = (
         deliveries.c.user_id == user_id,
         deliveries.c.notification_id.in_(select(chosen.c.id)),
-        deliveries.c.action == "show",
+        deliveries.c.action == Action.SHOW.value,
     )
-    in_app = deliveries.c.channel == "in_app"
+    in_app = deliveries.c.channel == IN_APP
     unsettled = (
         *theirs,
         or_(
@@ -57,14 +59,14 @@ def withdraw(
     )
     columns = {
         **{name: deliveries.c[name] for name in _SAME},
-        "action": literal("withdraw"),
+        "action": literal(Action.WITHDRAW.value),
         "state": literal(State.PENDING.value),
         "attempts": literal(0),
         # Behind the one that is being sent this moment: it has arrived, or never will, when its lease ends.
         "due_at": case((sending, deliveries.c.due_at), else_=moment),
         "created_at": moment,
     }
-    withdrawal = select(*columns.values()).where(*theirs, deliveries.c.channel == "push", shown)
+    withdrawal = select(*columns.values()).where(*theirs, deliveries.c.channel.in_(withdrawable()), shown)
     insert = insert_ignore(connection, deliveries).from_select(list(columns), withdrawal)
     # Of an INSERT the number of rows is not kept otherwise.
     written = connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount

@@ -6,39 +6,45 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, Row, Table, exists, literal, null, select, true
+from sqlalchemy import ColumnElement, Connection, Insert, Table, exists, literal, null, select, true
 
 from models.addresses.devices import usable
 from models.addresses.tables import addresses
-from models.deliveries.claim import Claim, Claimed
+from models.channels import IN_APP
 from models.deliveries.lifecycle import Failure, State
+from models.deliveries.message import Action, Batch, Message
 from models.deliveries.tables import deliveries
 from models.events.log import event_in_each, raise_heads
+from models.events.vocabulary import NOTIFICATION_NEW
 from models.inbox.tables import inbox
 from models.notifications.content import content_of
+from models.notifications.queries import Notification
+from models.rooms.names import user_room
 from models.rooms.tables import rooms
 from models.sql.statements import execute_as_one, in_ids, insert_ignore
 from models.users.tables import users
 
 
 def write_deliveries(
-    connection: Connection, notification: Row[Any], user_ids: Sequence[int], now: datetime
-) -> tuple[set[str], Claim | None]:
-    """Write what each of these users is to get. Returns the channels with deliveries to claim, and those in-app."""
+    connection: Connection, notification: Notification, user_ids: Sequence[int], now: datetime
+) -> tuple[set[str], Batch | None]:
+    """Write what each of these users gets. Returns the channels with deliveries to claim, and the in-app batch."""
     wanted = notification.channels
-    written: set[str] = set()
+    claimable: set[str] = set()
     in_app = None
-    if wanted is None or "in_app" in wanted:
-        in_app = _log(connection, notification, user_ids, now)
+    if wanted is None or IN_APP in wanted:
+        in_app = _write_in_app(connection, notification, user_ids, now)
         if in_app is None:
-            written.add("in_app")
-    if wanted != ["in_app"]:
-        written |= _reach(connection, notification, user_ids, now)
-    return written, in_app
+            claimable.add(IN_APP)
+    if wanted != [IN_APP]:
+        claimable |= _write_to_addresses(connection, notification, user_ids, now)
+    return claimable, in_app
 
 
-def _reach(connection: Connection, notification: Row[Any], user_ids: Sequence[int], now: datetime) -> set[str]:
-    """Write a delivery for each address outside of our own pages. Returns their channels."""
+def _write_to_addresses(
+    connection: Connection, notification: Notification, user_ids: Sequence[int], now: datetime
+) -> set[str]:
+    """Write a delivery for each usable address. Returns their channels."""
     wanted = notification.channels
     reached = [in_ids(connection, addresses.c.user_id, user_ids), usable(now)]
     if wanted is not None:
@@ -46,20 +52,22 @@ def _reach(connection: Connection, notification: Row[Any], user_ids: Sequence[in
     found = {"user_id": addresses.c.user_id, "channel": addresses.c.channel, "address_id": addresses.c.id}
     connection.execute(new_deliveries(connection, constants(notification, now) | found, *reached))
     for channel in wanted or ():
-        if channel != "in_app":
+        if channel != IN_APP:
             _note_missing_address(connection, notification, channel, user_ids, now)
     return set(connection.execute(select(addresses.c.channel).where(*reached).distinct()).scalars())
 
 
-def _log(connection: Connection, notification: Row[Any], user_ids: Sequence[int], now: datetime) -> Claim | None:
-    """Write the page's events, inbox items and in-app deliveries. None where the last are left for a claim."""
+def _write_in_app(
+    connection: Connection, notification: Notification, user_ids: Sequence[int], now: datetime
+) -> Batch | None:
+    """Write the page's events, inbox items and in-app deliveries. None if the deliveries are left for a claim."""
     mine = in_ids(connection, rooms.c.user_id, user_ids)
     pending = constants(notification, now)
-    # A test key's notification goes to the lab and must not appear on anybody's screen, so it has no event.
+    # A notification of a test key goes to the lab and must not appear on anybody's screen, so it has no event.
     if notification.mode != "live":
         connection.execute(new_deliveries(connection, pending | to_room(rooms.c.user_id, null()), mine))
         return None
-    late = notification.expires_at <= now
+    expired = notification.expires_at <= now
     sent = constants(notification, now, state=State.SENT.value, attempts=1, due_at=None, sent_at=now)
     raised = raise_heads(connection, mine)
     item = {
@@ -71,45 +79,42 @@ def _log(connection: Connection, notification: Row[Any], user_ids: Sequence[int]
     }
     written = execute_as_one(
         connection,
-        event_in_each(raised, "notification:new", notification.id, None, now, notification.expires_at),
+        event_in_each(raised, NOTIFICATION_NEW, notification.id, None, now, notification.expires_at),
         _new(connection, inbox, item),
-        new_deliveries(connection, (pending if late else sent) | to_room(raised.c.user_id, raised.c.head)).returning(
+        new_deliveries(connection, (pending if expired else sent) | to_room(raised.c.user_id, raised.c.head)).returning(
             deliveries.c.id, deliveries.c.user_id, deliveries.c.seq
         ),
     ).all()
-    return None if late else _claimed(connection, notification, written, user_ids, now)
+    return None if expired else _batch(connection, notification, written, user_ids, now)
 
 
-def _claimed(
-    connection: Connection, notification: Row[Any], written: Sequence[Any], user_ids: Sequence[int], now: datetime
-) -> Claim:
+def _batch(
+    connection: Connection, notification: Notification, written: Sequence[Any], user_ids: Sequence[int], now: datetime
+) -> Batch:
     named = select(users.c.id, users.c.external_id, users.c.locale).where(in_ids(connection, users.c.id, user_ids))
     people = {user_id: (name, locale) for user_id, name, locale in connection.execute(named)}
     content = content_of(notification)
-    ready = [
-        Claimed(
-            id=delivery_id,
-            attempts=1,
-            action="show",
-            mode=notification.mode,
+    messages = [
+        Message(
+            delivery_id=delivery_id,
+            attempt=1,
+            action=Action.SHOW,
             content=content,
             user=people[user_id][0],
+            address=user_room(people[user_id][0]),
             locale=people[user_id][1],
-            address_id=0,
-            address=f"user:{people[user_id][0]}",
-            address_kind="",
             seq=seq,
-            expires_at=notification.expires_at,
+            mode=notification.mode,
         )
         for delivery_id, user_id, seq in written
     ]
-    return Claim(None, now, ready, 0)
+    return Batch(messages, now)
 
 
 def _note_missing_address(
-    connection: Connection, notification: Row[Any], channel: str, user_ids: Sequence[int], now: datetime
+    connection: Connection, notification: Notification, channel: str, user_ids: Sequence[int], now: datetime
 ) -> None:
-    """A channel asked for by name leaves a record even for a user who has no address there."""
+    """A channel that was asked for by name leaves a record even for a user who has no address there."""
     settled = {
         "state": State.SUPPRESSED.value,
         "due_at": None,
@@ -125,12 +130,12 @@ def _note_missing_address(
     connection.execute(new_deliveries(connection, columns, in_ids(connection, users.c.id, user_ids), ~has_address))
 
 
-def constants(notification: Row[Any], now: datetime, **other: Any) -> dict[str, ColumnElement[Any]]:
+def constants(notification: Notification, now: datetime, **other: Any) -> dict[str, ColumnElement[Any]]:
     """What all deliveries of a page have in common, as columns of a SELECT."""
     values = {
         "notification_id": notification.id,
         "tenant_id": notification.tenant_id,
-        "action": "show",
+        "action": Action.SHOW.value,
         "lane": notification.lane,
         "state": State.PENDING.value,
         "attempts": 0,
@@ -142,14 +147,14 @@ def constants(notification: Row[Any], now: datetime, **other: Any) -> dict[str, 
 
 
 def to_room(user_id: ColumnElement[int], seq: ColumnElement[Any]) -> dict[str, ColumnElement[Any]]:
-    """What an in-app delivery has beside that: its address is the user's room, `seq` its number there."""
-    return {"user_id": user_id, "channel": literal("in_app"), "address_id": literal(0), "seq": seq}
+    """The other columns of an in-app delivery: its address is the user's room, `seq` its number there."""
+    return {"user_id": user_id, "channel": literal(IN_APP), "address_id": literal(0), "seq": seq}
 
 
 def new_deliveries(
     connection: Connection, columns: dict[str, ColumnElement[Any]], *where: ColumnElement[bool]
 ) -> Insert:
-    """Write a delivery for each row of SELECT `columns` WHERE `where`, except those that are there already."""
+    """INSERT a delivery for each row of SELECT `columns` WHERE `where`, except those that exist already."""
     return _new(connection, deliveries, columns, *where)
 
 

@@ -19,7 +19,7 @@ from models.catalogue.queries import find
 from models.catalogue.schema import faults_of_payload
 from models.catalogue.source import Catalogue, built_in
 from models.events.log import append_and_publish
-from models.events.publishing import stage_in
+from models.events.publishing import stage
 from models.payload import fault_of
 from models.rooms.names import room_is
 from models.rooms.tables import rooms
@@ -135,7 +135,7 @@ def write(connection: Connection, which: ColumnElement[bool], event: Checked, no
             connection, which, type_.name, event.data, now, type_.expires_at(now), lane=type_.lane
         )
     due_at = type_.window_ends(now)
-    return stage_in(
+    return stage(
         connection, which, type_.name, event.key, event.data, due_at, type_.expires_at(due_at), lane=type_.lane
     )
 

@@ -30,6 +30,7 @@ from models.events.cursor import Cursor
 from models.events.tables import events, meta, outbox
 from models.lanes import Lane
 from models.notifications.content import Content, content_of
+from models.notifications.state import WITHDRAWN
 from models.notifications.tables import notifications
 from models.rooms.names import room_is
 from models.rooms.tables import rooms
@@ -257,7 +258,7 @@ def event_of(room: str, row: Any) -> Event:
         created_at=row.event_at,
         data=row.event_data,
         content=content_of(row) if row.id is not None else None,
-        withdrawn=row.state in ("recalling", "recalled"),
+        withdrawn=row.state in WITHDRAWN,
     )
 
 

@@ -26,32 +26,12 @@ from models.events.log import EVENT_COLUMNS, Event, event_of
 from models.events.tables import events, outbox, staged_events
 from models.lanes import Lane
 from models.notifications.tables import notifications
-from models.rooms.names import room_is
 from models.rooms.tables import rooms
+from models.sql.queue import due_rows, take_due
 from models.sql.statements import in_ids, upsert
 
 
 def stage(
-    connection: Connection,
-    tenant_id: str,
-    room: str,
-    type_: str,
-    key: str,
-    data: dict[str, Any],
-    due_at: datetime,
-    expires_at: datetime,
-    lane: Lane = Lane.normal,
-) -> None:
-    """Append one event to one room at `due_at`, unless a later one of the same type and key takes its place before.
-
-    The first of a burst fixes the moment, so a stream that never pauses is still heard. Raises LookupError if there is
-    no such room.
-    """
-    if not stage_in(connection, room_is(tenant_id, room), type_, key, data, due_at, expires_at, lane):
-        raise LookupError(f"no room {room.partition(':')[0]}")
-
-
-def stage_in(
     connection: Connection,
     which: ColumnElement[bool],
     type_: str,
@@ -61,7 +41,11 @@ def stage_in(
     expires_at: datetime,
     lane: Lane = Lane.normal,
 ) -> int:
-    """The same in each of these rooms. Returns how many there are."""
+    """Append one event to each of these rooms at `due_at`, unless a later one of its type and key replaces it before.
+
+    The first event of a burst fixes the moment, so a stream that never pauses still gets through. Returns how many
+    rooms there are.
+    """
     same = {
         "type": type_,
         "key": key,
@@ -86,14 +70,9 @@ def append_staged(connection: Connection, now: datetime, limit: int) -> int:
     if not held:
         return 0
     keys = (staged_events.c.room_id, staged_events.c.type, staged_events.c.key)
-    due = (
-        select(*keys)
-        .where(in_ids(connection, staged_events.c.room_id, list(held)), staged_events.c.due_at <= now)
-        .order_by(staged_events.c.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
+    due = due_rows(
+        staged_events, now, limit, in_ids(connection, staged_events.c.room_id, list(held)), columns=keys
+    ).cte("due")
     taken = connection.execute(
         delete(staged_events).where(tuple_(*keys).in_(select(due))).returning(*staged_events.c)
     ).all()
@@ -156,18 +135,10 @@ def take_unpublished(connection: Connection, now: datetime, retry_at: datetime, 
     Whoever takes them and dies leaves them due again at `retry_at`. One that has expired meanwhile is owed to nobody;
     it is dropped.
     """
-    due = (
-        select(outbox.c.id)
-        .where(outbox.c.due_at <= now)
-        .order_by(outbox.c.lane, outbox.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
+    taken = take_due(
+        connection, outbox, now, limit, retry_at, returning=(outbox.c.id,), order_by=(outbox.c.lane, outbox.c.id)
     )
-    taken = connection.execute(
-        update(outbox).where(outbox.c.id.in_(select(due.c.id))).values(due_at=retry_at).returning(outbox.c.id)
-    ).scalars()
-    ids = taken.all()
+    ids = [row.id for row in taken]
     rows = connection.execute(
         select(
             outbox.c.id.label("outbox_id"),

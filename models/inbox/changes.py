@@ -15,7 +15,7 @@ from models.events import log
 from models.inbox.queries import Counts, Filter, count
 from models.inbox.tables import inbox
 from models.notifications.tables import notifications
-from models.rooms.names import room_is
+from models.rooms.names import room_is, user_room
 from models.rooms.tables import rooms
 from models.sql.statements import values_table
 from models.timestamps import iso
@@ -90,7 +90,7 @@ def change_items(
     if not changed:
         return Changed([])
     data = _named(changed) | _column(operation, now)
-    log.append(connection, tenant_id, f"user:{user}", operation.event, data, now, expires_at)
+    log.append(connection, tenant_id, user_room(user), operation.event, data, now, expires_at)
     return _finish(connection, tenant_id, user, user_id, operation, changed, now)
 
 
@@ -136,7 +136,7 @@ def change_page(
         data = {name: value for name, value in said.items() if value is not None}
         data |= {"up_to": str(changed[0]), "count": len(changed)}
     data |= _column(operation, now)
-    log.append(connection, tenant_id, f"user:{user}", event, data, now, expires_at)
+    log.append(connection, tenant_id, user_room(user), event, data, now, expires_at)
     more = len(changed) == limit
     return _finish(connection, tenant_id, user, user_id, operation, changed, now, more)
 
@@ -147,7 +147,7 @@ def _lock(connection: Connection, tenant_id: str, user: str) -> int | None:
     The room comes first, as everywhere: changes of one inbox wait for each other here, before they touch anything, and
     the counts that are announced last are true.
     """
-    this = room_is(tenant_id, f"user:{user}")
+    this = room_is(tenant_id, user_room(user))
     user_id: int | None = connection.execute(
         select(rooms.c.user_id).where(this).with_for_update(key_share=True)
     ).scalar_one_or_none()
@@ -188,7 +188,7 @@ def _finish(
     if operation.withdraws is not None:
         push_due = withdraw(connection, user_id, changed, operation.withdraws, now)
     counts = count(connection, user_id, now)
-    log.append(connection, tenant_id, f"user:{user}", "notification:count", counts.data(), now, now + COUNT_KEPT)
+    log.append(connection, tenant_id, user_room(user), "notification:count", counts.data(), now, now + COUNT_KEPT)
     return Changed(changed, counts, push_due, more)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, fun
 
 from models.inbox.tables import inbox
 from models.notifications.content import Content, content_of
+from models.notifications.state import WITHDRAWN
 from models.notifications.tables import notifications
 from models.sql.statements import values_table
 from models.users.tables import users
@@ -92,7 +93,7 @@ def _items(tenant_id: str, user: str, now: datetime) -> Select[Any]:
             inbox.c.deleted_at.is_(None),
             inbox.c.expires_at > now,
             # A recall takes its time to reach everybody; its content is withheld at once.
-            notifications.c.state.not_in(["recalling", "recalled"]),
+            notifications.c.state.not_in([state.value for state in WITHDRAWN]),
         )
     )
 

@@ -11,6 +11,7 @@ import uuid_utils.compat
 from sqlalchemy import Connection, select
 
 from models.lanes import Lane
+from models.notifications.state import NotificationState
 from models.notifications.tables import notifications
 from models.sql.statements import insert_ignore
 
@@ -88,7 +89,7 @@ def accept(connection: Connection, new: NewNotification, now: datetime) -> Accep
         "url": new.url,
         "created_at": now,
         "expires_at": new.expires_at,
-        "state": "accepted",
+        "state": NotificationState.ACCEPTED.value,
         "cursor": 0,
         "recipients": 0,
         "due_at": now + GRACE,

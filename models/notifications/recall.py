@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, update
 
+from models.notifications.state import NotificationState
 from models.notifications.tables import notifications
 
 
@@ -21,8 +22,8 @@ def recall(connection: Connection, tenant_id: str, notification_id: UUID, now: d
             .where(
                 notifications.c.tenant_id == tenant_id,
                 notifications.c.id == notification_id,
-                notifications.c.state.in_(["accepted", "expanded"]),
+                notifications.c.state.in_([NotificationState.ACCEPTED.value, NotificationState.EXPANDED.value]),
             )
-            .values(state="recalling", cursor=0, due_at=now)
+            .values(state=NotificationState.RECALLING.value, cursor=0, due_at=now)
         ).rowcount
     )

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Subquery, select
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, select
 
 from models.deliveries.tables import deliveries
 from models.lanes import Lane
+from models.notifications.queries import COLUMNS, Notification
 from models.notifications.tables import notifications
 from models.users.tables import users
 
@@ -68,7 +69,7 @@ class Search:
 class Found:
     """Rows, newest first. `next`: go on below this id; None: that was all."""
 
-    rows: Sequence[Row[Any]]
+    rows: Sequence[Notification]
     next: UUID | None
 
 
@@ -83,10 +84,11 @@ def search(
     # Where every row of the index will do, no more are read than are shown.
     most = SCAN if conditions or what.user is not None else limit + 1
     window = _window(tenant_id, mode, what, before).limit(most).subquery("window")
-    query = select(notifications).join(window, window.c.id == notifications.c.id)
+    query = select(*COLUMNS).join(window, window.c.id == notifications.c.id)
     # Those of the user are of both modes.
     query = query.where(notifications.c.tenant_id == tenant_id, notifications.c.mode == mode, *conditions)
-    rows = connection.execute(query.order_by(notifications.c.id.desc()).limit(limit + 1)).all()
+    found = connection.execute(query.order_by(notifications.c.id.desc()).limit(limit + 1))
+    rows = [Notification._make(row) for row in found]
     if len(rows) > limit:
         return Found(rows[:limit], rows[limit - 1].id)
     return Found(rows, _edge(connection, window))

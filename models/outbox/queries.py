@@ -65,7 +65,7 @@ def take(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return [Entry(*row) for row in rows]
+    return [Entry._make(row) for row in rows]
 
 
 def take_turn(connection: Connection) -> bool:
@@ -119,7 +119,7 @@ def list_rejected(
     rows = connection.execute(
         select(*(outbox.c[name] for name in Rejected._fields)).where(*where).order_by(outbox.c.id.desc()).limit(limit)
     )
-    return [Rejected(*row) for row in rows]
+    return [Rejected._make(row) for row in rows]
 
 
 def purge(connection: Connection, now: datetime, retention: timedelta, limit: int) -> int:

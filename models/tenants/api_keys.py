@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, func, select, update
 
@@ -42,12 +41,24 @@ def find_api_key(connection: Connection, key: str) -> tuple[str, str, str] | Non
     return row.tenant_id, row.mode, row.prefix
 
 
-def list_api_keys(connection: Connection, tenant_id: str) -> Sequence[Any]:
-    """The tenant's keys, newest first, without what would let anyone use them."""
-    columns = (api_keys.c.prefix, api_keys.c.mode, api_keys.c.name, api_keys.c.created_at, api_keys.c.revoked_at)
-    return connection.execute(
-        select(*columns).where(api_keys.c.tenant_id == tenant_id).order_by(api_keys.c.created_at.desc())
-    ).all()
+class ApiKey(NamedTuple):
+    """What is stored of an API key, without what would let anyone use it."""
+
+    prefix: str
+    mode: Literal["live", "test"]
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+def list_api_keys(connection: Connection, tenant_id: str) -> list[ApiKey]:
+    """The tenant's keys, newest first."""
+    found = connection.execute(
+        select(*(api_keys.c[name] for name in ApiKey._fields))
+        .where(api_keys.c.tenant_id == tenant_id)
+        .order_by(api_keys.c.created_at.desc())
+    )
+    return [ApiKey._make(row) for row in found]
 
 
 def revoke_api_key(connection: Connection, tenant_id: str, prefix: str, now: datetime) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select, update
 
@@ -30,10 +29,21 @@ def tenant_exists(connection: Connection, tenant_id: str) -> bool:
     return connection.execute(select(tenants.c.id).where(tenants.c.id == tenant_id)).first() is not None
 
 
-def list_tenants(connection: Connection, tenant_id: str | None = None) -> Sequence[Any]:
+class Tenant(NamedTuple):
+    """A row of `tenants`."""
+
+    id: str
+    name: str
+    dialect: str | None
+    weight: int
+    created_at: datetime
+
+
+def list_tenants(connection: Connection, tenant_id: str | None = None) -> list[Tenant]:
     """Every tenant by its id, or that one alone."""
-    query = select(tenants).order_by(tenants.c.id)
-    return connection.execute(query if tenant_id is None else query.where(tenants.c.id == tenant_id)).all()
+    query = select(*(tenants.c[name] for name in Tenant._fields)).order_by(tenants.c.id)
+    found = connection.execute(query if tenant_id is None else query.where(tenants.c.id == tenant_id))
+    return [Tenant._make(row) for row in found]
 
 
 def dialect_of(connection: Connection, tenant_id: str) -> str | None:

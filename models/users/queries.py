@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import Connection, String, and_, bindparam, delete, literal, select, update
 
 from models.addresses.mailboxes import set_mailboxes
 from models.addresses.tables import addresses
+from models.channels import EMAIL
 from models.rooms.tables import rooms
 from models.sql.statements import in_ids, insert_ignore, values_table
 from models.sql.types import Instant
@@ -63,14 +64,26 @@ def upsert_users(connection: Connection, tenant_id: str, people: Iterable[Person
     return user_ids
 
 
-def find_user(connection: Connection, tenant_id: str, external_id: str) -> Any | None:
-    """The user's row (id, external_id, locale, created_at, updated_at, email), or None."""
-    mailbox = (addresses.c.user_id == users.c.id) & (addresses.c.channel == "email")
-    return connection.execute(
-        select(users, addresses.c.value.label("email"))
+class User(NamedTuple):
+    """A user as callers see it. `id` is the row, `external_id` the caller's id."""
+
+    id: int
+    external_id: str
+    locale: str | None
+    created_at: datetime
+    updated_at: datetime
+    email: str | None
+
+
+def find_user(connection: Connection, tenant_id: str, external_id: str) -> User | None:
+    """The tenant's user, or None."""
+    mailbox = (addresses.c.user_id == users.c.id) & (addresses.c.channel == EMAIL)
+    row = connection.execute(
+        select(*(users.c[name] for name in User._fields[:-1]), addresses.c.value)
         .outerjoin(addresses, mailbox)
         .where(users.c.tenant_id == tenant_id, users.c.external_id == external_id)
     ).one_or_none()
+    return User._make(row) if row is not None else None
 
 
 def delete_user(connection: Connection, tenant_id: str, external_id: str) -> bool:

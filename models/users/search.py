@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from models.addresses.tables import addresses
+from models.channels import EMAIL, PUSH
 from models.users.tables import users
 
 # Users that one look reads, however few of them are what is searched for.
 SCAN = 20_000
 
 
+class FoundUser(NamedTuple):
+    """A user, with the mailbox and the number of devices."""
+
+    id: int
+    external_id: str
+    created_at: datetime
+    email: str | None
+    devices: int
+
+
 @dataclass(frozen=True, slots=True)
 class FoundUsers:
-    """Rows (id, external_id, created_at, email, devices), newest first. `next`: go on below this row id."""
+    """Users, newest first. `next`: go on below this row id."""
 
-    rows: Sequence[Any]
+    rows: Sequence[FoundUser]
     next: int | None
 
 
@@ -40,16 +52,16 @@ def find_users(
         users.c.id,
         users.c.external_id,
         users.c.created_at,
-        _of(theirs, addresses.c.channel == "email", func.min(addresses.c.value)).label("email"),
-        _of(theirs, addresses.c.channel == "push", func.count()).label("devices"),
+        _of(theirs, addresses.c.channel == EMAIL, func.min(addresses.c.value)).label("email"),
+        _of(theirs, addresses.c.channel == PUSH, func.count()).label("devices"),
     )
     query = select(*columns).join(window, window.c.id == users.c.id)
     if text is not None:
         mailbox = select(addresses.c.user_id).where(
-            addresses.c.tenant_id == tenant_id, addresses.c.channel == "email", addresses.c.value == text
+            addresses.c.tenant_id == tenant_id, addresses.c.channel == EMAIL, addresses.c.value == text
         )
         query = query.where(or_(users.c.external_id.icontains(text, autoescape=True), users.c.id.in_(mailbox)))
-    rows = connection.execute(query.order_by(users.c.id.desc()).limit(limit + 1)).all()
+    rows = [FoundUser._make(row) for row in connection.execute(query.order_by(users.c.id.desc()).limit(limit + 1))]
     if len(rows) > limit:
         return FoundUsers(rows[:limit], rows[limit - 1].id)
     # The last one of a window that is full: behind it there may be more.

@@ -15,9 +15,9 @@ from actions import take_in as module
 from actions.installation import utc_now
 from actions.take_in import take_in
 from models.alerts.tables import alerts
-from models.deliveries.status import find_notification
 from models.events.cursor import Cursor
 from models.events.log import epoch, read_after
+from models.notifications.queries import find_notification
 from models.notifications.tables import notifications
 from models.outbox import queries as outbox
 from models.outbox.listen import listen

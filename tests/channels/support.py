@@ -17,8 +17,9 @@ from typing import Any
 import psutil
 import requests
 
-from channels.base import Action, Content, Message
 from config.settings import Settings
+from models.deliveries.message import Action, Message
+from models.notifications.content import Content
 
 NOTIFICATION = "019a9b3e-7c1d-7000-8000-0123456789ab"
 _ids = itertools.count(1)

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from channels import in_app
-from channels.base import Action, Channel
+from channels.base import Channel
 from channels.email import channel as email
 from channels.fcm import channel as fcm
 from channels.lab import LabScreen
 from config.settings import Settings
 from models.deliveries.lifecycle import AddressGone, Rejected, RetryLater, Sent
+from models.deliveries.message import Action
 from tests.channels import support
 from tests.channels.support import Lab, batch
 from tests.factories import free_port

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from channels.base import Action, Message
 from channels.email import channel as email
 from channels.email import smtp as email_smtp
 from channels.email.channel import CLASSIFY, EmailChannel, by_reply, classify
 from channels.email.smtp import Server
 from config.settings import SettingsError
 from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
+from models.deliveries.message import Action, Message
 from tests.channels import support
 from tests.channels.support import Lab, batch, message
 

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.base import Message
 from channels.email.message import LONGEST_MESSAGE_ID, Mail, Unsendable, Writer, message_id
+from models.deliveries.message import Message
 from tests.channels.support import NOTIFICATION, content, message
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from channels.base import Message
 from channels.email import channel as email
 from channels.email.channel import EmailChannel
 from channels.email.message import Mail
 from channels.email.smtp import Connection, Server
 from lab.certificate import Certificate
 from models.deliveries.lifecycle import AddressGone, Outcome, RetryLater, Sent
+from models.deliveries.message import Message
 from tests.channels import support
 from tests.channels.mail_server import HANG_UP, LOST, MailServer, Script
 from tests.channels.support import batch

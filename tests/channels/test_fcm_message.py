@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from channels.base import Action
 from channels.fcm import channel as fcm
 from channels.fcm.channel import FcmChannel
 from channels.fcm.message import LARGEST_PAYLOAD, LONGEST_TTL
 from models.deliveries.lifecycle import Failure, Rejected, Sent
+from models.deliveries.message import Action
 from tests.channels.support import NOTIFICATION, Lab, content, message
 
 

@@ -12,10 +12,10 @@ import socketio
 from bus.envelope import BATCH, room_name
 from bus.publisher import MAX_BYTES, Publisher
 from channels import in_app
-from channels.base import Action
 from channels.in_app import InAppChannel
 from channels.lab import LabScreen
 from models.deliveries.lifecycle import Failure, Outcome, Rejected, RetryLater, Sent
+from models.deliveries.message import Action
 from tests.channels import support
 from tests.channels.support import content, message
 from tests.factories import free_port

@@ -8,12 +8,15 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
+from models.addresses.queries import disable_addresses
 from models.addresses.tables import addresses
 from models.deliveries import dead_letters as dead
 from models.deliveries.acknowledge import acknowledge
-from models.deliveries.claim import Claim, claim, disable_addresses, record
-from models.deliveries.fair_share import MOST
+from models.deliveries.claim import claim
+from models.deliveries.fair_share import MAX_TENANTS
 from models.deliveries.lifecycle import Failure, Outcome, RetryLater, Sent, State, Transition, next_transition
+from models.deliveries.message import Batch
+from models.deliveries.record import correct, record
 from models.deliveries.status import failed_attempts
 from models.deliveries.tables import deliveries
 from models.inbox import changes as inbox_change
@@ -36,20 +39,20 @@ def alice(engine):
     return n
 
 
-def take(engine, channel="email", limit=10, now=NOW) -> Claim:
+def take(engine, channel="email", limit=10, now=NOW) -> Batch:
     with write(engine) as connection:
         return claim(connection, channel, POLICY, limit, LEASE, now)
 
 
-def put(engine, batch: Claim, outcome: Outcome, now=NOW) -> int:
+def put(engine, batch: Batch, outcome: Outcome, now=NOW) -> int:
     results = [
         (
-            c.id,
+            c.delivery_id,
             next_transition(
-                outcome, attempts=c.attempts, policy=POLICY, now=now, expires_at=c.expires_at, rng=lambda: 1.0
+                outcome, attempts=c.attempt, policy=POLICY, now=now, expires_at=c.content.expires_at, rng=lambda: 1.0
             ),
         )
-        for c in batch.ready
+        for c in batch.messages
     ]
     with write(engine) as connection:
         return record(connection, batch.lease, results, now)
@@ -61,18 +64,18 @@ def delivery(engine, channel="email"):
 
 
 def test_a_claim_carries_all_that_is_needed_to_send(engine, alice):
-    [c] = take(engine, "push").ready
-    assert (c.user, c.address, c.address_kind, c.attempts, c.action) == ("alice", "alice-phone", "token", 1, "show")
+    [c] = take(engine, "push").messages
+    assert (c.user, c.address, c.address_kind, c.attempt, c.action) == ("alice", "alice-phone", "token", 1, "show")
     assert (c.content.notification_id, c.content.title, c.content.data) == (str(alice), "Hello", {"n": 1})
-    [room] = take(engine, "in_app").ready
-    assert (room.address, room.seq, room.attempts) == ("user:alice", 1, 2)
+    [room] = take(engine, "in_app").messages
+    assert (room.address, room.seq, room.attempt) == ("user:alice", 1, 2)
 
 
 def test_what_is_taken_is_not_taken_again_until_the_lease_ends(engine, alice):
-    assert len(take(engine).ready) == 1
-    assert take(engine, now=NOW + timedelta(seconds=LEASE - 1)).ready == []
-    [again] = take(engine, now=NOW + timedelta(seconds=LEASE + 1)).ready
-    assert again.attempts == 2
+    assert len(take(engine).messages) == 1
+    assert take(engine, now=NOW + timedelta(seconds=LEASE - 1)).messages == []
+    [again] = take(engine, now=NOW + timedelta(seconds=LEASE + 1)).messages
+    assert again.attempt == 2
 
 
 def test_a_worker_that_outlived_its_lease_writes_nothing(engine, alice):
@@ -91,7 +94,7 @@ def test_a_retry_is_due_when_the_policy_says_and_leaves_a_trace(engine, alice):
     put(engine, take(engine), RetryLater("451 later"))
     row = delivery(engine)
     assert (row.state, row.due_at, row.reason) == ("pending", NOW + timedelta(seconds=10), "451 later")
-    assert take(engine, now=NOW + timedelta(seconds=9)).ready == []
+    assert take(engine, now=NOW + timedelta(seconds=9)).messages == []
     put(engine, take(engine, now=NOW + timedelta(seconds=10)), RetryLater("451 again"))
     with read(engine) as connection:
         [trace] = failed_attempts(connection, [row.id]).values()
@@ -104,24 +107,24 @@ def test_a_retry_is_due_when_the_policy_says_and_leaves_a_trace(engine, alice):
 def test_a_delivery_that_kills_its_workers_runs_out_of_attempts(engine, alice):
     now = NOW
     for _ in range(3):
-        assert len(take(engine, now=now).ready) == 1
+        assert len(take(engine, now=now).messages) == 1
         now += timedelta(seconds=LEASE + 1)
     last = take(engine, now=now)
-    assert (last.ready, last.skipped) == ([], 1)
+    assert (last.messages, last.settled) == ([], 1)
     row = delivery(engine)
     assert (row.state, row.failure, row.attempts, row.due_at) == ("dead", "worker_lost", 3, None)
 
 
 def test_what_has_expired_is_not_sent(engine, alice):
     batch = take(engine, now=NOW + timedelta(days=2))
-    assert (batch.ready, batch.skipped) == ([], 1)
+    assert (batch.messages, batch.settled) == ([], 1)
     assert (delivery(engine).state, delivery(engine).attempts) == ("expired", 0)
 
 
 def test_what_was_recalled_is_not_sent(engine, alice):
     with write(engine) as connection:
         recall(connection, "acme", alice, NOW)
-    assert take(engine).ready == []
+    assert take(engine).messages == []
     assert delivery(engine).state == "cancelled"
 
 
@@ -133,10 +136,10 @@ def test_a_dead_letter_that_was_dealt_with_does_not_ring_when_it_is_sent_again(e
     batch = take(engine)
     dead_letter = Transition(State.DEAD, 1, failure=Failure.PROVIDER_DOWN, reason="it is dead")
     with write(engine) as connection:
-        record(connection, batch.lease, [(c.id, dead_letter) for c in batch.ready], NOW)
+        record(connection, batch.lease, [(m.delivery_id, dead_letter) for m in batch.messages], NOW)
         inbox_change.change_items(connection, "acme", "alice", operation, [alice], NOW)
         assert dead.redrive(connection, dead.DeadFilter("acme"), NOW) == 1
-    assert take(engine).ready == []
+    assert take(engine).messages == []
     row = delivery(engine)
     assert (row.state, row.failure, row.reason, row.attempts) == ("cancelled", "policy", reason, 0)
 
@@ -149,7 +152,7 @@ def test_an_address_that_went_meanwhile_is_not_used(engine, alice, change):
             connection.execute(addresses.delete().where(mailbox))
         else:
             connection.execute(addresses.update().where(mailbox).values(disabled_at=NOW))
-    assert take(engine).ready == []
+    assert take(engine).messages == []
     assert (delivery(engine).state, delivery(engine).failure) == ("suppressed", "policy")
 
 
@@ -179,7 +182,7 @@ def test_urgent_lanes_come_first(engine):
     create_users(engine, ["alice"], email=True)
     for priority in ("bulk", "normal", "critical", "low", "high"):
         expand_all(engine, accept_one(engine, priority=priority))
-    order = [take(engine, limit=1).ready[0].content.priority for _ in range(5)]
+    order = [take(engine, limit=1).messages[0].content.priority for _ in range(5)]
     assert order == ["critical", "high", "normal", "low", "bulk"]
 
 
@@ -192,8 +195,8 @@ def fill(engine, tenant: str, number: int, priority: str = "normal", weight: int
     expand_all(engine, accept_one(engine, priority=priority, **named))
 
 
-def tenants(batch: Claim) -> dict[str, int]:
-    return dict(Counter(one.content.tenant for one in batch.ready))
+def tenants(batch: Batch) -> dict[str, int]:
+    return dict(Counter(one.content.tenant for one in batch.messages))
 
 
 def test_a_tenant_with_much_to_send_leaves_the_others_their_turn(engine):
@@ -219,11 +222,11 @@ def test_tenants_with_much_to_send_share_by_their_weights(engine):
 
 def test_beside_a_heavy_tenant_everyone_gets_one(engine):
     fill(engine, "heavy", 60, weight=MAX_WEIGHT)
-    for i in range(MOST - 1):
+    for i in range(MAX_TENANTS - 1):
         fill(engine, f"light{i:02}", 2)
     # Fewer than two for each of those who wait.
-    batch = tenants(take(engine, limit=MOST + 4))
-    assert batch == {"heavy": 5} | {f"light{i:02}": 1 for i in range(MOST - 1)}
+    batch = tenants(take(engine, limit=MAX_TENANTS + 4))
+    assert batch == {"heavy": 5} | {f"light{i:02}": 1 for i in range(MAX_TENANTS - 1)}
 
 
 def test_what_is_critical_comes_before_a_crowd_that_was_there_first(engine):
@@ -235,13 +238,13 @@ def test_what_is_critical_comes_before_a_crowd_that_was_there_first(engine):
 
 
 def test_of_very_many_tenants_each_batch_serves_others(engine):
-    for i in range(MOST + 4):
+    for i in range(MAX_TENANTS + 4):
         fill(engine, f"t{i:02}", 2)
     served: set[str] = set()
     for spin in (0.0, 0.5):
         with write(engine) as connection:
-            served |= set(tenants(claim(connection, "email", POLICY, MOST, LEASE, NOW, spin)))
-    assert len(served) == MOST + 4
+            served |= set(tenants(claim(connection, "email", POLICY, MAX_TENANTS, LEASE, NOW, spin)))
+    assert len(served) == MAX_TENANTS + 4
 
 
 def test_many_workers_never_take_the_same_delivery(engine):
@@ -251,8 +254,8 @@ def test_many_workers_never_take_the_same_delivery(engine):
 
     def work(_: int) -> list[int]:
         taken: list[int] = []
-        while batch := take(engine, limit=7).ready:
-            taken += [c.id for c in batch]
+        while batch := take(engine, limit=7).messages:
+            taken += [c.delivery_id for c in batch]
         return taken
 
     with ThreadPoolExecutor(4) as pool:
@@ -272,8 +275,13 @@ def test_results_of_every_kind_are_written_in_one_go(engine):
         Transition(State.SUPPRESSED, 0, failure=Failure.POLICY, reason="off"),
     ]
     with write(engine) as connection:
-        assert record(connection, batch.lease, [(c.id, r) for c, r in zip(batch.ready, results, strict=True)], NOW) == 4
-        assert record(connection, uuid4(), [(batch.ready[0].id, results[2])], NOW) == 0
+        assert (
+            record(
+                connection, batch.lease, [(c.delivery_id, r) for c, r in zip(batch.messages, results, strict=True)], NOW
+            )
+            == 4
+        )
+        assert record(connection, uuid4(), [(batch.messages[0].delivery_id, results[2])], NOW) == 0
         assert record(connection, batch.lease, [], NOW) == 0
     with read(engine) as connection:
         states = connection.execute(
@@ -299,7 +307,7 @@ def test_without_a_lease_only_what_is_recorded_as_sent_is_written(engine):
             connection.execute(deliveries.update().where(deliveries.c.user_id == users[name]).values(state=name))
     again = Transition(State.PENDING, 1, NOW + timedelta(seconds=5), Failure.PROVIDER_DOWN, "redis: ConnectionError")
     with write(engine) as connection:
-        assert record(connection, None, [(c.id, again) for c in page.in_app.ready], NOW) == 1
+        assert correct(connection, [(m.delivery_id, again) for m in page.in_app.messages], NOW) == 1
     with read(engine) as connection:
         rows = {row.user_id: row for row in connection.execute(select(deliveries))}
     assert [rows[users[name]].state for name in names] == ["pending", "pending", "sending", "acked", "dead"]

@@ -8,21 +8,22 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
+from models.addresses.queries import disable_addresses
 from models.addresses.tables import addresses
 from models.deliveries import status as inspect
-from models.deliveries.claim import claim, disable_addresses
-from models.deliveries.expand import expand_page
+from models.deliveries.claim import claim
 from models.deliveries.tables import deliveries
 from models.events.cursor import Cursor
 from models.events.log import epoch, read_after
 from models.events.tables import events
+from models.notifications.queries import find_notification
 from models.notifications.recall import recall
 from models.notifications.tables import notifications
 from models.retry import RetryPolicy
 from models.sql.engine import read, write
 from models.topics.queries import subscribe
 from models.users.queries import find_user
-from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, fail_to_publish
+from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all, expand_page, fail_to_publish
 
 POLICY = RetryPolicy(1, 10, None)
 
@@ -47,7 +48,7 @@ def test_by_default_everyone_is_reached_where_they_have_an_address(engine):
             "in_app": {"sent": 2},
             "push": {"pending": 1},
         }
-        found = inspect.find_notification(connection, "acme", n)
+        found = find_notification(connection, "acme", n)
     assert (found.state, found.recipients, found.due_at) == ("expanded", 2, None)
 
 
@@ -182,14 +183,14 @@ def test_in_app_is_sent_by_the_page_that_writes_it_to_the_log(engine):
     for page in expand_all(engine, n, size=2)[:2]:
         assert page.channels == {"email"}
         assert page.in_app.lease is None
-        assert len(page.in_app.ready) == page.recipients
+        assert len(page.in_app.messages) == page.recipients
     columns = ("state", "attempts", "due_at", "sent_at", "lease", "seq")
     sent = rows(engine, *(deliveries.c[name] for name in columns), channel="in_app")
     assert sent == [("sent", 1, None, NOW, None, 1)] * 3
     with read(engine) as connection:
         assert connection.execute(select(events.c.notification_id, events.c.seq)).all() == [(n, 1)] * 3
     with write(engine) as connection:
-        assert claim(connection, "in_app", POLICY, 10, 60, NOW + timedelta(hours=1)).ready == []
+        assert claim(connection, "in_app", POLICY, 10, 60, NOW + timedelta(hours=1)).messages == []
 
 
 def test_a_page_says_of_its_deliveries_what_a_claim_says(engine):
@@ -198,13 +199,13 @@ def test_a_page_says_of_its_deliveries_what_a_claim_says(engine):
     # Two users twice, so that the numbers are not all the same.
     fail_to_publish(engine, expand_all(engine, accept_one(engine, audience={"users": people[:1]})))
     with write(engine) as connection:
-        assert len(claim(connection, "in_app", POLICY, 10, 60, NOW).ready) == 1
+        assert len(claim(connection, "in_app", POLICY, 10, 60, NOW).messages) == 1
     [page] = expand_all(engine, accept_one(engine, audience={"users": people}))
     fail_to_publish(engine, [page])
     with write(engine) as connection:
-        claimed = claim(connection, "in_app", POLICY, 10, 60, NOW).ready
-    assert {c.user: (c.locale, c.seq, c.attempts) for c in claimed} == {"alice": ("fr", 2, 2), "bob": (None, 1, 2)}
-    assert sorted(claimed) == sorted(c._replace(attempts=2) for c in page.in_app.ready)
+        claimed = claim(connection, "in_app", POLICY, 10, 60, NOW).messages
+    assert {c.user: (c.locale, c.seq, c.attempt) for c in claimed} == {"alice": ("fr", 2, 2), "bob": (None, 1, 2)}
+    assert sorted(claimed) == sorted(c._replace(attempt=2) for c in page.in_app.messages)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def test_what_must_not_be_published_is_left_for_a_claim(engine, other, state):
     assert rows(engine, deliveries.c.state, deliveries.c.seq) == [state]
     with write(engine) as connection:
         batch = claim(connection, "in_app", POLICY, 10, 60, NOW)
-    assert ([c.mode for c in batch.ready], batch.skipped) == ((["test"], 0) if "mode" in other else ([], 1))
+    assert ([c.mode for c in batch.messages], batch.settled) == ((["test"], 0) if "mode" in other else ([], 1))
 
 
 def test_a_test_key_s_notification_is_no_event(engine):

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import event, select
 
-from models.deliveries.claim import claim, record
+from models.deliveries.claim import claim
 from models.deliveries.lifecycle import State, Transition
+from models.deliveries.record import record
 from models.deliveries.tables import deliveries
 from models.events import publishing as outbox
 from models.events.cursor import Cursor
@@ -104,7 +105,7 @@ def send(engine, channel, now=NOW, outcome: Transition | None = SENT):
     with write(engine) as connection:
         batch = claim(connection, channel, POLICY, 100, 60, now)
         if outcome is not None:
-            record(connection, batch.lease, [(c.id, outcome) for c in batch.ready], now)
+            record(connection, batch.lease, [(m.delivery_id, outcome) for m in batch.messages], now)
     return batch
 
 
@@ -463,7 +464,7 @@ def test_what_devices_show_is_taken_back_once(engine, people):
     assert do(engine, READ, [n]).push_due
     assert states(engine, n, action="withdraw") == {"push": ("pending", None)}
     assert states(engine, n)["push"] == ("sent", None)
-    [withdrawal] = send(engine, "push", SOON).ready
+    [withdrawal] = send(engine, "push", SOON).messages
     assert (withdrawal.action, withdrawal.user, withdrawal.address) == ("withdraw", "alice", "alice-phone")
     # Back and forth: the device has nothing left to take back.
     do(engine, UNREAD, [n])
@@ -479,9 +480,9 @@ def test_what_is_being_sent_is_taken_back_behind_it(engine, people):
     # The worker's result comes too late to bring it back for another attempt.
     again = Transition(State.PENDING, 1, due_at=SOON)
     with write(engine) as connection:
-        assert record(connection, batch.lease, [(batch.ready[0].id, again)], SOON) == 0
-    assert send(engine, "push", NOW + timedelta(seconds=59)).ready == []
-    [withdrawal] = send(engine, "push", NOW + timedelta(seconds=60)).ready
+        assert record(connection, batch.lease, [(batch.messages[0].delivery_id, again)], SOON) == 0
+    assert send(engine, "push", NOW + timedelta(seconds=59)).messages == []
+    [withdrawal] = send(engine, "push", NOW + timedelta(seconds=60)).messages
     assert withdrawal.action == "withdraw"
 
 

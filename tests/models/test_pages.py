@@ -11,9 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 
-from models.deliveries.expand import PATIENCE, Page, PageConflict, expand_page
+from models.deliveries.expand import MAX_WAIT_WITH_ROOMS, PageConflict, read_page, write_page
 from models.deliveries.tables import deliveries
 from models.events.log import append
 from models.events.tables import events
@@ -21,7 +21,7 @@ from models.notifications.recall import recall
 from models.notifications.tables import notifications
 from models.rooms.tables import rooms
 from models.sql.engine import read, write
-from tests.factories import NOW, accept_one, create_tenant, create_users, expand_all
+from tests.factories import NOW, ExpandedPage, accept_one, create_tenant, create_users, expand_all, expand_page
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,7 @@ class Second:
 
     def __init__(self, engine: Engine, crowd: UUID) -> None:
         self._engine, self._crowd = engine, crowd
-        self.ended: Page | PageConflict | None = None
+        self.ended: ExpandedPage | PageConflict | None = None
         self.begun = threading.Event()
         self._thread = threading.Thread(target=self._work)
         self._thread.start()
@@ -65,7 +65,10 @@ class Second:
     def _work(self) -> None:
         try:
             with write(self._engine) as connection:
-                self.ended = expand_page(connection, self._crowd, NOW, 2, begin=2, go_on=lambda *_: self.begun.set())
+                page = read_page(connection, self._crowd, NOW, 2, start=2)
+                assert page is not None
+                self.begun.set()
+                self.ended = ExpandedPage(page, write_page(connection, page, NOW))
         except PageConflict as overtaken:
             self.ended = overtaken
 
@@ -78,20 +81,20 @@ class Second:
 def two_pages(engine: Engine, crowd: UUID) -> Iterator[Second]:
     """The first page is written, and committed at the end of the block. Another worker is at the second one."""
     with write(engine) as connection:
-        expand_page(connection, crowd, NOW, 2, go_on=lambda *_: None)
+        expand_page(connection, crowd, NOW, 2)
         second = Second(engine, crowd)
         assert second.begun.wait(5)
         yield second
 
 
-def test_it_is_told_early_where_to_go_on(engine, crowd):
-    told = []
+def test_where_the_next_page_begins_is_known_before_the_page_is_written(engine, crowd):
     with write(engine) as connection:
-        page = expand_page(connection, crowd, NOW, 4, go_on=lambda *what: told.append(what))
+        page = read_page(connection, crowd, NOW, 4)
+        assert (page.end, page.finished, page.is_next) == (4, False, True)
+        assert connection.execute(select(func.count()).select_from(deliveries)).scalar_one() == 0
+        write_page(connection, page, NOW)
     with write(engine) as connection:
-        last = expand_page(connection, crowd, NOW, 4, begin=4, go_on=lambda *what: told.append(what))
-    assert told == [(page.lane, 4, True)]
-    assert (page.end, page.finished, last.finished) == (4, False, True)
+        assert expand_page(connection, crowd, NOW, 4, start=4).finished
     assert reached(engine) == ([1, 2, 3, 4, 5, 6], [1] * 6, (6, 6, "expanded"))
 
 
@@ -107,7 +110,7 @@ def test_a_page_is_written_beside_the_one_before_and_committed_after_it(engine, 
 @only_postgresql
 def test_a_page_that_waits_for_long_lets_go_of_its_rooms(engine, crowd):
     with two_pages(engine, crowd) as second:
-        time.sleep(2 * PATIENCE / 1000)
+        time.sleep(2 * MAX_WAIT_WITH_ROOMS / 1000)
         # Whoever writes to rooms of both pages would otherwise wait for the second, which waits for the first.
         with write(engine) as other:
             assert append(other, "acme", "user:u3", "stream:data", {}, NOW, NOW + timedelta(days=1)) == 1
@@ -135,7 +138,7 @@ def test_nobody_writes_the_same_page_at_the_same_time(engine, crowd):
         expand_page(connection, crowd, NOW, 2)
         with write(engine) as other:
             assert expand_page(other, crowd, NOW, 2) is None
-            assert expand_page(other, crowd, NOW, 2, begin=0) is None
+            assert expand_page(other, crowd, NOW, 2, start=0) is None
 
 
 def test_a_late_bell_writes_nothing(engine, crowd):
@@ -144,25 +147,24 @@ def test_a_late_bell_writes_nothing(engine, crowd):
             expand_page(connection, crowd, NOW, 2)
     for begin in (0, 2):
         with write(engine) as connection:
-            assert expand_page(connection, crowd, NOW, 2, begin=begin) is None
+            assert expand_page(connection, crowd, NOW, 2, start=begin) is None
     assert reached(engine)[0] == [1, 2, 3, 4]
 
 
 def test_a_page_that_begins_where_none_ends_is_not_written(engine, crowd):
     with suppress(PageConflict), write(engine) as connection:
-        assert expand_page(connection, crowd, NOW, 2, begin=3) is None
+        assert expand_page(connection, crowd, NOW, 2, start=3) is None
     assert reached(engine) == ([], [], (0, 0, "accepted"))
 
 
 @only_postgresql
 def test_a_recall_in_the_midst_of_a_page_leaves_nothing_of_it(engine, crowd):
-    def recalled(*_: object) -> None:
-        with write(engine) as other:
-            assert recall(other, "acme", crowd, NOW)
-
     def write_a_page() -> None:
         with write(engine) as connection:
-            expand_page(connection, crowd, NOW, 2, go_on=recalled)
+            page = read_page(connection, crowd, NOW, 2)
+            with write(engine) as other:
+                assert recall(other, "acme", crowd, NOW)
+            write_page(connection, page, NOW)
 
     with pytest.raises(PageConflict):
         write_a_page()

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, insert, select, text
 
+from models.addresses.queries import disable_addresses
 from models.addresses.tables import addresses
-from models.deliveries.claim import claim, disable_addresses, record
+from models.deliveries.claim import claim
 from models.deliveries.due import channels_with_work, due_notifications
-from models.deliveries.expand import expand_page
 from models.deliveries.lifecycle import Failure, State, Transition
+from models.deliveries.record import record
 from models.deliveries.tables import deliveries
 from models.events import log
 from models.events.cursor import Cursor
@@ -28,7 +29,7 @@ from models.retry import RetryPolicy
 from models.sql.engine import read, write
 from models.topics.queries import subscribe
 from models.users.queries import Person, upsert_users
-from tests.factories import NOW, accept_one, create_tenant, expand_all, fail_to_publish, notification
+from tests.factories import NOW, accept_one, create_tenant, expand_all, expand_page, fail_to_publish, notification
 
 pytestmark = pytest.mark.slow
 
@@ -83,11 +84,11 @@ def whole_batch(engine: Engine, id_: Any, size: int = 1000) -> None:
     for channel in ("in_app", "push"):
         with write(engine) as connection:
             batch = claim(connection, channel, POLICY, size, 60, NOW)
-        assert batch.ready
+        assert batch.messages
         with write(engine) as connection:
-            results = fates(batch.ready)
+            results = fates(batch.messages)
             record(connection, batch.lease, results, NOW)
-            gone = {one.address_id: "gone" for one in batch.ready if one.address_id}
+            gone = {one.address_id: "gone" for one in batch.messages if one.address_id}
             disable_addresses(connection, gone, NOW, NOW)
 
 

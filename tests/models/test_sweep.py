@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 
 from models.deliveries import dead_letters as dead
 from models.deliveries import due as sweep
-from models.deliveries.claim import claim, record
+from models.deliveries.claim import claim
 from models.deliveries.lifecycle import Failure, State, Transition
+from models.deliveries.record import record
 from models.deliveries.tables import deliveries
 from models.lanes import Lane
 from models.notifications.tables import notifications
@@ -79,8 +80,8 @@ def cemetery(engine):
             batch = claim(connection, "email", POLICY, 10, 60, NOW)
             failures = [Failure.BAD_REQUEST] * 3 + [Failure.ADDRESS_GONE] * 2
             deaths = [
-                (c.id, Transition(State.DEAD, 1, failure=f, reason="no"))
-                for c, f in zip(batch.ready, failures, strict=False)
+                (c.delivery_id, Transition(State.DEAD, 1, failure=f, reason="no"))
+                for c, f in zip(batch.messages, failures, strict=False)
             ]
             record(connection, batch.lease, deaths, NOW)
 
@@ -105,7 +106,7 @@ def test_redrive_gives_all_attempts_back(engine, cemetery):
         assert dead.redrive(connection, which, NOW) == 0
         assert dead.count_dead(connection, dead.DeadFilter("umbrella")) == {"bad_request": 1}
         again = claim(connection, "email", POLICY, 10, 60, NOW)
-    assert [c.attempts for c in again.ready] == [1, 1, 1]
+    assert [c.attempt for c in again.messages] == [1, 1, 1]
 
 
 def test_what_has_expired_stays_dead(engine, cemetery):

@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.deliveries.fair_share import MOST, allocate, choose_tenants
+from models.deliveries.fair_share import MAX_TENANTS, allocate, choose_tenants
 from models.tenants.queries import MAX_WEIGHT
 
 Crowd = dict[str, int]
@@ -32,33 +32,33 @@ def owed(crowd: Crowd, room: int) -> dict[str, Fraction]:
         light |= lighter
 
 
-@given(crowds(1, MOST), st.integers(1, 1000), spins)
+@given(crowds(1, MAX_TENANTS), st.integers(1, 1000), spins)
 def test_shares_fill_the_room_and_no_more(crowd: Crowd, room: int, spin: float) -> None:
     given = allocate(crowd, room, spin)
     assert sum(given.values()) == room
     assert min(given.values()) >= 1
 
 
-@given(crowds(1, MOST), st.integers(MOST, 1000), spins)
+@given(crowds(1, MAX_TENANTS), st.integers(MAX_TENANTS, 1000), spins)
 def test_everyone_gets_a_share_in_proportion_within_one_and_at_least_one(crowd: Crowd, room: int, spin: float) -> None:
     given = allocate(crowd, room, spin)
     assert given.keys() == crowd.keys()
     assert all(abs(given[tenant] - due) < 1 for tenant, due in owed(crowd, room).items())
 
 
-@given(crowds(1, MOST), spins)
+@given(crowds(1, MAX_TENANTS), spins)
 def test_as_many_as_a_batch_serves_all_take_part(crowd: Crowd, spin: float) -> None:
     assert choose_tenants(crowd, spin) == crowd
 
 
-@given(crowds(MOST + 1, 60), spins)
+@given(crowds(MAX_TENANTS + 1, 60), spins)
 def test_of_more_a_batch_serves_as_many_as_it_can(crowd: Crowd, spin: float) -> None:
     served = choose_tenants(crowd, spin)
-    assert len(served) == MOST
+    assert len(served) == MAX_TENANTS
     assert served.keys() < crowd.keys()
 
 
-@given(crowds(MOST + 1, 40, heaviest=20))
+@given(crowds(MAX_TENANTS + 1, 40, heaviest=20))
 def test_over_all_spins_everyone_of_very_many_gets_exactly_what_is_in_proportion(crowd: Crowd) -> None:
     # Spins between two of these differ in nothing: whoever is drawn has the weight of all who may be.
     steps = min(choose_tenants(crowd, 0).values())

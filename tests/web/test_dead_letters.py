@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import update
 
 from actions.installation import utc_now
-from models.deliveries.claim import claim, record
+from models.deliveries.claim import claim
 from models.deliveries.lifecycle import Failure, State, Transition
+from models.deliveries.record import record
 from models.deliveries.tables import deliveries
 from models.retry import RetryPolicy
 from models.sql.engine import write
@@ -25,7 +26,7 @@ def kill(engine, channel: str, failure: Failure) -> None:
     dead = Transition(State.DEAD, 1, failure=failure, reason="it is dead")
     with write(engine) as connection:
         batch = claim(connection, channel, POLICY, 1000, 60, now)
-        record(connection, batch.lease, [(c.id, dead) for c in batch.ready], now)
+        record(connection, batch.lease, [(m.delivery_id, dead) for m in batch.messages], now)
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from actions.installation import utc_now
 from actions.principal import Principal
 from models.catalogue.schema import faults_of_payload
 from models.catalogue.source import built_in
-from models.deliveries.claim import claim, record
+from models.deliveries.claim import claim
 from models.deliveries.lifecycle import State, Transition
+from models.deliveries.record import record
 from models.events.cursor import Cursor
 from models.events.log import epoch, read_after
 from models.retry import RetryPolicy
@@ -67,7 +68,7 @@ def notify(engine, *users: str, n: int = 1, **other) -> list[str]:
 def show_on_devices(engine) -> None:
     with engine.begin() as connection:
         batch = claim(connection, "push", RetryPolicy(1, 10, None), 100, 60, utc_now())
-        record(connection, batch.lease, [(c.id, Transition(State.SENT, 1)) for c in batch.ready], utc_now())
+        record(connection, batch.lease, [(m.delivery_id, Transition(State.SENT, 1)) for m in batch.messages], utc_now())
 
 
 def heard(engine, room="user:alice") -> list[tuple[str, dict]]:

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from actions.installation import utc_now
-from models.deliveries.claim import claim, record
+from models.deliveries.claim import claim
 from models.deliveries.lifecycle import Failure, State, Transition
+from models.deliveries.record import record
 from models.notifications import search
 from models.retry import RetryPolicy
 from models.sql.engine import write
@@ -36,7 +37,7 @@ def fail(engine, channel: str, transition: Transition) -> None:
     now = utc_now()
     with write(engine) as connection:
         batch = claim(connection, channel, POLICY, 10, 60, now)
-        record(connection, batch.lease, [(c.id, transition) for c in batch.ready], now)
+        record(connection, batch.lease, [(m.delivery_id, transition) for m in batch.messages], now)
 
 
 def test_a_notification_counts_its_deliveries(service, engine, sent):

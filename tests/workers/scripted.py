@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bus.envelope import Group
-from channels.base import Message
 from models.deliveries.lifecycle import Outcome, Sent
+from models.deliveries.message import Message
 
 
 class ScriptedChannel:

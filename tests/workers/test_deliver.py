@@ -11,10 +11,10 @@ import redis
 from sqlalchemy import select
 
 from bus.counters import Counters
-from channels.base import Action
 from models.addresses.tables import addresses
 from models.deliveries.acknowledge import acknowledge
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Rejected, RetryLater, Sent
+from models.deliveries.message import Action
 from models.deliveries.tables import attempts, deliveries
 from models.notifications.recall import recall
 from models.sql.engine import read, write

@@ -6,6 +6,7 @@ import threading
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -16,7 +17,7 @@ from bus.counters import Counters
 from bus.publisher import Publisher
 from channels.in_app import InAppChannel
 from models.deliveries.acknowledge import acknowledge
-from models.deliveries.expand import expand_page
+from models.deliveries.expand import read_page, write_page
 from models.deliveries.lifecycle import RetryLater, Sent
 from models.deliveries.status import failed_attempts
 from models.deliveries.tables import deliveries
@@ -47,7 +48,7 @@ def test_a_page_rings_for_its_channels_and_for_the_next_page(run, engine, bells,
     create_users(engine, ["a", "b", "c"], email=True)
     create_users(engine, ["d"], device=True)
     n = accept_one(engine, audience={"tenant": True})
-    monkeypatch.setattr("workers.expand.expand_page", lambda *given, **more: expand_page(*given, size=2, **more))
+    monkeypatch.setattr("workers.expand.read_page", partial(read_page, size=2))
     # All that anybody else can do is rung for before this worker publishes.
     rung = []
     screens.before = lambda _: rung.append(list(bells))
@@ -208,11 +209,11 @@ def test_workers_that_fail_at_random_write_every_page_once(run, engine, monkeypa
     dice = random.Random(0)
     bells: queue.Queue[tuple[object, ...]] = queue.Queue()
 
-    def page(*given, **more):
-        found = expand_page(*given, size=2, **more)
+    def page(*given):
+        written = write_page(*given)
         if dice.random() < 0.2:
             raise ZeroDivisionError
-        return found
+        return written
 
     def work():
         with suppress(queue.Empty):
@@ -221,7 +222,8 @@ def test_workers_that_fail_at_random_write_every_page_once(run, engine, monkeypa
                 with suppress(ZeroDivisionError):
                     expand_and_ring(run, notification_id, *place)
 
-    monkeypatch.setattr("workers.expand.expand_page", page)
+    monkeypatch.setattr("workers.expand.read_page", partial(read_page, size=2))
+    monkeypatch.setattr("workers.expand.write_page", page)
     monkeypatch.setattr(
         run.bells, "expand", lambda notification_id, _lane, *place: bells.put((notification_id, *place)) or True
     )

@@ -6,7 +6,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
-from sqlalchemy import Row
 
 from actions import alerts as actions
 from actions.principal import Principal
@@ -81,7 +80,7 @@ def _uuid(text: str, problem: Problem) -> UUID:
         raise problem from None
 
 
-def _view(row: Row[Any]) -> AlertView:
+def _view(row: alerts.Alert) -> AlertView:
     named = ("title", "message", "level", "type", "data", "created_at", "expires_at")
     acknowledged = row.acknowledged_at is not None
     state: Literal["new", "acknowledged"] = "acknowledged" if acknowledged else "new"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
-from sqlalchemy import Row
 
 from actions.devices import forget_devices, register_device
 from actions.principal import Principal, require_live
@@ -84,13 +83,13 @@ class UserDevicePath(UserPath):
     device: Key
 
 
-def _view(row: Row[Any]) -> DeviceView:
+def _view(row: devices.Device) -> DeviceView:
     named = ("kind", "platform", "created_at", "last_seen_at", "disabled_at", "disabled_reason")
     state = devices.state_of(row, context().now())
     return DeviceView(id=id_of(row), state=state, **{name: getattr(row, name) for name in named})
 
 
-def id_of(row: Row[Any]) -> str:
+def id_of(row: devices.Device) -> str:
     """What a device is called; nobody can get its token from it."""
     return hashlib.sha256(row.value.encode()).hexdigest()[:16]
 

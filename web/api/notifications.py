@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from actions.principal import Principal
 from actions.problems import Problem, invalid, not_found
@@ -15,9 +15,11 @@ from actions.send import send, send_many
 from carillon.fields import Key, Level, Priority, Reference, TypeName, UserId
 from carillon.problems import ProblemDocument, absent
 from carillon.requests import Bulk, Notification
-from models.deliveries.status import count_deliveries, failed_attempts, find_notification, list_deliveries
+from models.deliveries.status import count_deliveries, failed_attempts, list_deliveries
 from models.lanes import Lane
 from models.notifications.accept import Accepted
+from models.notifications.queries import Notification as StoredNotification
+from models.notifications.queries import find_notification
 from models.notifications.search import Search, search
 from models.sql.engine import read
 from web.api.body import BULK
@@ -229,7 +231,7 @@ def _result(accepted: Accepted | Problem) -> BulkResult:
     )
 
 
-def _find(connection: Connection, caller: Principal, path: NotificationPath) -> Row[Any]:
+def _find(connection: Connection, caller: Principal, path: NotificationPath) -> StoredNotification:
     """The caller's notification. A foreign one, and one of the other mode, do not exist for them."""
     row = find_notification(connection, caller.tenant, path.uuid())
     if row is None or row.mode != caller.mode:
@@ -237,7 +239,7 @@ def _find(connection: Connection, caller: Principal, path: NotificationPath) -> 
     return row
 
 
-def _fields(row: Row[Any]) -> dict[str, Any]:
+def _fields(row: StoredNotification) -> dict[str, Any]:
     same = {name: getattr(row, name) for name in NotificationView.model_fields if name not in ("id", "priority")}
     return same | {"id": str(row.id), "priority": Lane(row.lane).name}
 

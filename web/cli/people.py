@@ -119,7 +119,7 @@ def list_keys(tenant: str, as_json: bool) -> None:
     """List a tenant's keys by their prefixes."""
     with read(context().engine) as connection:
         _need_tenant(connection, tenant)
-        rows = [dict(row._mapping) for row in list_api_keys(connection, tenant)]
+        rows = [row._asdict() for row in list_api_keys(connection, tenant)]
     say(as_json, rows, table(rows))
 
 

@@ -18,8 +18,9 @@ from actions.send import send as send_notification
 from carillon.requests import Notification
 from models.channels import CHANNELS
 from models.deliveries.lifecycle import State
-from models.deliveries.status import count_deliveries, find_notification
+from models.deliveries.status import count_deliveries
 from models.lanes import Lane
+from models.notifications.queries import find_notification
 from models.sql.engine import read
 from models.tenants.queries import tenant_exists
 from web.cli.output import Group, json_option, progress, say, table

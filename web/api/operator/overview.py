@@ -140,7 +140,7 @@ def summarise_dead_letters(caller: Principal, query: DeadSummaryQuery) -> DeadSu
     which = DeadFilter(tenant_id=tenant_meant(caller, query.tenant))
     with read(context().engine) as connection:
         groups, more = summarise(connection, which)
-    return DeadSummary(data=[DeadGroup.model_validate(dict(group._mapping)) for group in groups], more=more)
+    return DeadSummary(data=[DeadGroup.model_validate(group._asdict()) for group in groups], more=more)
 
 
 def _merged(history: Sequence[tuple[int, Tally]]) -> tuple[list[tuple[int, Tally]], int]:

@@ -51,7 +51,7 @@ def _acknowledge(installation: Installation, caller: Principal, payload: Any) ->
         "id": str(alert.id),
         "alert_id": str(alert.id),
         "acknowledged_by": alert.acknowledged_by,
-        "acknowledged_at": iso(alert.acknowledged_at),
+        "acknowledged_at": iso(alert.acknowledged_at) if alert.acknowledged_at else None,
     }
 
 

@@ -1,0 +1,56 @@
+"""What is sent: one delivery as a channel gets it, and a batch of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from models.notifications.content import Content
+
+
+class Action(StrEnum):
+    """What a message asks of the screen it reaches."""
+
+    SHOW = "show"
+    WITHDRAW = "withdraw"
+
+
+# A tuple, of which there is one for every recipient: a frozen dataclass takes more than twice as long to make.
+class Message(NamedTuple):
+    """One delivery.
+
+    `address` is a device token, a mailbox, or the user's room. It is a secret and must never be logged. `address_kind`
+    tells tokens of one channel apart (`token` or `fid` for push). `attempt` counts from 1 and includes this one. `seq`
+    is the event's number in the user's room, for channels whose address is the room. `address_id` is 0 where the
+    address is no row of `addresses`.
+    """
+
+    delivery_id: int
+    attempt: int
+    action: Action
+    content: Content
+    user: str
+    address: str
+    address_kind: str = ""
+    locale: str | None = None
+    seq: int | None = None
+    mode: str = "live"
+    address_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Deliveries of one channel that are sent together. `at` is when the batch was made.
+
+    A claimed batch has a `lease`: results are recorded only as long as it holds. A page of an expansion writes its
+    in-app deliveries as sent (ADR 18) and has none: only failures have to be recorded. `settled` counts deliveries that
+    were due and were settled without sending (expired, recalled, address gone …).
+    """
+
+    messages: list[Message]
+    at: datetime
+    lease: UUID | None = None
+    settled: int = 0

@@ -1,0 +1,93 @@
+"""Record what became of deliveries that were sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, SmallInteger, String, case, func, insert, null, select, update
+from sqlalchemy.types import TypeEngine
+
+from models.deliveries.lifecycle import Failure, State, Transition
+from models.deliveries.tables import attempts, deliveries
+from models.sql.statements import in_ids, values_table
+from models.sql.types import BigId, Instant
+
+# Transitions by the id of their delivery.
+Results = Sequence[tuple[int, Transition]]
+
+# As long as the column.
+MAX_REASON = 500
+
+_RESULT: dict[str, TypeEngine[Any]] = {
+    "id": BigId,
+    "state": String(),
+    "attempts": SmallInteger(),
+    "due_at": Instant(),
+    "failure": String(),
+    "reason": String(),
+    "provider_id": String(),
+}
+
+
+def record(connection: Connection, lease: UUID, results: Results, now: datetime) -> int:
+    """Write the results of deliveries that are still under this lease. Returns how many were.
+
+    The results of a worker that outlived its lease are dropped, and so are those of deliveries that were acknowledged
+    meanwhile.
+    """
+    return _write(connection, deliveries.c.lease == lease, results, now)
+
+
+def correct(connection: Connection, results: Results, now: datetime) -> int:
+    """Write the results of in-app deliveries that were recorded as sent when they were written (ADR 18).
+
+    For what could not be published. Deliveries that were acknowledged meanwhile stay as they are. Returns how many
+    were corrected.
+    """
+    return _write(connection, deliveries.c.state == State.SENT, results, now)
+
+
+def _write(connection: Connection, ours: ColumnElement[bool], results: Results, now: datetime) -> int:
+    if not results:
+        return 0
+    new = values_table(connection, "new", _RESULT, [_as_row(row_id, transition) for row_id, transition in results])
+    written = connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == new.c.id, ours)
+        .values(
+            state=new.c.state,
+            attempts=new.c.attempts,
+            due_at=new.c.due_at,
+            failure=new.c.failure,
+            reason=new.c.reason,
+            provider_id=func.coalesce(new.c.provider_id, deliveries.c.provider_id),
+            sent_at=case((new.c.state == State.SENT.value, now), else_=null()),
+            lease=null(),
+        )
+    ).rowcount
+    failed = [
+        {"delivery_id": i, "number": t.attempts, "at": now, "failure": t.failure.value, "reason": shorten(t.reason)}
+        for i, t in results
+        if t.failure is not None and t.failure not in (Failure.POLICY, Failure.EXPIRED)
+    ]
+    if failed:
+        # A user who was deleted meanwhile has taken the deliveries along.
+        named = in_ids(connection, deliveries.c.id, [row_id for row_id, _ in results])
+        locked = select(deliveries.c.id).where(named).with_for_update(read=True, key_share=True)
+        there = set(connection.execute(locked).scalars())
+        if kept := [row for row in failed if row["delivery_id"] in there]:
+            connection.execute(insert(attempts), kept)
+    return written
+
+
+def _as_row(row_id: int, t: Transition) -> tuple[Any, ...]:
+    failure = t.failure.value if t.failure else None
+    return (row_id, t.state.value, t.attempts, t.due_at, failure, shorten(t.reason), t.provider_id)
+
+
+def shorten(reason: str | None) -> str | None:
+    """A reason that fits its column."""
+    return reason[:MAX_REASON] if reason else reason
