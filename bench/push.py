@@ -20,9 +20,9 @@ from google.oauth2.credentials import Credentials
 
 from bench.processes import node
 from bench.report import Line, Result
+from bus.adaptive_rate import AdaptiveRate
 from channels.fcm.channel import FcmChannel
 from channels.fcm.credentials import AccessToken
-from channels.fcm.rate_limit import RateLimit
 from lab.certificate import Certificate
 from models.channels import CHANNELS
 from models.deliveries.lifecycle import Sent
@@ -121,7 +121,7 @@ def _ours(port: int, threads: int) -> int:
     url = f"https://localhost:{port}/v1/projects/{{0}}/messages:send"
     # Unpaced, as the SDK is: no Redis there lets everything through, and need not be told.
     logging.getLogger("channels.fcm.rate_limit").setLevel(logging.ERROR)
-    pace = RateLimit("redis://127.0.0.1:1/0", limit=1e6, patience=0)
+    pace = AdaptiveRate("redis://127.0.0.1:1/0", limit=1e6, max_wait=0)
     channel = FcmChannel(_Granted(), url, 10, pace, ca_file=os.environ["SSL_CERT_FILE"])  # type: ignore[arg-type]
     now = datetime.now(UTC)
     content = Content(

@@ -77,7 +77,7 @@ def _ours(stand: Stand, clients: int, everybody: bool) -> float:
     hour = timedelta(hours=1)
     tokens = [factories.create_token(stand.settings, subject=f"u{i}", lifetime=hour) for i in range(clients)]
     greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
-    writer = Publisher(stand.settings.redis_url, stand.settings.redis_channel)
+    writer = Publisher(stand.settings.redis_url, stand.settings.bus_topic)
     to = [f"tenant:{TENANT}"] if everybody else [f"user:u{i}" for i in range(clients)]
     names = [room_name(TENANT, room) for room in to]
 

@@ -12,6 +12,7 @@ from flask_openapi3.openapi import OpenAPI
 from actions.installation import utc_now
 from bus.bells import Bells
 from bus.counters import Counters
+from bus.presence import Leases
 from carillon.problems import ProblemDocument
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
@@ -43,7 +44,6 @@ from web.realtime import attach
 from web.realtime.handlers.alerts import alert_events
 from web.realtime.handlers.inbox import inbox_events
 from web.realtime.metrics import open_connections
-from web.realtime.presence.leases import Leases
 
 _ABOUT = "One call rings every channel. What open pages hear: [/docs/events](/docs/events)."
 
@@ -62,7 +62,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     engine = connect(settings.database_url)
     bells = bells or Bells(settings.broker_url)
     authenticator = Authenticator(keys, settings.jwt_issuer, engine)
-    rates = Counters(settings.redis_url, settings.redis_channel, open_connections)
+    rates = Counters(settings.redis_url, settings.bus_topic, open_connections)
     metrics = Metrics(engine, utc_now, rates)
     app = _flask()
     app.extensions["carillon"] = carillon = Context(
@@ -74,10 +74,10 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         limiter=Limiter(settings.redis_url),
         meter=metrics,
         metrics=metrics,
-        rates=rates,
+        counters=rates,
         pace=PollInterval(settings.redis_url, compat.polling.MIN_INTERVAL / 1000),
         catalogue=shared(settings.catalogue_file),
-        leases=Leases(settings.redis_url, settings.redis_channel),
+        leases=Leases(settings.redis_url, settings.bus_topic),
         retention=timedelta(days=settings.retention_days),
         has_lab=settings.lab_url is not None,
     )

@@ -18,7 +18,7 @@ from web.poll_interval import PollInterval
 
 if TYPE_CHECKING:
     # At run time it would lead back here.
-    from web.realtime.presence.leases import Leases
+    from bus.presence import Leases
 
 # Says what is wrong in a few words, or None.
 Check = Callable[[], str | None]
@@ -37,7 +37,7 @@ class Context(Installation):
     authenticator: Authenticator
     limiter: Limiter
     metrics: Metrics
-    rates: Counters
+    counters: Counters
     pace: PollInterval
     leases: Leases
     alive: dict[str, Check] = field(default_factory=dict)

@@ -18,10 +18,10 @@ import requests
 from firebase_admin import _utils, messaging
 from firebase_admin import exceptions as fe
 
+from bus.adaptive_rate import AdaptiveRate
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
 from channels.fcm.credentials import AccessToken, AccessTokens, CredentialsRejected, load_file, load_lab
 from channels.fcm.message import Template, Unsendable, template
-from channels.fcm.rate_limit import RateLimit
 from channels.http_batch import Answer, Http
 from channels.registry import Mode
 from config.settings import Settings, SettingsError
@@ -61,12 +61,12 @@ def build(settings: Settings, mode: Mode) -> FcmChannel | None:
         except CredentialsRejected as error:
             raise SettingsError(f"FIREBASE_CREDENTIALS_PATH: {error}") from None
         access = AccessTokens(lambda: load_file(str(path)), timeout)
-        pace = RateLimit(settings.redis_url, settings.fcm_quota / 60, patience)
+        pace = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, patience)
         return FcmChannel(access, messaging._MessagingService.FCM_URL, timeout, pace)
     if settings.lab_url is not None:
         lab = settings.lab_url.rstrip("/")
         access = AccessTokens(lambda: load_lab(lab, timeout / 2), timeout)
-        pace = RateLimit(settings.redis_url, settings.fcm_quota / 60, patience)
+        pace = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, patience)
         return FcmChannel(access, lab + "/v1/projects/{0}/messages:send", timeout, pace)
     return None
 
@@ -84,7 +84,7 @@ class FcmChannel:
         access: AccessTokens,
         url: str,
         timeout: float,
-        pace: RateLimit,
+        pace: AdaptiveRate,
         *,
         ca_file: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),

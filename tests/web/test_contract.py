@@ -14,13 +14,14 @@ from openapi_spec_validator import validate
 
 from actions.installation import utc_now
 from actions.principal import Principal
+from bus.token_bucket import Limit
 from models.catalogue import queries as store
 from tests import factories
 from tests.factories import create_settings, expand_all
 from tests.web import contract
 from tests.web.callers import BODY, Caller, body
 from web.app import create_app
-from web.limits import Limit, Limiter
+from web.limits import Limiter
 
 MEMBERS = {"users": ["alice"]}
 EVENT = {"audience": {"users": ["alice"]}, "type": "stream:data", "data": {"n": 1}}

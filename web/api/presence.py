@@ -8,10 +8,10 @@ from pydantic import Field
 
 from actions.principal import Principal
 from actions.problems import Problem, invalid
+from bus.presence import Away
 from web.api.endpoint import Api
 from web.api.fields import Query, View
 from web.context import context
-from web.realtime.presence.leases import Away
 from web.realtime.presence.presence import MOST_ASKED
 
 api = Api("presence", "Which users of one's own tenant are there.")

@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import click
-import redis
 from kombu.exceptions import OperationalError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bus.publisher import Publisher
-from bus.redis import redis_options
+from bus.redis import UNAVAILABLE, connect
 from channels import registry
 from config.settings import SettingsError
 from models.channels import CHANNELS
@@ -83,11 +82,11 @@ def _clock(name: str, theirs: datetime) -> Finding:
 def _redis(here: Context) -> Iterator[Finding]:
     url = here.settings.redis_url
     try:
-        with redis.Redis.from_url(url, decode_responses=True, **redis_options()) as client:
+        with connect(url, text=True) as client:
             server: Any = client.info("server")
             memory: Any = client.info("memory")
             seconds, micros = client.time()
-    except (redis.RedisError, OSError) as error:
+    except UNAVAILABLE as error:
         advice = "check REDIS_URL. Nothing accepted is lost meanwhile; it is delivered late"
         yield _failed("redis", f"does not answer: {type(error).__name__}", advice)
         return
@@ -101,11 +100,11 @@ def _redis(here: Context) -> Iterator[Finding]:
 
 
 def _queue(here: Context) -> Finding:
-    name, channel = "message queue", here.settings.redis_channel
+    name, channel = "message queue", here.settings.bus_topic
     writer = Publisher(here.settings.redis_url, channel)
     try:
-        listeners = writer.heard()
-    except (redis.RedisError, TimeoutError) as error:
+        listeners = writer.round_trip()
+    except (*UNAVAILABLE, TimeoutError) as error:
         return _failed(name, f"what is published is not heard: {type(error).__name__}", "check REDIS_URL")
     finally:
         writer.close()

@@ -22,8 +22,8 @@ from web.auth import Authenticator, JwtKeys
 from web.realtime import attach
 from web.realtime.gateway import sessions
 from web.realtime.handlers.inbox import inbox_events
-from web.realtime.limits import Timing
 from web.realtime.replay import replayer as replay
+from web.realtime.timing import Timing
 
 HURRY = Timing(
     heartbeat=0.3,
@@ -62,7 +62,7 @@ def application() -> Flask:
     configure_logging(settings.log_level)
     engine = connect(settings.database_url)
     authenticator = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
-    counters = Counters(settings.redis_url, settings.redis_channel)
+    counters = Counters(settings.redis_url, settings.bus_topic)
     installation = Installation(
         engine=engine,
         bells=Bells(settings.broker_url),

@@ -28,7 +28,7 @@ def run(stack: Stack) -> Runtime:
 
 @pytest.fixture
 def helpers(stack: Stack) -> Iterator[None]:
-    carillon.configure(stack.engine, stack.settings.redis_url, stack.tenant, redis_channel=stack.settings.redis_channel)
+    carillon.configure(stack.engine, stack.settings.redis_url, stack.tenant, redis_channel=stack.settings.bus_topic)
     yield
     installation._configured = None
 

@@ -54,7 +54,7 @@ def program(stack: Stack, body: str) -> str:
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | {
         "DATABASE_URL": stack.settings.database_url,
         "REDIS_URL": stack.settings.redis_url,
-        "CARILLON_REDIS_CHANNEL": stack.settings.redis_channel,
+        "CARILLON_REDIS_CHANNEL": stack.settings.bus_topic,
         "TENANT": stack.tenant,
     }
     command = [sys.executable, "-c", PROLOGUE + body]

@@ -14,10 +14,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
+from bus.presence import STEP, Away, Leases, Report, Status
 from web.realtime.gateway.sessions import Session
-from web.realtime.limits import Timing
 from web.realtime.payloads import Refused, parse
-from web.realtime.presence.leases import STEP, Away, Leases, Report, Status
+from web.realtime.timing import Timing
 
 log = logging.getLogger(__name__)
 

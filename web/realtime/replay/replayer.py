@@ -18,9 +18,10 @@ from models.timestamps import iso
 from models.users.queries import find_user
 from web.realtime import metrics
 from web.realtime.gateway.sessions import Session
-from web.realtime.limits import MAX_BACKLOG, Timing
+from web.realtime.limits import MAX_BACKLOG
 from web.realtime.replay.progress import ResumeRequest
 from web.realtime.replay.render import render, skipped
+from web.realtime.timing import Timing
 from web.realtime.transport.wire import event_packet
 
 SESSION_READY = "session:ready"

@@ -9,13 +9,12 @@ import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from redis.exceptions import RedisError
 from socketio import RedisManager
 
-from bus.envelope import BATCH, DIRECT_MESSAGE
-from bus.redis import redis_options
+from bus.envelope import DIRECT_MESSAGE, groups_in
+from bus.redis import UNAVAILABLE, options
 from web.realtime import metrics
-from web.realtime.limits import Timing
+from web.realtime.timing import Timing
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
     """
 
     def __init__(self, url: str, channel: str, timing: Timing) -> None:
-        super().__init__(url, channel=channel, redis_options=redis_options())
+        super().__init__(url, channel=channel, redis_options=options())
         self._timing = timing
         self._listener: Listener | None = None
         self._beat = b'{"method": "heartbeat", "host_id": "%s"}' % self.host_id.encode()
@@ -83,10 +82,10 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
         return sid
 
     def _handle_emit(self, message: dict[str, Any]) -> None:
-        if message.get("event") == BATCH:
+        groups = groups_in(message)
+        if groups is not None:
             if self._listener is not None:
-                for groups in message["data"]:
-                    self._listener.deliver(groups)
+                self._listener.deliver(groups)
         elif message.get("event") == DIRECT_MESSAGE:
             self._tell_session(message)
         else:
@@ -118,7 +117,7 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
             if self.redis is None:
                 self._redis_connect()
             return int(self.redis.publish(self.channel, data))
-        except RedisError as error:
+        except UNAVAILABLE as error:
             log.warning("not published", extra={"error": type(error).__name__})
         except Exception:
             # A heartbeat that ends would take a deaf process for a quiet one.
@@ -143,7 +142,7 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
                 for message in self._subscription():
                     delay = 0.25
                     yield message
-            except (RedisError, OSError) as error:
+            except UNAVAILABLE as error:
                 log.warning("message queue lost", extra={"error": type(error).__name__, "retry_in": delay})
             except Exception:
                 # Whatever it was, a process that does not listen is of no use.

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
+from bus.adaptive_rate import AdaptiveRate
 from channels.fcm import channel as fcm
-from channels.fcm.rate_limit import RateLimit
 from models.deliveries.lifecycle import Deferred, RetryLater, Sent
 from tests.channels.support import Lab, batch
 
@@ -21,11 +21,11 @@ def slept() -> list[float]:
 
 
 @pytest.fixture
-def pace(redis_server: str, slept: list[float]) -> Iterator[Callable[..., RateLimit]]:
-    made: list[RateLimit] = []
+def pace(redis_server: str, slept: list[float]) -> Iterator[Callable[..., AdaptiveRate]]:
+    made: list[AdaptiveRate] = []
 
-    def make(limit: float = 100, patience: float = 0.0) -> RateLimit:
-        made.append(RateLimit(redis_server, limit, patience, sleep=slept.append))
+    def make(limit: float = 100, patience: float = 0.0) -> AdaptiveRate:
+        made.append(AdaptiveRate(redis_server, limit, patience, sleep=slept.append))
         return made[-1]
 
     yield make
@@ -101,7 +101,7 @@ def test_a_device_that_gets_too_many_slows_nobody_else(pace, redis_server: str) 
 
 
 def test_without_redis_everything_goes() -> None:
-    one = RateLimit(NOWHERE, 1, 0)
+    one = AdaptiveRate(NOWHERE, 1, 0)
     assert one.take("p", 500) == (500, 1)
     one.learn("p", taken=0, refused=500)
     assert one.take("p", 500) == (500, 1)

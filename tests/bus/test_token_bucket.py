@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from web.realtime.gateway.rate_limits import Allowance, Bucket, Buckets
-from web.realtime.limits import PER_CONNECTION, PER_TENANT, PER_USER, PER_USER_AND_EVENT, Rate
+from bus.token_bucket import Bucket, Buckets, Limit
+from web.realtime.gateway.rate_limits import Allowance
+from web.realtime.limits import PER_CONNECTION, PER_TENANT, PER_USER, PER_USER_AND_EVENT
 
-RATE = Rate(20, 40)
+RATE = Limit(20, 40)
 
 
 def plenty(now: float = 0.0) -> Bucket:
     """Of a connection that refuses nothing."""
-    return Bucket(Rate(1e9, 10**9), now)
+    return Bucket(Limit(1e9, 10**9), now)
 
 
 def taken(allowance: Allowance, number: int, *, tenant="acme", user="alice", event="test", cost=1, now=0.0) -> int:
@@ -29,7 +30,7 @@ def test_a_bucket_gives_a_burst_and_then_its_rate():
 
 
 def test_every_key_has_a_bucket_and_full_ones_are_forgotten():
-    buckets = Buckets(Rate(1, 2), sweep=100)
+    buckets = Buckets(Limit(1, 2), sweep=100)
     assert all(buckets.take(n, 2, 0.0) for n in range(100))
     assert not buckets.take(99, 1, 0.5)
     assert buckets.take("one more", 1, 1.0)
@@ -43,7 +44,7 @@ def test_a_user_with_many_connections_has_one_allowance():
     assert sum(taken(allowance, 100, event=f"event {n}") for n in range(5)) == PER_USER.burst
     assert taken(allowance, 1, user="bob") == 1
     assert taken(allowance, 1, tenant="umbra") == 1
-    assert taken(allowance, 1000, now=1.0) == PER_USER.per_second
+    assert taken(allowance, 1000, now=1.0) == PER_USER.rate
 
 
 def test_one_event_does_not_take_all_of_it():
