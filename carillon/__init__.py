@@ -17,40 +17,36 @@ Say it late: the number of an event is given when it is written, and whoever els
 end of the transaction. Where one transaction tells several rooms, tell users before their tenant.
 """
 
-from carillon.alerts import AlertHandler
-from carillon.events import EventEmitter
-from carillon.installation import configure
-from carillon.notifications import NotificationHandler
-from carillon.sessions import get_connection_metrics, get_user_sessions, send_direct_message
-from carillon.simple import (
-    get_notifications_for_user,
-    save_notification,
-    send_broadcast_notification,
-    send_notification,
-)
-from carillon.sns import (
-    broadcast_notification,
-    broadcast_order_event,
-    broadcast_sns_event,
-    carillon_sns_publish_success,
-    notify_sns_publish_success,
-)
+from __future__ import annotations
 
-__all__ = [
-    "AlertHandler",
-    "EventEmitter",
-    "NotificationHandler",
-    "broadcast_notification",
-    "broadcast_order_event",
-    "broadcast_sns_event",
-    "carillon_sns_publish_success",
-    "configure",
-    "get_connection_metrics",
-    "get_notifications_for_user",
-    "get_user_sessions",
-    "notify_sns_publish_success",
-    "save_notification",
-    "send_broadcast_notification",
-    "send_direct_message",
-    "send_notification",
-]
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "AlertHandler": "alerts",
+    "EventEmitter": "events",
+    "NotificationHandler": "notifications",
+    "broadcast_notification": "sns",
+    "broadcast_order_event": "sns",
+    "broadcast_sns_event": "sns",
+    "carillon_sns_publish_success": "sns",
+    "configure": "installation",
+    "get_connection_metrics": "sessions",
+    "get_notifications_for_user": "simple",
+    "get_user_sessions": "sessions",
+    "notify_sns_publish_success": "sns",
+    "save_notification": "simple",
+    "send_broadcast_notification": "simple",
+    "send_direct_message": "sessions",
+    "send_notification": "simple",
+}
+__all__ = [*_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazily: the request models of this package are imported by what these modules import.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"carillon.{_MODULES[name]}"), name)

@@ -1,0 +1,151 @@
+"""The types of the fields of requests, each with its limits; the HTTP API, the client and the outbox share them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from carillon.payload import MAX_DATA_BYTES, MAX_EVENT_BYTES, payload_error
+
+# "\t", "\n" and "\r" have a meaning in a message. No other control character has one on a screen.
+_CONTROL_IN_LINE = re.compile("[\x00-\x1f\x7f]")
+_CONTROL_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+_LAST_LABEL = re.compile("(?<=[@.。．｡])[^@.。．｡]+$")
+
+
+class Strict(BaseModel):
+    """A request body. Unknown members are errors, and so are values of another type, such as "1" for 1."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def _one_line(value: str) -> str:
+    if _CONTROL_IN_LINE.search(value):
+        raise PydanticCustomError("control_character", "must not contain control characters")
+    return value
+
+
+def _text(value: str) -> str:
+    if _CONTROL_IN_TEXT.search(value):
+        raise PydanticCustomError("control_character", "must not contain control characters but tab and line break")
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("blank", "must not be blank")
+    return value
+
+
+def _printable(value: str) -> str:
+    # U+FFFD replaces the undecodable bytes of a URL: two different ids would become the same one.
+    if not value.isprintable() or "\ufffd" in value:
+        raise PydanticCustomError("not_printable", "must consist of printable characters")
+    return value
+
+
+def _email(value: str) -> str:
+    public, label = _without_intranet_label(value)
+    try:
+        # Whether the domain exists is found out by sending: intranets have domains that public DNS does not know.
+        result = validate_email(
+            public, check_deliverability=False, globally_deliverable=False, test_environment=True
+        ).normalized
+    except EmailNotValidError as error:
+        raise PydanticCustomError("email", "{reason}", {"reason": str(error)}) from error
+    return result[: len(result) - len(label)] + label
+
+
+def _without_intranet_label(address: str) -> tuple[str, str]:
+    """Replace a top-level label `local` or `localhost` by another one of the same length, and return the label.
+
+    email-validator refuses both, and offers no option but to change a list that is global to the process. The
+    replacement has the same length and script, so every other check has the same result. `test` has an option.
+    """
+    found = _LAST_LABEL.search(address)
+    label = unicodedata.normalize("NFKC", found.group()).casefold() if found else ""
+    if found is None or label not in ("local", "localhost"):
+        return address, ""
+    return address[: found.start()] + "x" * len(label), label
+
+
+def _web_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
+    except ValueError:
+        usable = False
+    # Browsers strip or replace these, which could turn a harmless address into another one.
+    if not usable or not value.isprintable() or " " in value or "\\" in value:
+        raise PydanticCustomError("url", "must be an http or https URL with a host and without a user name")
+    return value
+
+
+def _data(value: dict[str, Any]) -> dict[str, Any]:
+    error = payload_error(value, MAX_DATA_BYTES)
+    if error:
+        raise PydanticCustomError("data", "{error}", {"error": error})
+    return value
+
+
+def _event_data(value: dict[str, Any]) -> dict[str, Any]:
+    error = payload_error(value, MAX_EVENT_BYTES)
+    if error:
+        raise PydanticCustomError("payload", "{error}", {"error": error})
+    return value
+
+
+def _no_duplicates(value: list[str]) -> list[str]:
+    if len(set(value)) < len(value):
+        raise PydanticCustomError("not_unique", "must not name a channel twice")
+    return value
+
+
+def _name(max_length: int, meaning: str) -> Any:
+    return Annotated[str, Field(pattern=rf"^[A-Za-z0-9_.:\-]{{1,{max_length}}}$", description=meaning)]
+
+
+Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line), AfterValidator(_not_blank)]
+Text = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_text)]
+Data = Annotated[dict[str, Any], AfterValidator(_data)]
+EventData = Annotated[dict[str, Any], AfterValidator(_event_data)]
+UserId = Annotated[
+    str,
+    Field(min_length=1, max_length=128, description="The caller's own id of the user; opaque."),
+    AfterValidator(_printable),
+]
+Email = Annotated[
+    str,
+    Field(min_length=3, max_length=254),
+    AfterValidator(_email),
+    WithJsonSchema({"type": "string", "maxLength": 254}),
+]
+Locale = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z]{2,8}([_\-][A-Za-z0-9]{1,8})*$", max_length=35, description="BCP 47, such as de-AT."),
+]
+WebUrl = Annotated[str, Field(max_length=2048), AfterValidator(_web_url)]
+Topic = _name(128, "The name of a topic.")
+TypeName = _name(64, "A name of the caller's catalogue.")
+Key = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+Reference = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
+IdempotencyKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,255}$")]
+# Which channels there are is the server's to say: a newer one may have more.
+ChannelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$", description="The name of a channel.")]
+Channels = Annotated[list[ChannelName], Field(min_length=1), AfterValidator(_no_duplicates)]
+NotificationId = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+        description="The id that the acceptance answered with: a UUID.",
+    ),
+]
+Level = Literal["info", "success", "warning", "error", "critical"]
+Priority = Literal["critical", "high", "normal", "low", "bulk"]

@@ -1,0 +1,191 @@
+"""What can be asked of Carillon: the JSON documents of the HTTP API and of the outbox, validated in one place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
+
+from carillon.fields import (
+    Channels,
+    Data,
+    Email,
+    EventData,
+    IdempotencyKey,
+    Key,
+    Level,
+    Locale,
+    NotificationId,
+    Priority,
+    Reference,
+    Strict,
+    Text,
+    Title,
+    Topic,
+    TypeName,
+    UserId,
+    WebUrl,
+)
+
+MAX_RECIPIENTS = 1000
+MAX_BULK_ITEMS = 100
+# Seconds. Anything shorter would expire while a retry waits.
+MIN_EXPIRES_IN = 60
+DEFAULT_EXPIRES_IN = 7 * 86400
+
+
+class Request(Strict):
+    """A document that the HTTP API takes as a body, and the outbox as the body of a row."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document, without the members that have their default value."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class Recipient(Strict):
+    """A user, created if there is none yet. An e-mail address or locale given here replaces the one on record."""
+
+    id: UserId
+    email: Email | None = None
+    locale: Locale | None = None
+
+
+def _as_object(value: object) -> object:
+    return {"id": value} if isinstance(value, str) else value
+
+
+class Audience(Strict):
+    """Who receives a notification: exactly one of users, topic and tenant."""
+
+    users: Annotated[
+        list[Annotated[Recipient, BeforeValidator(_as_object, json_schema_input_type=str | Recipient)]] | None,
+        Field(min_length=1, max_length=MAX_RECIPIENTS),
+    ] = None
+    topic: Topic | None = None
+    tenant: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(kind is not None for kind in (self.users, self.topic, self.tenant)) != 1:
+            raise PydanticCustomError("audience", "must have exactly one of users, topic and tenant")
+        return self
+
+
+class Message(Request):
+    """What a notification and an alert have in common."""
+
+    title: Title
+    message: Text
+    data: Data = Field({}, description="Whatever the client needs to know. At most 3 KiB, 16 levels.")
+    level: Level = "info"
+    severity: Level | None = Field(None, description="Another name of level.")
+    expires_in: int | None = Field(
+        None, ge=MIN_EXPIRES_IN, description="Seconds; seven days if not given, at most the server's retention."
+    )
+
+    @model_validator(mode="after")
+    def _one_level(self) -> Self:
+        if self.severity is None:
+            return self
+        if "level" in self.model_fields_set and self.level != self.severity:
+            raise PydanticCustomError("severity", "level and severity differ: give one of them")
+        self.level, self.severity = self.severity, None
+        return self
+
+    def lifetime(self, retention: timedelta) -> timedelta:
+        """Return the time from acceptance to expiry; by default seven days, or the retention if that is shorter.
+
+        Raises ValueError if `expires_in` exceeds the retention.
+        """
+        longest = int(retention.total_seconds())
+        if self.expires_in is not None and self.expires_in > longest:
+            raise ValueError(f"must not exceed {longest}: nothing is kept for longer")
+        return timedelta(seconds=self.expires_in or min(DEFAULT_EXPIRES_IN, longest))
+
+    def sha256(self) -> str:
+        """Return a hash that is equal for requests with the same meaning, whatever their spelling and member order.
+
+        Members that have their default value do not count, so that a member added in a later version does not turn a
+        repeated request into a different one. Neither does the idempotency key itself.
+        """
+        document = self.model_dump(mode="json", exclude_defaults=True, exclude={"idempotency_key"})
+        plain = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(plain.encode()).hexdigest()
+
+
+class Notification(Message):
+    """One notification to send. The body of POST /v1/notifications."""
+
+    audience: Audience
+    priority: Priority = Field("normal", description="The lane it travels in: critical before bulk.")
+    category: TypeName | None = Field(None, description="The caller's own grouping; users filter their inbox by it.")
+    type: TypeName = "notification"
+    channels: Channels | None = Field(
+        None, description="In-app and every other channel on which the user has an address, if not given."
+    )
+    collapse_key: Key | None = Field(None, description="A later notification with this key replaces it on the device.")
+    reference: Reference | None = Field(None, description="The caller's own name for it; need not be unique.")
+    url: WebUrl | None = Field(None, description="Where a click leads.")
+
+
+class BulkItem(Notification):
+    """One notification of several."""
+
+    idempotency_key: IdempotencyKey | None = Field(
+        None, description="Takes the place of the Idempotency-Key header for this item."
+    )
+
+
+# Validated one by one, later: one bad item must not spoil the others.
+_Item = Annotated[Any, PlainValidator(lambda item: item, json_schema_input_type=BulkItem)]
+
+
+class Bulk(Strict):
+    """Several notifications, each accepted or refused on its own. The body of POST /v1/notifications/bulk."""
+
+    items: Annotated[list[_Item], Field(min_length=1, max_length=MAX_BULK_ITEMS)]
+
+
+class Alert(Message):
+    """An alert to raise. The body of POST /v1/alerts."""
+
+    level: Level = "warning"
+    type: TypeName = "alert"
+
+
+class EventAudience(Strict):
+    """Who receives an event: exactly one of users and tenant."""
+
+    users: Annotated[list[UserId] | None, Field(min_length=1, max_length=MAX_RECIPIENTS)] = None
+    tenant: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.users is None) == (self.tenant is None):
+            raise PydanticCustomError("audience", "must have exactly one of users and tenant")
+        return self
+
+
+class Event(Request):
+    """An event of a type in the catalogue. The body of POST /v1/events."""
+
+    audience: EventAudience
+    type: TypeName
+    data: EventData = Field(
+        description="As the type's schema has it; at most 8 KiB, 16 levels. An id and created_at are added if absent."
+    )
+    key: Key | None = Field(
+        None,
+        description="What events that replace one another within the type's window have in common. It takes the place "
+        "of the paths that the type names.",
+    )
+
+
+class Recall(Request):
+    """A notification to take back. The body of a row of the outbox; over HTTP, DELETE /v1/notifications/{id}."""
+
+    id: NotificationId
