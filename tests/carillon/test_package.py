@@ -23,6 +23,7 @@ from sqlalchemy import create_engine
 import carillon
 from tests.carillon.outbox_table import create_outbox, rows
 from tests.carillon.server import ACCEPTED
+from tests.carillon.test_documents import block
 from tests.databases import ROOT
 
 pytestmark = pytest.mark.slow
@@ -79,14 +80,13 @@ from django.conf import settings
 
 settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": sys.argv[1]}})
 django.setup()
-from django.db import connection, transaction
-import carillon
 
-outbox = carillon.Outbox("acme")
+# The example of docs/services.md.
+exec(sys.argv[2])
+
 with transaction.atomic():
-    outbox.publish_event(connection, audience={"tenant": True}, type="a:b", data={"percent": "100%s"})
     with connection.cursor() as cursor:
-        outbox.raise_alert(cursor, title="T", message="M")
+        outbox.raise_alert(cursor, title="T", message="100%s")
 try:
     with transaction.atomic():
         outbox.raise_alert(connection, title="T", message="never")
@@ -198,10 +198,10 @@ def test_a_service_with_modules_of_our_names_sends_both_ways(python: Path, datab
 
 
 def test_django_s_connection_and_cursor_take_part_in_its_transaction(python: Path, database: Path, tmp_path: Path):
-    run(python, tmp_path, DJANGO, str(database))
+    run(python, tmp_path, DJANGO, str(database), block("python", "django"))
     assert [(row["kind"], row["body"]) for row in rows(create_engine(f"sqlite:///{database}"))] == [
-        ("event", {"audience": {"tenant": True}, "type": "a:b", "data": {"percent": "100%s"}}),
-        ("alert", {"title": "T", "message": "M"}),
+        ("event", {"audience": {"tenant": True}, "type": "expense:created", "data": {"id": 4}}),
+        ("alert", {"title": "T", "message": "100%s"}),
     ]
 
 

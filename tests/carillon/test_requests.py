@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given
 
 from carillon.requests import Alert, Audience, Bulk, BulkItem, Event, Notification, Recall
-from tests.carillon import requests_for_tests as requests
+from tests.carillon import strategies
 from web.api.alerts import AlertBody
 from web.api.submission import Submission
 
 HELLO: dict[str, Any] = {"audience": {"users": ["alice"]}, "title": "Hello", "message": "World"}
 
 
-@given(requests.notifications)
+@given(strategies.notifications)
 def test_the_hash_of_a_notification_is_that_of_the_api_so_far(fields):
     assert Notification.model_validate(fields).sha256() == Submission.model_validate(fields).sha256()
     keyed = BulkItem.model_validate({**fields, "idempotency_key": "k"})
     assert keyed.sha256() == Submission.model_validate(fields).sha256()
 
 
-@given(requests.alerts)
+@given(strategies.alerts)
 def test_the_hash_of_an_alert_is_that_of_the_api_so_far(fields):
     assert Alert.model_validate(fields).sha256() == AlertBody.model_validate(fields).sha256()
 
@@ -41,7 +41,7 @@ def test_hashes_do_not_change_between_versions(request_, sha256):
     assert request_.sha256() == sha256
 
 
-@given(requests.notifications)
+@given(strategies.notifications)
 def test_a_document_means_what_its_request_means(fields):
     notification = Notification.model_validate(fields)
     assert Notification.model_validate(notification.document()) == notification
