@@ -44,7 +44,9 @@ SYSTEM_CLOCK = Clock()
 def http_options(url: str, key: str, timeout: float, max_connections: int) -> dict[str, Any]:
     """Return the options of httpx.Client and httpx.AsyncClient. Raises ValueError for a URL or key that cannot be."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    # httpx would send a user name of the URL in place of the key.
+    if not usable or parts.username or parts.query or parts.fragment:
         raise ValueError("url must be that of the server, such as https://carillon.example.com")
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise ValueError("key must be an API key (ck_live_… or ck_test_…) or a service's JWT")
@@ -64,8 +66,8 @@ def http_options(url: str, key: str, timeout: float, max_connections: int) -> di
 class Exchange(Generic[T]):
     """One call and its attempts.
 
-    Send `request_options()`, pass what came of it to `next_pause()`, sleep so many seconds and begin again; None means
-    that `result` is there.
+    Send a request with `request_options()` and pass its response or error to `next_pause()`. That returns the seconds
+    to sleep before the next attempt, or None once `result` is available.
     """
 
     call: Call[T]

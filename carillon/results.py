@@ -116,7 +116,7 @@ class DeadLetter(Delivery):
 
 
 class Redriven(Result):
-    """So many deliveries are pending again. `remaining`: there may be more, call again."""
+    """The number of deliveries that are pending again. `remaining`: there may be more, call again."""
 
     redriven: int
     remaining: bool

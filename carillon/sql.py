@@ -1,4 +1,4 @@
-"""One INSERT on a connection of somebody else's library, without importing that library."""
+"""One INSERT on a connection of any library, without importing that library."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def send(
     users: Sequence[object] | None, *, tenant: str | None = None, connection: Any = None, **fields: Any
 ) -> dict[str, str]:
     """Send a notification to these users, or to the whole tenant if None; `fields` as in carillon.Notification."""
-    # Each once: somebody who is named twice would get it twice.
+    # Without duplicates: a user who is named twice would get it twice.
     audience = {"tenant": True} if users is None else {"users": list(dict.fromkeys(map(str, users)))}
     fields = _fields(fields) | {"audience": audience}
     if connection is not None:

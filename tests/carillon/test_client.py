@@ -298,7 +298,10 @@ def test_the_answer_of_another_server_is_noticed(answer):
             call()
 
 
-@pytest.mark.parametrize("url", ["", "carillon.test", "ftp://carillon.test", "https://", "https://carillon.test?a=b"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "carillon.test", "ftp://carillon.test", "https://", "https://carillon.test?a=b", "https://u:p@carillon.test"],
+)
 def test_a_url_that_is_none_is_refused(url):
     with pytest.raises(ValueError, match="url"):
         Client(url, KEY)
@@ -324,8 +327,8 @@ def test_neither_the_key_nor_a_body_gets_into_logs_or_errors(caplog):
     with pytest.raises(carillon.TimedOut) as refused:
         client.send(**HELLO | {"message": "confidential"})
     assert len(caplog.records) >= 4
-    told = "".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
-    for text in (told, repr(client), repr(refused.value), repr(refused.value.__cause__)):
+    logged = "".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+    for text in (logged, repr(client), repr(refused.value), repr(refused.value.__cause__)):
         assert KEY not in text
         assert "confidential" not in text
 

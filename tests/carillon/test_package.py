@@ -1,4 +1,4 @@
-"""The built package, in an environment of its own, beside services whose modules have the names of ours."""
+"""The built package, in an environment of its own, together with services whose modules have the names of ours."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.databases import ROOT
 
 pytestmark = pytest.mark.slow
 
-# Packages of our checkout, of which none may come along.
+# The packages of our checkout. The wheel must bring none of them.
 OURS = ("actions", "bus", "channels", "config", "lab", "models", "web", "workers")
 
 # A Flask application with modules of the same names, a notification in its own transaction, and one over HTTP.
@@ -181,8 +181,8 @@ def test_a_service_with_modules_of_our_names_sends_both_ways(python: Path, datab
     finally:
         server.shutdown()
         server.server_close()
-    told = json.loads(printed)
-    [[created, first], [failed, _], [reminded, sent]] = told["answers"]
+    result = json.loads(printed)
+    [[created, first], [failed, _], [reminded, sent]] = result["answers"]
     assert (created, failed, reminded, sent) == (201, 500, 200, {"sent": ACCEPTED["id"]})
     # The second expense violates the primary key: its transaction is rolled back, and with it the row.
     [row] = rows(create_engine(f"sqlite:///{database}"))
@@ -190,7 +190,7 @@ def test_a_service_with_modules_of_our_names_sends_both_ways(python: Path, datab
     assert (row["id"], row["kind"], row["body"]) == (UUID(first["sent"]), "notification", body)
     [(path, headers, received)] = stub.received
     assert (path, received["title"], headers["Authorization"]) == ("/v1/notifications", "Reminder", "Bearer ck_live_k")
-    files = told["modules"]
+    files = result["modules"]
     for name in OURS:
         assert files.get(name) in (None, str(tmp_path / f"{name}.py"))
     assert files["models"] == str(tmp_path / "models.py")
