@@ -51,7 +51,7 @@ bench/peers/node_modules/.package-lock.json: bench/peers/package-lock.json
 
 ##@ Develop
 
-.PHONY: client check test lint fix migration lock
+.PHONY: client check test lint fix migration lock dist
 client: ## Build the programs of the pages, those whose sources are newer; needs Node.js 20 and npm
 	@$(NODE) || { echo "This needs Node.js 20 or newer, with npm." >&2; exit 1; }
 	@mkdir -p $(PAGES)
@@ -94,6 +94,11 @@ migration: $(DEVELOPMENT) ## Write a migration for what changed in models/*/tabl
 lock: $(DEVELOPMENT) ## Pin what requirements*.in ask for; UPGRADE=1 takes the newest of everything
 	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-dev.in -o requirements-dev.txt
+
+dist: $(DEVELOPMENT) ## Build what services install: a wheel and an sdist of `carillon`, into dist/
+	@rm -rf dist
+	@$(BIN)/uv build --quiet --out-dir dist .
+	@ls dist
 
 # The virtual environment: made when it is missing, brought up to date when the pins change.
 

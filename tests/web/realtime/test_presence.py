@@ -235,7 +235,7 @@ def recorded() -> Recorded:
 
 @pytest.fixture
 def presence(recorded: Recorded) -> Presence:
-    return Presence(recorded, QUICK.lease, QUICK.reload)  # type: ignore[arg-type]
+    return Presence(recorded, QUICK)  # type: ignore[arg-type]
 
 
 def test_a_connection_is_there_from_its_first_namespace_to_its_last(presence: Presence, recorded: Recorded):
