@@ -86,6 +86,22 @@ def frame(host_id: str) -> tuple[str, str]:
     return head, tail
 
 
+def direct_message(tenant: str, connection: str, data: dict[str, Any], host_id: str) -> dict[str, Any]:
+    """The message of the queue for one connection. Web processes pass it on only to a session of the tenant."""
+    return {
+        "method": "emit",
+        "event": DIRECT_MESSAGE,
+        "data": data,
+        "binary": False,
+        "namespace": "/",
+        "room": connection,
+        "skip_sid": None,
+        "callback": None,
+        "host_id": host_id,
+        "tenant": tenant,
+    }
+
+
 def groups_in(message: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """The groups that a message carries, as dicts with the fields of Group. None if it is none of ours."""
     if message.get("event") != BATCH:

@@ -28,6 +28,8 @@ RELOAD = 3.0
 # In a tenant with more users present changes are not announced: each would go to everybody, and a thousand users who
 # connect at once would be a million events.
 MAX_ANNOUNCED = 200
+# Users whose states one question can name.
+MAX_ASKED = 200
 # Users in one list.
 MAX_LISTED = 1000
 # Leases that one step ends. Redis does nothing else meanwhile.

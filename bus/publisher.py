@@ -8,7 +8,7 @@ from typing import Any
 
 from socketio import RedisManager
 
-from bus.envelope import Group, message
+from bus.envelope import Group, direct_message, message
 from bus.redis import connect, options
 
 
@@ -28,6 +28,10 @@ class Publisher(RedisManager):  # type: ignore[misc]  # the base carries no type
         Raises bus.redis.UNAVAILABLE.
         """
         return self._publish(message(groups, self.host_id))
+
+    def send_direct(self, tenant: str, connection: str, message: dict[str, Any]) -> None:
+        """Send a message to one connection or session of the tenant. Raises bus.redis.UNAVAILABLE."""
+        self._publish(direct_message(tenant, connection, message, self.host_id))
 
     def round_trip(self, seconds: float = 2.0) -> int:
         """Publish an empty batch and receive it again. Returns how many others received it.

@@ -13,6 +13,7 @@ from actions.installation import utc_now
 from bus.bells import Bells
 from bus.counters import Counters
 from bus.presence import Leases
+from bus.publisher import Publisher
 from carillon.problems import ProblemDocument
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
@@ -21,6 +22,7 @@ from web import VERSION, asyncapi, cli, demo, health, middleware, pages, problem
 from web.api import (
     alerts,
     compat,
+    connections,
     dead_letters,
     devices,
     event_types,
@@ -69,6 +71,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         settings=settings,
         engine=engine,
         bells=bells,
+        publisher=Publisher(settings.redis_url, settings.bus_topic),
         keys=keys,
         authenticator=authenticator,
         limiter=Limiter(settings.redis_url),
@@ -86,7 +89,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     health.register(app, settings, engine)
     cli.register(app)
     sent = (notifications, events, alerts, outbox, dead_letters, event_types)
-    reached = (users, devices, topics, inbox, presence)
+    reached = (users, devices, topics, inbox, presence, connections)
     replaced = (compat.polling, compat.inbox, compat.devices)
     operated = (operator.overview, operator.tenants, operator.users)
     for module in (*sent, *reached, *replaced, *operated):
@@ -96,7 +99,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     if settings.env == "development":
         demo.register(app)
     handled = {**inbox_events(carillon), **alert_events(carillon)}
-    manager = attach(app, settings, carillon, authenticator, events=handled).server.manager
+    manager = attach(app, settings, carillon, authenticator, carillon.leases, events=handled).server.manager
     # Redis hears this process and is not heard by it: only a new process can help.
     carillon.alive["message queue"] = lambda: "deaf" if manager.deaf else None
     return app

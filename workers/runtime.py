@@ -65,17 +65,19 @@ def build(settings: Settings) -> Runtime:
     engine = connect(settings.database_url)
     bells = Bells(settings.broker_url)
     counters = Counters(settings.redis_url, settings.bus_topic)
+    publisher = Publisher(settings.redis_url, settings.bus_topic)
     return Runtime(
         engine=engine,
         channels={"live": registry.build(settings, "live"), "test": registry.build(settings, "test")},
         bells=bells,
         lease=settings.lease,
         retention_days=settings.retention_days,
-        publisher=Publisher(settings.redis_url, settings.bus_topic),
+        publisher=publisher,
         counters=counters,
         installation=Installation(
             engine=engine,
             bells=bells,
+            publisher=publisher,
             meter=Meter(counters),
             catalogue=shared(settings.catalogue_file),
             retention=timedelta(days=settings.retention_days),

@@ -32,6 +32,7 @@ def attach(
     settings: Settings,
     installation: Installation,
     authenticator: Authenticator,
+    leases: Leases | None = None,
     timing: Timing | None = None,
     events: Mapping[str, Handler] = MappingProxyType({}),
 ) -> SocketIO:
@@ -72,7 +73,7 @@ def attach(
     # The drivers' table is shared by all servers of the process, so the change is made in a copy.
     websocket = hardened(server.eio._async["websocket"], timeout=patience)
     server.eio._async = {**server.eio._async, "websocket": websocket}
-    presence = Presence(Leases(settings.redis_url, settings.bus_topic, timing.lease, timing.reload), timing)
+    presence = Presence(leases or Leases(settings.redis_url, settings.bus_topic, timing.lease, timing.reload), timing)
     bookmarks = Bookmarks(settings.redis_url, settings.bus_topic, patience)
     hub = Gateway(server, installation, authenticator, origins, presence, bookmarks, timing)
     hub.serve(client_events(installation, presence, events))

@@ -14,6 +14,7 @@ from actions.meter import Meter
 from actions.principal import Principal
 from bus.bells import Bells
 from bus.counters import Counters
+from bus.publisher import Publisher
 from config.logging_setup import configure_logging
 from config.settings import Settings
 from models.catalogue.source import shared
@@ -66,6 +67,7 @@ def application() -> Flask:
     installation = Installation(
         engine=engine,
         bells=Bells(settings.broker_url),
+        publisher=Publisher(settings.redis_url, settings.bus_topic),
         meter=Meter(counters),
         catalogue=shared(settings.catalogue_file),
         retention=timedelta(days=settings.retention_days),
@@ -74,7 +76,7 @@ def application() -> Flask:
     app = Flask("served")
     timing = Timing() if os.environ.get("UNHURRIED") else HURRY
     events = {"whoami": whoami, "broken": broken, **inbox_events(installation)}
-    manager: Any = attach(app, settings, installation, authenticator, timing, events).server.manager
+    manager: Any = attach(app, settings, installation, authenticator, timing=timing, events=events).server.manager
 
     @app.get("/healthz")
     def healthz() -> Any:

@@ -22,7 +22,7 @@ from tests.web.realtime.spaces import Spaces
 from tests.web.realtime.stack import Client, Stack, Web, eventually
 from web.dialects import view_of
 from web.realtime.payloads import Refused
-from web.realtime.presence.presence import MOST_ASKED, Presence
+from web.realtime.presence.presence import MAX_ASKED, Presence
 from web.realtime.timing import Timing
 
 QUICK = Timing(lease=0.6, renew=0.2, reload=0.2, states=0.5, tick=0.05)
@@ -318,7 +318,7 @@ def test_many_reports_go_in_several_steps(presence: Presence, recorded: Recorded
         ("choose", {"status": "busy", "user": "bob"}),
         ("tell", {"users": "alice"}),
         ("tell", {"users": [5]}),
-        ("tell", {"users": ["x"] * (MOST_ASKED + 1)}),
+        ("tell", {"users": ["x"] * (MAX_ASKED + 1)}),
         ("tell", {"tenant": "other"}),
         ("tell", ["alice"]),
     ],

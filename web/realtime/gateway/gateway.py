@@ -103,6 +103,11 @@ class Gateway:
         """Whatever was published while nobody listened is in the log."""
         self.healer.look_soon()
 
+    def tenant_of(self, sid: str) -> str | None:
+        """The tenant of a session, or None if there is no such session."""
+        session = self.sessions.get(sid)
+        return session.tenant if session is not None else None
+
     def deliver(self, groups: list[dict[str, Any]]) -> None:
         """Live events."""
         fanout.deliver(self.sessions, groups)

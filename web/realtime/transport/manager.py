@@ -34,6 +34,9 @@ class Listener(Protocol):
     def connected(self, sid: str) -> None:
         """The client has been told that it is connected."""
 
+    def tenant_of(self, sid: str) -> str | None:
+        """The tenant of a session."""
+
     def deliver(self, groups: list[dict[str, Any]]) -> None:
         """Events have come, in the form of bus.envelope.Group."""
 
@@ -87,24 +90,23 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
             if self._listener is not None:
                 self._listener.deliver(groups)
         elif message.get("event") == DIRECT_MESSAGE:
-            self._tell_session(message)
+            self._pass_to_session(message)
         else:
             super()._handle_emit(message)
 
-    def _tell_session(self, message: dict[str, Any]) -> None:
-        """Each session is a room of its own, in a namespace that its service need not know.
+    def _pass_to_session(self, message: dict[str, Any]) -> None:
+        """Pass a direct message on. Every session is a room of its own, in a namespace that a service need not know.
 
-        Named by its connection it is the first of those that the connection has.
+        A connection stands for the first of its sessions.
         """
-        named = message.get("room")
+        named, tenant = message.get("room"), message.get("tenant")
         for namespace, rooms in list(self.rooms.items()):
-            if named in rooms:
-                super()._handle_emit({**message, "namespace": namespace})
-                return
-        for namespace, rooms in list(self.rooms.items()):
-            # The library keeps the connection of each session (bidict) in the room of everybody.
-            session = rooms[None].inverse.get(named) if None in rooms else None
-            if session is not None:
+            session = named if named in rooms else None
+            if session is None and None in rooms:
+                # The library keeps the connection of each session (bidict) in the room of everybody.
+                session = rooms[None].inverse.get(named)
+            # A service can reach connections of its own tenant only.
+            if session is not None and self._listener is not None and self._listener.tenant_of(session) == tenant:
                 super()._handle_emit({**message, "namespace": namespace, "room": session})
                 return
 
