@@ -1,6 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
 import { expect, test, type Page } from "@playwright/test";
-import { base, HOSTILE, kill, open, put, send } from "./console.ts";
+import { base, HOSTILE, kill, open, put, send } from "./support.ts";
 
 const EVERY_VIEW = ["", "/notifications", "/dead-letters", "/users", "/users/demo/alice", "/tenants", "/tenants/demo"];
 

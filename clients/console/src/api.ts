@@ -268,7 +268,7 @@ export class Api {
   private async ask<Answer>(
     method: string,
     where: string,
-    { scope, body, signal }: { scope?: Scope; body?: unknown; signal?: AbortSignal } = {},
+    { scope, body, signal }: { scope?: Scope | undefined; body?: unknown; signal?: AbortSignal | undefined } = {},
   ): Promise<Answer> {
     const headers: Record<string, string> = { Authorization: `Bearer ${this.token}` };
     if (scope) {

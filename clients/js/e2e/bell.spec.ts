@@ -1,8 +1,8 @@
 import AxeBuilder from "@axe-core/playwright";
 import { type BrowserContext, expect, type Page, test } from "@playwright/test";
-import { type Look, serve, watchRings } from "./page.ts";
-import { eventually, inbox, notify, somebody } from "./stand.ts";
-import { Wire } from "./wire.ts";
+import { type Look, serve, watchRings } from "./site.ts";
+import { eventually, inbox, notify, somebody } from "../../e2e/installation.ts";
+import { Wire } from "./proxy.ts";
 
 let wire: Wire;
 let user: string;

@@ -3,8 +3,8 @@
 import { expect, test } from "@playwright/test";
 import { type ClientOptions, createClient, type Item } from "../src/index.ts";
 import type {} from "../src/dropins/window-ws.ts";
-import { ask, eventually, notify, somebody, token } from "./stand.ts";
-import { Wire } from "./wire.ts";
+import { ask, eventually, notify, somebody, token } from "../../e2e/installation.ts";
+import { Wire } from "./proxy.ts";
 
 let wire: Wire;
 let user: string;

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Client, createClient } from "../src/index.ts";
-import start, { eventually, notify, port, somebody, token } from "../e2e/stand.ts";
+import start, { eventually, notify, port, somebody, token } from "../../e2e/installation.ts";
 
 let stop: () => Promise<void>;
 

@@ -1,7 +1,7 @@
 import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page, test } from "@playwright/test";
-import { ask, notify } from "../../js/e2e/stand.ts";
-import { complain, section, signIn, url } from "./demo.ts";
+import { ask, notify } from "../../e2e/installation.ts";
+import { complain, section, signIn, url } from "./support.ts";
 
 const unique = (what: string) => `${what} ${Date.now().toString(36)}`;
 const badge = (page: Page) => page.locator("carillon-bell .badge");
@@ -110,5 +110,20 @@ test("the descriptions of both interfaces are shown", async ({ page }) => {
   await page.goto(url("/docs"));
   await expect(page.getByRole("heading", { name: "Send a notification." }).first()).toBeAttached({ timeout: 30_000 });
   await page.goto(url("/docs/events"));
-  await expect(page.getByText("notification:new").first()).toBeAttached({ timeout: 30_000 });
+  await expect(page.getByRole("heading", { name: "notification:new" })).toBeVisible();
 });
+
+for (const [colorScheme, width] of [
+  ["light", 1280],
+  ["dark", 390],
+] as const) {
+  test(`the page of events has an anchor for each and is accessible, ${colorScheme}, ${width} pixels`, async ({ browser }) => {
+    const page = await (await browser.newContext({ colorScheme, viewport: { width, height: 800 } })).newPage();
+    complain(page);
+    await page.goto(url("/docs/events"));
+    await hasNoViolations(page);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+    await page.goto(url("/docs/events#notification.new"));
+    await expect(page.getByRole("article", { name: "notification:new" })).toBeInViewport();
+  });
+}

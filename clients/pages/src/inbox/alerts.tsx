@@ -1,6 +1,6 @@
 /** The tenant's alerts: one state for all, and the name of whoever took one on. */
 
-import { useAlerts } from "../../../js/src/react.ts";
+import { useAlerts } from "carillon-client/react";
 import { Moment } from "./moment.tsx";
 
 export function Alerts() {

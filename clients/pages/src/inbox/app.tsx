@@ -2,9 +2,9 @@
 
 import type { ComponentChildren, FunctionComponent } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { CarillonBell } from "../../../js/src/bell/index.ts";
-import { type Client, createClient, type State } from "../../../js/src/index.ts";
-import { CarillonProvider, useConnection } from "../../../js/src/react.ts";
+import { CarillonBell } from "carillon-client/bell";
+import { type Client, createClient, type State } from "carillon-client";
+import { CarillonProvider, useConnection } from "carillon-client/react";
 import { Alerts } from "./alerts.tsx";
 import { Inbox } from "./inbox.tsx";
 import { Outside } from "./outside.tsx";

@@ -1,8 +1,8 @@
 /** The inbox as a list, with everything that can be done to an item. */
 
 import { useState } from "preact/hooks";
-import type { Filter, Item } from "../../../js/src/index.ts";
-import { useNotifications } from "../../../js/src/react.ts";
+import type { Filter, Item } from "carillon-client";
+import { useNotifications } from "carillon-client/react";
 import { Moment } from "./moment.tsx";
 
 const VIEWS: { name: string; filter: Filter }[] = [

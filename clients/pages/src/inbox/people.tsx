@@ -1,7 +1,7 @@
 /** Who else is there, and how you are. */
 
 import { useState } from "preact/hooks";
-import { useCarillon, usePresence } from "../../../js/src/react.ts";
+import { useCarillon, usePresence } from "carillon-client/react";
 import { Avatar, capital } from "./signin.tsx";
 
 const CHOICES = ["online", "away", "busy"] as const;

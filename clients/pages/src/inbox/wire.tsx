@@ -1,7 +1,7 @@
 /** What comes over the wire, event by event: after a cut one sees what is replayed, and that no number is missing. */
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Client } from "../../../js/src/index.ts";
+import type { Client } from "carillon-client";
 import { Moment } from "./moment.tsx";
 
 const KEPT = 40;

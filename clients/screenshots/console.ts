@@ -1,12 +1,10 @@
-/** Not a test: the pictures in docs/screens. npm run look */
+/** Every view of the console, for docs/screens. */
 
 import { resolve } from "node:path";
 import { expect, test } from "@playwright/test";
-import { base, kill, look, notify, open, operator, put, send } from "./console.ts";
+import { base, kill, look, notify, open, operator, put, send } from "../console/e2e/support.ts";
 
-test.skip(!process.env["LOOK"], "pictures only");
-
-const SCREENS = resolve(import.meta.dirname, "../../../docs/screens");
+const SCREENS = resolve(import.meta.dirname, "../../docs/screens");
 /** For how long something is sent before the first picture, in seconds: charts need a past. */
 const TRAFFIC = 240;
 const NAMES = ["nora", "jonas", "li-wei", "amara", "piotr", "ines", "tomas", "yuki", "fatima", "oleg", "greta", "mateo"];

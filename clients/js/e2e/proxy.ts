@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
-import { port } from "./stand.ts";
+import { port } from "../../e2e/installation.ts";
 
 export interface Document {
   type: string;

@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Page } from "@playwright/test";
-import { token } from "./stand.ts";
-import type { Wire } from "./wire.ts";
+import { token } from "../../e2e/installation.ts";
+import type { Wire } from "./proxy.ts";
 
 const DIST = resolve(import.meta.dirname, "../dist/browser");
 

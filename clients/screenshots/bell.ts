@@ -1,11 +1,9 @@
-/** Not a test: pictures of the bell, for whoever changes how it looks. npm run look */
+/** The bell: closed, open, with toasts, empty. */
 
 import { test } from "@playwright/test";
-import { serve } from "./page.ts";
-import { notify, somebody } from "./stand.ts";
-import { Wire } from "./wire.ts";
-
-test.skip(!process.env["LOOK"], "pictures only");
+import { serve } from "../js/e2e/site.ts";
+import { notify, somebody } from "../e2e/installation.ts";
+import { Wire } from "../js/e2e/proxy.ts";
 
 const SAMPLES: [string, object][] = [
   ["Your export is ready", { level: "success", message: "The report “Q3 revenue by region” can be downloaded until Friday.", category: "reports", url: "https://example.test/r" }],
@@ -31,22 +29,22 @@ for (const [name, scheme, attributes, width] of [
     for (const [title, more] of SAMPLES) await notify(user, title, more);
     await page.goto(`${wire.url}/site`);
     await page.waitForTimeout(2000);
-    await page.screenshot({ path: `e2e/.results/${name}-closed.png` });
+    await page.screenshot({ path: `node_modules/.cache/bell/${name}-closed.png` });
     await page.getByRole("button", { name: /unread|ungelesen|غير/ }).first().click();
     await page.waitForTimeout(500);
     await page.locator("article").nth(2).hover();
     await page.locator("article").nth(3).getByRole("button").first().evaluate((button: HTMLElement) => button.click());
     await page.waitForTimeout(300);
-    await page.screenshot({ path: `e2e/.results/${name}-open.png` });
+    await page.screenshot({ path: `node_modules/.cache/bell/${name}-open.png` });
     await page.keyboard.press("Escape");
     for (const [title, more] of SAMPLES.slice(0, 3)) await notify(user, title, more);
     await page.waitForTimeout(2500);
-    await page.screenshot({ path: `e2e/.results/${name}-toasts.png` });
+    await page.screenshot({ path: `node_modules/.cache/bell/${name}-toasts.png` });
     await page.locator("carillon-bell .bell").click();
     await page.locator("carillon-bell .filters button").last().click();
     wire.cut("nothing");
     await page.waitForTimeout(8000);
-    await page.screenshot({ path: `e2e/.results/${name}-empty.png` });
+    await page.screenshot({ path: `node_modules/.cache/bell/${name}-empty.png` });
     await context.close();
     wire.close();
   });

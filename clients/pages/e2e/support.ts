@@ -1,7 +1,7 @@
 /** The page at / of a running copy, with somebody of the demo signed in. */
 
 import { type Browser, type BrowserContextOptions, expect, type Page } from "@playwright/test";
-import { port } from "../../js/e2e/stand.ts";
+import { port } from "../../e2e/installation.ts";
 
 export const url = (path = "/"): string => `http://127.0.0.1:${port()}${path}`;
 

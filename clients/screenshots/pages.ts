@@ -1,13 +1,11 @@
-/** Not a test: the pictures in docs/screens. npm run look */
+/** The page at /, the bell on it and the documentation, for docs/screens. */
 
 import { resolve } from "node:path";
 import { expect, test } from "@playwright/test";
-import { ask, notify } from "../../js/e2e/stand.ts";
-import { section, signIn, url } from "./demo.ts";
+import { ask, notify } from "../e2e/installation.ts";
+import { section, signIn, url } from "../pages/e2e/support.ts";
 
-test.skip(!process.env["LOOK"], "pictures only");
-
-const SCREENS = resolve(import.meta.dirname, "../../../docs/screens");
+const SCREENS = resolve(import.meta.dirname, "../../docs/screens");
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [1280, 390]) {

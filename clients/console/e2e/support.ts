@@ -1,7 +1,7 @@
 /** The console in a browser, signed in, and an installation with something in it. */
 
 import { expect, type Page } from "@playwright/test";
-import { eventually, port } from "../../js/e2e/stand.ts";
+import { eventually, port } from "../../e2e/installation.ts";
 
 export const base = (): string => `http://127.0.0.1:${port()}`;
 
