@@ -15,7 +15,14 @@ process.chdir(fileURLToPath(new URL(".", import.meta.url)));
 
 const watch = process.argv.includes("--watch");
 const served = "../web/static/build";
-const common = { bundle: true, format: "esm", target: "es2022", sourcemap: true, legalComments: "none", logLevel: "warning" };
+const common = {
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  sourcemap: true,
+  legalComments: "none",
+  logLevel: "warning",
+};
 
 const size = (file) => `${Math.round(statSync(file).size / 1024)} KiB`;
 
@@ -60,7 +67,8 @@ async function buildPages() {
   if (watch) return builder.watch();
   await builder.rebuild();
   await builder.dispose();
-  for (const name of ["console/console", "inbox/inbox"]) console.log(`${name} built, script ${size(`${served}/${name}.js`)}`);
+  for (const name of ["console/console", "inbox/inbox"])
+    console.log(`${name} built, script ${size(`${served}/${name}.js`)}`);
 }
 
 await buildClient();

@@ -23,7 +23,11 @@ export default async function start(): Promise<() => Promise<void>> {
   const ports: Record<string, string> = {};
   for (const name of ["PORT", "LAB_PORT", "LAB_SMTP_PORT", "FLOWER_PORT"]) ports[name] = String(await freePort());
   const environment = { PATH: process.env["PATH"], HOME: process.env["HOME"], CARILLON_VAR: directory, ...ports };
-  const up = spawn(join(ROOT, ".venv/bin/python"), ["-m", "lab.up"], { cwd: ROOT, env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  const up = spawn(join(ROOT, ".venv/bin/python"), ["-m", "lab.up"], {
+    cwd: ROOT,
+    env: environment,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   await ready(up);
   process.env["E2E_VAR"] = directory;
   process.env["E2E_PORT"] = ports["PORT"];
@@ -78,7 +82,13 @@ export async function ask(path: string, body?: object): Promise<any> {
 
 /** Notify a user, in the page alone. */
 export function notify(user: string, title: string, more: object = {}): Promise<{ id: string }> {
-  return ask("/v1/notifications", { audience: { users: [user] }, channels: ["in_app"], title, message: `About ${title}.`, ...more });
+  return ask("/v1/notifications", {
+    audience: { users: [user] },
+    channels: ["in_app"],
+    title,
+    message: `About ${title}.`,
+    ...more,
+  });
 }
 
 /** What the server has in the inbox of a user. */

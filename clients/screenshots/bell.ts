@@ -6,12 +6,47 @@ import { notify, somebody } from "../e2e/installation.ts";
 import { Wire } from "../js/e2e/proxy.ts";
 
 const SAMPLES: [string, object][] = [
-  ["Your export is ready", { level: "success", message: "The report “Q3 revenue by region” can be downloaded until Friday.", category: "reports", url: "https://example.test/r" }],
-  ["Nora mentioned you", { level: "info", message: "@alice could you look at the wording of the second paragraph before we send it?", category: "comments" }],
-  ["Disk almost full", { level: "warning", message: "db-2 has 6 % left. At this rate it is full in 9 hours.", category: "operations" }],
-  ["Payment failed", { level: "error", message: "The card ending in 4242 was declined. We try again tomorrow.", category: "billing" }],
-  ["Service down in eu-west", { level: "critical", message: "Checkout answers with errors since 09:41 UTC. On-call was paged.", category: "operations" }],
-  ["Welcome aboard", { message: "Everything that concerns you appears here: on this page, on your phone, and in your mailbox if you miss it.\nChange what you want to hear of in the settings.", category: "comments" }],
+  [
+    "Your export is ready",
+    {
+      level: "success",
+      message: "The report “Q3 revenue by region” can be downloaded until Friday.",
+      category: "reports",
+      url: "https://example.test/r",
+    },
+  ],
+  [
+    "Nora mentioned you",
+    {
+      level: "info",
+      message: "@alice could you look at the wording of the second paragraph before we send it?",
+      category: "comments",
+    },
+  ],
+  [
+    "Disk almost full",
+    { level: "warning", message: "db-2 has 6 % left. At this rate it is full in 9 hours.", category: "operations" },
+  ],
+  [
+    "Payment failed",
+    { level: "error", message: "The card ending in 4242 was declined. We try again tomorrow.", category: "billing" },
+  ],
+  [
+    "Service down in eu-west",
+    {
+      level: "critical",
+      message: "Checkout answers with errors since 09:41 UTC. On-call was paged.",
+      category: "operations",
+    },
+  ],
+  [
+    "Welcome aboard",
+    {
+      message:
+        "Everything that concerns you appears here: on this page, on your phone, and in your mailbox if you miss it.\nChange what you want to hear of in the settings.",
+      category: "comments",
+    },
+  ],
 ];
 
 for (const [name, scheme, attributes, width] of [
@@ -30,10 +65,18 @@ for (const [name, scheme, attributes, width] of [
     await page.goto(`${wire.url}/site`);
     await page.waitForTimeout(2000);
     await page.screenshot({ path: `node_modules/.cache/bell/${name}-closed.png` });
-    await page.getByRole("button", { name: /unread|ungelesen|غير/ }).first().click();
+    await page
+      .getByRole("button", { name: /unread|ungelesen|غير/ })
+      .first()
+      .click();
     await page.waitForTimeout(500);
     await page.locator("article").nth(2).hover();
-    await page.locator("article").nth(3).getByRole("button").first().evaluate((button: HTMLElement) => button.click());
+    await page
+      .locator("article")
+      .nth(3)
+      .getByRole("button")
+      .first()
+      .evaluate((button: HTMLElement) => button.click());
     await page.waitForTimeout(300);
     await page.screenshot({ path: `node_modules/.cache/bell/${name}-open.png` });
     await page.keyboard.press("Escape");

@@ -7,7 +7,20 @@ import { base, kill, look, notify, open, operator, put, send } from "../console/
 const SCREENS = resolve(import.meta.dirname, "../../docs/screens");
 /** For how long something is sent before the first picture, in seconds: charts need a past. */
 const TRAFFIC = 240;
-const NAMES = ["nora", "jonas", "li-wei", "amara", "piotr", "ines", "tomas", "yuki", "fatima", "oleg", "greta", "mateo"];
+const NAMES = [
+  "nora",
+  "jonas",
+  "li-wei",
+  "amara",
+  "piotr",
+  "ines",
+  "tomas",
+  "yuki",
+  "fatima",
+  "oleg",
+  "greta",
+  "mateo",
+];
 const PAGES = ["alice", "bob", "carol"];
 const SAMPLES: [string, object][] = [
   [
@@ -23,10 +36,16 @@ const SAMPLES: [string, object][] = [
   ],
   ["Invoice 2026-118 is due", { message: "€ 84.20 until 30 November.", category: "billing", priority: "high" }],
   ["Nora mentioned you", { message: "“@jonas could you look at the wording?”", category: "comments" }],
-  ["New sign-in from Vienna", { message: "If this was not you, end all sessions.", category: "security", priority: "critical" }],
+  [
+    "New sign-in from Vienna",
+    { message: "If this was not you, end all sessions.", category: "security", priority: "critical" },
+  ],
   ["Pump 3 lost pressure", { message: "2.1 bar at 04:12, expected 3.5.", category: "operations", priority: "high" }],
   ["Your weekly summary", { message: "12 orders, 3 returns, 1 question.", category: "news", priority: "low" }],
-  ["Tom & Jerry <b>liked</b> your photo", { message: "Names and titles are text here, whatever is in them.", category: "comments" }],
+  [
+    "Tom & Jerry <b>liked</b> your photo",
+    { message: "Names and titles are text here, whatever is in them.", category: "comments" },
+  ],
 ];
 
 test("pictures of every view", async ({ browser }) => {
@@ -67,8 +86,15 @@ test("pictures of every view", async ({ browser }) => {
   });
   const token = await operator();
   const tenant = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
-  for (const [id, name] of [["harbour", "Harbour Logistics"], ["nova", "Nova & Co"]]) {
-    await fetch(`${base()}/v1/operator/tenants`, { method: "POST", headers: tenant, body: JSON.stringify({ id, name }) });
+  for (const [id, name] of [
+    ["harbour", "Harbour Logistics"],
+    ["nova", "Nova & Co"],
+  ]) {
+    await fetch(`${base()}/v1/operator/tenants`, {
+      method: "POST",
+      headers: tenant,
+      body: JSON.stringify({ id, name }),
+    });
   }
   const shipped = (await look("/v1/notifications?q=shipped&limit=1")).data[0].id;
   const bulk = (await look("/v1/notifications?q=maintenance&limit=1")).data[0].id;

@@ -21,8 +21,14 @@ for (const colorScheme of ["light", "dark"] as const) {
       const page = await signIn(browser, "Alice", look);
       await page.waitForTimeout(500);
       await ask("/v1/alerts", { title: "Disk almost full", message: "db-1 has 4 % left.", level: "critical" });
-      await notify("alice", "Payment received", { level: "success", message: "Thank you. The receipt is in your mailbox." });
-      await notify("alice", "Nora mentioned you", { message: "Could you look at the second paragraph?", category: "comments" });
+      await notify("alice", "Payment received", {
+        level: "success",
+        message: "Thank you. The receipt is in your mailbox.",
+      });
+      await notify("alice", "Nora mentioned you", {
+        message: "Could you look at the second paragraph?",
+        category: "comments",
+      });
       await section(page, "Send one").getByRole("button", { name: "Every channel" }).click();
       await expect(section(page, "Mailbox").getByRole("listitem").first()).toBeVisible();
       await page.waitForTimeout(7000);
@@ -32,7 +38,10 @@ for (const colorScheme of ["light", "dark"] as const) {
       await page.screenshot({ path: picture("bell") });
       await bob.context().close();
       const docs = await (await browser.newContext(look)).newPage();
-      for (const [path, name, shown] of [["/docs", "docs", "Carillon"], ["/docs/events", "docs-events", "Servers"]] as const) {
+      for (const [path, name, shown] of [
+        ["/docs", "docs", "Carillon"],
+        ["/docs/events", "docs-events", "Servers"],
+      ] as const) {
         await docs.goto(url(path));
         await expect(docs.getByRole("heading", { name: shown }).first()).toBeVisible({ timeout: 60_000 });
         await docs.waitForTimeout(2000);

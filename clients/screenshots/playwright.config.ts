@@ -5,4 +5,10 @@ import tests from "../playwright.config.ts";
 
 const { projects: _, ...common } = tests;
 
-export default defineConfig({ ...common, testDir: ".", testMatch: ["bell.ts", "console.ts", "pages.ts"], workers: 1, timeout: 600_000 });
+export default defineConfig({
+  ...common,
+  testDir: ".",
+  testMatch: ["bell.ts", "console.ts", "pages.ts"],
+  workers: 1,
+  timeout: 600_000,
+});

@@ -37,7 +37,11 @@ test("hostile titles and messages are shown as text, everywhere", async ({ page 
   const errors: string[] = [];
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   for (const text of HOSTILE) {
-    const id = await send(["mallory"], text, { message: text, data: { [text.slice(0, 20)]: text }, channels: ["in_app"] });
+    const id = await send(["mallory"], text, {
+      message: text,
+      data: { [text.slice(0, 20)]: text },
+      channels: ["in_app"],
+    });
     await open(page, `/notifications/${id}?tenant=demo`);
     await expect(page.getByRole("heading", { level: 1 })).toHaveText(text);
     await expect(page.locator(".message")).toHaveText(text);
@@ -54,7 +58,10 @@ test("hostile titles and messages are shown as text, everywhere", async ({ page 
 
 test("every view is clean for axe, light and wide, dark and narrow", async ({ page }) => {
   const id = await send(["alice", "bob"], "For axe to look at", { data: { a: 1 } });
-  for (const [colorScheme, width] of [["light", 1280], ["dark", 390]] as const) {
+  for (const [colorScheme, width] of [
+    ["light", 1280],
+    ["dark", 390],
+  ] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await page.setViewportSize({ width, height: 860 });
     for (const view of [...EVERY_VIEW, `/notifications/${id}`]) {

@@ -52,7 +52,10 @@ export function send(to: string[], title: string, more: object = {}): Promise<st
 
 /** So many letters that are dead, because the mailboxes do not exist. */
 export async function kill(number: number, prefix: string): Promise<string> {
-  const users = Array.from({ length: number }, (_, n) => ({ id: `${prefix}-${n}`, email: `gone-${prefix}-${n}@example.test` }));
+  const users = Array.from({ length: number }, (_, n) => ({
+    id: `${prefix}-${n}`,
+    email: `gone-${prefix}-${n}@example.test`,
+  }));
   const id = await notify({
     audience: { users },
     channels: ["email"],

@@ -84,7 +84,11 @@ export function usePages<Row>(
     const of = first.data;
     try {
       const page = await fetch(next, new AbortController().signal);
-      setLater((before) => ({ of, rows: [...(before.of === of ? before.rows : []), ...page.data], next: page.page.next }));
+      setLater((before) => ({
+        of,
+        rows: [...(before.of === of ? before.rows : []), ...page.data],
+        next: page.page.next,
+      }));
     } catch (raised) {
       setError(problemOf(raised));
     }

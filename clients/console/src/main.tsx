@@ -87,13 +87,13 @@ function Frame(props: { config: Config; session: Session; onEnd: (wasEnded: bool
         </div>
       </header>
       <main id="main" tabIndex={-1}>
-        {SCOPED.includes(view) && place.parts.length === 1 && tenants.length > 0 && <ScopeBar tenants={tenants} tenant={tenant} mode={mode} />}
+        {SCOPED.includes(view) && place.parts.length === 1 && tenants.length > 0 && (
+          <ScopeBar tenants={tenants} tenant={tenant} mode={mode} />
+        )}
         {error && <Failed error={error} again={reload} />}
         {!data && !error && <Waiting />}
         {data && (
-          <Console.Provider
-            value={{ api, config, session, tenants, reloadTenants: reload, scope: { tenant, mode } }}
-          >
+          <Console.Provider value={{ api, config, session, tenants, reloadTenants: reload, scope: { tenant, mode } }}>
             <View parts={place.parts} tenant={tenant} />
           </Console.Provider>
         )}

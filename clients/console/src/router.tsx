@@ -60,7 +60,13 @@ export function Link(props: {
     scrollTo(0, 0);
   };
   return (
-    <a href={props.to} class={props.class} title={props.title} aria-current={props.current ? "page" : undefined} onClick={follow}>
+    <a
+      href={props.to}
+      class={props.class}
+      title={props.title}
+      aria-current={props.current ? "page" : undefined}
+      onClick={follow}
+    >
       {props.children}
     </a>
   );

@@ -23,14 +23,23 @@ async function visit(context: BrowserContext, look: Look = {}): Promise<Page> {
   return page;
 }
 
-const bell = (page: Page) => page.locator("carillon-bell").getByRole("button", { name: /Notifications/ }).first();
+const bell = (page: Page) =>
+  page
+    .locator("carillon-bell")
+    .getByRole("button", { name: /Notifications/ })
+    .first();
 const badge = (page: Page) => page.locator("carillon-bell .badge");
 const panel = (page: Page) => page.getByRole("dialog", { name: "Notifications" });
 const items = (page: Page) => panel(page).getByRole("article");
-const titles = (page: Page) => items(page).locator("h3").evaluateAll((all) => all.map((h) => h.lastChild?.textContent));
+const titles = (page: Page) =>
+  items(page)
+    .locator("h3")
+    .evaluateAll((all) => all.map((h) => h.lastChild?.textContent));
 
 async function state(page: Page, wanted: string) {
-  await expect.poll(() => page.evaluate(() => document.querySelector("carillon-bell")?.client?.state), { timeout: 30_000 }).toBe(wanted);
+  await expect
+    .poll(() => page.evaluate(() => document.querySelector("carillon-bell")?.client?.state), { timeout: 30_000 })
+    .toBe(wanted);
 }
 
 test("what arrives is counted, shown on top and announced", async ({ context }) => {
@@ -131,7 +140,9 @@ test("what is read or archived here is so there", async ({ context, browser }) =
   await items(here).first().hover();
   await items(here).first().getByRole("button", { name: "Mark as read" }).click();
   await expect(badge(there)).toHaveText("1");
-  await expect(items(there).first().getByRole("button", { name: "Mark as unread", includeHidden: true })).toBeAttached();
+  await expect(
+    items(there).first().getByRole("button", { name: "Mark as unread", includeHidden: true }),
+  ).toBeAttached();
   await items(here).first().getByRole("button", { name: "Archive" }).click();
   await expect.poll(() => titles(there)).toEqual(["One"]);
   await panel(there).getByRole("button", { name: "Mark all as read" }).click();
@@ -161,7 +172,10 @@ test("a text is shown as a text, whatever it holds", async ({ context }) => {
   await expect(items(page)).toHaveCount(corpus.length + 1);
   const made = await page.evaluate(() => {
     const root = document.querySelector("carillon-bell")?.shadowRoot;
-    return [(window as unknown as { ran?: number }).ran, root?.querySelectorAll("script, img, iframe, style, b, [onload], [onerror]").length];
+    return [
+      (window as unknown as { ran?: number }).ran,
+      root?.querySelectorAll("script, img, iframe, style, b, [onload], [onerror]").length,
+    ];
   });
   expect(made).toEqual([undefined, 0]);
 });
@@ -170,19 +184,55 @@ test("a link leads to a page or a mailbox and nowhere else", async ({ context })
   const page = await visit(context);
   // The server takes no other links; a client does not rely on it.
   const links = await page.evaluate(() => {
-    const urls = ["https://a.test/x", "/orders/1", "mailto:a@b.test", "javascript:alert(1)", " JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "blob:x"];
+    const urls = [
+      "https://a.test/x",
+      "/orders/1",
+      "mailto:a@b.test",
+      "javascript:alert(1)",
+      " JaVaScRiPt:alert(1)",
+      "data:text/html,x",
+      "vbscript:x",
+      "blob:x",
+    ];
     const element = document.querySelector("carillon-bell");
-    const base = { message: "m", level: "info", category: null, type: "t", data: {}, seq: 1, created_at: new Date().toISOString(), expires_at: "" };
+    const base = {
+      message: "m",
+      level: "info",
+      category: null,
+      type: "t",
+      data: {},
+      seq: 1,
+      created_at: new Date().toISOString(),
+      expires_at: "",
+    };
     const client = element?.client as unknown as { inbox: { list: unknown } };
-    client.inbox.list = async () => ({ data: urls.map((url, n) => ({ ...base, id: String(n), title: url, url, read: true })), page: { next: null, has_more: false } });
+    client.inbox.list = async () => ({
+      data: urls.map((url, n) => ({ ...base, id: String(n), title: url, url, read: true })),
+      page: { next: null, has_more: false },
+    });
     element?.show();
     const feed = [...(element?.shadowRoot?.querySelectorAll<HTMLButtonElement>(".filters button") ?? [])];
     feed[1]?.click();
     return new Promise<(string | undefined)[]>((resolve) =>
-      setTimeout(() => resolve([...(element?.shadowRoot?.querySelectorAll("article") ?? [])].map((one) => one.querySelector("a")?.href)), 500),
+      setTimeout(
+        () =>
+          resolve(
+            [...(element?.shadowRoot?.querySelectorAll("article") ?? [])].map((one) => one.querySelector("a")?.href),
+          ),
+        500,
+      ),
     );
   });
-  expect(links).toEqual(["https://a.test/x", `${wire.url}/orders/1`, "mailto:a@b.test", undefined, undefined, undefined, undefined, undefined]);
+  expect(links).toEqual([
+    "https://a.test/x",
+    `${wire.url}/orders/1`,
+    "mailto:a@b.test",
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 test("the keyboard does everything", async ({ context }) => {
@@ -231,7 +281,9 @@ for (const scheme of ["light", "dark"] as const) {
     const page = await visit(context);
     const check = async () => {
       const { violations } = await new AxeBuilder({ page }).include("carillon-bell").analyze();
-      expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => [html, failureSummary])])).toEqual([]);
+      expect(
+        violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => [html, failureSummary])]),
+      ).toEqual([]);
     };
     await check();
     await bell(page).click();
@@ -276,11 +328,14 @@ test("right to left, everything stands on the other side", async ({ context }) =
   await notify(user, "In English", { message: "Short." });
   const page = await visit(context, { attributes: 'lang="ar"' });
   await page.getByRole("button", { name: "الإشعارات، 2 غير مقروءة" }).or(page.locator("carillon-bell .bell")).click();
-  const box = async (selector: string) => (await page.locator(`carillon-bell ${selector}`).first().boundingBox()) ?? { x: 0, width: 0 };
+  const box = async (selector: string) =>
+    (await page.locator(`carillon-bell ${selector}`).first().boundingBox()) ?? { x: 0, width: 0 };
   expect((await box("article .level")).x).toBeGreaterThan((await box("article h3")).x);
   expect((await box(".badge")).x + 9).toBeLessThan((await box(".bell")).x + 20);
   // A text of the other direction stands at the same edge, and keeps its own full stop at its end.
-  const ends = await page.locator("carillon-bell p bdi").evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().right)));
+  const ends = await page
+    .locator("carillon-bell p bdi")
+    .evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().right)));
   expect(new Set(ends).size).toBe(1);
   const shown = await box(".panel");
   expect(shown.x).toBeGreaterThanOrEqual(0);

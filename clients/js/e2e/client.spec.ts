@@ -54,7 +54,10 @@ test("everything comes once and in order, however often the wire is cut", async 
 
 test("a later visit hears of what happened in between", async () => {
   const kept = new Map<string, string>();
-  const storage = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
+  const storage = {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+  };
   const first = await start({ storage });
   await notify(user, "one");
   await eventually(() => first.told.length === 1);
@@ -68,7 +71,11 @@ test("a later visit hears of what happened in between", async () => {
 test("a position of another log is a reset", async () => {
   const cursor = Buffer.from(JSON.stringify(["beefbeef", { [`user:${user}`]: 7 }])).toString("base64url");
   const kept = JSON.stringify({ epoch: "beefbeef", positions: { [`user:${user}`]: 7 }, cursor });
-  const client = createClient({ url: wire.url, getToken: () => token(user), storage: { getItem: () => kept, setItem: () => undefined } });
+  const client = createClient({
+    url: wire.url,
+    getToken: () => token(user),
+    storage: { getItem: () => kept, setItem: () => undefined },
+  });
   stops.push(() => client.close());
   await new Promise((reset) => client.on("reset", reset));
 });
@@ -153,11 +160,15 @@ test("the methods do what they say", async () => {
 });
 
 test("window.ws works in a page that has one script and an auth_token", async ({ page }) => {
-  wire.pages.set("/old", { type: "text/html", body: '<!doctype html><title>Old</title><script src="/static/build/websocket.js"></script>' });
+  wire.pages.set("/old", {
+    type: "text/html",
+    body: '<!doctype html><title>Old</title><script src="/static/build/websocket.js"></script>',
+  });
   await page.addInitScript((given) => localStorage.setItem("auth_token", given), token(user));
   await page.goto(`${wire.url}/old`);
   const heard = page.evaluate(
-    () => new Promise<{ title: string; title_html: string }>((hear) => window.ws.on("notifications", "notification", hear)),
+    () =>
+      new Promise<{ title: string; title_html: string }>((hear) => window.ws.on("notifications", "notification", hear)),
   );
   await expect.poll(() => page.evaluate(() => window.ws.isConnected)).toBe(true);
   await notify(user, "a < b");

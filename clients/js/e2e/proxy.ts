@@ -68,7 +68,9 @@ export class Wire {
     const far = connect(port(), "127.0.0.1");
     far.on("error", () => near.destroy()).on("close", () => near.destroy());
     near.on("close", () => far.destroy());
-    const lines = Array.from({ length: asked.rawHeaders.length / 2 }, (_, n) => asked.rawHeaders.slice(2 * n, 2 * n + 2).join(": "));
+    const lines = Array.from({ length: asked.rawHeaders.length / 2 }, (_, n) =>
+      asked.rawHeaders.slice(2 * n, 2 * n + 2).join(": "),
+    );
     far.write(`${asked.method} ${asked.url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
     far.write(head);
     near.pipe(far).pipe(near);

@@ -3,7 +3,17 @@
 import { Connection, type Dialect, type Frame, type State } from "./connection.ts";
 import { asError } from "./errors.ts";
 import type { WsPayloads, WsPlace } from "./events.ts";
-import { arrive, hasGap, type LogState, NOWHERE, type Payload, type Position, receive, resume, type Step } from "./log.ts";
+import {
+  arrive,
+  hasGap,
+  type LogState,
+  NOWHERE,
+  type Payload,
+  type Position,
+  receive,
+  resume,
+  type Step,
+} from "./log.ts";
 import { ACKNOWLEDGE, around, GAP, HEAD_CHECK } from "./pace.ts";
 import { Rest } from "./rest.ts";
 import { type Answer, type OpenSocket, socketIo } from "./socket.ts";

@@ -154,7 +154,8 @@ export class Connection {
     clearTimeout(this.#refresh);
     if (this.state === "live") this.#lose();
     if (error.code === "token_missing") this.#enter("offline");
-    else if (error.code === "token_expired" || error.code === "invalid_token") void this.tokens.get(true).catch(() => undefined);
+    else if (error.code === "token_expired" || error.code === "invalid_token")
+      void this.tokens.get(true).catch(() => undefined);
     if (error.code !== "disconnected" && error.code !== "unreachable") {
       this.emit({ kind: "error", code: error.code, message: error.message });
     }
@@ -183,7 +184,9 @@ export class Connection {
       } catch (thrown) {
         const error = asError(thrown);
         if (this.state !== "live") this.#enter("offline");
-        this.#pollSoon(Math.max(error.retryAfter ?? 0, around(Math.min(LONGEST_POLL, POLL * 1.5 ** (this.#polls - 1)))));
+        this.#pollSoon(
+          Math.max(error.retryAfter ?? 0, around(Math.min(LONGEST_POLL, POLL * 1.5 ** (this.#polls - 1)))),
+        );
       }
     }, wait);
   }

@@ -23,7 +23,8 @@ const EMPTY: FeedState = { items: [], counts: null, status: "loading", error: nu
 export function applied(state: FeedState, filter: Filter, name: string, payload: unknown): FeedState | null {
   const said = (payload ?? {}) as Names;
   const ids = said.ids ?? (said.id ? [said.id] : []);
-  const meant = (item: Item) => ids.includes(item.id) || (said.up_to !== undefined && item.id <= said.up_to && fits(item, said));
+  const meant = (item: Item) =>
+    ids.includes(item.id) || (said.up_to !== undefined && item.id <= said.up_to && fits(item, said));
   const change = (what: (item: Item) => Item) => {
     const items = state.items.map((item) => (meant(item) ? what(item) : item));
     return { ...state, items };
@@ -36,7 +37,9 @@ export function applied(state: FeedState, filter: Filter, name: string, payload:
     case "notification:read":
     case "notification:read_all": {
       const at = said.read_at ?? new Date().toISOString();
-      return change((item) => (item.read ? item : { ...item, read: true, status: archivedOr(item, "read"), read_at: at }));
+      return change((item) =>
+        item.read ? item : { ...item, read: true, status: archivedOr(item, "read"), read_at: at },
+      );
     }
     case "notification:unread":
       return change((item) => ({ ...item, read: false, status: archivedOr(item, "unread"), read_at: null }));
@@ -136,8 +139,10 @@ export class Feed {
 
   read = (id: string): Promise<void> => this.#do("notification:read", { id }, () => this.client.inbox.read(id));
   unread = (id: string): Promise<void> => this.#do("notification:unread", { id }, () => this.client.inbox.unread(id));
-  archive = (id: string): Promise<void> => this.#do("notification:archived", { id }, () => this.client.inbox.archive(id));
-  unarchive = (id: string): Promise<void> => this.#do("notification:unarchived", { id }, () => this.client.inbox.unarchive(id));
+  archive = (id: string): Promise<void> =>
+    this.#do("notification:archived", { id }, () => this.client.inbox.archive(id));
+  unarchive = (id: string): Promise<void> =>
+    this.#do("notification:unarchived", { id }, () => this.client.inbox.unarchive(id));
   remove = (id: string): Promise<void> => this.#do("notification:deleted", { id }, () => this.client.inbox.delete(id));
 
   /** Mark as read what fits the filter, as far as it was there to be seen. */
@@ -195,7 +200,8 @@ function withNew(state: FeedState, filter: Filter, told: Item): FeedState {
   const { unread, unseen, total } = state.counts ?? NONE;
   const counts = { unread: unread + 1, unseen: unseen + 1, total: total + 1 };
   const item: Item = { ...told, status: "unread", read: false, seen_at: null, read_at: null, archived_at: null };
-  if (!fits(item, filter) || (filter.status ?? "all") === "archived" || filter.status === "read") return { ...state, counts };
+  if (!fits(item, filter) || (filter.status ?? "all") === "archived" || filter.status === "read")
+    return { ...state, counts };
   // Ids sort by time.
   const items = [...state.items, item].sort((a, b) => (a.id < b.id ? 1 : -1));
   return { ...state, items, counts };

@@ -82,7 +82,12 @@ export function arrive(
   if (behind) return together(told, state);
   // The first position of all as well: what was fetched before it may lack what happened in between.
   const reset = !complete || state.cursor === null || state.epoch !== at.epoch;
-  const step = together(told, { ...state, epoch: at.epoch, cursor: at.cursor, positions: reset ? {} : state.positions });
+  const step = together(told, {
+    ...state,
+    epoch: at.epoch,
+    cursor: at.cursor,
+    positions: reset ? {} : state.positions,
+  });
   step.reset = reset;
   for (const [room, seq] of Object.entries(at.positions)) {
     const known = Math.max(seq, step.state.positions[room] ?? 0);

@@ -1,6 +1,15 @@
 /** Hooks. Put a `CarillonProvider` with one client around the application. */
 
-import { createContext, createElement, type ReactNode, useContext, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import {
+  createContext,
+  createElement,
+  type ReactNode,
+  useContext,
+  useEffect,
+  useMemo,
+  useState,
+  useSyncExternalStore,
+} from "react";
 import type { Client } from "./client.ts";
 import type { State } from "./connection.ts";
 import { asError, type CarillonError } from "./errors.ts";
@@ -26,7 +35,9 @@ export function useConnection(): State {
   return useSyncExternalStore((changed) => client.on("state", changed), get, get);
 }
 
-export interface Notifications extends FeedState, Pick<Feed, "read" | "unread" | "archive" | "unarchive" | "remove" | "readAll"> {
+export interface Notifications
+  extends FeedState,
+    Pick<Feed, "read" | "unread" | "archive" | "unarchive" | "remove" | "readAll"> {
   more(): Promise<void>;
   reload(): Promise<void>;
 }
@@ -39,7 +50,17 @@ export function useNotifications(filter: Filter = {}): Notifications {
   const get = () => feed.state;
   const state = useSyncExternalStore(feed.subscribe, get, get);
   const { read, unread, archive, unarchive, remove, readAll } = feed;
-  return { ...state, read, unread, archive, unarchive, remove, readAll, more: () => feed.more(), reload: () => feed.load() };
+  return {
+    ...state,
+    read,
+    unread,
+    archive,
+    unarchive,
+    remove,
+    readAll,
+    more: () => feed.more(),
+    reload: () => feed.load(),
+  };
 }
 
 /** The numbers for a badge; null until they are known. */
@@ -70,7 +91,12 @@ export interface Alerts {
 /** The newest alerts of the tenant. */
 export function useAlerts(): Alerts {
   const client = useCarillon();
-  const [state, setState] = useState<Omit<Alerts, "acknowledge">>({ alerts: [], unacknowledged: 0, status: "loading", error: null });
+  const [state, setState] = useState<Omit<Alerts, "acknowledge">>({
+    alerts: [],
+    unacknowledged: 0,
+    status: "loading",
+    error: null,
+  });
   const { acknowledge, follow } = useMemo(() => {
     const load = async () => {
       try {
@@ -115,7 +141,8 @@ export function usePresence(users?: string[]): Record<string, Presence> {
     for (const status of ["online", "away", "busy", "offline"] as const) {
       stops.push(
         client.on(`presence:${status}`, ({ user }) => {
-          if (typeof user === "string" && (!asked || asked.includes(user))) setPresent((old) => ({ ...old, [user]: status }));
+          if (typeof user === "string" && (!asked || asked.includes(user)))
+            setPresent((old) => ({ ...old, [user]: status }));
         }),
       );
     }

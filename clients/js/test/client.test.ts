@@ -268,7 +268,10 @@ describe("what cannot be given", () => {
 describe("what is kept", () => {
   test("a later visit goes on from where the last one ended, each user for themselves", async () => {
     const kept = new Map<string, string>();
-    const storage = { getItem: (key: string) => kept.get(key) ?? null, setItem: (k: string, v: string) => void kept.set(k, v) };
+    const storage = {
+      getItem: (key: string) => kept.get(key) ?? null,
+      setItem: (k: string, v: string) => void kept.set(k, v),
+    };
     const first = start({ storage });
     await pass(100);
     say(1, 2);
@@ -358,13 +361,18 @@ test.each(upTo(60))("history %i: whatever happens, everything is told once and i
     else if (what < 6) await pass(below(8_000));
     else {
       const expired = below(12) === 0;
-      server.emit("notification:new", { n }, { lost: below(4) === 0, expired, room: below(2) ? "user:alice" : "tenant:acme" });
+      server.emit(
+        "notification:new",
+        { n },
+        { lost: below(4) === 0, expired, room: below(2) ? "user:alice" : "tenant:acme" },
+      );
       if (!expired) expected.push(n);
     }
   }
   Object.assign(server, { socketUp: true, httpUp: true });
   await pass(120_000);
-  const inRoom = (room: string) => (server.rooms[room] ?? []).filter((one) => !one.expired).map((one) => one.payload["n"]);
+  const inRoom = (room: string) =>
+    (server.rooms[room] ?? []).filter((one) => !one.expired).map((one) => one.payload["n"]);
   const mine = new Set(inRoom("user:alice"));
   expect(told.filter((n) => mine.has(n))).toEqual(inRoom("user:alice"));
   expect(told.filter((n) => !mine.has(n))).toEqual(inRoom("tenant:acme"));

@@ -63,7 +63,10 @@ async function using<T>(hook: () => T, around: (child: ReactNode) => ReactNode =
 
 test("S0: wsService tells what is subscribed to, until it is not, and its hooks show it", async () => {
   const toasts: object[] = [];
-  const notifications = await using(() => ({ ...useRealtimeNotifications(), ...useRealtimeAlerts((toast) => toasts.push(toast)) }));
+  const notifications = await using(() => ({
+    ...useRealtimeNotifications(),
+    ...useRealtimeAlerts((toast) => toasts.push(toast)),
+  }));
   const heard: unknown[] = [];
   const connections: string[] = [];
   const off = wsService.on("notification:new", ({ title }) => heard.push(title));
@@ -78,7 +81,10 @@ test("S0: wsService tells what is subscribed to, until it is not, and its hooks 
   await hear("notification:read", { id: "1", notification_id: "1" });
   await hear("notification:count", { unread: 1 });
   expect(heard).toEqual(["One"]);
-  expect(notifications().notifications.map(({ id, read }) => [id, read])).toEqual([["2", false], ["1", true]]);
+  expect(notifications().notifications.map(({ id, read }) => [id, read])).toEqual([
+    ["2", false],
+    ["1", true],
+  ]);
   expect([notifications().unreadCount, notifications().unacknowledgedCount]).toEqual([1, 1]);
   expect(toasts).toEqual([{ type: "critical", title: "Fire", message: "Run" }]);
   await hear("alert:acknowledged", { alert_id: "a" });
@@ -140,7 +146,10 @@ test("S2: window.ws connects by itself where somebody is signed in, and knows it
   await hear("presence:online", { user: "bob" });
   await hear("presence:offline", { user: "bob" });
   expect(heard).toMatchObject([
-    ["notification", { title: "<b>Hi</b>", title_html: "&lt;b&gt;Hi&lt;/b&gt;", timestamp: "2026-11-21T04:00:00.000Z" }],
+    [
+      "notification",
+      { title: "<b>Hi</b>", title_html: "&lt;b&gt;Hi&lt;/b&gt;", timestamp: "2026-11-21T04:00:00.000Z" },
+    ],
     ["read", { notification_id: "1" }],
     ["success", { post_id: 5 }],
     ["order", { order_id: 6 }],
@@ -176,7 +185,13 @@ test("S4: initializeSocket resolves once events come; handlers may be there befo
 test("hooks: the inbox, the counts, the alerts and who is there, as they are and as they change", async () => {
   const client = new Client({ getToken: () => token(), storage: null }, server.openSocket);
   const seen = await using(
-    () => ({ connection: useConnection(), inbox: useNotifications(), counts: useCounts(), alerts: useAlerts(), present: usePresence(["bob", "eve"]) }),
+    () => ({
+      connection: useConnection(),
+      inbox: useNotifications(),
+      counts: useCounts(),
+      alerts: useAlerts(),
+      present: usePresence(["bob", "eve"]),
+    }),
     (child) => createElement(CarillonProvider, { client }, child),
   );
   await pass(200);

@@ -4,7 +4,17 @@ import { applied, Feed, type FeedState } from "../src/feed.ts";
 import type { Filter, Item } from "../src/rest.ts";
 
 const item = (id: string, more: Partial<Item> = {}): Item =>
-  ({ id, title: id, category: null, level: "info", type: "t", status: "unread", read: false, archived_at: null, ...more }) as Item;
+  ({
+    id,
+    title: id,
+    category: null,
+    level: "info",
+    type: "t",
+    status: "unread",
+    read: false,
+    archived_at: null,
+    ...more,
+  }) as Item;
 
 const state = (...items: Item[]): FeedState => ({
   items,
@@ -14,7 +24,8 @@ const state = (...items: Item[]): FeedState => ({
   hasMore: false,
 });
 
-const after = (from: FeedState, name: string, payload: object, filter: Filter = {}) => applied(from, filter, name, payload);
+const after = (from: FeedState, name: string, payload: object, filter: Filter = {}) =>
+  applied(from, filter, name, payload);
 const shown = (from: FeedState | null) => from?.items.map(({ id, read }) => `${id}${read ? "" : "*"}`);
 
 test("a new one stands on top, once, and counts", () => {
@@ -63,7 +74,9 @@ class Inbox {
   answers: (() => void)[] = [];
   failing = false;
   readonly #later = <T>(value: () => T) =>
-    new Promise<T>((resolve, reject) => this.answers.push(() => (this.failing ? reject(new Error("no")) : resolve(value()))));
+    new Promise<T>((resolve, reject) =>
+      this.answers.push(() => (this.failing ? reject(new Error("no")) : resolve(value()))),
+    );
   readonly client = {
     state: "live",
     onAny: (handler: (name: string, payload: unknown) => void) => {

@@ -69,7 +69,11 @@ describe("against a running server", () => {
 
   it("is refused with a reason where the token is worth nothing", async () => {
     const errors: string[] = [];
-    const client = createClient({ url: `http://127.0.0.1:${port()}`, getToken: () => `${token(somebody())}x`, storage: null });
+    const client = createClient({
+      url: `http://127.0.0.1:${port()}`,
+      getToken: () => `${token(somebody())}x`,
+      storage: null,
+    });
     client.on("error", ({ code }) => void errors.push(code));
     await eventually(() => errors.includes("invalid_token"));
     expect(client.state).not.toBe("live");

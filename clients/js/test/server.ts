@@ -46,7 +46,9 @@ export class FakeServer {
   }
 
   read(epoch: string, from: Positions) {
-    const lost = Object.entries(from).some(([room, seq]) => seq < (this.purged[room] ?? 0) || seq > (this.heads()[room] ?? 0));
+    const lost = Object.entries(from).some(
+      ([room, seq]) => seq < (this.purged[room] ?? 0) || seq > (this.heads()[room] ?? 0),
+    );
     if (epoch !== this.epoch || lost) return { told: [], positions: this.heads(), complete: false, more: false };
     const told: Logged[] = [];
     const positions: Record<string, number> = { ...this.heads(), ...from };

@@ -5,12 +5,16 @@ import { FakeServer, token } from "./server.ts";
 
 /** Web Locks and BroadcastChannel of one browser, as far as tabs use them. */
 class Browser {
-  queue: { name: string; run: () => Promise<unknown>; }[] = [];
+  queue: { name: string; run: () => Promise<unknown> }[] = [];
   held = new Set<string>();
   channels = new Set<FakeChannel>();
 
   locks = {
-    request: async (name: string, options: { ifAvailable?: boolean }, work: (lock: object | null) => Promise<unknown>) => {
+    request: async (
+      name: string,
+      options: { ifAvailable?: boolean },
+      work: (lock: object | null) => Promise<unknown>,
+    ) => {
       if (options.ifAvailable && this.held.has(name)) return work(null);
       this.queue.push({ name, run: () => work({ name }) });
       this.grant();
@@ -39,7 +43,8 @@ class FakeChannel {
   postMessage(data: unknown): void {
     const copy = structuredClone(data);
     for (const other of browser.channels) {
-      if (other !== this && other.name === this.name) setTimeout(() => browser.channels.has(other) && other.onmessage?.({ data: copy }), 1);
+      if (other !== this && other.name === this.name)
+        setTimeout(() => browser.channels.has(other) && other.onmessage?.({ data: copy }), 1);
     }
   }
   close(): void {
@@ -82,7 +87,11 @@ test("tabs share one connection, and all of them are told everything", async () 
   await pass(200);
   for (let n = 1; n <= 3; n += 1) server.emit("notification:new", { n });
   await pass(50);
-  expect([one.told, two.told, three.told]).toEqual([[1, 2, 3], [1, 2, 3], [1, 2, 3]]);
+  expect([one.told, two.told, three.told]).toEqual([
+    [1, 2, 3],
+    [1, 2, 3],
+    [1, 2, 3],
+  ]);
   expect(server.connections.size).toBe(1);
   expect([one, two, three].map(({ client }) => client.state)).toEqual(["live", "live", "live"]);
 });
@@ -141,28 +150,37 @@ test("what a tab was not told it asks for itself, and the others hear nothing tw
   if (second) second.onmessage = hear;
   server.emit("notification:new", { n: 2 });
   await pass(3_000);
-  expect([one.told, two.told]).toEqual([[1, 2], [1, 2]]);
+  expect([one.told, two.told]).toEqual([
+    [1, 2],
+    [1, 2],
+  ]);
 });
 
-test.each(["socket", "polling"])("what the leader has, told again by %s, is not taken for what a follower has", async (way) => {
-  const [one, two] = [tab(), tab()];
-  await pass(200);
-  const [, second] = [...browser.channels];
-  const hear = second?.onmessage ?? null;
-  if (second) second.onmessage = null;
-  server.emit("notification:new", { n: 1 });
-  await pass(50);
-  if (second) second.onmessage = hear;
-  // So that the leader's cursor is as far as what it was told.
-  await pass(51_000);
-  server.socketUp = way === "socket";
-  for (const connection of server.connections) connection.cut();
-  await pass(6_000);
-  expect(two.told).toEqual([]);
-  server.emit("notification:new", { n: 2 });
-  await pass(way === "socket" ? 3_000 : 15_000);
-  expect([one.told, two.told]).toEqual([[1, 2], [1, 2]]);
-});
+test.each(["socket", "polling"])(
+  "what the leader has, told again by %s, is not taken for what a follower has",
+  async (way) => {
+    const [one, two] = [tab(), tab()];
+    await pass(200);
+    const [, second] = [...browser.channels];
+    const hear = second?.onmessage ?? null;
+    if (second) second.onmessage = null;
+    server.emit("notification:new", { n: 1 });
+    await pass(50);
+    if (second) second.onmessage = hear;
+    // So that the leader's cursor is as far as what it was told.
+    await pass(51_000);
+    server.socketUp = way === "socket";
+    for (const connection of server.connections) connection.cut();
+    await pass(6_000);
+    expect(two.told).toEqual([]);
+    server.emit("notification:new", { n: 2 });
+    await pass(way === "socket" ? 3_000 : 15_000);
+    expect([one.told, two.told]).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
+  },
+);
 
 test("of all tabs that would ring, one does; those nobody looks at come last", async () => {
   expect(await Promise.all([claim("bell"), claim("bell"), claim("bell")])).toEqual([true, false, false]);

@@ -36,7 +36,10 @@ test("what is sent while the connection is cut comes in order when it is back", 
   await expect(item(page, titles[0] ?? "")).toHaveCount(0);
   await page.getByRole("switch", { name: "Connected" }).click();
   for (const title of titles) await expect(item(page, title)).toHaveCount(1);
-  const replayed = section(page, "On the wire").getByRole("listitem").filter({ hasText: "notification:new" }).filter({ hasText: "replayed" });
+  const replayed = section(page, "On the wire")
+    .getByRole("listitem")
+    .filter({ hasText: "notification:new" })
+    .filter({ hasText: "replayed" });
   await expect(replayed).toHaveCount(3);
   const numbers = (await replayed.allTextContents()).map((text) => Number(/#(\d+)/.exec(text)?.[1]));
   const [newest = 0] = numbers;
@@ -117,7 +120,9 @@ for (const [colorScheme, width] of [
   ["light", 1280],
   ["dark", 390],
 ] as const) {
-  test(`the page of events has an anchor for each and is accessible, ${colorScheme}, ${width} pixels`, async ({ browser }) => {
+  test(`the page of events has an anchor for each and is accessible, ${colorScheme}, ${width} pixels`, async ({
+    browser,
+  }) => {
     const page = await (await browser.newContext({ colorScheme, viewport: { width, height: 800 } })).newPage();
     complain(page);
     await page.goto(url("/docs/events"));

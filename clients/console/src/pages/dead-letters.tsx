@@ -130,8 +130,8 @@ export function DeadLettersPage() {
           onClose={() => setAsked(null)}
         >
           <p>
-            All {word(asked.channel)} letters of {asked.tenant} that are dead of {word(asked.failure)} get their attempts
-            once more. What has expired stays dead. {ADVICE[asked.failure]}
+            All {word(asked.channel)} letters of {asked.tenant} that are dead of {word(asked.failure)} get their
+            attempts once more. What has expired stays dead. {ADVICE[asked.failure]}
           </p>
         </Confirm>
       )}

@@ -83,8 +83,8 @@ export function NotificationPage({ id }: { id: string }) {
           onClose={() => setAsking(null)}
         >
           <p>
-            “{data.title}” is cancelled where it is pending, and taken off screens and phones that show it. An e-mail that
-            was sent stays sent. This cannot be undone.
+            “{data.title}” is cancelled where it is pending, and taken off screens and phones that show it. An e-mail
+            that was sent stays sent. This cannot be undone.
           </p>
         </Confirm>
       )}
@@ -153,10 +153,9 @@ function Funnel({ deliveries, state }: { deliveries: NotificationStatus["deliver
             <p class="others numbers">
               {others.length === 0
                 ? "None wait, none are dead."
-                : others.map((name) => <Mark key={name} name={name} />).flatMap((mark, at) => [
-                    mark,
-                    <b key={`${at}n`}>{number(states[others[at] ?? ""] ?? 0)}</b>,
-                  ])}
+                : others
+                    .map((name) => <Mark key={name} name={name} />)
+                    .flatMap((mark, at) => [mark, <b key={`${at}n`}>{number(states[others[at] ?? ""] ?? 0)}</b>])}
             </p>
           </div>
         );

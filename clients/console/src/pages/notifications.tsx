@@ -59,7 +59,11 @@ export function NotificationsPage() {
           {rare ? `More filters (${rare})` : "More filters"}
         </button>
         {filtered && (
-          <button type="button" class="plain" onClick={() => choose(Object.fromEntries(FILTERS.map((name) => [name, null])))}>
+          <button
+            type="button"
+            class="plain"
+            onClick={() => choose(Object.fromEntries(FILTERS.map((name) => [name, null])))}
+          >
             Clear
           </button>
         )}
@@ -69,7 +73,12 @@ export function NotificationsPage() {
           <Typed label="User" value={chosen.user ?? ""} onTyped={(user) => choose({ user })} />
           <Typed label="Reference" value={chosen.reference ?? ""} onTyped={(reference) => choose({ reference })} />
           <Typed label="From" type="datetime-local" value={chosen.since ?? ""} onTyped={(since) => choose({ since })} />
-          <Typed label="Until" type="datetime-local" value={chosen.until ?? ""} onTyped={(until) => choose({ until })} />
+          <Typed
+            label="Until"
+            type="datetime-local"
+            value={chosen.until ?? ""}
+            onTyped={(until) => choose({ until })}
+          />
         </div>
       </search>
       {pages.error && <Failed error={pages.error} again={pages.reload} />}
@@ -125,7 +134,9 @@ export function NotificationsPage() {
         ) : filtered ? (
           <Empty title="Nothing found">Nothing that is kept meets all of these filters.</Empty>
         ) : (
-          <Empty title="Nothing was sent yet">What {scope.tenant} sends with a {scope.mode} key is listed here.</Empty>
+          <Empty title="Nothing was sent yet">
+            What {scope.tenant} sends with a {scope.mode} key is listed here.
+          </Empty>
         ))}
       <More show={hasMore} busy={pages.loading} onClick={pages.more}>
         {filtered ? "Look further back" : "Show older ones"}

@@ -71,20 +71,33 @@ function Figures({ data }: { data: Data }) {
   return (
     <ul class="figures">
       <Figure name="Accepted" value={number(sum(series.accepted))} more="notifications" />
-      <Figure name="Sent" value={number(together(series.sent))} more={`${number(together(series.acked))} acknowledged`} />
+      <Figure
+        name="Sent"
+        value={number(together(series.sent))}
+        more={`${number(together(series.acked))} acknowledged`}
+      />
       <Figure
         name="To the screen, p95"
         value={duration(latency.p95)}
         more={`p50 ${duration(latency.p50)}, p99 ${duration(latency.p99)}`}
       />
-      <Figure name="Due" value={number(due)} more={due ? `oldest ${duration(oldest)}` : "nothing waits"} bad={oldest > LATE} />
+      <Figure
+        name="Due"
+        value={number(due)}
+        more={due ? `oldest ${duration(oldest)}` : "nothing waits"}
+        bad={oldest > LATE}
+      />
       <Figure
         name="Dead letters"
         value={number(dead)}
         more={`${number(together(series.dead))} new`}
         bad={together(series.dead) > 0}
       />
-      <Figure name="Connections" value={number(data.connections)} more={plural(data.web_processes, "web process", "web processes")} />
+      <Figure
+        name="Connections"
+        value={number(data.connections)}
+        more={plural(data.web_processes, "web process", "web processes")}
+      />
     </ul>
   );
 }
@@ -164,7 +177,9 @@ function Tables({ data }: { data: Data }) {
                   <ChannelName name={queue.channel} />
                 </td>
                 <td class="right numbers">{queue.due >= 10_000 ? "10,000 or more" : number(queue.due)}</td>
-                <td class={`right numbers ${queue.oldest_seconds > LATE ? "bad" : ""}`}>{queue.due ? duration(queue.oldest_seconds) : "–"}</td>
+                <td class={`right numbers ${queue.oldest_seconds > LATE ? "bad" : ""}`}>
+                  {queue.due ? duration(queue.oldest_seconds) : "–"}
+                </td>
               </tr>
             ))}
           </tbody>

@@ -57,7 +57,12 @@ export function Chart(props: { title: string; at: number[]; lines: Line[]; forma
         cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "overview" } },
         scales: { x: { time: true }, y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
         axes: [
-          { ...axis, space: SPACE_X, size: 28, values: (_plot, ticks) => ticks.map((tick) => MINUTE.format(tick * 1000)) },
+          {
+            ...axis,
+            space: SPACE_X,
+            size: 28,
+            values: (_plot, ticks) => ticks.map((tick) => MINUTE.format(tick * 1000)),
+          },
           { ...axis, space: SPACE_Y, size: 56, values: (_plot, ticks) => ticks.map((tick) => format.current(tick)) },
         ],
         series: [

@@ -82,7 +82,8 @@ export function ago(moment: string, language: string, now = Date.now()): string 
     [86400, "day"],
   ];
   if (seconds > -45) return format.format(0, "second");
-  if (seconds < -6 * 86400) return new Intl.DateTimeFormat(language, { day: "numeric", month: "short" }).format(new Date(moment));
+  if (seconds < -6 * 86400)
+    return new Intl.DateTimeFormat(language, { day: "numeric", month: "short" }).format(new Date(moment));
   const [size, unit] = steps.filter(([one]) => -seconds >= one * 0.75).at(-1) ?? [60, "minute"];
   return format.format(Math.round(seconds / size), unit);
 }

@@ -26,7 +26,13 @@ export class CarillonBell extends HTMLElement {
   #panel: Panel | null = null;
   #toasts = new Toasts((item, event) => this.#open(item, event));
   #badge = h("span", { class: "badge", part: "badge", "aria-hidden": "true", hidden: true });
-  #button = h("button", { type: "button", class: "bell", part: "button", "aria-haspopup": "dialog", "aria-expanded": "false" });
+  #button = h("button", {
+    type: "button",
+    class: "bell",
+    part: "button",
+    "aria-haspopup": "dialog",
+    "aria-expanded": "false",
+  });
   #news = h("div", { class: "unheard", role: "status" });
   #urgent = h("div", { class: "unheard", role: "alert" });
   #frame = h("div", { part: "frame" });
@@ -169,7 +175,9 @@ export class CarillonBell extends HTMLElement {
   /** Somebody has chosen a notification: the page may do with it what it likes, else its link is followed. */
   #open(item: Item, event: Event): void {
     if (!item.read) void this.#feed?.read(item.id);
-    const go = this.dispatchEvent(new CustomEvent("carillon-open", { detail: item, bubbles: true, composed: true, cancelable: true }));
+    const go = this.dispatchEvent(
+      new CustomEvent("carillon-open", { detail: item, bubbles: true, composed: true, cancelable: true }),
+    );
     if (!go) event.preventDefault();
   }
 

@@ -41,7 +41,12 @@ export class ItemView {
     const url = safeUrl(item.url);
     const [titleId, textId] = [`title-${item.id}`, `text-${item.id}`];
     this.element.className = item.read ? "" : "unread";
-    set(this.element, { "data-level": item.level, "data-url": url !== null, "aria-labelledby": titleId, "aria-describedby": textId });
+    set(this.element, {
+      "data-level": item.level,
+      "data-url": url !== null,
+      "aria-labelledby": titleId,
+      "aria-describedby": textId,
+    });
     // A text of another direction than the page's keeps its own, in its place.
     const text = h("bdi", {}, item.title);
     const title = url ? h("a", { href: url, tabindex: -1 }, text) : text;
@@ -58,7 +63,12 @@ export class ItemView {
           h("h3", { id: titleId }, item.read ? null : h("span", { class: "unheard" }, `${labels.onlyUnread}: `), title),
           this.#time,
         ),
-        h("div", { id: textId }, h("p", {}, h("bdi", {}, item.message)), item.category ? h("span", { class: "category" }, item.category) : null),
+        h(
+          "div",
+          { id: textId },
+          h("p", {}, h("bdi", {}, item.message)),
+          item.category ? h("span", { class: "category" }, item.category) : null,
+        ),
       ),
       this.#acts(item),
     );

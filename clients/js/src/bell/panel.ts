@@ -109,7 +109,8 @@ export class Panel {
       if (wanted.has(id)) continue;
       lost ||= view.element.contains(active);
       // The focus goes to the one that moves into its place.
-      if (id === this.#current) this.#current = order.slice(order.indexOf(id)).find((other) => wanted.has(other)) ?? null;
+      if (id === this.#current)
+        this.#current = order.slice(order.indexOf(id)).find((other) => wanted.has(other)) ?? null;
       view.element.remove();
       this.#views.delete(id);
     }
@@ -146,7 +147,14 @@ export class Panel {
   #key(event: KeyboardEvent): void {
     const ids = [...this.#views.keys()];
     const at = ids.indexOf(this.#current ?? "");
-    const steps: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 5, PageUp: at - 5, Home: 0, End: ids.length - 1 };
+    const steps: Record<string, number> = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      PageDown: at + 5,
+      PageUp: at - 5,
+      Home: 0,
+      End: ids.length - 1,
+    };
     const to = steps[event.key];
     const view = this.#currentView();
     if (to !== undefined) {
@@ -189,11 +197,15 @@ export class Panel {
       const bones = [1, 2, 3].map(() => h("div", { class: "bones" }, h("i"), h("i"), h("i")));
       this.#note.append(h("span", { class: "unheard", role: "status" }, labels.loading), ...bones);
     } else if (status === "ready") {
-      this.#note.append(h("div", { class: "note" }, icon("bell"), h("strong", {}, labels.empty), h("span", {}, labels.emptyHint)));
+      this.#note.append(
+        h("div", { class: "note" }, icon("bell"), h("strong", {}, labels.empty), h("span", {}, labels.emptyHint)),
+      );
     } else if (status === "error") {
       const retry = h("button", { type: "button", class: "retry" }, labels.retry);
       retry.addEventListener("click", () => void this.feed.load());
-      this.#note.append(h("div", { class: "note", role: "alert" }, icon("alert"), h("strong", {}, labels.failed), retry));
+      this.#note.append(
+        h("div", { class: "note", role: "alert" }, icon("alert"), h("strong", {}, labels.failed), retry),
+      );
     }
   }
 }

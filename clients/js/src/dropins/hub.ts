@@ -29,7 +29,10 @@ export class WebSocketService {
   }
 
   off(event: string, callback: Callback): void {
-    this.#listeners.set(event, (this.#listeners.get(event) ?? []).filter((one) => one !== callback));
+    this.#listeners.set(
+      event,
+      (this.#listeners.get(event) ?? []).filter((one) => one !== callback),
+    );
   }
 
   /** Sends only while connected, and waits for no answer. */
@@ -51,8 +54,12 @@ const NOTHING: FeedState = { items: [], counts: null, status: "ready", error: nu
 export function useRealtimeNotifications(): { notifications: readonly Item[]; unreadCount: number } {
   const [state, setState] = useState(NOTHING);
   useEffect(() => {
-    const names = ["new", "read", "read_all", "unread", "archived", "deleted", "count"].map((name) => `notification:${name}`);
-    const stops = names.map((name) => wsService.on(name, (data) => setState((old) => applied(old, {}, name, data) ?? old)));
+    const names = ["new", "read", "read_all", "unread", "archived", "deleted", "count"].map(
+      (name) => `notification:${name}`,
+    );
+    const stops = names.map((name) =>
+      wsService.on(name, (data) => setState((old) => applied(old, {}, name, data) ?? old)),
+    );
     return () => stops.forEach((stop) => stop());
   }, []);
   return { notifications: state.items, unreadCount: state.counts?.unread ?? 0 };

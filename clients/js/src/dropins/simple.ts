@@ -16,7 +16,10 @@ const handlers = new Map<string, Set<Handler>>();
  */
 export async function initializeSocket(
   userId: string | number,
-  { url = "", getToken = () => storedToken("token", "access_token", "auth_token", "jwt_token") }: { url?: string; getToken?: GetToken } = {},
+  {
+    url = "",
+    getToken = () => storedToken("token", "access_token", "auth_token", "jwt_token"),
+  }: { url?: string; getToken?: GetToken } = {},
 ): Promise<void> {
   client?.close();
   const opened = (client = createClient({ url, getToken, dialect: "simple" }));

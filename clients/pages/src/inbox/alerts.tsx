@@ -15,7 +15,9 @@ export function Alerts() {
           {error.message}
         </p>
       )}
-      {status === "ready" && alerts.length === 0 && <p class="empty">All quiet. An alert is everybody's, until somebody takes it on.</p>}
+      {status === "ready" && alerts.length === 0 && (
+        <p class="empty">All quiet. An alert is everybody's, until somebody takes it on.</p>
+      )}
       <ul class="items">
         {alerts.slice(0, 8).map((alert) => (
           <li key={alert.id} class={`item ${alert.level} ${alert.acknowledged ? "" : "unread"}`}>
@@ -24,7 +26,9 @@ export function Alerts() {
                 {alert.title} <Moment at={alert.created_at} />
               </p>
               <p class="message">
-                {alert.acknowledged ? `${alert.message} Taken on by ${alert.acknowledged_by ?? "somebody"}.` : alert.message}
+                {alert.acknowledged
+                  ? `${alert.message} Taken on by ${alert.acknowledged_by ?? "somebody"}.`
+                  : alert.message}
               </p>
             </div>
             {!alert.acknowledged && (

@@ -91,7 +91,9 @@ function onScreen(pushes: Arrival[]): Arrival[] {
     const key = push.collapse ?? push.notification_id ?? `${push.n}`;
     shown.delete(key);
     if (push.action === "show") shown.set(key, push);
-    else for (const [other, { notification_id }] of shown) if (notification_id === push.notification_id) shown.delete(other);
+    else
+      for (const [other, { notification_id }] of shown)
+        if (notification_id === push.notification_id) shown.delete(other);
   }
   return newest([...shown.values()]);
 }

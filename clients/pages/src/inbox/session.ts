@@ -68,7 +68,8 @@ function keep(session: Session): Session {
 
 function claims(token: string): { user: string; tenant: string; exp: number } {
   const { sub, tenant, exp, aud } = readable(token) ?? {};
-  if (typeof sub !== "string" || typeof tenant !== "string" || typeof exp !== "number") throw new Error("this is not a token");
+  if (typeof sub !== "string" || typeof tenant !== "string" || typeof exp !== "number")
+    throw new Error("this is not a token");
   if (aud !== "carillon:client") throw new Error("this is not a user's token: flask token --user prints one");
   return { user: sub, tenant, exp };
 }

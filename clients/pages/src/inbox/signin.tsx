@@ -48,7 +48,13 @@ export function SignIn({ onSession }: { onSession: (session: Session) => void })
             <label for="token">
               A user's token, as your identity provider issues it or <code>flask token --user</code> prints it
             </label>
-            <textarea id="token" rows={4} required spellcheck={false} onInput={(e) => setToken(e.currentTarget.value)} />
+            <textarea
+              id="token"
+              rows={4}
+              required
+              spellcheck={false}
+              onInput={(e) => setToken(e.currentTarget.value)}
+            />
             <button type="submit" class="primary">
               Sign in
             </button>

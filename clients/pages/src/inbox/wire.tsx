@@ -47,7 +47,8 @@ export function Wire({ entries }: { entries: Entry[] }) {
         <ol>
           {entries.map((entry) => (
             <li key={entry.number}>
-              <Moment at={entry.at} /> <b>{entry.name}</b> {entry.place} {entry.replayed && <span class="tag">replayed</span>}
+              <Moment at={entry.at} /> <b>{entry.name}</b> {entry.place}{" "}
+              {entry.replayed && <span class="tag">replayed</span>}
             </li>
           ))}
         </ol>
