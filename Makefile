@@ -52,10 +52,10 @@ bench/peers/node_modules/.package-lock.json: bench/peers/package-lock.json
 
 ##@ Develop
 
-.PHONY: client check test lint fix migration lock
+.PHONY: client types check test lint fix migration lock
 client: ## Build what browsers run, if a source is newer; needs Node.js 20 and npm
 	@$(NODE) || { echo "This needs Node.js 20 or newer, with npm." >&2; exit 1; }
-	@$(MAKE) --no-print-directory $(CLIENTS_INSTALLED)
+	@$(MAKE) -s --no-print-directory $(CLIENTS_INSTALLED)
 	@! [ -e $(PAGES)/.built ] || [ -n "$$(find clients \( -name node_modules -o -name dist -o -name e2e -o -name test \
 		-o -name screenshots \) -prune -o -type f -newer $(PAGES)/.built -print | head -n 1)" ] || exit 0; \
 		mkdir -p $(PAGES) && npm run --silent build --prefix clients && touch $(PAGES)/.built
@@ -63,6 +63,10 @@ client: ## Build what browsers run, if a source is newer; needs Node.js 20 and n
 $(CLIENTS_INSTALLED): clients/package-lock.json
 	@npm ci --silent --no-audit --no-fund --ignore-scripts --prefix clients
 	@touch $@
+
+types: $(DEVELOPMENT) $(CLIENTS_INSTALLED) ## Write the TypeScript of the events and of the HTTP API
+	$(BIN)/flask --app web.app catalogue typescript >clients/js/src/events.ts
+	$(BIN)/flask --app web.app openapi | node clients/codegen/generate.mjs >clients/js/src/openapi.ts
 
 check: lint ## Everything that is quick; before every commit
 	$(BIN)/pytest -q -n auto -m "not slow"
@@ -77,13 +81,13 @@ lint: $(DEVELOPMENT) ## Format, lint, types, imports
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-logo
-	@if $(NODE); then $(MAKE) --no-print-directory $(CLIENTS_INSTALLED) && npm run --silent check --prefix clients; \
+	@if $(NODE); then $(MAKE) -s --no-print-directory $(CLIENTS_INSTALLED) && npm run --silent check --prefix clients; \
 		else echo "TypeScript and CSS were not checked: that needs Node.js 20 or newer, with npm." >&2; $(if $(CI),exit 1,:); fi
 
 fix: $(DEVELOPMENT) ## Format everything, and correct what the linters can
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
-	@if $(NODE); then $(MAKE) --no-print-directory $(CLIENTS_INSTALLED) && npm run --silent fix --prefix clients; \
+	@if $(NODE); then $(MAKE) -s --no-print-directory $(CLIENTS_INSTALLED) && npm run --silent fix --prefix clients; \
 		else echo "TypeScript and CSS were left alone: that needs Node.js 20 or newer, with npm." >&2; fi
 
 migration: export MESSAGE := $(MESSAGE)

@@ -34,6 +34,7 @@ async function buildClient() {
       index: "js/src/index.ts",
       react: "js/src/react.ts",
       bell: "js/src/bell/index.ts",
+      openapi: "js/src/openapi.ts",
       "dropins/hub": "js/src/dropins/hub.ts",
       "dropins/tenant": "js/src/dropins/tenant.ts",
       "dropins/simple": "js/src/dropins/simple.ts",
