@@ -2,10 +2,10 @@
 
 import { resolve } from "node:path";
 import { expect, test } from "@playwright/test";
-import { base, kill, look, notify, open, operator, put, send } from "../console/e2e/support.ts";
+import { base, createDeadLetters, get, notify, open, operator, put, send } from "../console/e2e/support.ts";
 
 const SCREENS = resolve(import.meta.dirname, "../../docs/screens");
-/** For how long something is sent before the first picture, in seconds: charts need a past. */
+/** Seconds of traffic before the first picture, so that the charts have data. */
 const TRAFFIC = 240;
 const NAMES = [
   "nora",
@@ -22,18 +22,19 @@ const NAMES = [
   "mateo",
 ];
 const PAGES = ["alice", "bob", "carol"];
+const SHIPPED: [string, object] = [
+  "Your order has shipped",
+  {
+    message: "Parcel 4711 left the warehouse in Graz. It arrives on Tuesday.",
+    type: "orders:order_updated",
+    category: "orders",
+    reference: "order 4711",
+    data: { order_id: "4711", status: "shipped", carrier: "Post" },
+    url: "https://shop.example.test/orders/4711",
+  },
+];
 const SAMPLES: [string, object][] = [
-  [
-    "Your order has shipped",
-    {
-      message: "Parcel 4711 left the warehouse in Graz. It arrives on Tuesday.",
-      type: "orders:order_updated",
-      category: "orders",
-      reference: "order 4711",
-      data: { order_id: "4711", status: "shipped", carrier: "Post" },
-      url: "https://shop.example.test/orders/4711",
-    },
-  ],
+  SHIPPED,
   ["Invoice 2026-118 is due", { message: "€ 84.20 until 30 November.", category: "billing", priority: "high" }],
   ["Nora mentioned you", { message: "“@jonas could you look at the wording?”", category: "comments" }],
   [
@@ -63,7 +64,7 @@ test("pictures of every view", async ({ browser }) => {
     await inbox.getByRole("button", { name }).click();
     await expect(inbox.getByText("Live", { exact: true })).toBeVisible();
   }
-  await kill(240, "moved");
+  await createDeadLetters(240, "moved");
   await notify({
     audience: { users: Array.from({ length: 60 }, (_, n) => ({ id: `full-${n}`, email: `full-${n}@example.test` })) },
     channels: ["in_app", "email"],
@@ -74,15 +75,15 @@ test("pictures of every view", async ({ browser }) => {
   });
   const end = Date.now() + TRAFFIC * 1000;
   for (let turn = 0; Date.now() < end; turn++) {
-    const [title, more] = SAMPLES[turn % SAMPLES.length]!;
+    const [title, more] = SAMPLES[turn % SAMPLES.length] ?? SHIPPED;
     const others = NAMES.filter((_, n) => (n * 7 + turn) % 5 < 2);
     await send([...PAGES, ...others], title, more);
     await new Promise((later) => setTimeout(later, 300 + 250 * Math.sin(turn / 12)));
   }
   await notify({
     audience: { users: ["petra", "nora", "alice"] },
-    title: "Your order has shipped",
-    ...SAMPLES[0]![1],
+    title: SHIPPED[0],
+    ...SHIPPED[1],
   });
   const token = await operator();
   const tenant = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
@@ -96,8 +97,8 @@ test("pictures of every view", async ({ browser }) => {
       body: JSON.stringify({ id, name }),
     });
   }
-  const shipped = (await look("/v1/notifications?q=shipped&limit=1")).data[0].id;
-  const bulk = (await look("/v1/notifications?q=maintenance&limit=1")).data[0].id;
+  const shipped = (await get("/v1/notifications?q=shipped&limit=1")).data[0].id;
+  const bulk = (await get("/v1/notifications?q=maintenance&limit=1")).data[0].id;
   const views: [string, string][] = [
     ["overview", "?minutes=5"],
     ["notifications", "/notifications?tenant=demo"],
@@ -122,19 +123,19 @@ test("pictures of every view", async ({ browser }) => {
         await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
         await page.waitForTimeout(300);
         const attempt = page.locator(".deliveries details", { hasText: name === "notification" ? "petra" : "moved" });
-        if (name === "notification") await attempt.filter({ hasText: "E-mail" }).locator("summary").click();
+        if (name === "notification") await attempt.filter({ hasText: "Email" }).locator("summary").click();
         if (name === "dead-letters") await attempt.first().locator("summary").click();
         if (name.startsWith("notification-")) await page.getByLabel("State").selectOption("dead");
         await page.waitForTimeout(300);
         await page.screenshot({ path: picture(name) });
       }
       await open(page, "/dead-letters?tenant=demo");
-      // One step is answered, and then nothing more.
+      // Only the first batch is answered.
       let steps = 0;
       await page.route("**/v1/dead-letters/redrive", async (route) => {
         if (steps++ === 0) await route.fulfill({ json: { redriven: 60, remaining: true } });
       });
-      await page.getByRole("button", { name: /^Send again: address gone, E-mail/ }).click();
+      await page.getByRole("button", { name: /^Send again: address gone, Email/ }).click();
       await page.screenshot({ path: picture("question") });
       await page.getByRole("dialog").getByRole("button", { name: "Send again" }).click();
       await expect(page.getByRole("progressbar")).toHaveJSProperty("value", 60);

@@ -1,11 +1,11 @@
-/** The console in a browser, signed in, and an installation with something in it. */
+/** The console in a browser, and requests that put data into the installation. */
 
 import { expect, type Page } from "@playwright/test";
 import { eventually, port } from "../../e2e/installation.ts";
 
 export const base = (): string => `http://127.0.0.1:${port()}`;
 
-async function ask(path: string, method: string, body: object, headers: Record<string, string> = {}): Promise<any> {
+async function request(path: string, method: string, body: object, headers: Record<string, string> = {}): Promise<any> {
   const answer = await fetch(base() + path, {
     method,
     headers: { "Content-Type": "application/json", ...headers },
@@ -16,24 +16,24 @@ async function ask(path: string, method: string, body: object, headers: Record<s
 }
 
 export async function operator(): Promise<string> {
-  return (await ask("/demo/sign-in", "POST", { operator: true })).operator_token as string;
+  return (await request("/demo/sign-in", "POST", { operator: true })).operator_token as string;
 }
 
 let token: string | undefined;
 
 async function asService(path: string, method: string, body: object): Promise<any> {
-  token ??= (await ask("/demo/sign-in", "POST", { user: "alice" })).service_token as string;
-  return ask(path, method, body, { Authorization: `Bearer ${token}` });
+  token ??= (await request("/demo/sign-in", "POST", { user: "alice" })).service_token as string;
+  return request(path, method, body, { Authorization: `Bearer ${token}` });
 }
 
-/** Change something as the demo's service. */
+/** PUT as the service of the demo. */
 export const put = (path: string, body: object): Promise<any> => asService(path, "PUT", body);
 
-/** Send a notification as the demo's service. Returns its id. */
+/** Send a notification as the service of the demo. Returns its ID. */
 export const notify = async (body: object): Promise<string> => (await asService("/v1/notifications", "POST", body)).id;
 
-/** What an operator sees of the demo. */
-export async function look(path: string): Promise<any> {
+/** GET as an operator. */
+export async function get(path: string): Promise<any> {
   const headers = { Authorization: `Bearer ${await operator()}`, "Carillon-Tenant": "demo" };
   return (await fetch(base() + path, { headers })).json();
 }
@@ -50,8 +50,8 @@ export function send(to: string[], title: string, more: object = {}): Promise<st
   return notify({ audience: { users: to }, title, message: `About ${title}.`, ...more });
 }
 
-/** So many letters that are dead, because the mailboxes do not exist. */
-export async function kill(number: number, prefix: string): Promise<string> {
+/** Create dead letters, by sending to mailboxes that do not exist. */
+export async function createDeadLetters(number: number, prefix: string): Promise<string> {
   const users = Array.from({ length: number }, (_, n) => ({
     id: `${prefix}-${n}`,
     email: `gone-${prefix}-${n}@example.test`,
@@ -59,14 +59,14 @@ export async function kill(number: number, prefix: string): Promise<string> {
   const id = await notify({
     audience: { users },
     channels: ["email"],
-    title: `To ${number} mailboxes that are gone`,
-    message: "Nobody will read this.",
+    title: `To ${number} missing mailboxes`,
+    message: "This will not arrive.",
   });
-  await eventually(async () => (await look(`/v1/notifications/${id}`)).deliveries?.email?.dead === number, 80_000);
+  await eventually(async () => (await get(`/v1/notifications/${id}`)).deliveries?.email?.dead === number, 80_000);
   return id;
 }
 
-/** What has been put into titles to find out whether it runs. */
+/** Titles that try to run as markup or script. */
 export const HOSTILE = [
   "<img src=x onerror=\"document.title='owned'\">",
   "<script>document.title='owned'</script>",
