@@ -33,6 +33,7 @@ async function buildClient() {
     entryPoints: {
       index: "js/src/index.ts",
       react: "js/src/react.ts",
+      preact: "js/src/preact.ts",
       bell: "js/src/bell/index.ts",
       openapi: "js/src/openapi.ts",
       "dropins/hub": "js/src/dropins/hub.ts",
@@ -61,8 +62,6 @@ async function buildPages() {
     conditions: ["@carillon/source"],
     jsx: "automatic",
     jsxImportSource: "preact",
-    // The client's hooks import React; the page does with Preact.
-    alias: { react: "preact/compat" },
     minify: !watch,
   });
   if (watch) return builder.watch();

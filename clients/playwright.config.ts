@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { defineConfig } from "@playwright/test";
 
 const chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
-if (!chromium) throw new Error("these tests need Chromium (Debian: apt-get install chromium)");
+if (!chromium) throw new Error("The browser tests need Chromium (Debian: apt-get install chromium).");
 
 export default defineConfig({
   outputDir: "node_modules/.cache/playwright",
@@ -10,7 +10,7 @@ export default defineConfig({
   // These machines have two cores and run other tests at the same time.
   timeout: 180_000,
   expect: { timeout: 30_000 },
-  workers: process.env["CI"] ? 1 : 2,
+  workers: process.env.CI ? 1 : 2,
   forbidOnly: true,
   reporter: "list",
   use: {

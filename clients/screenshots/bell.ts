@@ -1,9 +1,9 @@
 /** The bell: closed, open, with toasts, empty. */
 
 import { test } from "@playwright/test";
+import { newUser, notify } from "../e2e/installation.ts";
+import { NetworkProxy } from "../js/e2e/proxy.ts";
 import { serve } from "../js/e2e/site.ts";
-import { notify, somebody } from "../e2e/installation.ts";
-import { Wire } from "../js/e2e/proxy.ts";
 
 const SAMPLES: [string, object][] = [
   [
@@ -56,13 +56,13 @@ for (const [name, scheme, attributes, width] of [
   ["phone", "light", 'lang="de"', 380],
 ] as const) {
   test(name, async ({ browser }) => {
-    const wire = await Wire.lay();
-    const user = somebody();
+    const proxy = await NetworkProxy.start();
+    const user = newUser();
     const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 760 } });
-    serve(wire, user, { attributes });
+    serve(proxy, user, { attributes });
     const page = await context.newPage();
     for (const [title, more] of SAMPLES) await notify(user, title, more);
-    await page.goto(`${wire.url}/site`);
+    await page.goto(`${proxy.url}/site`);
     await page.waitForTimeout(2000);
     await page.screenshot({ path: `node_modules/.cache/bell/${name}-closed.png` });
     await page
@@ -85,10 +85,10 @@ for (const [name, scheme, attributes, width] of [
     await page.screenshot({ path: `node_modules/.cache/bell/${name}-toasts.png` });
     await page.locator("carillon-bell .bell").click();
     await page.locator("carillon-bell .filters button").last().click();
-    wire.cut("nothing");
+    proxy.cut("nothing");
     await page.waitForTimeout(8000);
     await page.screenshot({ path: `node_modules/.cache/bell/${name}-empty.png` });
     await context.close();
-    wire.close();
+    proxy.close();
   });
 }

@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import { expect, test } from "@playwright/test";
-import { ask, notify } from "../e2e/installation.ts";
+import { notify, request } from "../e2e/installation.ts";
 import { section, signIn, url } from "../pages/e2e/support.ts";
 
 const SCREENS = resolve(import.meta.dirname, "../../docs/screens");
@@ -20,7 +20,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       const bob = await signIn(browser, "Bob");
       const page = await signIn(browser, "Alice", look);
       await page.waitForTimeout(500);
-      await ask("/v1/alerts", { title: "Disk almost full", message: "db-1 has 4 % left.", level: "critical" });
+      await request("/v1/alerts", { title: "Disk almost full", message: "db-1 has 4 % left.", level: "critical" });
       await notify("alice", "Payment received", {
         level: "success",
         message: "Thank you. The receipt is in your mailbox.",
@@ -29,7 +29,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         message: "Could you look at the second paragraph?",
         category: "comments",
       });
-      await section(page, "Send one").getByRole("button", { name: "Every channel" }).click();
+      await section(page, "Send a notification").getByRole("button", { name: "All channels" }).click();
       await expect(section(page, "Mailbox").getByRole("listitem").first()).toBeVisible();
       await page.waitForTimeout(7000);
       await page.screenshot({ path: picture("inbox"), fullPage: width < 1000 });
@@ -40,13 +40,12 @@ for (const colorScheme of ["light", "dark"] as const) {
       const docs = await (await browser.newContext(look)).newPage();
       for (const [path, name, shown] of [
         ["/docs", "docs", "Carillon"],
-        ["/docs/events", "docs-events", "Servers"],
+        ["/docs/events", "docs-events", "Socket events"],
       ] as const) {
         await docs.goto(url(path));
         await expect(docs.getByRole("heading", { name: shown }).first()).toBeVisible({ timeout: 60_000 });
         await docs.waitForTimeout(2000);
-        // AsyncAPI's component knows no dark.
-        if (colorScheme === "light" || path === "/docs") await docs.screenshot({ path: picture(name) });
+        await docs.screenshot({ path: picture(name) });
       }
     });
   }

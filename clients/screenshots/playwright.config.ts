@@ -1,4 +1,4 @@
-/** Pictures of the pages, for docs/screens and for whoever changes how they look: npm run screenshots. */
+/** Takes pictures of all pages: npm run screenshots. They are no tests, and `npm run e2e` does not run them. */
 
 import { defineConfig } from "@playwright/test";
 import tests from "../playwright.config.ts";

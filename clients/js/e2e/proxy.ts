@@ -1,6 +1,6 @@
-/** A wire to the server that a test can cut, as a whole or for sockets alone; and pages that stand on the way. */
+/** A proxy before the server that a test can interrupt, completely or for WebSockets only. It can add pages. */
 
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse, request as send } from "node:http";
 import { connect, type Socket } from "node:net";
 import { port } from "../../e2e/installation.ts";
 
@@ -10,27 +10,27 @@ export interface Document {
   headers?: Record<string, string>;
 }
 
-export class Wire {
-  /** What passes: everything, nothing, or all but WebSockets. */
+export class NetworkProxy {
+  /** What the proxy lets through: everything, nothing, or HTTP without WebSockets. */
   passes: "all" | "nothing" | "http" = "all";
   readonly pages = new Map<string, Document>();
   #open = new Set<Socket>();
   #server: Server;
 
   private constructor() {
-    this.#server = createServer((asked, answer) => this.#ask(asked, answer));
-    this.#server.on("upgrade", (asked, near: Socket, head: Buffer) => this.#join(asked, near, head));
-    this.#server.on("connection", (near) => {
-      this.#open.add(near);
-      near.on("error", () => undefined).on("close", () => this.#open.delete(near));
-      if (this.passes === "nothing") near.destroy();
+    this.#server = createServer((request, response) => this.#forward(request, response));
+    this.#server.on("upgrade", (request, client: Socket, head: Buffer) => this.#connect(request, client, head));
+    this.#server.on("connection", (client) => {
+      this.#open.add(client);
+      client.on("error", () => undefined).on("close", () => this.#open.delete(client));
+      if (this.passes === "nothing") client.destroy();
     });
   }
 
-  static async lay(): Promise<Wire> {
-    const wire = new Wire();
-    await new Promise<void>((ready) => wire.#server.listen(0, "127.0.0.1", ready));
-    return wire;
+  static async start(): Promise<NetworkProxy> {
+    const proxy = new NetworkProxy();
+    await new Promise<void>((ready) => proxy.#server.listen(0, "127.0.0.1", ready));
+    return proxy;
   }
 
   get url(): string {
@@ -42,7 +42,7 @@ export class Wire {
     for (const socket of this.#open) socket.destroy();
   }
 
-  mend(): void {
+  restore(): void {
     this.passes = "all";
   }
 
@@ -51,28 +51,28 @@ export class Wire {
     this.#server.close();
   }
 
-  #ask(asked: IncomingMessage, answer: ServerResponse): void {
-    const page = this.pages.get(String(asked.url));
-    if (page) return void answer.writeHead(200, { "Content-Type": page.type, ...page.headers }).end(page.body);
-    const { method, url: path, headers } = asked;
-    const further = request({ host: "127.0.0.1", port: port(), method, path, headers }, (given) => {
-      answer.writeHead(given.statusCode ?? 502, given.headers);
-      given.pipe(answer);
+  #forward(request: IncomingMessage, response: ServerResponse): void {
+    const page = this.pages.get(String(request.url));
+    if (page) return void response.writeHead(200, { "Content-Type": page.type, ...page.headers }).end(page.body);
+    const { method, url: path, headers } = request;
+    const upstream = send({ host: "127.0.0.1", port: port(), method, path, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
     });
-    further.on("error", () => answer.destroy());
-    asked.pipe(further);
+    upstream.on("error", () => response.destroy());
+    request.pipe(upstream);
   }
 
-  #join(asked: IncomingMessage, near: Socket, head: Buffer): void {
-    if (this.passes !== "all") return void near.destroy();
-    const far = connect(port(), "127.0.0.1");
-    far.on("error", () => near.destroy()).on("close", () => near.destroy());
-    near.on("close", () => far.destroy());
-    const lines = Array.from({ length: asked.rawHeaders.length / 2 }, (_, n) =>
-      asked.rawHeaders.slice(2 * n, 2 * n + 2).join(": "),
+  #connect(request: IncomingMessage, client: Socket, head: Buffer): void {
+    if (this.passes !== "all") return void client.destroy();
+    const server = connect(port(), "127.0.0.1");
+    server.on("error", () => client.destroy()).on("close", () => client.destroy());
+    client.on("close", () => server.destroy());
+    const lines = Array.from({ length: request.rawHeaders.length / 2 }, (_, n) =>
+      request.rawHeaders.slice(2 * n, 2 * n + 2).join(": "),
     );
-    far.write(`${asked.method} ${asked.url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
-    far.write(head);
-    near.pipe(far).pipe(near);
+    server.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+    server.write(head);
+    client.pipe(server).pipe(client);
   }
 }

@@ -1,4 +1,4 @@
-/** carillon-client: events without gaps, in order and once, on one connection for all tabs of a user. */
+/** carillon-client: events without gaps, in order and exactly once, on one connection for all tabs of a user. */
 
 export {
   Client,

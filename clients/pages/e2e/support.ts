@@ -1,26 +1,26 @@
-/** The page at / of a running copy, with somebody of the demo signed in. */
+/** The page at / of the installation, with a user of the demo signed in. */
 
 import { type Browser, type BrowserContextOptions, expect, type Page } from "@playwright/test";
 import { port } from "../../e2e/installation.ts";
 
 export const url = (path = "/"): string => `http://127.0.0.1:${port()}${path}`;
 
-/** A browser of their own, with the board before them. Fails the test for whatever the browser complains about. */
-export async function signIn(browser: Browser, person: string, look: BrowserContextOptions = {}): Promise<Page> {
-  const page = await (await browser.newContext(look)).newPage();
-  complain(page);
+/** Sign in a user in a new browser context. Errors in the browser fail the test. */
+export async function signIn(browser: Browser, person: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const page = await (await browser.newContext(options)).newPage();
+  failOnErrors(page);
   await page.goto(url());
   await page.getByRole("button", { name: person }).click();
   await expect(page.getByText("Live", { exact: true })).toBeVisible();
   return page;
 }
 
-export function complain(page: Page): void {
+export function failOnErrors(page: Page): void {
   page.on("pageerror", (error) => {
     throw error;
   });
   page.on("console", (message) => {
-    if (message.type() === "error") throw new Error(`the browser says: ${message.text()}`);
+    if (message.type() === "error") throw new Error(`error in the browser: ${message.text()}`);
   });
 }
 

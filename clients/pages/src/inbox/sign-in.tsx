@@ -1,6 +1,7 @@
-/** Before anybody is signed in. */
+/** The sign-in page. */
 
 import { useEffect, useState } from "preact/hooks";
+import { Avatar, capitalise } from "./avatar.tsx";
 import { type Demo, findDemo, type Session, signInAs, signInWith } from "./session.ts";
 
 export function SignIn({ onSession }: { onSession: (session: Session) => void }) {
@@ -9,28 +10,28 @@ export function SignIn({ onSession }: { onSession: (session: Session) => void })
   const [token, setToken] = useState("");
   useEffect(() => void findDemo().then(setDemo), []);
 
-  const attempt = async (way: () => Promise<Session> | Session) => {
+  const attempt = async (signIn: () => Promise<Session> | Session) => {
     setError(null);
     try {
-      onSession(await way());
+      onSession(await signIn());
     } catch (problem) {
       setError((problem as Error).message);
     }
   };
 
   return (
-    <main class="signin">
+    <main class="sign-in">
       <img src="/static/carillon.svg" alt="" width="48" height="48" />
       <h1>Carillon</h1>
       {demo && (
         <section aria-labelledby="demo-title">
           <h2 id="demo-title">Sign in to the demo</h2>
-          <p class="hint">Open this page twice, as two people, and send each other something.</p>
+          <p class="hint">Open this page in two windows, sign in as two users, and send notifications to each other.</p>
           <div class="people">
             {demo.people.map((person) => (
               <button key={person} type="button" onClick={() => void attempt(() => signInAs(person, demo.lab))}>
                 <Avatar name={person} />
-                {capital(person)}
+                {capitalise(person)}
               </button>
             ))}
           </div>
@@ -38,7 +39,7 @@ export function SignIn({ onSession }: { onSession: (session: Session) => void })
       )}
       {demo !== undefined && (
         <details open={demo === null}>
-          <summary>{demo ? "or with a token" : "Sign in with a token"}</summary>
+          <summary>{demo ? "Or sign in with a token" : "Sign in with a token"}</summary>
           <form
             onSubmit={(event) => {
               event.preventDefault();
@@ -46,7 +47,7 @@ export function SignIn({ onSession }: { onSession: (session: Session) => void })
             }}
           >
             <label for="token">
-              A user's token, as your identity provider issues it or <code>flask token --user</code> prints it
+              A user token from your identity provider, or printed by <code>flask token --user</code>
             </label>
             <textarea
               id="token"
@@ -68,18 +69,4 @@ export function SignIn({ onSession }: { onSession: (session: Session) => void })
       )}
     </main>
   );
-}
-
-export function Avatar({ name, status }: { name: string; status?: string | undefined }) {
-  const hue = name.charCodeAt(0) % 6;
-  return (
-    <span class={`avatar hue-${hue}`} aria-hidden="true">
-      {name.slice(0, 1).toUpperCase()}
-      {status && <span class={`dot ${status}`} />}
-    </span>
-  );
-}
-
-export function capital(name: string): string {
-  return name.slice(0, 1).toUpperCase() + name.slice(1);
 }
