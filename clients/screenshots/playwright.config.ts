@@ -9,6 +9,8 @@ export default defineConfig({
   ...common,
   testDir: ".",
   testMatch: ["bell.ts", "console.ts", "pages.ts"],
+  globalSetup: "../e2e/installation.ts",
+  outputDir: "../node_modules/.cache/screenshots",
   workers: 1,
   timeout: 600_000,
 });

@@ -111,21 +111,21 @@ test("a cut connection loses nothing and repeats nothing", async ({ context }) =
 
 test("without sockets it polls, and returns to a socket when possible", async ({ context }) => {
   const page = await visit(context);
-  const heard: string[] = [];
-  await page.exposeFunction("heard", (title: string) => heard.push(title));
+  const received: string[] = [];
+  await page.exposeFunction("received", (title: string) => received.push(title));
   await page.evaluate(() => {
-    const { heard } = window as unknown as { heard(title: string): void };
-    document.querySelector("carillon-bell")?.client?.on("notification:new", ({ title }) => heard(title));
+    const { received } = window as unknown as { received(title: string): void };
+    document.querySelector("carillon-bell")?.client?.on("notification:new", ({ title }) => received(title));
   });
   await notify(user, "n1");
   proxy.cut("http");
   await notify(user, "n2");
   await state(page, "polling");
-  await expect.poll(() => heard).toEqual(["n1", "n2"]);
+  await expect.poll(() => received).toEqual(["n1", "n2"]);
   proxy.restore();
   await state(page, "live");
   await notify(user, "n3");
-  await expect.poll(() => heard).toEqual(["n1", "n2", "n3"]);
+  await expect.poll(() => received).toEqual(["n1", "n2", "n3"]);
 });
 
 test("reading and archiving applies to other browsers of the user", async ({ context, browser }) => {

@@ -166,13 +166,13 @@ test("window.ws works in a page that has one script and an auth_token", async ({
   });
   await page.addInitScript((given) => localStorage.setItem("auth_token", given), token(user));
   await page.goto(`${proxy.url}/old`);
-  const heard = page.evaluate(
+  const received = page.evaluate(
     () =>
       new Promise<{ title: string; title_html: string }>((hear) => window.ws.on("notifications", "notification", hear)),
   );
   await expect.poll(() => page.evaluate(() => window.ws.isConnected)).toBe(true);
   await notify(user, "a < b");
-  expect(await heard).toMatchObject({ title: "a < b", title_html: "a &lt; b" });
+  expect(await received).toMatchObject({ title: "a < b", title_html: "a &lt; b" });
   const answered = page.evaluate(
     () => new Promise((hear) => window.ws.on("sns", "publish_started", hear)) as Promise<{ post_id: number }>,
   );

@@ -33,7 +33,7 @@ export interface ClientOptions {
   acknowledge?: boolean;
 }
 
-/** The events of the client itself, beside those of the server. */
+/** The events of the client itself, in addition to those of the server. */
 export interface ClientPayloads {
   state: State;
   /**
