@@ -24,8 +24,8 @@ _ABOUT = """Carillon sends events over Socket.IO, protocol 5. A client connects 
 server adds the connection to the rooms of its user and its tenant; a client names no room itself. Every event of a room
 carries `room` and `seq`. The sequence number orders the events of a room and identifies each of them.
 
-In JavaScript, with the plain Socket.IO client. `npm install carillon-client` has a client that also reconnects, fills
-gaps and falls back to polling:
+For JavaScript, `npm install carillon-client` installs a client that reconnects, fills gaps and falls back to polling.
+With the plain Socket.IO client:
 
 ```js
 import { io } from "socket.io-client";
@@ -34,7 +34,7 @@ const socket = io("URL", { auth: { token: TOKEN, dialect: "canonical" } });
 socket.on("notification:new", ({ title, room, seq }) => console.log(room, seq, title));
 ```
 
-In Python, with `pip install "python-socketio[client]"`:
+For Python, with `pip install "python-socketio[client]"`:
 
 ```python
 import socketio

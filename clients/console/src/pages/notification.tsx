@@ -3,10 +3,10 @@
 import { DELIVERY_STATES } from "carillon-client/openapi";
 import { useState } from "preact/hooks";
 import type { Delivery, NotificationStatus } from "../api/types.ts";
+import { channelColour, inOrder } from "../channels.ts";
 import { useConsole } from "../context.ts";
 import { label, number, plural, share } from "../format.ts";
 import { useLoad, usePages } from "../load.ts";
-import { channelColour } from "../palette.ts";
 import { href, Link, scopeQuery, select, useRoute } from "../router.tsx";
 import { Confirm } from "../ui/dialog.tsx";
 import { Choice } from "../ui/fields.tsx";
@@ -20,6 +20,7 @@ import {
   Loading,
   MoreButton,
   StateMark,
+  stateName,
   Time,
 } from "../ui/parts.tsx";
 import { Timeline } from "../ui/timeline.tsx";
@@ -103,7 +104,7 @@ export function NotificationPage({ id }: { id: string }) {
 }
 
 function Progress({ counts, expanding }: { counts: Counts; expanding: boolean }) {
-  const channels = Object.entries(counts);
+  const channels = inOrder(Object.keys(counts));
   if (channels.length === 0) {
     return expanding ? (
       <Empty title="In progress">The recipients are being looked up.</Empty>
@@ -113,8 +114,8 @@ function Progress({ counts, expanding }: { counts: Counts; expanding: boolean })
   }
   return (
     <section class="funnels" aria-label="Progress by channel">
-      {channels.map(([channel, states]) => (
-        <ChannelProgress key={channel} channel={channel} states={states} />
+      {channels.map((channel) => (
+        <ChannelProgress key={channel} channel={channel} states={counts[channel] ?? {}} />
       ))}
     </section>
   );
@@ -228,7 +229,7 @@ function Deliveries({ id, counts }: { id: string; counts: Counts }) {
             hideLabel
             none="All channels"
             value={filter.channel}
-            values={Object.keys(counts)}
+            values={inOrder(Object.keys(counts))}
             onChoice={(channel) => select({ channel })}
           />
           <Choice
@@ -236,7 +237,7 @@ function Deliveries({ id, counts }: { id: string; counts: Counts }) {
             hideLabel
             none="All states"
             value={filter.state}
-            values={DELIVERY_STATES}
+            values={DELIVERY_STATES.map((state): [string, string] => [state, label(stateName(state))])}
             onChoice={(state) => select({ state })}
           />
         </div>

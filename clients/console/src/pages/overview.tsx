@@ -2,10 +2,10 @@
 
 import type { Api } from "../api/client.ts";
 import type { Overview } from "../api/types.ts";
+import { channelColour } from "../channels.ts";
 import { useConsole } from "../context.ts";
 import { duration, label, number, plural, rate } from "../format.ts";
 import { useLoad } from "../load.ts";
-import { channelColour } from "../palette.ts";
 import { href, Link, select, useRoute } from "../router.tsx";
 import { Chart, type Line } from "../ui/chart.tsx";
 import { Choice } from "../ui/fields.tsx";

@@ -4,8 +4,8 @@ import type { components } from "carillon-client/openapi";
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Problem } from "../api/problem.ts";
+import { channelColour } from "../channels.ts";
 import { label, moment, words } from "../format.ts";
-import { channelColour } from "../palette.ts";
 
 type Schemas = components["schemas"];
 type State =
@@ -38,6 +38,10 @@ const TONES: Record<State, Tone> = {
   suppressed: "quiet",
 };
 
+/** States whose name in the API is an abbreviation. */
+const STATE_NAMES: Partial<Record<State, string>> = { acked: "acknowledged" };
+
+export const stateName = (state: string): string => STATE_NAMES[state as State] ?? words(state);
 export const toneOf = (state: string): Tone => TONES[state as State] ?? "quiet";
 
 /** A state: its name, with a mark whose shape and colour show its kind. */
@@ -45,7 +49,7 @@ export function StateMark(props: { state: string }) {
   return (
     <span class={`mark mark-${toneOf(props.state)}`}>
       <i aria-hidden="true" />
-      {words(props.state)}
+      {stateName(props.state)}
     </span>
   );
 }

@@ -143,11 +143,11 @@ export function SendForm({ user, getServiceToken }: { user: string; getServiceTo
             <dt>{receipt.title}</dt>
             <dd>accepted</dd>
           </div>
-          {Object.entries(receipt.deliveries).map(([channel, states]) => (
+          {CHANNELS.filter((channel) => receipt.deliveries[channel]).map((channel) => (
             <div key={channel}>
               <dt>{label(channel)}</dt>
               <dd>
-                {Object.entries(states)
+                {Object.entries(receipt.deliveries[channel] ?? {})
                   .map(([state, number]) => (number > 1 ? `${number} ${state}` : state))
                   .join(", ")}
               </dd>
