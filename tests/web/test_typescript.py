@@ -9,8 +9,8 @@ import subprocess
 from typing import Any
 
 import pytest
-from config.settings import Settings
 
+from config.settings import Settings
 from models.catalogue.event_type import EventType
 from models.catalogue.source import built_in
 from tests.databases import ROOT

@@ -39,7 +39,7 @@ export interface paths {
     post: {
       requestBody: {
         content: {
-          "application/json": components["schemas"]["AlertBody"];
+          "application/json": components["schemas"]["Alert"];
         };
       };
       responses: {
@@ -103,6 +103,38 @@ export interface paths {
         200: {
           content: {
             "application/json": components["schemas"]["AlertCount"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/connections/{connection}/messages": {
+    post: {
+      parameters: {
+        path: {
+          connection: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["DirectMessage"];
+        };
+      };
+      responses: {
+        202: {
+          content: {
+            "application/json": components["schemas"]["Passed"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/connections/count": {
+    get: {
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ConnectionCount"];
           };
         };
       };
@@ -284,7 +316,7 @@ export interface paths {
     post: {
       requestBody: {
         content: {
-          "application/json": components["schemas"]["EventBody"];
+          "application/json": components["schemas"]["Event"];
         };
       };
       responses: {
@@ -525,7 +557,7 @@ export interface paths {
     post: {
       requestBody: {
         content: {
-          "application/json": components["schemas"]["Submission"];
+          "application/json": components["schemas"]["Notification"];
         };
       };
       responses: {
@@ -757,6 +789,23 @@ export interface paths {
       };
     };
   };
+  "/v1/outbox/rejected": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          limit?: number;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["RejectedPage"];
+          };
+        };
+      };
+    };
+  };
   "/v1/presence": {
     get: {
       parameters: {
@@ -930,6 +979,22 @@ export interface paths {
       };
     };
   };
+  "/v1/users/{user}/connections": {
+    get: {
+      parameters: {
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Connections"];
+          };
+        };
+      };
+    };
+  };
   "/v1/users/{user}/devices": {
     get: {
       parameters: {
@@ -982,6 +1047,27 @@ export interface paths {
       };
     };
   };
+  "/v1/users/{user}/inbox": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          limit?: number;
+          status?: "all" | "unread" | "read" | "archived";
+        };
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ItemPage"];
+          };
+        };
+      };
+    };
+  };
 }
 export interface components {
   schemas: {
@@ -1012,7 +1098,7 @@ export interface components {
       maxRetries?: number;
       minInterval?: number;
     };
-    AlertBody: {
+    Alert: {
       data?: {
         [key: string]: unknown;
       };
@@ -1069,7 +1155,7 @@ export interface components {
     BulkItem: {
       audience: components["schemas"]["Audience"];
       category?: string | null;
-      channels?: ("in_app" | "push" | "email")[] | null;
+      channels?: string[] | null;
       collapse_key?: string | null;
       data?: {
         [key: string]: unknown;
@@ -1106,6 +1192,15 @@ export interface components {
     Coalescing: {
       key?: string[];
       window_ms: number;
+    };
+    ConnectionCount: {
+      connections: number;
+      rooms: number;
+      users: number;
+      web_processes: number;
+    };
+    Connections: {
+      data: string[];
     };
     CountsView: {
       total: number;
@@ -1204,20 +1299,25 @@ export interface components {
       platform: string | null;
       state: "active" | "stale" | "expired" | "disabled";
     };
+    DirectMessage: {
+      message: {
+        [key: string]: unknown;
+      };
+    };
     Door: {
       open: boolean;
     };
-    EventAudience: {
-      tenant?: true | null;
-      users?: string[] | null;
-    };
-    EventBody: {
+    Event: {
       audience: components["schemas"]["EventAudience"];
       data: {
         [key: string]: unknown;
       };
       key?: string | null;
       type: string;
+    };
+    EventAudience: {
+      tenant?: true | null;
+      users?: string[] | null;
     };
     EventIds: {
       eventIds: string[];
@@ -1362,6 +1462,24 @@ export interface components {
       url?: string | null;
       user_id: string | number;
     };
+    Notification: {
+      audience: components["schemas"]["Audience"];
+      category?: string | null;
+      channels?: string[] | null;
+      collapse_key?: string | null;
+      data?: {
+        [key: string]: unknown;
+      };
+      expires_in?: number | null;
+      level?: "info" | "success" | "warning" | "error" | "critical";
+      message: string;
+      priority?: "critical" | "high" | "normal" | "low" | "bulk";
+      reference?: string | null;
+      severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      title: string;
+      type?: string;
+      url?: string | null;
+    };
     NotificationPage: {
       data: components["schemas"]["NotificationView"][];
       page: components["schemas"]["Page"];
@@ -1428,6 +1546,9 @@ export interface components {
     Page: {
       has_more: boolean;
       next: string | null;
+    };
+    Passed: {
+      status?: string;
     };
     PolledEvent: {
       created_at: string;
@@ -1510,6 +1631,18 @@ export interface components {
       platform?: ("android" | "ios" | "web") | null;
       token?: string | null;
     };
+    RejectedPage: {
+      data: components["schemas"]["RejectedRow"][];
+      page: components["schemas"]["Page"];
+    };
+    RejectedRow: {
+      body: unknown;
+      created_at: string;
+      id: string;
+      kind: string;
+      problem: components["schemas"]["ProblemDocument"];
+      rejected_at: string;
+    };
     Removed: {
       removed: number;
       topic: string;
@@ -1549,24 +1682,6 @@ export interface components {
       unread: number;
       unread_count: number;
       unseen: number;
-    };
-    Submission: {
-      audience: components["schemas"]["Audience"];
-      category?: string | null;
-      channels?: ("in_app" | "push" | "email")[] | null;
-      collapse_key?: string | null;
-      data?: {
-        [key: string]: unknown;
-      };
-      expires_in?: number | null;
-      level?: "info" | "success" | "warning" | "error" | "critical";
-      message: string;
-      priority?: "critical" | "high" | "normal" | "low" | "bulk";
-      reference?: string | null;
-      severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
-      title: string;
-      type?: string;
-      url?: string | null;
     };
     Subscribed: {
       subscribed: boolean;

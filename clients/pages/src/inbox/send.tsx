@@ -6,7 +6,7 @@ import { useState } from "preact/hooks";
 import { capitalise } from "./avatar.tsx";
 
 type Schemas = components["schemas"];
-type Submission = Schemas["Submission"];
+type Submission = Schemas["Notification"];
 type Status = Schemas["NotificationStatus"];
 
 const EVERYBODY = "everybody";
