@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from bus.counters import Counters
+from models.channels import IN_APP
 
 
 class Meter:
@@ -30,7 +31,7 @@ class Meter:
 
     def shown_after(self, seconds: float) -> None:
         """A notification was shown this long after it was accepted."""
-        self.counters.increment("acked:in_app")
+        self.counters.increment(f"acked:{IN_APP}")
         self.counters.observe(seconds)
 
 

@@ -13,6 +13,7 @@ from actions.problems import Problem
 from carillon.problems import FieldError
 from carillon.requests import Event
 from models.events.emit import BadPayload, NotEmitted, NoWindow, UnknownType, WrongRoom, check, emit, emit_to_users
+from models.rooms.names import tenant_room
 from models.sql.engine import write
 
 
@@ -46,7 +47,7 @@ def publish_in(
             check(connection, caller.tenant, "tenant" if users is None else "user", *said)
             return 0
         if users is None:
-            emit(connection, caller.tenant, f"tenant:{caller.tenant}", *said)
+            emit(connection, caller.tenant, tenant_room(caller.tenant), *said)
             return 1
         return emit_to_users(connection, caller.tenant, users, *said)
     except NotEmitted as refused:

@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from channels.failures import FailureLog
+from models.channels import IN_APP
 from models.deliveries.lifecycle import Outcome, RetryLater, Sent
 from models.deliveries.message import Message
 from models.events.vocabulary import notification_new
@@ -17,7 +18,7 @@ from models.events.vocabulary import notification_new
 class LabScreen:
     """Posts a batch to the lab, which shows all of it or none."""
 
-    def __init__(self, lab_url: str, timeout: float, name: str = "in_app") -> None:
+    def __init__(self, lab_url: str, timeout: float, name: str = IN_APP) -> None:
         self.name = name
         self._url = lab_url.rstrip("/") + "/screens"
         self._timeout = timeout

@@ -143,6 +143,12 @@ class Settings(BaseModel):
         return settings
 
 
+def environment_name(field: str) -> str:
+    """The name of a setting in the environment; the first, if it has several."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else str(alias)
+
+
 def _environment_names() -> set[str]:
     names: set[str] = set()
     for field in Settings.model_fields.values():

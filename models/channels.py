@@ -19,6 +19,9 @@ class ChannelSpec:
     `addressed_by`: "room" if the address is the user's room in the event log, so that every user has exactly one;
     "address" if a user is reached at rows of `addresses`. `max_addresses` is how many of those a user can have.
     `withdraws`: the channel can take back what it has shown. `acknowledges`: the client reports what it has shown.
+
+    `address_noun` is what one of its addresses is called, and `secret_address` whether it must not be shown to
+    operators. `needs` names the settings that configure the channel, any of which is enough; none: it always works.
     """
 
     factory: str
@@ -29,6 +32,9 @@ class ChannelSpec:
     max_addresses: int = 1
     withdraws: bool = False
     acknowledges: bool = False
+    address_noun: str = "address"
+    secret_address: bool = False
+    needs: tuple[str, ...] = ()
 
 
 # Names that other tables and the API know: devices are registered for push, and a user has a mailbox.
@@ -44,6 +50,7 @@ CHANNELS: dict[str, ChannelSpec] = {
         addressed_by="room",
         withdraws=True,
         acknowledges=True,
+        address_noun="room",
     ),
     # FCM asks for at least 10 s before a retry (firebase.google.com/docs/cloud-messaging/scale-fcm).
     # More than 20 devices nobody carries. Apps that are installed again leave tokens behind, and each costs a push.
@@ -54,6 +61,9 @@ CHANNELS: dict[str, ChannelSpec] = {
         batch_size=500,
         max_addresses=20,
         withdraws=True,
+        address_noun="device",
+        secret_address=True,
+        needs=("firebase_credentials", "lab_url"),
     ),
     # Greylisting refuses the first attempt for a minute or more, so the base is a minute (RFC 6647).
     EMAIL: ChannelSpec(
@@ -61,6 +71,8 @@ CHANNELS: dict[str, ChannelSpec] = {
         RetryPolicy(base=60, cap=14400, max_attempts=12),
         queue="mail",
         batch_size=50,
+        address_noun="mailbox",
+        needs=("smtp_host", "lab_url"),
     ),
 }
 

@@ -22,6 +22,7 @@ from channels.email.smtp import Connection, Pool, Server
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
 from channels.registry import Mode
 from config.settings import Settings, SettingsError
+from models.channels import EMAIL
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Action, Message
 
@@ -62,7 +63,7 @@ def build(settings: Settings, mode: Mode) -> EmailChannel | None:
 class EmailChannel:
     """Sends a batch over one session, mail by mail; what has not begun after `seconds` is left for later."""
 
-    name = "email"
+    name = EMAIL
 
     def __init__(
         self,

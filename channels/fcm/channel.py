@@ -25,6 +25,7 @@ from channels.fcm.message import Template, Unsendable, template
 from channels.http_batch import Answer, Http
 from channels.registry import Mode
 from config.settings import Settings, SettingsError
+from models.channels import PUSH
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Action, Message
 
@@ -77,7 +78,7 @@ class FcmChannel:
     What the pace does not let through is `Held`.
     """
 
-    name = "push"
+    name = PUSH
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from google.auth.exceptions import GoogleAuthError, RefreshError
 
 from channels.failures import CREDENTIALS_RETRY_AFTER
 from channels.http_batch import fetch
+from models.channels import PUSH
 from models.deliveries.lifecycle import Failure, RetryLater
 
 # While the old token still holds, a failing token endpoint is asked this often and not for every batch.
@@ -106,9 +107,7 @@ class AccessTokens:
 
     def _refuse(self, refusal: RetryLater, level: int) -> None:
         self._refusal, self._refused_at = refusal, time.monotonic()
-        _log.log(
-            level, "no access token", extra={"channel": "push", "failure": refusal.failure, "error": refusal.reason}
-        )
+        _log.log(level, "no access token", extra={"channel": PUSH, "failure": refusal.failure, "error": refusal.reason})
 
 
 class CredentialsRejected(Exception):

@@ -18,6 +18,7 @@ from carillon.requests import Event
 from models.events.cursor import Cursor
 from models.events.log import Event as LogEvent
 from models.events.log import Replay, heads, read_after
+from models.rooms.names import rooms_of
 from models.sql.engine import read
 from web.api.endpoint import Answer, Api
 from web.api.fields import MAX_PAGE, Limit, Moment, Query, View
@@ -90,7 +91,7 @@ class AckView(View):
 
 
 def _rooms(caller: Principal) -> list[str]:
-    return [f"user:{caller.id}", f"tenant:{caller.tenant}"]
+    return rooms_of(caller.tenant, caller.id)
 
 
 @api.declare("GET", "/events", auth="user", answers={200: EventPage})

@@ -13,6 +13,7 @@ import click
 
 from bus.envelope import groups_in
 from bus.redis import UNAVAILABLE, connect
+from models.rooms.names import user_room
 from models.timestamps import iso
 from web.cli.output import Group, json_option
 from web.context import context
@@ -69,7 +70,7 @@ def _groups(end: float | None) -> Iterator[tuple[str, dict[str, Any], list[tuple
 
 def _wanted(room: str, tenant: str | None, user: str | None) -> bool:
     its_tenant, _, name = room.partition("/")
-    return (tenant is None or its_tenant == tenant) and (user is None or name == f"user:{user}")
+    return (tenant is None or its_tenant == tenant) and (user is None or name == user_room(user))
 
 
 def _as_json(event: str, payload: dict[str, Any], rooms: list[tuple[str, int]]) -> str:

@@ -12,6 +12,7 @@ from actions.problems import not_found
 from actions.send import send
 from carillon.fields import Data, Level, Strict, Text, Title, TypeName, UserId, WebUrl
 from carillon.requests import Audience, Notification, Recipient
+from models.channels import IN_APP
 from models.inbox.changes import READ
 from models.inbox.queries import Filter
 from web.api.endpoint import Answer, Api
@@ -202,4 +203,4 @@ def send_test_notification(caller: Principal, path: UserPath, header: KeyHeader,
     if context().settings.env != "development":
         raise not_found("path")
     note = Note(message=body.message, type=body.type)
-    return _send(caller, header, note.submission(path.user, channels=["in_app"]))
+    return _send(caller, header, note.submission(path.user, channels=[IN_APP]))

@@ -20,6 +20,7 @@ from carillon.fields import Strict
 from models.events.cursor import Cursor
 from models.events.log import Event, read_after
 from models.polling.queries import read_since
+from models.rooms.names import rooms_of
 from models.sql.engine import read
 from web.api.endpoint import Answer, Api
 from web.api.fields import Moment, Query, View
@@ -180,7 +181,7 @@ def acknowledge_tenant_events(caller: Principal, path: TenantPath, body: EventId
 def _rooms(caller: Principal, path: TenantPath) -> list[str]:
     if path.tenant != caller.tenant:
         raise not_found("tenant")
-    return [f"user:{caller.id}", f"tenant:{caller.tenant}"]
+    return rooms_of(caller.tenant, caller.id)
 
 
 def _parse(since: str | None) -> datetime | Cursor:

@@ -10,7 +10,7 @@ from pydantic import Field
 from actions.principal import Mode, Principal
 from bus.counters import KEPT, LATE, STEP, Tally
 from bus.redis import UNAVAILABLE
-from models.channels import CHANNELS
+from models.channels import CHANNELS, acknowledging
 from models.deliveries.dead_letters import MAX_COUNTED, DeadFilter, count_classes, summarise
 from models.deliveries.due import backlog
 from models.sql.engine import read
@@ -169,7 +169,7 @@ def _series(steps: Sequence[tuple[int, Tally]]) -> Series:
         requests=numbers("requests"),
         sent={channel: numbers(f"sent:{channel}") for channel in CHANNELS},
         # Only a screen can acknowledge.
-        acked={"in_app": numbers("acked:in_app")},
+        acked={channel: numbers(f"acked:{channel}") for channel in acknowledging()},
         dead={channel: numbers(f"dead:{channel}") for channel in CHANNELS},
         oldest={channel: [tally.levels.get(f"oldest:{channel}") for tally in tallies] for channel in CHANNELS},
         **quantiles,

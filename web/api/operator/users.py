@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from pydantic import Field
 
@@ -10,9 +10,10 @@ from actions.principal import Principal
 from actions.problems import invalid, not_found
 from bus.presence import Away
 from carillon.fields import Key
-from config.settings import Settings
-from models.addresses.queries import usable_addresses
-from models.channels import CHANNELS
+from config.settings import Settings, environment_name
+from models.addresses.queries import Address, usable_addresses
+from models.channels import CHANNELS, EMAIL, PUSH
+from models.rooms.names import user_room
 from models.sql.engine import read
 from models.topics.queries import list_subscriptions
 from models.users.queries import find_user
@@ -132,24 +133,23 @@ def _presence(tenant: str, user: str) -> str | None:
         return None
 
 
-def _reach(channel: str, user: str, usable: Any, has_devices: bool, email: str | None) -> Reach:
+def _reach(channel: str, user: str, usable: Sequence[Address], has_devices: bool, email: str | None) -> Reach:
+    spec = CHANNELS[channel]
     wanting = _not_configured(channel, context().settings)
     if wanting is not None:
         return Reach(channel=channel, addresses=[], reason=wanting)
-    if channel == "in_app":
-        return Reach(channel=channel, addresses=[f"user:{user}"], reason=None)
-    addresses = [devices.id_of(a) if channel == "push" else a.value for a in usable if a.channel == channel]
+    if spec.addressed_by == "room":
+        return Reach(channel=channel, addresses=[user_room(user)], reason=None)
+    addresses = [devices.id_of(a.value) if spec.secret_address else a.value for a in usable if a.channel == channel]
     if addresses:
         return Reach(channel=channel, addresses=addresses, reason=None)
-    has_some = has_devices if channel == "push" else email is not None
-    thing = "device" if channel == "push" else "mailbox"
-    return Reach(channel=channel, addresses=[], reason=f"no {thing} that works" if has_some else f"no {thing}")
+    unusable = (channel == PUSH and has_devices) or (channel == EMAIL and email is not None)
+    return Reach(channel=channel, addresses=[], reason=f"no {spec.address_noun}" + (" that works" if unusable else ""))
 
 
 def _not_configured(channel: str, settings: Settings) -> str | None:
-    """Why the channel sends nothing for live keys; channels.registry.build decides by the same."""
-    if channel == "push" and settings.firebase_credentials is None and settings.lab_url is None:
-        return "push is not configured: there are no credentials for FCM"
-    if channel == "email" and settings.smtp_host is None and settings.lab_url is None:
-        return "email is not configured: there is no mail server"
-    return None
+    """Why the channel sends nothing for live keys, or None if the settings configure it."""
+    needs = CHANNELS[channel].needs
+    if not needs or any(getattr(settings, name) is not None for name in needs):
+        return None
+    return f"{channel} is not configured: set {' or '.join(environment_name(name) for name in needs)}"

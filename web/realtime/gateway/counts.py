@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from bus.envelope import room_name
 from models.events.vocabulary import NOTIFICATION_DELETED, NOTIFICATION_NEW
 from models.inbox.queries import counts_for
+from models.rooms.names import user_room
 from models.sql.engine import UNAVAILABLE, read
 from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.timing import Timing
@@ -94,7 +95,7 @@ class CountNotifier:
             counts = counts_for(connection, tenant, users, datetime.now(UTC))
         heard = 0
         for user, count in counts.items():
-            address = room_name(tenant, f"user:{user}")
+            address = room_name(tenant, user_room(user))
             if address in self._reading:
                 heard += fanout.send_unlogged(self._sessions.members(address), NOTIFICATION_COUNT, count.data())
         return heard

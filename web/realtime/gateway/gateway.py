@@ -16,6 +16,7 @@ from actions.acknowledge import acknowledge
 from actions.installation import Installation
 from actions.principal import Principal
 from actions.problems import TITLES
+from models.rooms.names import user_room
 from models.sql.engine import UNAVAILABLE, read
 from models.tenants.queries import dialect_of
 from web.auth import Authenticator, AuthError
@@ -194,7 +195,7 @@ class Gateway:
         token = credential(greeting, environ, self._origins)
         principal, expires_at = self._authenticate(token)
         view = self._view(namespace, greeting.dialect, principal.tenant)
-        session = Session(sid, view, socket, principal, expires_at, wish(greeting, f"user:{principal.id}"))
+        session = Session(sid, view, socket, principal, expires_at, wish(greeting, user_room(principal.id)))
         for room in session.channel_rooms():
             self._server.enter_room(sid, room, namespace=namespace)
         if not self.sessions.add(session):

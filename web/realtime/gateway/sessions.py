@@ -13,6 +13,7 @@ from engineio.exceptions import EngineIOError
 from actions.principal import Principal
 from bus.envelope import room_name
 from bus.token_bucket import Bucket
+from models.rooms.names import rooms_of, user_room
 from web.dialects import DialectView
 from web.realtime import metrics
 from web.realtime.limits import MAX_BACKLOG, MAX_CONNECTIONS_PER_USER, PER_CONNECTION
@@ -35,8 +36,8 @@ class Session:
         self.tenant = principal.tenant
         self.user = principal.id
         self.expires_at = expires_at
-        self.user_room = f"user:{principal.id}"
-        self.rooms: tuple[str, ...] = (self.user_room, f"tenant:{principal.tenant}")
+        self.user_room = user_room(principal.id)
+        self.rooms: tuple[str, ...] = tuple(rooms_of(principal.tenant, principal.id))
         self.wish = wish
         # The client was here before with this token, and names no position itself.
         self.resumed = False
