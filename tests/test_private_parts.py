@@ -1,0 +1,236 @@
+"""The private parts of libraries that we use or override, each with what we rely on (docs/adr/0023).
+
+When one of these fails after an upgrade, the library has changed under us: read the named file before anything else.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+from typing import Any
+
+import engineio
+import engineio.packet
+import engineio.payload
+import engineio.socket
+import pytest
+import socketio
+from engineio.async_drivers import gevent as gevent_driver
+from engineio.async_drivers import threading as threading_driver
+from gevent.socket import socket as gevent_socket
+from gunicorn.workers.base_async import AsyncWorker
+from gunicorn.workers.ggevent import GeventWorker
+from kombu.transport import redis as kombu_redis
+from kombu.transport.virtual import base as kombu_base
+from simple_websocket import Server as WebSocketServer
+from socketio.pubsub_manager import PubSubManager
+from socketio.redis_manager import RedisManager
+
+from tests.databases import ROOT
+
+# Every private name of a library that our code mentions, and the file that does. A new one needs a test below.
+KNOWN = {
+    ("bus/publisher.py", "_publish"),
+    ("bus/publisher.py", "_redis_connect"),
+    ("web/realtime/__init__.py", "_async"),
+    ("web/realtime/transport/manager.py", "_handle_emit"),
+    ("web/realtime/transport/manager.py", "_listen"),
+    ("web/realtime/transport/manager.py", "_publish"),
+    ("web/realtime/transport/manager.py", "_redis_connect"),
+    ("web/realtime/transport/sockets.py", "_sock"),
+}
+
+
+def parameters(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def source(function: Any) -> str:
+    return inspect.getsource(function)
+
+
+# bus/publisher.py, web/realtime/transport/manager.py
+
+
+def test_the_redis_manager_publishes_listens_and_connects_by_methods_that_can_be_overridden():
+    assert parameters(RedisManager._publish) == ["self", "data"]
+    assert parameters(RedisManager._listen) == ["self"]
+    assert parameters(RedisManager._redis_connect) == ["self"]
+    assert parameters(PubSubManager._handle_emit) == ["self", "message"]
+    # Our Publisher calls the first, and connects lazily by the third.
+    assert "self._publish(" in source(PubSubManager.emit)
+    assert "self._listen()" in source(PubSubManager._thread)
+    assert "self._handle_emit(" in source(PubSubManager._thread)
+    assert "_redis_connect" in source(RedisManager)
+
+
+def test_a_message_of_the_queue_has_the_members_that_our_envelope_has():
+    published = source(PubSubManager.emit)
+    for member in ("method", "event", "data", "binary", "namespace", "room", "skip_sid", "callback", "host_id"):
+        assert f"'{member}'" in published, member
+    handled = source(PubSubManager._handle_emit)
+    for member in ("event", "data", "namespace", "room", "skip_sid", "callback", "host_id"):
+        assert f"'{member}'" in handled, member
+
+
+def test_the_manager_knows_its_connection_topic_and_host():
+    manager = RedisManager("redis://127.0.0.1:1/0", channel="topic", write_only=True)
+    assert (manager.channel, manager.redis_url) == ("topic", "redis://127.0.0.1:1/0")
+    assert manager.host_id
+    assert hasattr(manager, "redis")
+    assert hasattr(manager, "json")
+
+
+def test_rooms_are_a_dict_of_namespaces_whose_room_none_maps_sessions_to_connections():
+    # A direct message finds the session of a connection there.
+    server = socketio.Server(async_mode="threading")
+    server.manager.initialize()
+    sid = server.manager.connect("connection", "/orders")
+    rooms = server.manager.rooms
+    assert sid in rooms["/orders"]
+    assert rooms["/orders"][None][sid] == "connection"
+    assert rooms["/orders"][None].inverse["connection"] == sid
+    assert server.manager.eio_sid_from_sid(sid, "/orders") == "connection"
+
+
+def test_the_server_initialises_its_manager_once_and_remembers():
+    server = socketio.Server(async_mode="threading")
+    assert server.manager_initialized is False
+    assert "self.manager_initialized" in source(socketio.Server._handle_eio_connect)
+
+
+# web/realtime/__init__.py
+
+
+def test_engineio_takes_its_websocket_class_from_a_table_of_the_instance():
+    server = engineio.Server(async_mode="threading")
+    assert {"websocket", "thread", "queue", "event", "sleep"} <= set(server._async)
+    assert server._async["websocket"] is threading_driver._async["websocket"]
+    assert "websocket" in gevent_driver._async
+    assert "_async['websocket']" in source(engineio.socket.Socket)
+    assert isinstance(server.sockets, dict)
+
+
+def test_the_number_of_packets_in_one_request_is_bounded_by_an_attribute_of_the_class():
+    assert isinstance(engineio.payload.Payload.max_decode_packets, int)
+    assert "self.max_decode_packets" in source(engineio.payload.Payload.decode)
+
+
+# web/realtime/transport/wire.py, sockets.py
+
+
+def test_a_packet_that_was_encoded_once_is_not_encoded_again():
+    packet = engineio.packet.Packet(engineio.packet.MESSAGE, "data")
+    assert packet.encode_cache is None
+    packet.encode_cache = "cached"
+    assert packet.encode() == "cached"
+
+
+def test_a_socket_of_engineio_says_whether_it_is_upgraded_closed_or_busy():
+    server = engineio.Server(async_mode="threading")
+    socket = engineio.socket.Socket(server, "sid")
+    assert (socket.upgraded, socket.closed, socket.closing) == (False, False, False)
+    assert socket.queue.qsize() == 0
+    assert parameters(socket.close)[:1] == ["wait"]
+
+
+def test_the_websocket_drivers_are_classes_with_the_methods_that_we_override():
+    for driver in (gevent_driver._async["websocket"], threading_driver._async["websocket"]):
+        assert parameters(driver.__init__)[:3] == ["self", "handler", "server"]
+        assert parameters(driver.__call__) == ["self", "environ", "start_response"]
+        assert parameters(driver.send)[:2] == ["self", "message"]
+        assert parameters(driver.wait) == ["self"]
+        assert "server_args" in source(inspect.getmodule(driver.__mro__[-2]))
+
+
+def test_a_websocket_writes_through_the_socket_that_the_wsgi_server_names():
+    text = Path(inspect.getfile(WebSocketServer)).read_text()
+    assert "'gunicorn.socket'" in text
+    assert "'werkzeug.socket'" in text
+    assert ".sock.send(" in text
+    assert "max_message_size" in text
+
+
+def test_a_gevent_socket_keeps_the_kernel_s_socket():
+    one = gevent_socket()
+    try:
+        assert one._sock.fileno() == one.fileno()
+    finally:
+        one.close()
+
+
+# workers/app.py
+
+
+def test_kombu_gives_back_and_acknowledges_by_what_we_replace():
+    assert isinstance(kombu_base.QoS.restore_at_shutdown, bool)
+    assert "restore_at_shutdown" in source(kombu_base.QoS.restore_unacked_once)
+    # Replaced on import of workers.app; the class that is replaced is the Redis one.
+    assert issubclass(kombu_redis.QoS, kombu_base.QoS)
+    assert "def ack(self, delivery_tag)" in Path(inspect.getfile(kombu_redis)).read_text()
+    assert "self.channel.conn_or_acquire" in Path(inspect.getfile(kombu_redis)).read_text()
+
+
+# web/gevent_worker.py
+
+
+def test_gunicorn_s_worker_asks_for_a_time_out_handles_requests_and_notifies():
+    assert parameters(GeventWorker.timeout_ctx) == ["self"]
+    assert "with self.timeout_ctx():" in Path(inspect.getfile(AsyncWorker)).read_text()
+    assert parameters(GeventWorker.handle_request) == ["self", "listener_name", "req", "sock", "addr"]
+    assert parameters(GeventWorker.notify) == ["self"]
+    # Called every second, and still while the worker waits for its last requests.
+    assert source(GeventWorker.run).count("self.notify()") >= 2
+
+
+# All of them
+
+
+def private_names(path: Path) -> set[str]:
+    """Names with one underscore that the module uses on something else than its own objects, or overrides."""
+    tree = ast.parse(path.read_text())
+    own = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    overriding = {
+        method.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base) in BASES for base in node.bases)
+        for method in node.body
+        if isinstance(method, ast.FunctionDef)
+    }
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and (node.attr not in defined | own or ast.unparse(node.value) != "self")
+    }
+    return {name for name in used | overriding if name.startswith("_") and not name.startswith("__")}
+
+
+# Base classes of libraries.
+BASES = {"RedisManager", "GeventWorker", "Logger", "driver"}
+# Methods of our own subclasses that no library knows, and NamedTuple's documented names.
+OURS = {
+    "_heartbeats",
+    "_unheard",
+    "_send",
+    "_subscription",
+    "_has_subscribed",
+    "_pass_to_session",
+    "_asdict",
+    "_replace",
+    "_fields",
+    "_make",
+}
+
+
+@pytest.mark.parametrize("package", ["bus", "web/realtime", "workers"])
+def test_no_private_part_is_used_without_a_test(package: str):
+    found = {
+        (str(path.relative_to(ROOT)), name)
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for name in private_names(path) - OURS
+        if any(library in path.read_text() for library in ("socketio", "engineio", "gunicorn", "kombu", "gevent"))
+    }
+    expected = {(path, name) for path, name in KNOWN if path.startswith(f"{package}/")}
+    assert found == expected
