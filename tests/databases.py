@@ -61,6 +61,13 @@ class PostgreSQL:
             own.execute(statement)
 
     @contextmanager
+    def empty_database(self) -> Iterator[str]:
+        """The URL of a fresh database without a schema, dropped afterwards."""
+        name = f"test_{next(self._numbers)}"
+        yield self._create(name)
+        self._say(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @contextmanager
     def database(self) -> Iterator[str]:
         """The URL of a fresh migrated database, dropped afterwards."""
         name = f"test_{next(self._numbers)}"

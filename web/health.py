@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -35,11 +35,27 @@ def alembic_config() -> Config:
     return config
 
 
-def schema_revisions(engine: Engine) -> tuple[str | None, str | None]:
-    """(the revision the database is at, the one this code needs)."""
+class Schema(NamedTuple):
+    """The revision that the database is at, and the one that this code needs."""
+
+    present: str | None
+    needed: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether this code can work with the database.
+
+        Revisions are numbered, and a later one lets the version before run beside it (docs/adr/0020). So during an
+        upgrade the processes of the release before stay ready.
+        """
+        return self.present is not None and self.present >= self.needed
+
+
+def schema_of(engine: Engine) -> Schema:
+    """Ask the database for its revision."""
     with read(engine) as connection:
         present = MigrationContext.configure(connection).get_current_revision()
-    return present, ScriptDirectory.from_config(alembic_config()).get_current_head()
+    return Schema(present, str(ScriptDirectory.from_config(alembic_config()).get_current_head()))
 
 
 class Probe:
@@ -88,8 +104,7 @@ def probes(settings: Settings, engine: Engine) -> dict[str, Probe]:
     """One probe for each thing that this process depends on. Nothing is asked yet."""
 
     def ask_database() -> None:
-        present, needed = schema_revisions(engine)
-        if present != needed:
+        if not schema_of(engine).fits:
             raise WrongSchema
 
     def ask_redis() -> None:

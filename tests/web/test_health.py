@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 
 from actions.installation import utc_now
 from bus.bells import Bells
@@ -62,6 +63,13 @@ def test_without_the_database_it_is_unavailable(tmp_path, redis_server):
     ready = client.get("/readyz")
     assert (ready.status_code, ready.json["status"]) == (503, "unavailable")
     assert ready.json["checks"]["database"]["ok"] is False
+
+
+@pytest.mark.parametrize(("revision", "fits"), [("0001", False), ("9999", True)])
+def test_a_database_of_a_later_release_is_ready_and_an_older_one_is_not(client, engine, revision, fits):
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    assert client.get("/readyz").json["checks"]["database"]["ok"] is fits
 
 
 def test_a_database_that_was_not_migrated_is_not_ready(tmp_path, redis_server):

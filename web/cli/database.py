@@ -11,7 +11,7 @@ from alembic.util import CommandError
 from actions.housekeeping import begin_epoch
 from web.cli.output import Group, json_option, say
 from web.context import context
-from web.health import alembic_config, schema_revisions
+from web.health import alembic_config, schema_of
 
 db = Group("db", help="The schema of the database.")
 log_group = Group("log", help="The event log.")
@@ -32,7 +32,7 @@ def upgrade(as_json: bool) -> None:
             command.upgrade(config, "head")
         except CommandError as error:
             raise click.ClickException(f"{error}: is the database newer than this checkout?") from error
-    present, _ = schema_revisions(context().engine)
+    present = schema_of(context().engine).present
     say(as_json, {"schema": present}, f"schema {present}")
 
 
@@ -40,11 +40,13 @@ def upgrade(as_json: bool) -> None:
 @json_option
 def check(as_json: bool) -> None:
     """Tell whether the database has the schema this code needs; exit status 1 if not."""
-    present, needed = schema_revisions(context().engine)
-    if present != needed:
-        found = f"schema {present}" if present else "no schema"
-        raise click.ClickException(f"the database has {found}, this code needs {needed}: run flask db upgrade")
-    say(as_json, {"schema": present}, f"schema {present}, as needed")
+    schema = schema_of(context().engine)
+    if not schema.fits:
+        found = f"schema {schema.present}" if schema.present else "no schema"
+        raise click.ClickException(f"the database has {found}, this code needs {schema.needed}: run flask db upgrade")
+    newer = schema.present != schema.needed
+    note = f", newer than {schema.needed} and compatible" if newer else ", as needed"
+    say(as_json, {"schema": schema.present}, f"schema {schema.present}{note}")
 
 
 @log_group.command("new-epoch")

@@ -23,7 +23,7 @@ from models.sql.engine import read, server_time
 from web.auth import LEEWAY
 from web.cli.output import Group, json_option, say
 from web.context import Context, context
-from web.health import PATIENCE, probes, schema_revisions
+from web.health import PATIENCE, probes, schema_of
 
 operations = Group("operations")
 
@@ -50,20 +50,20 @@ def _failed(name: str, found: str, advice: str) -> Finding:
 
 def _database(here: Context) -> Iterator[Finding]:
     try:
-        present, needed = schema_revisions(here.engine)
+        schema = schema_of(here.engine)
         with read(here.engine) as connection:
             theirs = server_time(connection)
         overdue = {}
-        if present == needed:
+        if schema.fits:
             with read(here.engine) as connection:
                 overdue = {channel: backlog(connection, channel, here.now()) for channel in CHANNELS}
     except (DBAPIError, PoolTimeout) as error:
         yield _failed("database", f"does not answer: {type(error).__name__}", "check DATABASE_URL")
         return
-    if present != needed:
-        yield _failed("database", f"schema {present or 'none'}, needed {needed}", "run flask db upgrade")
+    if not schema.fits:
+        yield _failed("database", f"schema {schema.present or 'none'}, needed {schema.needed}", "run flask db upgrade")
         return
-    yield Finding("database", "ok", f"{here.engine.dialect.name}, schema {present}")
+    yield Finding("database", "ok", f"{here.engine.dialect.name}, schema {schema.present}")
     if theirs is not None:
         yield _clock("clock of the database", theirs)
     for channel, (number, age) in overdue.items():
