@@ -1,6 +1,7 @@
 """Celery's settings, each with its reason. Imports nothing of ours; reads the broker from the environment.
 
-The numbers were found by experiment on celery 5.7 and kombu 5.7; docs/adr/0002 tells what they have to guard against.
+The numbers were found by experiment on celery 5.7 and kombu 5.7. docs/adr/0002 describes what they have to guard
+against.
 """
 
 import os
@@ -13,7 +14,7 @@ broker_url = os.environ.get("BROKER_URL") or os.environ.get("REDIS_URL") or "red
 task_ignore_result = True
 result_backend = None
 
-# JSON only: whoever can write to the broker must not be able to run code by pickle.
+# JSON only: someone who can write to the broker must not be able to run code by pickle.
 task_serializer = "json"
 accept_content = ["json"]
 result_accept_content = ["json"]
@@ -73,7 +74,7 @@ worker_send_task_events = True
 task_send_sent_event = True
 worker_hijack_root_logger = False
 
-# Housekeeping only; whatever is due is rung by the relay.
+# Housekeeping only; the relay rings for everything else that is due.
 beat_schedule = {
     "purge what is past retention": {
         "task": "purge",

@@ -8,8 +8,8 @@ from actions.problems import Problem, not_found
 from carillon.problems import FieldError
 from models.catalogue import queries
 from models.catalogue.event_type import Declaration
-from models.catalogue.queries import MOST_TYPES, TooManyTypes
-from models.catalogue.source import faults_of
+from models.catalogue.queries import MAX_TYPES, TooManyTypes
+from models.catalogue.source import declaration_errors
 from models.sql.engine import write
 
 _CHANGE = "change the catalogue, which both modes share"
@@ -18,7 +18,7 @@ _CHANGE = "change the catalogue, which both modes share"
 def declare(installation: Installation, caller: Principal, name: str, declaration: Declaration) -> None:
     """Declare a type for the tenant, or replace its declaration. Raises Problem (403, 409, 422)."""
     require_live(caller, _CHANGE)
-    wrong = faults_of(name, declaration)
+    wrong = declaration_errors(name, declaration)
     if wrong:
         errors = [FieldError(field=where, code="declaration", message=what) for where, what in wrong]
         raise Problem(422, "validation", f"{errors[0].field}: {errors[0].message}", errors=errors)
@@ -26,7 +26,7 @@ def declare(installation: Installation, caller: Principal, name: str, declaratio
         try:
             queries.declare(connection, caller.tenant, name, declaration, installation.now())
         except TooManyTypes as error:
-            detail = f"a tenant can declare {MOST_TYPES} types: delete some, or use one with a member that tells apart"
+            detail = f"a tenant can declare {MAX_TYPES} types: delete some, or use one with a member that tells apart"
             raise Problem(409, "too_many_event_types", detail) from error
 
 

@@ -1,4 +1,4 @@
-"""Nothing is kept for ever: what has expired or is past retention is deleted, a batch at a time."""
+"""Delete what has expired or is past retention, a batch at a time."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ class RetryPolicy:
     def delay(self, attempts: int, floor: float | None, rng: Callable[[], float]) -> float:
         """Seconds until the next attempt after `attempts` failed ones; `floor` is the provider's Retry-After.
 
-        Jitter spreads *above* the floor, so that a thousand deliveries told "60 s" do not return in the same instant.
+        Jitter spreads *above* the floor, so that a thousand deliveries that were refused for "60 s" do not return in
+        the same instant.
         """
         # 2**30 already exceeds every cap; the bound keeps the power from overflowing a float.
         ceiling = min(self.cap, self.base * 2.0 ** min(max(attempts - 1, 0), 30))

@@ -1,4 +1,4 @@
-"""The Celery application. Imports nothing of ours, so that whoever rings a bell loads no channel."""
+"""The Celery application of the workers."""
 
 from celery import Celery
 from kombu.transport.redis import QoS
@@ -6,9 +6,9 @@ from kombu.transport.redis import QoS
 app = Celery("carillon")
 app.config_from_object("celeryconfig")
 
-# When Redis goes away while a task runs, kombu 5.7 closes the channel, then gives unacknowledged messages back through
-# it and acknowledges through it what ends later; either error ends the worker for good. Bells need neither: the relay
-# rings again.
+# When Redis fails while a task runs, kombu 5.7 closes the channel. It then returns unacknowledged messages through the
+# closed channel, and acknowledges tasks that end later through it. Either error ends the worker for good. Bells need
+# neither, because the relay rings again.
 QoS.restore_at_shutdown = False
 _acknowledge = QoS.ack
 

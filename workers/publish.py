@@ -24,34 +24,35 @@ BATCH = 500
 # As in workers/deliver.py.
 BUDGET = 10.0
 
-# A window that ends so soon (seconds) is waited for; for a later one the relay rings.
-PATIENCE = 0.25
+# A window that ends within this time (seconds) is waited for; for a later one the relay rings.
+MAX_WAIT = 0.25
 
-# Whoever takes a batch and dies leaves it to others after this: several times what publishing may wait for Redis.
+# How long a batch is taken for, several times as long as publishing can wait for Redis. A worker that dies leaves it to
+# others after that.
 LEASE = timedelta(seconds=15)
 
-# While Redis is away a batch is tried so often.
-PAUSE = timedelta(seconds=1)
+# Between two tries of a batch while Redis is unavailable.
+RETRY_INTERVAL = timedelta(seconds=1)
 
 
 def publish(run: Runtime, budget: float = BUDGET) -> bool:
-    """Publish what is due, and what falls due in a moment. False where time (seconds) ran out first.
+    """Publish what is due, and what falls due in a moment. False if the budget (seconds) ran out first.
 
-    One thread of a process does it for all; the others return at once, and it looks again for them.
+    Single flight: one thread of a process works, the others return at once, and it looks again on their behalf.
     """
     end = time.monotonic() + budget
-    return run.turn.take(lambda: _until_idle(run, end))
+    return run.publishing.run(lambda: _until_idle(run, end))
 
 
 def _until_idle(run: Runtime, end: float) -> bool:
     while time.monotonic() < end:
-        run.turn.listen()
+        run.publishing.accept_requests()
         if publish_batch(run):
             continue
         wait = _next_window(run)
         if wait is None:
             return True
-        run.turn.wait(wait)
+        run.publishing.wait(wait)
     return False
 
 
@@ -62,14 +63,14 @@ def _next_window(run: Runtime) -> float | None:
     if ends is None:
         return None
     left = (ends - run.now()).total_seconds()
-    # One that has ended and was not taken is in a room that somebody holds this moment.
-    return max(left, 0.02) if left <= PATIENCE else None
+    # A window that has ended and was not taken is in a room that another transaction holds at this moment.
+    return max(left, 0.02) if left <= MAX_WAIT else None
 
 
 def publish_batch(run: Runtime) -> int:
-    """Append staged events whose window has ended, and publish one batch. Returns how many events were dealt with.
+    """Append staged events whose window has ended, and publish one batch. Returns how many events were handled.
 
-    No database connection is held while Redis is spoken to. Redis away: they are due again in a moment.
+    No database connection is held while publishing. While Redis is unavailable, events become due again in a moment.
     """
     if run.publisher is None:
         raise RuntimeError("this runtime has no publisher")
@@ -86,7 +87,7 @@ def publish_batch(run: Runtime) -> int:
     except UNAVAILABLE as error:
         log.warning("not published", extra={"events": len(ids), "error": type(error).__name__})
         with write(run.engine) as connection:
-            outbox.put_back(connection, ids, run.now() + PAUSE)
+            outbox.put_back(connection, ids, run.now() + RETRY_INTERVAL)
         return 0
     with write(run.engine) as connection:
         outbox.forget_published(connection, ids)

@@ -1,6 +1,6 @@
-"""The relay: a small process that rings again for whatever is due, and does the work itself while the broker is away.
+"""The relay: a small process that rings for everything that is due, and does the work itself without a broker.
 
-It is what makes a lost bell cost a second and nothing else.
+Because of it a lost bell costs a second and nothing else.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ INTERVAL = 1.0
 
 
 def tick(run: Runtime) -> None:
-    """Ring for everything that is due; where a bell cannot be rung, do a second's worth of that work here."""
+    """Ring for everything that is due. Without a broker, do a second's worth of the work here."""
     with write(run.engine) as connection:
         notifications = due_notifications(connection, run.now())
     for notification_id, lane in notifications:

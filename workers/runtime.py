@@ -24,7 +24,7 @@ from workers.single_flight import SingleFlight
 
 
 def utc_now() -> datetime:
-    """The time, for whoever was given no other clock."""
+    """The time, where no other clock is given."""
     return datetime.now(UTC)
 
 
@@ -39,7 +39,7 @@ class Runtime:
     retention_days: int = 30
     publisher: Publisher | None = None
     counters: Counters | None = None
-    turn: SingleFlight = field(default_factory=SingleFlight)
+    publishing: SingleFlight = field(default_factory=SingleFlight)
     now: Callable[[], datetime] = utc_now
     rng: Callable[[], float] = random.random
     # Channels that nobody needs to try before this moment.

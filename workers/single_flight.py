@@ -1,4 +1,4 @@
-"""One at a time in a process, and nobody who came meanwhile is forgotten."""
+"""Single flight: one thread of a process does work that many ask for."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Callable
 
 
 class SingleFlight:
-    """Work that one thread does for all: a bell that comes while it works makes it look again.
+    """Runs work on one thread at a time. A request that comes meanwhile makes the running thread look again.
 
-    Without it every bell of a burst would occupy a thread, all waiting for the same window.
+    Without it every bell of a burst would occupy a thread, and all of them would wait for the same window.
     """
 
     def __init__(self) -> None:
         self._working = threading.Lock()
-        self._called = threading.Event()
+        self._requested = threading.Event()
 
     @property
-    def taken(self) -> bool:
-        """Whether a thread is at work."""
+    def running(self) -> bool:
+        """Whether a thread runs work at this moment."""
         return self._working.locked()
 
-    def take(self, work: Callable[[], bool]) -> bool:
-        """Do the work until nobody has called, unless another thread is at it. False as soon as `work` says so."""
-        self._called.set()
-        # Asked again after each release: who calls just before it finds the door shut and goes away.
-        while self._called.is_set() and self._working.acquire(blocking=False):
+    def run(self, work: Callable[[], bool]) -> bool:
+        """Run `work` until no request is left, unless another thread does. False as soon as `work` returns False."""
+        self._requested.set()
+        # Checked again after each release: a request that came just before it found the lock taken and returned.
+        while self._requested.is_set() and self._working.acquire(blocking=False):
             try:
                 if not work():
                     return False
@@ -33,10 +33,10 @@ class SingleFlight:
                 self._working.release()
         return True
 
-    def listen(self) -> None:
-        """Who calls from now on is heard by `wait`."""
-        self._called.clear()
+    def accept_requests(self) -> None:
+        """Called by `work` before it looks: requests from here on make it look again."""
+        self._requested.clear()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until somebody calls, at most so long. Whether somebody did."""
-        return self._called.wait(seconds)
+        """Called by `work`: wait for a request, at most for `seconds`. Returns whether there is one."""
+        return self._requested.wait(seconds)

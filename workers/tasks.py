@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 def log_as_we_do(**_: object) -> None:
     """In place of Celery's own set-up, in its workers and in beat: JSON, as every other process."""
     configure_logging(Settings.from_env().log_level)
-    # Two lines for every bell, of which most find nothing to do. What was done is logged where it is done.
+    # They log two lines for every bell, and most bells find nothing to do. The work itself is logged where it is done.
     for chatter in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(chatter).setLevel(logging.WARNING)
 

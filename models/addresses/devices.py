@@ -43,10 +43,10 @@ _DEVICE = addresses.c.channel == PUSH
 def add_device(
     connection: Connection, tenant_id: str, user_id: int, kind: str, value: str, platform: str | None, now: datetime
 ) -> int:
-    """Give the user a device, taking it from whoever had it before, in whichever tenant. Returns its address id.
+    """Give the user a device, taking it from the user who had it before, in any tenant. Returns its address id.
 
-    Whoever signs in on a phone gets what is sent to it; what is pending for the one before is suppressed when its turn
-    comes. Of more than MOST_DEVICES those go that were not seen for longest.
+    A phone receives what is sent to the user who is signed in on it; deliveries that are pending for the previous user
+    are suppressed when they are claimed. Above MAX_DEVICES, the devices that were not seen for longest are deleted.
     """
     connection.execute(
         upsert(

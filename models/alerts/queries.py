@@ -1,4 +1,4 @@
-"""Alerts: one shared state for a whole tenant. Whoever acknowledges first has acknowledged for everybody."""
+"""Alerts: one shared state for a whole tenant. The first acknowledgement counts for everybody."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COUNT_KEPT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class NewAlert:
-    """A validated request. `body_sha256` tells a repeated request from another one under the same key."""
+    """A validated request. `body_sha256` distinguishes a repeated request from a different one with the same key."""
 
     tenant_id: str
     title: str
@@ -116,7 +116,7 @@ def create(connection: Connection, new: NewAlert, now: datetime) -> Created:
 def acknowledge(connection: Connection, tenant_id: str, alert_id: UUID, user: str, now: datetime) -> Alert | None:
     """Acknowledge the alert for everybody; the first to do so is the one on record. None where there is no such alert.
 
-    Idempotent: later calls change nothing, and nobody hears of them.
+    Idempotent: later calls change nothing and publish nothing.
     """
     row = connection.execute(
         update(alerts)
@@ -133,7 +133,7 @@ def acknowledge(connection: Connection, tenant_id: str, alert_id: UUID, user: st
 
 
 def remove(connection: Connection, tenant_id: str, alert_id: UUID, now: datetime) -> bool:
-    """Take the alert away from everybody. False where there never was such an alert; repeating it changes nothing."""
+    """Delete the alert for everybody. False if there never was such an alert; repeating it changes nothing."""
     this = (alerts.c.tenant_id == tenant_id, alerts.c.id == alert_id)
     row = connection.execute(
         update(alerts).where(*_shown(tenant_id, now), *this).values(deleted_at=now).returning(*_COLUMNS)
@@ -200,7 +200,7 @@ def _shown(tenant_id: str, now: datetime) -> list[ColumnElement[bool]]:
 
 
 def _announce(connection: Connection, alert: Alert, event: str, data: dict[str, Any], now: datetime) -> None:
-    """Tell the tenant, and then how many alerts are left. The room's lock is held in between, so the last is true."""
+    """Publish the event to the tenant, and then the number of alerts left. The room is locked in between."""
     room = tenant_room(alert.tenant_id)
     lane = Lane.critical if alert.level == "critical" else Lane.high
     named = {"id": str(alert.id), "alert_id": str(alert.id)}

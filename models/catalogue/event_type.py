@@ -15,25 +15,26 @@ from models.lanes import Lane
 
 # `domain:action`, such as order:created or chat:message:read.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*(?::[A-Za-z0-9][A-Za-z0-9_.\-]*)+")
-LONGEST_NAME = 64
+MAX_NAME = 64
 
 # Domains whose events mean something to Carillon itself; nobody else declares a type in them.
 RESERVED_DOMAINS = frozenset({"alert", "auth", "chat", "event", "notification", "presence", "session"})
 
-# An event that is not kept for replay stays in the log for so many seconds, so that a short outage of Redis delays it.
+# An event that is not kept for replay stays in the log for this long (seconds): a short outage of Redis only delays it.
 UNKEPT = 30
 
 # The width of the column that keeps a key.
-_LONGEST_KEY = 128
+_MAX_KEY = 128
 
 Room = Literal["user", "tenant", "conversation"]
 Path = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class Coalescing(BaseModel):
-    """Events of the type that agree in the members at `key` replace one another for `window_ms`; the last is heard.
+    """Debounce: events of the type that agree in the members at `key` replace one another for `window_ms`.
 
-    The window begins with the first, so a stream that never pauses is heard once in each window.
+    Only the last is published. The window begins with the first, so a stream that never pauses is published once a
+    window.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,7 +46,7 @@ class Coalescing(BaseModel):
 
 
 class Declaration(BaseModel):
-    """What is declared of a type."""
+    """The declaration of a type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,19 +62,18 @@ class Declaration(BaseModel):
     priority: Literal["critical", "high", "normal", "low", "bulk"] = Field(
         "normal", description="The lane in which its events wait to be published: critical before bulk."
     )
-    replay: bool = Field(True, description="Whether a client that was away hears of it later.")
-    ttl: int = Field(3600, ge=1, le=30 * 86400, description="Seconds after which nobody hears of it any more.")
+    replay: bool = Field(True, description="Whether a client that was away receives it later.")
+    ttl: int = Field(3600, ge=1, le=30 * 86400, description="Seconds after which clients no longer receive it.")
     coalesce: Coalescing | None = None
 
 
 class EventType(Declaration):
     """A type of the catalogue.
 
-    `reserved`: Carillon emits its events itself, when what they tell of happens. `emitted_by` "client": it is sent to
-    us, on the socket.
+    `reserved`: Carillon emits its events itself. `emitted_by` "client": clients send it on the socket.
     """
 
-    name: str = Field(max_length=LONGEST_NAME)
+    name: str = Field(max_length=MAX_NAME)
     emitted_by: Literal["server", "client"] = "server"
     reserved: bool = False
 
@@ -82,9 +82,9 @@ class EventType(Declaration):
         """The lane of its events."""
         return Lane[self.priority]
 
-    def expires_at(self, heard_at: datetime) -> datetime:
-        """When an event that is heard at `heard_at` is owed to nobody any more."""
-        return heard_at + timedelta(seconds=self.ttl if self.replay else min(self.ttl, UNKEPT))
+    def expires_at(self, published_at: datetime) -> datetime:
+        """When an event that is published at this moment expires."""
+        return published_at + timedelta(seconds=self.ttl if self.replay else min(self.ttl, UNKEPT))
 
     def window_ends(self, now: datetime) -> datetime:
         """The end of a window that begins now."""
@@ -98,7 +98,7 @@ class EventType(Declaration):
 def bounded_key(value: Any) -> str:
     """A value as a key: itself as JSON, or its SHA-256 where that is too long."""
     plain = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return plain if len(plain) <= _LONGEST_KEY else hashlib.sha256(plain.encode()).hexdigest()
+    return plain if len(plain) <= _MAX_KEY else hashlib.sha256(plain.encode()).hexdigest()
 
 
 def _at(data: Any, path: str) -> Any:

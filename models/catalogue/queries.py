@@ -14,19 +14,19 @@ from models.catalogue.tables import event_types
 from models.sql.statements import upsert
 
 # A tenant that needs more names than this is generating them.
-MOST_TYPES = 500
+MAX_TYPES = 500
 
 
 class TooManyTypes(Exception):
-    """The tenant has MOST_TYPES already."""
+    """The tenant has MAX_TYPES already."""
 
 
 def declare(connection: Connection, tenant_id: str, name: str, declaration: Declaration, now: datetime) -> bool:
-    """Declare a type, or declare it anew. Whether it is new. Its faults were looked for; raises TooManyTypes."""
+    """Declare a type that was checked, or replace its declaration. Returns whether it is new. Raises TooManyTypes."""
     this = (event_types.c.tenant_id == tenant_id, event_types.c.name == name)
     known = connection.execute(select(event_types.c.name).where(*this)).first() is not None
     mine = select(func.count()).select_from(event_types).where(event_types.c.tenant_id == tenant_id)
-    if not known and connection.execute(mine).scalar_one() >= MOST_TYPES:
+    if not known and connection.execute(mine).scalar_one() >= MAX_TYPES:
         raise TooManyTypes
     connection.execute(
         upsert(connection, event_types, ["tenant_id", "name"], ["declaration", "updated_at"]).values(

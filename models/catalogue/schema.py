@@ -1,4 +1,4 @@
-"""JSON Schemas of payloads: judged when they are declared, compiled once, applied to every event."""
+"""JSON Schemas of payloads: checked when they are declared, compiled once, applied to every event."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from carillon.payload import payload_error
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-# How many subschemas one schema may come to, references followed; a payload is held against every one of them.
-MOST_SUBSCHEMAS = 256
-# So many subschemas times values take some tenths of a second; a payload that comes to more is refused unseen.
-MOST_WORK = 20_000
-# What is told of a payload at most.
-MOST_FAULTS = 10
-LONGEST_MESSAGE = 200
+# Max. subschemas per schema after following `$ref`; every payload is validated against all of them.
+MAX_SUBSCHEMAS = 256
+# Max. subschemas times values of one payload: they take some tenths of a second. More is refused without validating.
+MAX_WORK = 20_000
+# Max. errors reported per payload, and characters of each.
+MAX_ERRORS_REPORTED = 10
+MAX_MESSAGE = 200
 
 _ONE = (
     *("additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"),
@@ -42,10 +42,10 @@ _COSTLY = {
 }
 
 
-def faults_of_schema(schema: Mapping[str, Any], trusted: bool = False) -> list[str]:
-    """What is wrong with a schema; nothing, if it may be used.
+def schema_errors(schema: Mapping[str, Any], trusted: bool = False) -> list[str]:
+    """What is wrong with a schema; empty if it can be used.
 
-    `trusted`: it comes from whoever runs the server, who may use costly expressions.
+    `trusted`: the schema comes from the operator of the server, who may use costly expressions.
     """
     wrong = payload_error(dict(schema))
     if wrong:
@@ -57,27 +57,27 @@ def faults_of_schema(schema: Mapping[str, Any], trusted: bool = False) -> list[s
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        return [f"{_path(error.absolute_path) or 'it'}: {error.message}"[:LONGEST_MESSAGE]]
+        return [f"{_path(error.absolute_path) or 'it'}: {error.message}"[:MAX_MESSAGE]]
     try:
         for number, subschema in enumerate(_walk(schema, schema, ())):
-            if number >= MOST_SUBSCHEMAS:
-                return [f"must not come to more than {MOST_SUBSCHEMAS} subschemas, references followed"]
+            if number >= MAX_SUBSCHEMAS:
+                return [f"must not come to more than {MAX_SUBSCHEMAS} subschemas, references followed"]
             _check(subschema, trusted)
     except ValueError as error:
         return [str(error)]
     return []
 
 
-def faults_of_payload(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, str]]:
+def payload_errors(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(where, what is wrong) for the first faults of a payload; nothing, if it is as the schema has it."""
     # The text, because a dict cannot be the key of a cache.
     validator, size = _compiled(json.dumps(schema, sort_keys=True))
-    if size * _count(data) > MOST_WORK:
+    if size * _count(data) > MAX_WORK:
         return [("", "has too many values for so large a schema")]
     found: list[tuple[str, str]] = []
     for error in validator.iter_errors(data):
-        found.append((_path(error.absolute_path), error.message[:LONGEST_MESSAGE]))
-        if len(found) == MOST_FAULTS:
+        found.append((_path(error.absolute_path), error.message[:MAX_MESSAGE]))
+        if len(found) == MAX_ERRORS_REPORTED:
             break
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -12,14 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models.catalogue.event_type import LONGEST_NAME, NAME, RESERVED_DOMAINS, Declaration, EventType
-from models.catalogue.schema import faults_of_schema
+from models.catalogue.event_type import MAX_NAME, NAME, RESERVED_DOMAINS, Declaration, EventType
+from models.catalogue.schema import schema_errors
 
 Catalogue = Mapping[str, EventType]
 
 _BUILT_IN = Path(__file__).parent / "built_in"
 # Thousands of types; a larger file is not a catalogue.
-_MOST_BYTES = 4 * 1024 * 1024
+_MAX_BYTES = 4 * 1024 * 1024
 
 
 class CatalogueError(ValueError):
@@ -28,7 +27,7 @@ class CatalogueError(ValueError):
 
 @cache
 def built_in() -> Catalogue:
-    """Our types and those of the seed systems, by name."""
+    """Our types and those of the systems that Carillon replaces, by name."""
     types: dict[str, EventType] = {}
     for path in sorted(_BUILT_IN.glob("*.toml")):
         for name, document in tomllib.loads(path.read_text(encoding="utf-8")).items():
@@ -44,14 +43,14 @@ def shared(path: Path | None = None) -> Catalogue:
     return MappingProxyType({**built_in(), **_read(path)})
 
 
-def faults_of(name: str, declaration: Declaration, trusted: bool = False) -> list[tuple[str, str]]:
-    """(field, what is wrong) for a declaration of somebody other than us; nothing, if it may be used."""
+def declaration_errors(name: str, declaration: Declaration, trusted: bool = False) -> list[tuple[str, str]]:
+    """(field, what is wrong) for each error of a declaration; empty if it can be used."""
     wrong: list[tuple[str, str]] = []
-    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        wrong.append(("name", f"must be domain:action, of letters, digits, _ . -, at most {LONGEST_NAME} long"))
+    if not NAME.fullmatch(name) or len(name) > MAX_NAME:
+        wrong.append(("name", f"must be domain:action, of letters, digits, _ . -, at most {MAX_NAME} long"))
     elif name.partition(":")[0] in RESERVED_DOMAINS or (name in built_in() and built_in()[name].reserved):
         wrong.append(("name", "is reserved: Carillon emits it itself"))
-    wrong += [("payload", fault) for fault in faults_of_schema(declaration.payload, trusted)]
+    wrong += [("payload", fault) for fault in schema_errors(declaration.payload, trusted)]
     return wrong
 
 
@@ -64,7 +63,7 @@ def _read(path: Path) -> dict[str, EventType]:
         except ValidationError as error:
             wrong += [f"{name}: {'.'.join(map(str, e['loc'])) or 'declaration'}: {e['msg']}" for e in error.errors()]
             continue
-        faults = faults_of(name, declaration, trusted=True)
+        faults = declaration_errors(name, declaration, trusted=True)
         wrong += [f"{name}: {where}: {fault}" for where, fault in faults]
         if not faults:
             types[name] = EventType(name=name, **declaration.model_dump())
@@ -75,16 +74,10 @@ def _read(path: Path) -> dict[str, EventType]:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise CatalogueError(f"{path}: larger than {_MOST_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        if path.stat().st_size > _MAX_BYTES:
+            raise CatalogueError(f"{path}: larger than {_MAX_BYTES} bytes")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, CatalogueError):
             raise
-        raise CatalogueError(
-            f"{path}: not readable as {'JSON' if path.suffix == '.json' else 'TOML'}: {error}"
-        ) from error
-    if not isinstance(document, dict):
-        raise CatalogueError(f"{path}: must hold an object: types by their names")
-    return document
+        raise CatalogueError(f"{path}: not readable as TOML: {error}") from error

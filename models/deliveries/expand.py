@@ -111,7 +111,7 @@ def read_page(
         else _audience(connection, notification, start, size, now)
     )
     if not found.finished:
-        # Whoever writes the next page waits for this lock, and so for the commit of this page.
+        # The worker that writes the next page waits for this lock, and so for the commit of this page.
         _lock_end(connection, notification_id, found.end)
     return Page(notification, found.user_ids, start, found.end, found.finished, start == notification.cursor)
 

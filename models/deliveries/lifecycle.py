@@ -52,8 +52,8 @@ class Sent:
 class RetryLater:
     """The send failed and may succeed later. `after` is a floor in seconds: the provider's Retry-After.
 
-    `failure=CREDENTIALS` spends no attempt: the fault is ours and a person has to mend it. `for_all`: whatever the
-    channel is given next will fail alike.
+    `failure=CREDENTIALS` spends no attempt: an operator has to correct our configuration. `for_all`: every other
+    message of the channel would fail in the same way.
     """
 
     reason: str
@@ -79,7 +79,7 @@ class AddressGone:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The channel has not tried: its turn comes in `after` seconds. Spends no attempt and leaves no trace."""
+    """The channel did not try. The delivery is due again in `after` seconds; no attempt is spent or recorded."""
 
     after: float
 

@@ -15,7 +15,7 @@ from models.users.tables import users
 
 
 class Delivery(NamedTuple):
-    """A delivery, and the id of the user it is for. Its address is not told."""
+    """A delivery, and the id of the user it is for. Its address is not included."""
 
     id: int
     notification_id: UUID

@@ -66,7 +66,7 @@ deliveries = Table(
 attempts = Table(
     "attempts",
     metadata,
-    # Only attempts that failed: a delivery's own row tells the one that succeeded.
+    # Only attempts that failed: the one that succeeded is in the delivery's own row.
     Column("id", BigId, primary_key=True),
     Column("delivery_id", ForeignKey("deliveries.id", ondelete="CASCADE"), nullable=False, index=True),
     # Counts the claims since the last redrive; an attempt that met bad credentials has the number of the next one.

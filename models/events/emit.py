@@ -1,7 +1,6 @@
-"""Say that something has happened: an event of the catalogue, checked, numbered and on its way, in one transaction.
+"""Emit an event of the catalogue: check it, and append it to the log or stage it, in the caller's transaction.
 
-Nothing is heard unless the transaction commits. Afterwards ring bus.bells.ring_publish; without it the relay finds
-the event within a second.
+After the commit, ring `Bells.publish`; without it the relay finds the event within a second.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection
 from carillon.payload import payload_error
 from models.catalogue.event_type import EventType, bounded_key
 from models.catalogue.queries import find
-from models.catalogue.schema import faults_of_payload
+from models.catalogue.schema import payload_errors
 from models.catalogue.source import Catalogue, built_in
 from models.events.log import append_and_publish
 from models.events.publishing import stage
@@ -40,10 +39,7 @@ class UnknownType(NotEmitted):
     code = "unknown_event_type"
 
     def __init__(self, name: str) -> None:
-        super().__init__(
-            f"there is no event type {name[:64]!r}: declare it with PUT /v1/event-types/{{name}}, or in the file that "
-            "CARILLON_CATALOGUE_FILE names"
-        )
+        super().__init__(f"there is no event type {name[:64]!r}")
 
 
 class ReservedType(NotEmitted):
@@ -52,7 +48,7 @@ class ReservedType(NotEmitted):
     code = "reserved_event_type"
 
     def __init__(self, type_: EventType) -> None:
-        why = "clients send it" if type_.emitted_by == "client" else "Carillon emits it when what it tells of happens"
+        why = "clients send it" if type_.emitted_by == "client" else "Carillon emits it itself"
         super().__init__(f"{type_.name} cannot be published: {why}")
 
 
@@ -119,7 +115,7 @@ def check(
     if key is not None and type_.coalesce is None:
         raise NoWindow(type_)
     wrong = payload_error(data)
-    faults = [("", wrong)] if wrong else faults_of_payload(type_.payload, data)
+    faults = [("", wrong)] if wrong else payload_errors(type_.payload, data)
     if faults:
         raise BadPayload(type_, faults)
     complete = {"id": str(uuid_utils.compat.uuid7()), **data}

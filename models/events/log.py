@@ -72,7 +72,7 @@ class Replay:
     """What a client has missed, oldest first in each room.
 
     `cursor` is the position after these events, and `complete` False means that some of what was missed is gone: the
-    client has to fetch its state anew. `more`: ask again with `cursor`.
+    client has to fetch its state again. `more`: ask again with `cursor`.
     """
 
     events: list[Event]
@@ -87,7 +87,7 @@ def epoch(connection: Connection) -> str:
 
 
 def new_epoch(connection: Connection) -> str:
-    """Begin a new incarnation; for use after a restore. Every client then fetches its state anew."""
+    """Begin a new incarnation; for use after a restore. Every client then fetches its state again."""
     connection.execute(update(meta).where(meta.c.name == "epoch").values(value=secrets.token_hex(4)))
     return epoch(connection)
 
@@ -265,8 +265,8 @@ def event_of(room: str, row: Any) -> Event:
 def purge(connection: Connection, now: datetime, horizon: datetime, limit: int) -> int:
     """Delete up to `limit` events that have expired or are older than `horizon`. Returns how many.
 
-    An expired event is owed to nobody. One cut off by the horizon is, so its room remembers that history before it is
-    gone, and a client that comes with an older cursor is told to fetch its state anew.
+    No client is owed an expired event. Clients can be owed one that the horizon cuts off: its room records that history
+    up to it is gone, and a client with an older cursor gets `complete: false`.
     """
     old = (
         select(events.c.room_id, events.c.seq, events.c.expires_at)

@@ -93,10 +93,10 @@ def append_staged(connection: Connection, now: datetime, limit: int) -> int:
 
 
 def _hold_rooms(connection: Connection, now: datetime, limit: int) -> dict[int, int]:
-    """The heads of the rooms in which a window has ended, locked. One that somebody else holds has its turn later.
+    """The heads of the rooms in which a window has ended, locked. Rooms that another transaction holds are skipped.
 
-    Rooms before staged events, and without waiting for either: a transaction that appends in a room and stages in it
-    holds both in whatever order.
+    Rooms are locked before staged events, and neither is waited for: a transaction that appends to a room and stages an
+    event in it locks both in either order.
     """
     due = select(staged_events.c.room_id).where(staged_events.c.due_at <= now).limit(limit)
     free = (
@@ -116,7 +116,7 @@ def next_staged(connection: Connection) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Unpublished:
-    """An event that open connections have yet to hear of, and the row of the outbox that says so."""
+    """An event that has yet to be published to open connections, and its row of the outbox."""
 
     outbox_id: int
     tenant: str
@@ -124,7 +124,7 @@ class Unpublished:
 
 
 def due(connection: Connection, now: datetime) -> bool:
-    """Whether there is something to append or to publish."""
+    """Whether an event waits to be appended or published."""
     waiting = or_(exists().where(outbox.c.due_at <= now), exists().where(staged_events.c.due_at <= now))
     return bool(connection.execute(select(waiting)).scalar_one())
 
@@ -132,8 +132,7 @@ def due(connection: Connection, now: datetime) -> bool:
 def take_unpublished(connection: Connection, now: datetime, retry_at: datetime, limit: int) -> list[Unpublished]:
     """Take up to `limit` events for publishing, urgent lanes first.
 
-    Whoever takes them and dies leaves them due again at `retry_at`. One that has expired meanwhile is owed to nobody;
-    it is dropped.
+    They are due again at `retry_at` unless they are forgotten first. Events that have expired meanwhile are dropped.
     """
     taken = take_due(
         connection, outbox, now, limit, retry_at, returning=(outbox.c.id,), order_by=(outbox.c.lane, outbox.c.id)
@@ -160,11 +159,11 @@ def take_unpublished(connection: Connection, now: datetime, retry_at: datetime, 
 
 
 def put_back(connection: Connection, outbox_ids: Sequence[int], due_at: datetime) -> None:
-    """These could not be published; try again at `due_at`."""
+    """Make events that could not be published due again at `due_at`."""
     connection.execute(update(outbox).where(in_ids(connection, outbox.c.id, outbox_ids)).values(due_at=due_at))
 
 
 def forget_published(connection: Connection, outbox_ids: Sequence[int]) -> None:
-    """These are published."""
+    """Forget events that were published."""
     if outbox_ids:
         connection.execute(delete(outbox).where(in_ids(connection, outbox.c.id, outbox_ids)))

@@ -1,4 +1,4 @@
-"""What people do with their inbox. Every change, its events and what follows from it elsewhere are one transaction."""
+"""Change a user's inbox. Every change, its events and its withdrawals are one transaction."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ COUNT_KEPT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that can be done to items.
+    """A change of items.
 
-    It sets `column` to the time, or clears it (`clears`), where that is not done yet. `also_seen`: nobody does it
-    unseen. `withdraws` is the reason written on what is no longer sent elsewhere; None: nothing is withdrawn.
+    It sets `column` to the time, or clears it (`clears`), unless that is done already. `also_seen`: the item counts as
+    seen afterwards. `withdraws` is the reason recorded for deliveries that are no longer sent; None: none is withdrawn.
     """
 
     event: str
@@ -66,10 +66,10 @@ DELETE = Operation("notification:deleted", "deleted_at", withdraws="deleted")
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The items that changed, newest first; none: nothing was written and nobody hears of it.
+    """The items that changed, newest first. If there are none, nothing was written or published.
 
-    `counts` are those after it. `push_due`: devices have something to take back, ring for them. `more`: the page was
-    full, ask again.
+    `counts` are those after the change. `push_due`: withdrawals are due, ring for them. `more`: the page was full, call
+    again.
     """
 
     ids: list[UUID]
@@ -81,7 +81,7 @@ class Changed:
 def change_items(
     connection: Connection, tenant_id: str, user: str, operation: Operation, ids: Sequence[UUID], now: datetime
 ) -> Changed:
-    """Do it to these items of the user, at most PAGE; ids that are not theirs are passed over."""
+    """Change these items of the user, at most PAGE. Ids of items that are not theirs are ignored."""
     user_id = _lock(connection, tenant_id, user)
     if user_id is None or not ids:
         return Changed([])
@@ -193,7 +193,7 @@ def _finish(
 
 
 def _named(changed: Sequence[UUID]) -> dict[str, Any]:
-    # Clients that know of one id only are told one of them, and the counts heal the rest.
+    # Clients that know one id only get one of them; the counts correct the rest.
     return {"id": str(changed[0]), "notification_id": str(changed[0]), "ids": [str(n) for n in changed]}
 
 

@@ -139,7 +139,7 @@ def were_theirs(connection: Connection, tenant_id: str, user: str, ids: Sequence
 
 
 def newest(connection: Connection, tenant_id: str, user: str) -> UUID | None:
-    """The newest notification of the user's inbox, in whatever state; None where it is empty."""
+    """The newest notification of the user's inbox, in any state; None if it is empty."""
     mine = (users.c.tenant_id == tenant_id, users.c.external_id == user)
     found: UUID | None = connection.execute(
         select(inbox.c.notification_id)
@@ -167,10 +167,10 @@ def count(connection: Connection, user_id: int, now: datetime) -> Counts:
 
 
 def counts_for(connection: Connection, tenant_id: str, names: Sequence[str], now: datetime) -> dict[str, Counts]:
-    """The counts of each of these users, in one statement; zero for those nobody knows."""
+    """The counts of each of these users, in one statement; zero for unknown users."""
     named = values_table(connection, "named", {"id": String()}, [(name,) for name in names])
-    # Counted user by user and not joined and grouped: as long as nobody has told PostgreSQL how the inbox has grown, it
-    # would rather read the whole of it.
+    # Counted user by user and not joined and grouped: until PostgreSQL has new statistics of a grown inbox, it would
+    # read the whole table.
     mine = (inbox.c.user_id == users.c.id, *_SHOWN, inbox.c.expires_at > now)
     numbers = [select(number).where(*mine).scalar_subquery().label(number.name) for number in _COUNTS]
     found = connection.execute(

@@ -1,4 +1,4 @@
-"""Take a notification in: one row, committed before anyone is told "accepted"."""
+"""Accept a notification: one row, committed before the caller gets its answer."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class NewNotification:
     """A validated request.
 
     `audience` is {"users": [{"id", "email"?, "locale"?}]}, {"topic": name} or {"tenant": true}. `channels` None means:
-    in_app, and every other channel on which a user has an address. `body_sha256` tells a repeated request from another
-    one under the same `idempotency_key`.
+    in_app, and every other channel on which a user has an address. `body_sha256` distinguishes a repeated request
+    from a different one with the same `idempotency_key`. `id` None: a new one.
     """
 
     tenant_id: str

@@ -82,7 +82,7 @@ def acknowledge_events(
 ) -> int:
     """Mark events, by room and number, as acknowledged by the user. Returns how many were not before.
 
-    A user nobody knew is created. Numbers that do not exist change nothing. An event that tells of a notification
+    An unknown user is created. Numbers that do not exist change nothing. Acknowledging the event of a notification
     acknowledges its delivery as well.
     """
     [user_id] = upsert_users(connection, tenant_id, [Person(user)], now)
@@ -140,7 +140,7 @@ def _acknowledge_in(
     connection.execute(
         insert_ignore(connection, event_acks).values(user_id=user_id, room_id=room.id, floor=0, beyond=[])
     )
-    # The lock of this row, not of the room: acknowledging must not wait for whoever writes there.
+    # This row is locked and not the room: acknowledging must not wait for writers to the room.
     known = connection.execute(select(event_acks).where(this).with_for_update()).one()
     floor, beyond = known.floor, set(known.beyond)
     named = [seq for seq in seqs if floor < seq <= room.head and seq not in beyond]

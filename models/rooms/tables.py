@@ -12,12 +12,13 @@ rooms = Table(
     Column("kind", String(12), nullable=False),
     Column("key", String(128), nullable=False),
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), unique=True),
-    # The seq of the newest event. Whoever raises it holds the row's lock until the event is committed, so the order of
+    # The seq of the newest event. The transaction that raises it locks the row until it commits, so the order of
     # numbers is the order of commits, and a reader never sees n+1 before n.
     Column("head", BigInteger, nullable=False, default=0),
     # Events up to and including this seq have been purged.
     Column("purged", BigInteger, nullable=False, default=0),
     UniqueConstraint("tenant_id", "kind", "key"),
-    # Every event gives its room a new version, which finds place beside the old one and so needs no index entries.
+    # Every event gives its room a new version, which fits on the same page as the old one and so needs no index
+    # entries.
     postgresql_with={"fillfactor": 50},
 )

@@ -99,9 +99,9 @@ def _begin_to_write(connection: Connection) -> None:
             else:
                 return
             time.sleep(pause)
-            # The lock goes to whoever asks first, so whoever sleeps for long between two tries is passed over.
+            # The lock goes to the first to ask, so a process that sleeps long between two tries would starve.
             pause = min(2 * pause, 0.002)
-        # The last try is SQLAlchemy's, for its errors are what callers know.
+        # The last try is SQLAlchemy's, so that callers get its errors.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         raw.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT}")

@@ -1,4 +1,4 @@
-"""A queue in a table: rows fall due, are taken under a lease, and are due again if whoever took them dies.
+"""A queue in a table: rows fall due, are taken under a lease, and are due again when it runs out.
 
 Works on any table with a column `due_at` that is NULL exactly when there is nothing left to do with the row.
 """

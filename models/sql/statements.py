@@ -92,7 +92,7 @@ def values_table(
 ) -> FromClause:
     """A table of values inside a statement, sent as one JSON parameter.
 
-    VALUES with thousands of parameters would be compiled anew for every length. Values are strings, numbers, None and
+    VALUES with thousands of parameters would be compiled again for every length. Values are strings, numbers, None and
     (in columns of type Instant) datetimes.
     """
     postgres = connection.dialect.name == "postgresql"

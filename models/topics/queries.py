@@ -13,7 +13,7 @@ from models.users.tables import users
 
 
 def subscribe(connection: Connection, tenant_id: str, topic: str, user_ids: Sequence[int], now: datetime) -> None:
-    """Put the users on the topic's list; those who are there stay."""
+    """Subscribe the users to the topic."""
     if user_ids:
         connection.execute(
             insert_ignore(connection, subscriptions),
@@ -22,7 +22,7 @@ def subscribe(connection: Connection, tenant_id: str, topic: str, user_ids: Sequ
 
 
 def unsubscribe(connection: Connection, tenant_id: str, topic: str, external_ids: Sequence[str]) -> int:
-    """Take the users off the topic's list. Returns how many were on it."""
+    """Unsubscribe the users from the topic. Returns how many were subscribed."""
     members = select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.external_id.in_(external_ids))
     return connection.execute(
         delete(subscriptions).where(
@@ -34,18 +34,18 @@ def unsubscribe(connection: Connection, tenant_id: str, topic: str, external_ids
 
 
 def open_topic(connection: Connection, tenant_id: str, topic: str, now: datetime) -> None:
-    """From now on users may put themselves on the topic's list, and take themselves off it."""
+    """Let users subscribe to the topic and unsubscribe by themselves."""
     connection.execute(insert_ignore(connection, open_topics).values(tenant_id=tenant_id, topic=topic, created_at=now))
 
 
 def close_topic(connection: Connection, tenant_id: str, topic: str) -> None:
-    """From now on the topic's list is its services' alone. Whoever is on it stays."""
+    """Let services alone change the subscriptions of the topic. Existing subscriptions stay."""
     this = (open_topics.c.tenant_id == tenant_id, open_topics.c.topic == topic)
     connection.execute(delete(open_topics).where(*this))
 
 
 def topic_is_open(connection: Connection, tenant_id: str, topic: str) -> bool:
-    """Whether users may put themselves on the topic's list."""
+    """Whether users can subscribe to the topic by themselves."""
     this = (open_topics.c.tenant_id == tenant_id, open_topics.c.topic == topic)
     return connection.execute(select(open_topics.c.topic).where(*this)).first() is not None
 
@@ -53,7 +53,7 @@ def topic_is_open(connection: Connection, tenant_id: str, topic: str) -> bool:
 def list_subscriptions(
     connection: Connection, tenant_id: str, external_id: str, *, after: str = "", limit: int = 100
 ) -> Sequence[str]:
-    """The topics after `after` on whose lists the user is, in the order of their names."""
+    """The topics that the user is subscribed to, by name, after `after`."""
     return (
         connection.execute(
             select(subscriptions.c.topic)

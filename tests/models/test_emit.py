@@ -114,7 +114,7 @@ def test_a_rollback_says_nothing(engine):
 @pytest.mark.parametrize(
     ("name", "data", "room", "refusal", "text"),
     [
-        ("no:such", {}, TENANT, UnknownType, "PUT /v1/event-types/"),
+        ("no:such", {}, TENANT, UnknownType, "there is no event type 'no:such'"),
         ("", {}, TENANT, UnknownType, "there is no event type ''"),
         ("a:\x00", {}, TENANT, UnknownType, "there is no event type"),
         ("notification:new", {}, "user:alice", ReservedType, "Carillon emits it"),

@@ -71,7 +71,7 @@ def fates(claimed: Any) -> list[tuple[int, Transition]]:
         Transition(State.PENDING, 1, NOW + timedelta(minutes=1), Failure.PROVIDER_DOWN, "503"),
         Transition(State.DEAD, 1, None, Failure.ADDRESS_GONE, "gone", disable_address=True),
     ]
-    return [(one.id, of[i % 3]) for i, one in enumerate(claimed)]
+    return [(one.delivery_id, of[i % 3]) for i, one in enumerate(claimed)]
 
 
 def whole_batch(engine: Engine, id_: Any, size: int = 1000) -> None:

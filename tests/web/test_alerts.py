@@ -8,7 +8,7 @@ import pytest
 
 from actions.installation import utc_now
 from actions.principal import Principal
-from models.catalogue.schema import faults_of_payload
+from models.catalogue.schema import payload_errors
 from models.catalogue.source import built_in
 from models.events.cursor import Cursor
 from models.events.log import epoch, read_after
@@ -207,4 +207,4 @@ def test_every_event_is_as_the_catalogue_has_it(service, alice, engine):
     events = heard(engine)
     assert len({name for name, _ in events}) == 4
     for name, data in events:
-        assert faults_of_payload(built_in()[name].payload, data) == [], name
+        assert payload_errors(built_in()[name].payload, data) == [], name

@@ -117,8 +117,8 @@ def test_a_user_has_no_business_there(alice):
 
 
 def test_the_types_of_the_installation_are_known_to_all(settings, api_key, tmp_path, bells):
-    path = tmp_path / "types.json"
-    path.write_text(json.dumps({"invoice:paid": {"title": "T"}, "expense:created": {"title": "Ours"}}))
+    path = tmp_path / "types.toml"
+    path.write_text('["invoice:paid"]\ntitle = "T"\n["expense:created"]\ntitle = "Ours"\n')
     app = create_app(settings.model_copy(update={"catalogue_file": path}))
     headers = {"Authorization": f"Bearer {api_key}"}
     listed = {e["name"]: e for e in app.test_client().get("/v1/event-types", headers=headers).json["data"]}

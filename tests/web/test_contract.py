@@ -328,7 +328,7 @@ def test_every_status_that_is_promised_is_given(
     everywhere(good, service, alice, operator)
     operator.post(*good["POST", "/v1/operator/tenants"])
     service.delete(f"/v1/notifications/{notification}")
-    monkeypatch.setattr(store, "MOST_TYPES", 0)
+    monkeypatch.setattr(store, "MAX_TYPES", 0)
     service.put("/v1/event-types/one:more", {"title": "One more"})
 
     # Without a lab, without a database, without tokens in the bucket.

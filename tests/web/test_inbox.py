@@ -10,7 +10,7 @@ import pytest
 from actions import change_inbox as actions
 from actions.installation import utc_now
 from actions.principal import Principal
-from models.catalogue.schema import faults_of_payload
+from models.catalogue.schema import payload_errors
 from models.catalogue.source import built_in
 from models.deliveries.claim import claim
 from models.deliveries.lifecycle import State, Transition
@@ -322,4 +322,4 @@ def test_every_event_is_as_the_catalogue_has_it(engine, people, socket):
     events = heard(engine)
     assert len({name for name, _ in events}) == 8
     for name, data in events:
-        assert faults_of_payload(built_in()[name].payload, data) == [], name
+        assert payload_errors(built_in()[name].payload, data) == [], name

@@ -8,10 +8,10 @@ from email.utils import parsedate_to_datetime
 from uuid import UUID
 
 import pytest
-import redis
 from sqlalchemy import select
 
 from actions.installation import utc_now
+from bus.token_bucket import Limit
 from models.deliveries.tables import deliveries
 from models.events.cursor import Cursor
 from models.events.emit import emit, emit_to_users
@@ -21,6 +21,7 @@ from models.polling.tables import event_acks
 from models.sql.engine import read, write
 from tests.factories import expand_all
 from tests.web.callers import Caller
+from web.poll_interval import PollInterval
 
 BEGINNING = "1970-01-01T00:00:00.000Z"
 URL = "/api/polling/acme/events"
@@ -325,7 +326,7 @@ def test_polling_too_fast_is_told_to_wait(alice, client, user_token, say):
 
 @pytest.mark.slow
 def test_after_the_interval_the_next_one_is_let_through(app, alice, monkeypatch):
-    monkeypatch.setattr(app.extensions["carillon"].pace, "_milliseconds", 1500)
+    monkeypatch.setattr(app.extensions["carillon"].pace, "_limit", Limit(rate=1 / 1.5, burst=1))
     assert [poll(alice).status_code for _ in range(2)] == [200, 429]
     time.sleep(1.6)
     assert poll(alice).status_code == 200
@@ -339,8 +340,8 @@ def test_a_refused_request_does_not_use_up_the_turn(alice):
 @pytest.mark.slow
 def test_without_redis_nobody_is_paced(app, alice, say, monkeypatch):
     say(n=1)
-    away = redis.Redis(port=1, socket_connect_timeout=0.2)
-    monkeypatch.setattr(app.extensions["carillon"].pace, "_redis", away)
+    away = PollInterval("redis://127.0.0.1:1", 5.0)
+    monkeypatch.setattr(app.extensions["carillon"].pace, "enter", away.enter)
     for _ in range(3):
         assert numbers(poll(alice)) == [1]
 

@@ -145,7 +145,7 @@ def at_work(run) -> threading.Thread:
     """A thread that has begun to publish."""
     thread = threading.Thread(target=publish, args=(run,))
     thread.start()
-    while not run.turn.taken and thread.is_alive():
+    while not run.publishing.running and thread.is_alive():
         time.sleep(0.001)
     return thread
 

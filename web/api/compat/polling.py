@@ -46,7 +46,7 @@ DEFAULT_INTERVAL = 10_000
 MAX_INTERVAL = 60_000
 
 PAGE = 200
-MOST_IDS = 1000
+MAX_IDS_AT_ONCE = 1000
 
 # Clients name the time of their last answer by their own clock, and what was committed while that answer was on its way
 # lies before it. What they have acknowledged does not come twice.
@@ -103,7 +103,7 @@ class PolledPage(View):
 class EventIds(Strict):
     """What was handled."""
 
-    eventIds: Annotated[list[str], Field(max_length=MOST_IDS)]  # noqa: N815
+    eventIds: Annotated[list[str], Field(max_length=MAX_IDS_AT_ONCE)]  # noqa: N815
 
 
 class Acknowledged(View):

@@ -1,0 +1,34 @@
+"""Messages to one open connection: heard by it alone, and never across tenants."""
+
+from __future__ import annotations
+
+from bus.presence import Leases
+from tests.web.realtime.stack import Stack, eventually
+
+TEXT = {"text": "only here"}
+
+
+def test_a_message_reaches_the_named_connection_and_no_other(stack: Stack) -> None:
+    phone, page = stack.client(), stack.client()
+    mine = phone.sio.get_sid()
+    stack.writer.send_direct(stack.tenant, mine, TEXT)
+    assert eventually(lambda: phone.all("direct_message")) == [TEXT]
+    assert page.call("notification:unread_count")
+    assert page.all("direct_message") == []
+
+
+def test_every_connection_that_is_listed_can_be_reached(stack: Stack) -> None:
+    client = stack.client()
+    leases = Leases(stack.settings.redis_url, stack.settings.bus_topic)
+    [listed] = eventually(lambda: leases.connections(stack.tenant, "alice"))
+    stack.writer.send_direct(stack.tenant, listed, TEXT)
+    assert eventually(lambda: client.all("direct_message")) == [TEXT]
+
+
+def test_a_service_does_not_reach_connections_of_another_tenant(stack: Stack) -> None:
+    client = stack.client()
+    for connection in (client.sio.get_sid(), client.sio.sid):
+        stack.writer.send_direct("acme", connection, TEXT)
+    # What is sent after it arrives after it.
+    stack.writer.send_direct(stack.tenant, client.sio.get_sid(), TEXT)
+    assert eventually(lambda: client.all("direct_message")) == [TEXT]
