@@ -183,7 +183,7 @@ def test_retry_after_can_be_seconds_or_a_date(lab: Lab, seconds: int, as_date: b
 def test_a_failed_request_is_not_repeated(lab: Lab, channel: FcmChannel, word: str) -> None:
     # Use connections that were used before: only on those does libcurl repeat a request.
     channel.send(batch(*(f"ok-{n}" for n in range(40))))
-    lab.blank()
+    lab.reset()
     channel.send(batch(*(f"{word}-{n}" for n in range(40))))
     assert sorted(arrival["address"] for arrival in lab.arrivals()) == sorted(f"{word}-{n}" for n in range(40))
 

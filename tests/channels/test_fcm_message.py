@@ -27,7 +27,7 @@ def channel(_lab: Lab) -> Iterator[FcmChannel]:
 
 def sent(lab: Lab, channel: FcmChannel, **other: Any) -> dict[str, Any]:
     """Send a notification with these fields and return the FCM message that the lab received."""
-    lab.blank()
+    lab.reset()
     action = other.pop("action", Action.SHOW)
     [outcome] = channel.send([message("device", about=content(**other), action=action, seq=None)])
     assert isinstance(outcome, Sent), outcome
