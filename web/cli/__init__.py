@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from web.cli import catalogue, database, dead, doctor, people, send, tail, users
+from web.cli import api_keys, catalogue, database, dead, doctor, jwks, purge, send, tail, tenants, tokens, users
 
 
 def register(app: Flask) -> None:
     """Add the commands to those of Flask."""
-    for module in (database, people, dead, catalogue, doctor, send, tail, users):
+    for module in (database, tenants, api_keys, tokens, jwks, dead, catalogue, doctor, send, purge, tail, users):
         for command in module.COMMANDS:
             app.cli.add_command(command)

@@ -1,16 +1,14 @@
-"""flask send: one notification, as a service would send it. flask purge: what is past retention, now."""
+"""flask send: one notification, as a service would send it."""
 
 from __future__ import annotations
 
 import json
 import time
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import click
 
-from actions import housekeeping
 from actions.parsing import parse
 from actions.principal import Principal
 from actions.problems import Problem
@@ -22,8 +20,8 @@ from models.deliveries.status import count_deliveries
 from models.lanes import Lane
 from models.notifications.queries import find_notification
 from models.sql.engine import read
-from models.tenants.queries import tenant_exists
-from web.cli.output import Group, json_option, progress, say, table
+from web.cli.output import Group, json_option, say, table
+from web.cli.tenants import require_tenant
 from web.context import context
 
 operations = Group("operations")
@@ -64,9 +62,7 @@ def _json_object(_context: click.Context, _option: click.Parameter, value: str |
 @json_option
 def send(as_json: bool, tenant: str, key: str | None, test: bool, wait: float | None, **said: Any) -> None:
     """Send a notification. With --wait, exit status 1 if a delivery failed or is still open at the end of the time."""
-    with read(context().engine) as connection:
-        if not tenant_exists(connection, tenant):
-            raise click.ClickException(f"there is no tenant {tenant}: run flask tenants create {tenant}")
+    require_tenant(tenant)
     caller = Principal("service", tenant, "flask send", "test" if test else "live")
     try:
         accepted = send_notification(context(), caller, _request(said), key)
@@ -115,20 +111,4 @@ def _watch(tenant: str, notification: UUID, seconds: float) -> tuple[dict[str, d
         time.sleep(_LOOK)
 
 
-@operations.command("purge")
-@click.option(
-    "--days",
-    type=click.IntRange(min=1),
-    help="Keep so many days; CARILLON_RETENTION_DAYS is the most, and the default.",
-)
-@json_option
-def purge(days: int | None, as_json: bool) -> None:
-    """Delete what has expired or is past retention, as the housekeeping does every ten minutes."""
-    kept = min(days or context().settings.retention_days, context().settings.retention_days)
-    rounds = housekeeping.purge(context(), timedelta(days=kept))
-    with progress("deleting", rounds) as bar:
-        total = sum(bar)
-    say(as_json, {"deleted": total, "days": kept}, f"{total} rows deleted; {kept} days are kept")
-
-
-COMMANDS = (send, purge)
+COMMANDS = (send,)
