@@ -1,4 +1,4 @@
-"""What operators type: flask --app web.app <command>. Every command has --json, and fails with one line."""
+"""The operator commands: `flask <command>`. All but `catalogue typescript` have --json. Errors are one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from web.cli import api_keys, catalogue, database, dead, doctor, jwks, purge, se
 
 
 def register(app: Flask) -> None:
-    """Add the commands to those of Flask."""
+    """Register the commands with Flask's command line."""
     for module in (database, tenants, api_keys, tokens, jwks, dead, catalogue, doctor, send, purge, tail, users):
         for command in module.COMMANDS:
             app.cli.add_command(command)

@@ -10,7 +10,7 @@ from actions import tenants as actions
 from actions.problems import Problem
 from models.sql.engine import read
 from models.tenants.api_keys import list_api_keys
-from web.cli.output import Group, json_option, say, table
+from web.cli.output import Group, json_option, print_answer, table
 from web.cli.tenants import require_tenant
 from web.context import context
 
@@ -21,24 +21,24 @@ COMMANDS = (keys,)
 @keys.command("create")
 @click.option("--tenant", required=True)
 @click.option("--mode", type=click.Choice(["live", "test"]), default="live", show_default=True)
-@click.option("--name", required=True, help="What it is for.")
+@click.option("--name", required=True, help="What the key is for.")
 @json_option
 def create_key(tenant: str, mode: Literal["live", "test"], name: str, as_json: bool) -> None:
-    """Make an API key and print it: the only time it can be read."""
+    """Create an API key and print it. It cannot be shown again."""
     require_tenant(tenant)
     key = actions.create_key(context(), tenant, mode, name[:200]).key
-    say(as_json, {"key": key, "tenant": tenant, "mode": mode, "name": name}, key)
+    print_answer(as_json, {"key": key, "tenant": tenant, "mode": mode, "name": name}, key)
 
 
 @keys.command("list")
 @click.option("--tenant", required=True)
 @json_option
 def list_keys(tenant: str, as_json: bool) -> None:
-    """List a tenant's keys by their prefixes."""
+    """List a tenant's API keys, with their prefixes."""
     require_tenant(tenant)
     with read(context().engine) as connection:
         rows = [row._asdict() for row in list_api_keys(connection, tenant)]
-    say(as_json, rows, table(rows))
+    print_answer(as_json, rows, table(rows))
 
 
 @keys.command("revoke")
@@ -46,9 +46,9 @@ def list_keys(tenant: str, as_json: bool) -> None:
 @click.option("--tenant", required=True)
 @json_option
 def revoke_key(prefix: str, tenant: str, as_json: bool) -> None:
-    """Make a key useless from now on. PREFIX is what flask keys list shows."""
+    """Revoke an API key at once. PREFIX is what flask keys list shows."""
     try:
         actions.revoke_key(context(), tenant, prefix)
     except Problem as problem:
         raise click.ClickException(f"{tenant} has no key {prefix}: run flask keys list --tenant {tenant}") from problem
-    say(as_json, {"prefix": prefix, "revoked": True}, f"{prefix} revoked")
+    print_answer(as_json, {"prefix": prefix, "revoked": True}, f"{prefix} revoked")

@@ -7,19 +7,19 @@ import secrets
 
 import click
 
-from web.cli.output import Group, json_option, say
+from web.cli.output import Group, json_option, print_answer
 
-jwks = Group("jwks", help="The keys that tokens are signed with.")
+jwks = Group("jwks", help="Keys that sign tokens.")
 COMMANDS = (jwks,)
 
 
 @jwks.command("create")
-@click.option("--kid", help="The key's name; random if not given.")
+@click.option("--kid", help="The id of the key. Default: random.")
 @json_option
 def create_jwks(kid: str | None, as_json: bool) -> None:
     """Print a JWKS with one new HS256 key, for CARILLON_JWKS_FILE.
 
-    To rotate, put the new key first and keep the old one until its last token has expired.
+    To rotate keys, put the new key first and keep the old one until its last token has expired.
     """
     key = {
         "kty": "oct",
@@ -27,4 +27,4 @@ def create_jwks(kid: str | None, as_json: bool) -> None:
         "alg": "HS256",
         "k": secrets.token_urlsafe(32),
     }
-    say(as_json, {"keys": [key]}, json.dumps({"keys": [key]}, indent=2))
+    print_answer(as_json, {"keys": [key]}, json.dumps({"keys": [key]}, indent=2))

@@ -1,4 +1,4 @@
-"""flask purge: deletes what is past retention, now."""
+"""flask purge: deletes data past retention now."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 import click
 
 from actions import housekeeping
-from web.cli.output import Group, json_option, progress, say
+from web.cli.output import Group, json_option, print_answer, progress
 from web.context import context
 
 operations = Group("operations")
@@ -17,16 +17,16 @@ operations = Group("operations")
 @click.option(
     "--days",
     type=click.IntRange(min=1),
-    help="Keep so many days; CARILLON_RETENTION_DAYS is the most, and the default.",
+    help="Days to keep. The maximum and the default are CARILLON_RETENTION_DAYS.",
 )
 @json_option
 def purge(days: int | None, as_json: bool) -> None:
-    """Delete what has expired or is past retention, as the housekeeping does every ten minutes."""
+    """Delete expired data and data past retention. Housekeeping does this every ten minutes."""
     kept = min(days or context().settings.retention_days, context().settings.retention_days)
-    rounds = housekeeping.purge(context(), timedelta(days=kept))
-    with progress("deleting", rounds) as bar:
+    deletions = housekeeping.purge(context(), timedelta(days=kept))
+    with progress("deleting", deletions) as bar:
         total = sum(bar)
-    say(as_json, {"deleted": total, "days": kept}, f"{total} rows deleted; {kept} days are kept")
+    print_answer(as_json, {"deleted": total, "days": kept}, f"{total} rows deleted; {kept} days are kept")
 
 
 COMMANDS = (purge,)

@@ -8,7 +8,7 @@ from actions import tenants as actions
 from models.sql.engine import read
 from models.tenants.queries import MAX_WEIGHT, dialect_of, tenant_exists, weight_of
 from web.auth import TENANT
-from web.cli.output import Group, json_option, say
+from web.cli.output import Group, json_option, print_answer
 from web.context import context
 from web.dialects import MIXED, ROOT_DIALECTS
 
@@ -25,14 +25,16 @@ def require_tenant(tenant: str) -> None:
 
 @tenants.command("create")
 @click.argument("tenant")
-@click.option("--name", help="For people; the id if not given.")
+@click.option("--name", help="A display name. Default: the id.")
 @json_option
 def create_tenant(tenant: str, name: str | None, as_json: bool) -> None:
-    """Create a tenant. Nothing is done where it exists."""
+    """Create a tenant. Does nothing if it exists."""
     if not TENANT.fullmatch(tenant):
-        raise click.ClickException("the id of a tenant has 1 to 64 letters, digits and _ . : -")
+        raise click.ClickException("the id of a tenant must be 1 to 64 letters, digits and _ . : -")
     _, created = actions.create_tenant(context(), tenant, (name or tenant)[:200])
-    say(as_json, {"tenant": tenant, "created": created}, f"{tenant} {'created' if created else 'exists already'}")
+    print_answer(
+        as_json, {"tenant": tenant, "created": created}, f"{tenant} {'created' if created else 'exists already'}"
+    )
 
 
 @tenants.command("dialect")
@@ -40,16 +42,17 @@ def create_tenant(tenant: str, name: str | None, as_json: bool) -> None:
 @click.argument("dialect", required=False, type=click.Choice(ROOT_DIALECTS))
 @json_option
 def tenant_dialect(tenant: str, dialect: str | None, as_json: bool) -> None:
-    """Say what Socket.IO clients speak that name no dialect, or tell what they do. It holds from their next connection.
+    """Set the dialect of Socket.IO clients that do not choose one. Without DIALECT, print it.
 
-    mixed, where nothing was said: all names at once, so that every kind of client works without being told.
+    A new dialect applies from a client's next connection. The default is mixed: every event has its names in all
+    dialects, so that every kind of client works.
     """
     require_tenant(tenant)
     if dialect is not None:
         actions.choose_dialect(context(), tenant, dialect)
     with read(context().engine) as connection:
-        spoken = dialect_of(connection, tenant) or MIXED.name
-    say(as_json, {"tenant": tenant, "dialect": spoken}, spoken)
+        current = dialect_of(connection, tenant) or MIXED.name
+    print_answer(as_json, {"tenant": tenant, "dialect": current}, current)
 
 
 @tenants.command("weight")
@@ -57,14 +60,14 @@ def tenant_dialect(tenant: str, dialect: str | None, as_json: bool) -> None:
 @click.argument("weight", required=False, type=click.IntRange(1, MAX_WEIGHT))
 @json_option
 def tenant_weight(tenant: str, weight: int | None, as_json: bool) -> None:
-    """Say how many times the share of a tenant of weight 1 it gets, or tell it. It holds from the next batch on.
+    """Set a tenant's weight. Without WEIGHT, print it.
 
-    1, where nothing was said. Each batch is divided by the weights of those who wait; what one does not need goes to
-    the others.
+    Each batch is divided among the tenants with due deliveries in proportion to their weights. What a tenant does not
+    need goes to the others. The default is 1. A new weight applies from the next batch.
     """
     require_tenant(tenant)
     if weight is not None:
         actions.set_weight(context(), tenant, weight)
     with read(context().engine) as connection:
-        holds = weight_of(connection, tenant)
-    say(as_json, {"tenant": tenant, "weight": holds}, str(holds))
+        current = weight_of(connection, tenant)
+    print_answer(as_json, {"tenant": tenant, "weight": current}, str(current))
