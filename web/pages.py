@@ -1,4 +1,4 @@
-"""The pages for people: a document each from web/static, and the files that they load."""
+"""The HTML pages: documents from web/static, and the files that they load."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def register(app: Flask, settings: Settings) -> None:
 
 
 def page(name: str, needs: str) -> Response:
-    """A document of web/static, with its policy. Raises Problem where its program `needs` was not built."""
+    """Return a document of web/static with its headers. Raises Problem if the script that it `needs` is not built."""
     _need(needs)
     return _file(name)
 

@@ -1,4 +1,4 @@
-// What AsyncAPI's own component makes of the document.
+// Renders the AsyncAPI document with AsyncAPI's own component.
 "use strict";
 
 AsyncApiStandalone.render(
