@@ -19,7 +19,7 @@ LOST = "lost"
 class Script:
     """The replies for one mail.
 
-    `nobody` is the reply to DATA without a recipient. With `careless`, the commands after a refused MAIL are answered
+    `no_rcpt` is the reply to DATA without a recipient. With `careless`, the commands after a refused MAIL are answered
     as if it had been accepted. With `lingers`, the connection stays open after a 421.
     """
 
@@ -27,7 +27,7 @@ class Script:
     rcpt: str = "250 2.1.5 ok"
     data: str = "354 go on"
     dot: str = "250 2.0.0 accepted"
-    nobody: str = "503 5.5.1 RCPT first"
+    no_rcpt: str = "503 5.5.1 RCPT first"
     rset: str = "250 ok"
     careless: bool = False
     lingers: bool = False
@@ -118,7 +118,7 @@ class _Session:
                 self._reply("503 5.5.1 not now")
 
     def _data(self) -> None:
-        reply = self._script.data if self._recipient else self._script.nobody
+        reply = self._script.data if self._recipient else self._script.no_rcpt
         self._reply(reply)
         if not reply.startswith("354"):
             return

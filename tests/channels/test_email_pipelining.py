@@ -101,7 +101,7 @@ scripts = st.builds(
     data=replies("354 go on", "354-go\r\n354 on"),
     dot=replies("250 taken", bad=(*REFUSALS, HANG_UP, LOST)),
     # Without PIPELINING no DATA follows a refusal. This reply then has no counterpart, so it must not end the session.
-    nobody=st.sampled_from(("503 RCPT first", "554 5.5.1 no valid recipients", "354 go on")),
+    no_rcpt=st.sampled_from(("503 RCPT first", "554 5.5.1 no valid recipients", "354 go on")),
     rset=replies(FINE, bad=("421 enough", "500 what?", HANG_UP)),
     lingers=st.booleans(),
     # smtplib closes the session after a 421, except in reply to DATA.
@@ -120,7 +120,7 @@ def without_os_errors(outcomes: list[Outcome]) -> list[Outcome]:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(scripts, max_size=len(MAILS)), st.sampled_from((1, 7, 1 << 16)))
-@example([Script(rcpt="550 5.1.1 who?", nobody="354 go on"), Script()], 1)
+@example([Script(rcpt="550 5.1.1 who?", no_rcpt="354 go on"), Script()], 1)
 @example([Script(dot="421 4.3.2 closing")], 1)
 @example([Script(mail="421 4.3.2 closing")], 1)
 @example([Script(dot=LOST), Script(dot=LOST)], 1)
@@ -138,12 +138,12 @@ def test_outcomes_are_the_same_with_and_without_pipelining(script: list[Script],
     ("script", "expected", "connections"),
     [
         # The mail is refused, but the server asks for content: send a single dot and continue the session.
-        (Script(rcpt="550 5.1.1 who?", nobody="354 go on"), AddressGone("550 5.1.1 who?"), 1),
-        (Script(mail="452 4.5.3 later", nobody="354 go on"), RetryLater("452 4.5.3 later"), 1),
+        (Script(rcpt="550 5.1.1 who?", no_rcpt="354 go on"), AddressGone("550 5.1.1 who?"), 1),
+        (Script(mail="452 4.5.3 later", no_rcpt="354 go on"), RetryLater("452 4.5.3 later"), 1),
         # Only the first refusal counts.
-        (Script(rcpt="450 4.2.0 later", nobody="554 5.5.1 nobody"), RetryLater("450 4.2.0 later"), 1),
-        (Script(rcpt="550 5.1.1 who?", nobody="421 enough"), AddressGone("550 5.1.1 who?"), 2),
-        (Script(rcpt="550 5.1.1 who?", nobody=HANG_UP), AddressGone("550 5.1.1 who?"), 2),
+        (Script(rcpt="450 4.2.0 later", no_rcpt="554 5.5.1 nobody"), RetryLater("450 4.2.0 later"), 1),
+        (Script(rcpt="550 5.1.1 who?", no_rcpt="421 enough"), AddressGone("550 5.1.1 who?"), 2),
+        (Script(rcpt="550 5.1.1 who?", no_rcpt=HANG_UP), AddressGone("550 5.1.1 who?"), 2),
         # Sending a dot would deliver an empty mail.
         (Script(mail="452 4.5.3 later", careless=True), RetryLater("452 4.5.3 later"), 2),
         # Neither success nor failure: the next reply cannot be matched to a command.

@@ -32,7 +32,7 @@ class Server:
         self.ca.write_text(certificate.pem)
         self.requests = 0
         self.connections = 0
-        self.most_streams = 0
+        self.max_streams = 0
         self._tls = certificate.context()
         self._tls.set_alpn_protocols(["h2"])
         self.loop = asyncio.new_event_loop()
@@ -85,7 +85,7 @@ class Protocol(asyncio.Protocol):
                 path = dict(event.headers or ()).get(b":path", b"").decode()
                 self._open[event.stream_id] = (path, bytearray())
                 self._server.requests += 1
-                self._server.most_streams = max(self._server.most_streams, len(self._open))
+                self._server.max_streams = max(self._server.max_streams, len(self._open))
             elif isinstance(event, DataReceived):
                 self._open[event.stream_id][1].extend(event.data)
                 self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -131,7 +131,7 @@ def test_a_batch_shares_a_few_connections(server: Server, http: Http) -> None:
     assert {answer.status for answer in answers} == {200}
     # Five connections carry all requests; a sixth may be opened while the first is still in its TLS handshake.
     assert server.connections <= 6
-    assert server.most_streams == STREAMS
+    assert server.max_streams == STREAMS
 
 
 def test_connections_are_kept_between_batches(server: Server, http: Http) -> None:

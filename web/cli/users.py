@@ -65,7 +65,7 @@ def _described(page: UserPage) -> str:
     columns = ("id", "platform", "state", "last_seen_at")
     devices = [{name: getattr(device, name) for name in columns} for device in page.devices]
     reach = [
-        {"channel": reach.channel, "goes to": ", ".join(reach.addresses) or f"nobody: {reach.reason}"}
+        {"channel": reach.channel, "goes to": ", ".join(reach.addresses) or f"none: {reach.reason}"}
         for reach in page.reach
     ]
     head = "\n".join(f"{name.ljust(10)}{value}" for name, value in facts.items())
