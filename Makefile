@@ -12,6 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-
 
 NODE := command -v node >/dev/null && command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)'
 PAGES := web/static/build
+CLIENTS_INSTALLED := clients/node_modules/.package-lock.json
 
 # `make run` writes the settings of the installation that it starts to dev.env in this directory.
 VAR := $(or $(CARILLON_VAR),var)
@@ -51,19 +52,21 @@ bench/peers/node_modules/.package-lock.json: bench/peers/package-lock.json
 
 ##@ Develop
 
-.PHONY: client check test lint fix migration lock
-client: ## Build the programs of the pages, those whose sources are newer; needs Node.js 20 and npm
+.PHONY: client types check test lint fix migration lock dist
+client: ## Build what browsers run, if a source is newer; needs Node.js 20 and npm
 	@$(NODE) || { echo "This needs Node.js 20 or newer, with npm." >&2; exit 1; }
-	@mkdir -p $(PAGES)
-	@set -e; for package in clients/*; do \
-		built=$(PAGES)/.$${package#clients/}; \
-		! [ -e "$$built" ] || [ -n "$$(find $$package clients/js/src -name node_modules -prune -o -name dist -prune -o -name e2e -prune \
-			-o -name test -prune -o -type f -newer "$$built" -print | head -n 1)" ] || continue; \
-		[ $$package/node_modules/.package-lock.json -nt $$package/package-lock.json ] || \
-			npm ci --silent --no-audit --no-fund --ignore-scripts --prefix $$package; \
-		npm run --silent build --prefix $$package; \
-		touch "$$built"; \
-	done
+	@$(MAKE) -s --no-print-directory $(CLIENTS_INSTALLED)
+	@! [ -e $(PAGES)/.built ] || [ -n "$$(find clients \( -name node_modules -o -name dist -o -name e2e -o -name test \
+		-o -name screenshots \) -prune -o -type f -newer $(PAGES)/.built -print | head -n 1)" ] || exit 0; \
+		mkdir -p $(PAGES) && npm run --silent build --prefix clients && touch $(PAGES)/.built
+
+$(CLIENTS_INSTALLED): clients/package-lock.json
+	@npm ci --silent --no-audit --no-fund --ignore-scripts --prefix clients
+	@touch $@
+
+types: $(DEVELOPMENT) $(CLIENTS_INSTALLED) ## Write the TypeScript of the events and of the HTTP API
+	$(BIN)/flask --app web.app catalogue typescript >clients/js/src/events.ts
+	$(BIN)/flask --app web.app openapi | node clients/codegen/generate.mjs >clients/js/src/openapi.ts
 
 check: lint ## Run the linters and the quick tests; before every commit
 	$(BIN)/pytest -q -n auto -m "not slow"
@@ -78,10 +81,14 @@ lint: $(DEVELOPMENT) ## Check formatting, lint rules, types and import rules
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-logo
+	@if $(NODE); then $(MAKE) -s --no-print-directory $(CLIENTS_INSTALLED) && npm run --silent check --prefix clients; \
+		else echo "TypeScript and CSS were not checked: that needs Node.js 20 or newer, with npm." >&2; $(if $(CI),exit 1,:); fi
 
-fix: $(DEVELOPMENT) ## Format the code and apply ruff's automatic fixes
+fix: $(DEVELOPMENT) ## Format everything and apply the linters' automatic fixes
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
+	@if $(NODE); then $(MAKE) -s --no-print-directory $(CLIENTS_INSTALLED) && npm run --silent fix --prefix clients; \
+		else echo "TypeScript and CSS were left alone: that needs Node.js 20 or newer, with npm." >&2; fi
 
 migration: export MESSAGE := $(MESSAGE)
 migration: $(DEVELOPMENT) ## Generate a migration from changes in models/*/tables.py: make migration MESSAGE="add a column"
@@ -94,6 +101,11 @@ migration: $(DEVELOPMENT) ## Generate a migration from changes in models/*/table
 lock: $(DEVELOPMENT) ## Pin the versions for requirements*.in; UPGRADE=1 upgrades all of them
 	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-dev.in -o requirements-dev.txt
+
+dist: $(DEVELOPMENT) ## Build what services install: a wheel and an sdist of `carillon`, into dist/
+	@rm -rf dist
+	@$(BIN)/uv build --quiet --out-dir dist .
+	@ls dist
 
 # The virtual environment: created if it is missing, and updated when the pinned versions change.
 

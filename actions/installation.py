@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from actions.meter import Meter
 from bus.bells import Bells
+from bus.publisher import Publisher
 from models.catalogue.source import Catalogue
 
 
@@ -27,6 +28,7 @@ class Installation:
 
     engine: Engine
     bells: Bells
+    publisher: Publisher
     meter: Meter
     catalogue: Catalogue
     retention: timedelta

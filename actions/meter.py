@@ -17,7 +17,7 @@ class Meter:
 
     def accepted(self, priority: str) -> None:  # noqa: ARG002 - Prometheus has a label for it
         """A notification was committed."""
-        self.counters.count("accepted")
+        self.counters.increment("accepted")
 
     def acknowledged(self, ids: Sequence[UUID], now: datetime) -> None:
         """A client has acknowledged these notifications for the first time."""
@@ -26,12 +26,12 @@ class Meter:
 
     def rejected(self, number: int) -> None:
         """Rows of the outbox could not be accepted."""
-        self.counters.count("rejected:outbox", number)
+        self.counters.increment("rejected:outbox", number)
 
     def shown_after(self, seconds: float) -> None:
         """A notification was shown this long after it was accepted."""
-        self.counters.count("acked:in_app")
-        self.counters.took(seconds)
+        self.counters.increment("acked:in_app")
+        self.counters.observe(seconds)
 
 
 def seconds_since(notification_id: UUID, now: datetime) -> float:

@@ -20,9 +20,9 @@ from google.oauth2.credentials import Credentials
 
 from bench.processes import node
 from bench.report import Line, Result
+from bus.adaptive_rate import AdaptiveRate
 from channels.fcm.channel import FcmChannel
 from channels.fcm.credentials import AccessToken
-from channels.fcm.rate_limit import RateLimit
 from lab.certificate import Certificate
 from models.channels import CHANNELS
 from models.deliveries.lifecycle import Sent
@@ -123,9 +123,9 @@ def _send_each_async(port: int) -> int:
 
 def _send_with_carillon(port: int, threads: int) -> int:
     url = f"https://localhost:{port}/v1/projects/{{0}}/messages:send"
-    # No rate limit, because the SDK has none: without Redis, RateLimit lets everything through. Hide its warning.
-    logging.getLogger("channels.fcm.rate_limit").setLevel(logging.ERROR)
-    rate_limit = RateLimit("redis://127.0.0.1:1/0", 1e6, 0)
+    # No rate limit, because the SDK has none: without Redis, AdaptiveRate lets everything through. Hide the warning.
+    logging.getLogger("bus.adaptive_rate").setLevel(logging.ERROR)
+    rate_limit = AdaptiveRate("redis://127.0.0.1:1/0", 1e6, 0)
     ca_file = os.environ["SSL_CERT_FILE"]
     channel = FcmChannel(_ConstantToken(), url, 10, rate_limit, ca_file=ca_file)  # type: ignore[arg-type]
     now = datetime.now(UTC)

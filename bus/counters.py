@@ -1,6 +1,6 @@
-"""How much happens, for the console: counted in memory, added up in Redis once a second, in steps of five seconds.
+"""Counters, gauges and durations for the console: kept in memory, added up in Redis every second, in steps of 5 s.
 
-Nothing depends on it. What is counted while Redis is away is forgotten, and nobody waits for it.
+Nothing depends on them. What is counted while Redis is unavailable is lost, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import redis
-
-from bus.redis import redis_options
+from bus.redis import UNAVAILABLE, connect
 
 # Seconds.
 STEP = 5
 KEPT = 2 * 3600
 _FLUSH = 1.0
-# A process that has not reported for this long is gone.
+# A process that has not reported for this long (seconds) is gone.
 _SILENT = 10.0
 
-# Times are counted in classes, each a quarter longer than the one before: 1 ms to a minute in fifty. What took longer
-# was shown to somebody who had been away, and says nothing about how fast we are: it is counted as `late`.
+# Durations are counted in classes, each a quarter longer than the one before: 1 ms to a minute in fifty. A longer one
+# means that the user had been away and says nothing about our speed: it is counted as `late`.
 _GROWTH = 1.25
 _SHORTEST = 0.001
 _LATE = 60.0
@@ -61,21 +59,20 @@ class Tally:
 
 
 class Counters:
-    """Counts for as long as the process lives. Connects, and starts its thread, at the first thing it counts.
+    """The counters of one process. Connects, and starts its thread, at the first thing it counts.
 
-    `connections` makes it one that is counted itself: a web process, with its open connections.
+    `connections` returns the number of open connections; it makes the process one of `web_processes`.
     """
 
     def __init__(
         self,
         redis_url: str,
-        channel: str,
+        topic: str,
         connections: Callable[[], int] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._redis = redis.Redis.from_url(redis_url, decode_responses=True, **redis_options())
-        # Installations on one Redis are told apart by the channel.
-        self._prefix = f"{channel}:rates:"
+        self._redis = connect(redis_url, text=True)
+        self._prefix = f"{topic}:rates:"
         self._connections = connections
         self._clock = clock
         self._name = f"{socket.gethostname()}:{os.getpid()}"
@@ -86,29 +83,29 @@ class Counters:
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
 
-    def count(self, name: str, number: int = 1) -> None:
-        """That many more of it have happened."""
+    def increment(self, name: str, number: int = 1) -> None:
+        """Increment a counter."""
         with self._lock:
             self._counted[self._step(), name] += number
             self._start()
 
-    def level(self, name: str, value: float) -> None:
-        """It stands there now. Of a step, what was said last counts."""
+    def gauge(self, name: str, value: float) -> None:
+        """Set a gauge; the last value in a step wins."""
         with self._lock:
             self._levels[self._step(), f"level:{name}"] = value
             self._start()
 
-    def took(self, seconds: float) -> None:
-        """It took so long."""
+    def observe(self, seconds: float) -> None:
+        """Record a duration."""
         if seconds > _LATE:
-            self.count(LATE)
+            self.increment(LATE)
         else:
             class_ = math.ceil(math.log(max(seconds, _SHORTEST) / _SHORTEST, _GROWTH))
-            self.count(f"took:{class_}")
+            self.increment(f"took:{class_}")
 
     def flush(self) -> None:
-        """Add what was counted since the last time to what is in Redis. Where that fails it is forgotten."""
-        # One after the other: when this returns, what was counted before is told.
+        """Add what was counted since the last flush to Redis. If that fails, it is lost."""
+        # One at a time: when this returns, everything counted before is in Redis.
         with self._flushing:
             self._flush()
 
@@ -123,7 +120,7 @@ class Counters:
     def history(self, seconds: int) -> list[tuple[int, Tally]]:
         """The steps of the last so many seconds that are complete, as (Unix time of the begin, what was counted).
 
-        Raises redis.RedisError.
+        Raises bus.redis.UNAVAILABLE.
         """
         # One that has just ended may not have been told by all yet.
         last = self._step(self._clock() - 2 * _FLUSH) - STEP
@@ -135,7 +132,7 @@ class Counters:
         return [(step, _tally(counts)) for step, counts in zip(steps, found, strict=True)]
 
     def web_processes(self) -> dict[str, int]:
-        """The web processes that have reported lately, each with its open connections. Raises redis.RedisError."""
+        """The web processes that have reported lately, with their open connections. Raises bus.redis.UNAVAILABLE."""
         reports: Any = self._redis.hgetall(f"{self._prefix}web")
         alive: dict[str, int] = {}
         silent: list[str] = []
@@ -165,7 +162,7 @@ class Counters:
                 pipeline.expire(f"{self._prefix}web", KEPT)
             try:
                 pipeline.execute()
-            except (redis.RedisError, OSError):
+            except UNAVAILABLE:
                 return
 
     def _start(self) -> None:

@@ -1,15 +1,21 @@
-"""The form in which a batch of events travels through Redis."""
+"""The form in which a batch of events travels through Redis: written here, and read here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import json
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 # What a service says to one session; it is in no room and no log.
 DIRECT_MESSAGE = "direct_message"
 
 # The name under which a batch passes through the Socket.IO message queue. No client ever sees it.
 BATCH = "carillon:batch"
+
+# Redis copies a published message into the output buffer of every subscriber, and disconnects a subscriber whose buffer
+# exceeds 32 MB (client-output-buffer-limit). A batch of a thousand with one content has about 60 kB.
+MAX_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,99 @@ class Group:
     rooms: list[tuple[str, int]]
 
 
+class Entry(NamedTuple):
+    """An event for one room. Entries with the same `key` carry the same event and payload."""
+
+    key: Hashable
+    event: str
+    payload: dict[str, Any]
+    room: str
+    seq: int
+
+
+@dataclass(slots=True)
+class Envelope:
+    """What travels in one message, and the positions of its entries among those that were packed."""
+
+    groups: dict[Hashable, Group] = field(default_factory=dict)
+    positions: list[int] = field(default_factory=list)
+    size: int = 0
+
+
 def room_name(tenant: str, room: str) -> str:
     """The Socket.IO room of a room of the log (`user:alice`). A tenant's id has no slash, so no two can collide."""
     return f"{tenant}/{room}"
+
+
+def pack(entries: Iterable[Entry]) -> list[Envelope]:
+    """Put entries into envelopes of at most MAX_BYTES, in their order; every envelope has at least one."""
+    envelopes: list[Envelope] = []
+    payload_sizes: dict[Hashable, int] = {}
+    for position, entry in enumerate(entries):
+        if entry.key not in payload_sizes:
+            payload_sizes[entry.key] = len(json.dumps(entry.payload)) + len(entry.event)
+        # In JSON: the room's name, its number of at most 19 digits, and punctuation.
+        size = len(json.dumps(entry.room)) + 25
+        envelope = envelopes[-1] if envelopes else None
+        if envelope is not None:
+            added = size + (0 if entry.key in envelope.groups else payload_sizes[entry.key])
+        if envelope is None or envelope.size + added > MAX_BYTES:
+            envelope = Envelope()
+            envelopes.append(envelope)
+        if entry.key not in envelope.groups:
+            envelope.groups[entry.key] = Group(entry.event, entry.payload, [])
+            envelope.size += payload_sizes[entry.key]
+        envelope.groups[entry.key].rooms.append((entry.room, entry.seq))
+        envelope.positions.append(position)
+        envelope.size += size
+    return envelopes
+
+
+def message(groups: Sequence[Group], host_id: str) -> dict[str, Any]:
+    """The message of the Socket.IO queue that carries these groups."""
+    return _message([{"event": g.event, "payload": g.payload, "rooms": g.rooms} for g in groups], host_id)
+
+
+def frame(host_id: str) -> tuple[str, str]:
+    """The JSON before and after the groups, for a script in Redis that makes the groups itself."""
+    head, _, tail = json.dumps(_message("GROUPS", host_id)).partition('"GROUPS"')
+    return head, tail
+
+
+def direct_message(tenant: str, connection: str, data: dict[str, Any], host_id: str) -> dict[str, Any]:
+    """The message of the queue for one connection. Web processes pass it on only to a session of the tenant."""
+    return {
+        "method": "emit",
+        "event": DIRECT_MESSAGE,
+        "data": data,
+        "binary": False,
+        "namespace": "/",
+        "room": connection,
+        "skip_sid": None,
+        "callback": None,
+        "host_id": host_id,
+        "tenant": tenant,
+    }
+
+
+def groups_in(message: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The groups that a message carries, as dicts with the fields of Group. None if it is none of ours."""
+    if message.get("event") != BATCH:
+        return None
+    groups: list[dict[str, Any]] = message["data"][0]
+    return groups
+
+
+def _message(groups: object, host_id: str) -> dict[str, Any]:
+    return {
+        "method": "emit",
+        "event": BATCH,
+        "data": [groups],
+        "binary": False,
+        "namespace": "/",
+        # A Socket.IO server that does not know BATCH would emit it to everybody if there were no room.
+        "room": BATCH,
+        "skip_sid": None,
+        "callback": None,
+        "host_id": host_id,
+    }

@@ -1,4 +1,4 @@
-"""Publishes to the Socket.IO message queue."""
+"""Publish to the Socket.IO message queue."""
 
 from __future__ import annotations
 
@@ -6,56 +6,47 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-import redis
 from socketio import RedisManager
 
-from bus.envelope import BATCH, Group
-from bus.redis import redis_options
-
-# Redis copies a published message into the output buffer of every subscriber, and cuts off one whose buffer passes
-# 32 MB (client-output-buffer-limit). A batch of a thousand with one content has some 60 kB.
-MAX_BYTES = 1_000_000
+from bus.envelope import Group, direct_message, message
+from bus.redis import connect, options
 
 
 class Publisher(RedisManager):  # type: ignore[misc]  # the base carries no types
-    """Publishes to the Socket.IO message queue, and says what became of it. Usable from any number of threads."""
+    """Publishes, and reports whether anybody received it. Usable from any number of threads.
 
-    def __init__(self, url: str, channel: str) -> None:
-        super().__init__(url, channel=channel, write_only=True, redis_options=redis_options())
+    `topic` is the topic of the bus: the name under which the processes of one installation find each other in Redis.
+    """
+
+    def __init__(self, url: str, topic: str) -> None:
+        super().__init__(url, channel=topic, write_only=True, redis_options=options())
         self._connecting = threading.Lock()
 
     def publish(self, groups: Sequence[Group]) -> int:
-        """Hand the groups to every web process in one message; returns how many of them listen. Raises RedisError."""
-        listeners: int = self._publish(
-            {
-                "method": "emit",
-                "event": BATCH,
-                "data": [[{"event": g.event, "payload": g.payload, "rooms": g.rooms} for g in groups]],
-                "binary": False,
-                "namespace": "/",
-                # A Socket.IO server that does not know BATCH would emit it to everybody if there were no room.
-                "room": BATCH,
-                "skip_sid": None,
-                "callback": None,
-                "host_id": self.host_id,
-            }
-        )
-        return listeners
+        """Send the groups to every web process in one message. Returns how many of them are subscribed.
 
-    def heard(self, seconds: float = 2.0) -> int:
-        """Publish a batch of nothing to oneself. Returns how many others hear it too.
-
-        Raises RedisError, TimeoutError where what is published does not come back.
+        Raises bus.redis.UNAVAILABLE.
         """
-        client: Any = redis.Redis.from_url(self.redis_url, **redis_options())
-        with client, client.pubsub(ignore_subscribe_messages=True) as ear:
-            ear.subscribe(self.channel)
-            # The answer to the subscription, which is what the time-out below must not be spent on.
-            ear.get_message(timeout=seconds)
-            listeners = self.publish([])
-            if ear.get_message(timeout=seconds) is None:
+        return self._publish(message(groups, self.host_id))
+
+    def send_direct(self, tenant: str, connection: str, message: dict[str, Any]) -> None:
+        """Send a message to one connection or session of the tenant. Raises bus.redis.UNAVAILABLE."""
+        self._publish(direct_message(tenant, connection, message, self.host_id))
+
+    def round_trip(self, seconds: float = 2.0) -> int:
+        """Publish an empty batch and receive it again. Returns how many others received it.
+
+        Raises bus.redis.UNAVAILABLE, or TimeoutError if it does not come back.
+        """
+        client: Any = connect(self.redis_url)
+        with client, client.pubsub(ignore_subscribe_messages=True) as subscription:
+            subscription.subscribe(self.channel)
+            # The answer to the subscription, which must not use up the time-out below.
+            subscription.get_message(timeout=seconds)
+            subscribers = self.publish([])
+            if subscription.get_message(timeout=seconds) is None:
                 raise TimeoutError(f"what is published to {self.channel} does not come back")
-        return listeners - 1
+        return subscribers - 1
 
     def close(self) -> None:
         """Release the connections."""

@@ -139,6 +139,7 @@ Locale = Annotated[
     Field(pattern=r"^[A-Za-z]{2,8}([_\-][A-Za-z0-9]{1,8})*$", max_length=35, description="BCP 47, such as de-AT."),
 ]
 WebUrl = Annotated[str, Field(max_length=2048), AfterValidator(_web_url)]
+TenantId = _name(64, "The id of a tenant.")
 Topic = _name(128, "The name of a topic.")
 TypeName = _name(64, "A name of the caller's catalogue.")
 Key = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]

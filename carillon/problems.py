@@ -70,3 +70,108 @@ class ValidationError(CarillonError, ValueError):
     def of(cls, error: pydantic.ValidationError) -> ValidationError:
         """Return the same error without the values that were given: they may be confidential."""
         return cls(field_errors(error), error.error_count())
+
+
+class ConnectionFailed(CarillonError):
+    """The server could not be reached, or the connection broke. The request may have been carried out."""
+
+
+class TimedOut(CarillonError):
+    """The server did not answer in time. The request may have been carried out."""
+
+
+class UnexpectedAnswer(CarillonError):
+    """The answer is not one of Carillon's API: the URL may be that of another server."""
+
+
+class ProblemError(CarillonError):
+    """The server refused the request.
+
+    `status` is that of HTTP; `code` is for programs; `detail` is for people; `errors` names the fields that are wrong.
+    `document` is the whole problem document, None if the answer had none, such as that of a proxy. `request_id` finds
+    the request in the server's log. `retry_after` is in seconds, None if the server did not say.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        document: ProblemDocument | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = list(errors)
+        self.document = document
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+class Invalid(ProblemError):
+    """400, 413, 415, 422: the request is not valid, or its Idempotency-Key was used for another one."""
+
+
+class Unauthorized(ProblemError):
+    """401: the key is missing, wrong or expired."""
+
+
+class Forbidden(ProblemError):
+    """403: the key does not allow this."""
+
+
+class NotFound(ProblemError):
+    """404: there is none, or it belongs to another tenant."""
+
+
+class Conflict(ProblemError):
+    """409: the present state does not allow this."""
+
+
+class RateLimited(ProblemError):
+    """429: too many requests, even after the retries."""
+
+
+class Unavailable(ProblemError):
+    """502, 503, 504: the server, or what it depends on, is not available, even after the retries."""
+
+
+_CLASSES: dict[int, type[ProblemError]] = {
+    **dict.fromkeys((400, 413, 415, 422), Invalid),
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    429: RateLimited,
+    **dict.fromkeys((502, 503, 504), Unavailable),
+}
+
+
+def problem_error(
+    status: int, body: bytes, *, request_id: str | None = None, retry_after: float | None = None
+) -> ProblemError:
+    """Return the exception for an answer that is no success. Any body will do."""
+    document = _document(body)
+    code, detail = (document.code, document.detail) if document else ("unexpected_status", "no problem document")
+    return _CLASSES.get(status, ProblemError)(
+        status,
+        code,
+        detail,
+        errors=(document.errors or []) if document else [],
+        document=document,
+        request_id=(document.request_id if document else None) or request_id,
+        retry_after=retry_after,
+    )
+
+
+def _document(body: bytes) -> ProblemDocument | None:
+    try:
+        # A newer server may add members.
+        return ProblemDocument.model_validate_json(body, extra="ignore")
+    except pydantic.ValidationError:
+        return None

@@ -1,121 +1,96 @@
-"""The in-app channel: a batch goes to the Socket.IO message queue in one publish, and every web process hears it.
+"""The in-app channel: a batch is published to the Socket.IO message queue, and every web process receives it.
 
-Published is not delivered: Redis keeps nothing for a web process that is away. What arrives nowhere is found in the log
-by the client's next replay, and only the client's acknowledgement says that it was seen."""
+Published is not delivered: Redis keeps nothing for a web process that is away. The client's next replay finds in the
+log what did not arrive, and only the client's acknowledgement says that it was seen.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from redis.exceptions import RedisError
-
-from bus.envelope import Group, room_name
-from bus.publisher import MAX_BYTES, Publisher
+from bus.envelope import Entry, Envelope, pack, room_name
+from bus.publisher import Publisher
+from bus.redis import UNAVAILABLE
 from channels.base import Channel
 from config.settings import Settings
+from models.channels import IN_APP
 from models.deliveries.lifecycle import Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Action, Message
 from models.events.vocabulary import NOTIFICATION_DELETED, NOTIFICATION_NEW, notification_deleted, notification_new
+from models.rooms.names import user_room
 
 log = logging.getLogger(__name__)
 
-# Seconds between two warnings that nobody listens.
+# Seconds between two warnings that no web process is subscribed.
 _WARN_EVERY = 60.0
 
 
 class InAppChannel:
     """Puts notifications on the screens that are connected."""
 
-    name = "in_app"
+    name = IN_APP
 
-    def __init__(self, writer: Publisher, clock: Callable[[], float] = time.monotonic) -> None:
-        self._writer = writer
+    def __init__(self, publisher: Publisher, clock: Callable[[], float] = time.monotonic) -> None:
+        self._publisher = publisher
         self._clock = clock
         self._lock = threading.Lock()
         self._warned_at: float | None = None
 
     def send(self, batch: Sequence[Message]) -> Sequence[Outcome]:
-        """Publish the batch, in one message unless it is very large. `Sent` promises no more than that."""
-        # Whoever is missing from every envelope has no number, and a client could not put it in its place.
+        """Publish the batch, in one message unless it is very large. `Sent` means published, and no more."""
+        # A message without a seq is in no envelope: clients could not order it, so it is rejected.
         outcomes: list[Outcome] = [Rejected("no event in the log", Failure.UNCLASSIFIED)] * len(batch)
-        for envelope in _pack(batch):
+        numbered = [index for index, message in enumerate(batch) if message.seq is not None]
+        for envelope in pack(_entries([batch[index] for index in numbered])):
             outcome = self._send(envelope)
-            for index in envelope.indexes:
-                outcomes[index] = outcome
+            for position in envelope.positions:
+                outcomes[numbered[position]] = outcome
         return outcomes
 
     def check(self) -> str | None:
-        """See Channel. That no web process listens is no hindrance: nobody is connected then."""
+        """See Channel. It is no failure that no web process is subscribed: nobody is connected then."""
         try:
-            self._writer.heard()
-        except (RedisError, TimeoutError) as error:
+            self._publisher.round_trip()
+        except (*UNAVAILABLE, TimeoutError) as error:
             return f"redis: {type(error).__name__}"
         return None
 
     def close(self) -> None:
         """Release the connections to Redis."""
-        self._writer.close()
+        self._publisher.close()
 
-    def _send(self, envelope: _Envelope) -> Outcome:
+    def _send(self, envelope: Envelope) -> Outcome:
         try:
-            listeners = self._writer.publish(list(envelope.groups.values()))
-        except RedisError as error:
+            subscribers = self._publisher.publish(list(envelope.groups.values()))
+        except UNAVAILABLE as error:
             return RetryLater(f"redis: {type(error).__name__}", Failure.PROVIDER_DOWN)
-        if not listeners:
+        if not subscribers:
             self._warn()
         return Sent()
 
     def _warn(self) -> None:
-        # Without a web process nobody is connected, so nothing is lost. But a wrong channel name looks the same.
+        # Without a web process nobody is connected, so nothing is lost. But a wrong topic looks the same.
         now = self._clock()
         with self._lock:
             if self._warned_at is not None and now - self._warned_at < _WARN_EVERY:
                 return
             self._warned_at = now
-        log.warning("no web process listens", extra={"redis_channel": self._writer.channel})
+        log.warning("no web process listens", extra={"redis_channel": self._publisher.channel})
 
 
-@dataclass(slots=True)
-class _Envelope:
-    """What travels in one message, and which messages of the batch are in it."""
-
-    groups: dict[tuple[int, Action], Group] = field(default_factory=dict)
-    indexes: list[int] = field(default_factory=list)
-    size: int = 0
-
-
-def _pack(batch: Sequence[Message]) -> list[_Envelope]:
-    envelopes = [_Envelope()]
-    fresh: dict[tuple[int, Action], tuple[str, dict[str, Any], int]] = {}
-    for index, message in enumerate(batch):
-        if message.seq is None:
-            continue
+def _entries(batch: Sequence[Message]) -> Iterator[Entry]:
+    rendered: dict[tuple[int, Action], tuple[str, dict[str, Any]]] = {}
+    for message in batch:
         # Messages of a batch share one Content object, which cannot be hashed itself.
         key = (id(message.content), message.action)
-        if key not in fresh:
-            event, payload = _event(message)
-            fresh[key] = (event, payload, len(json.dumps(payload)))
-        event, payload, payload_size = fresh[key]
-        room = room_name(message.content.tenant, f"user:{message.user}")
-        # In JSON: the room's name, its number of at most 19 digits, and punctuation.
-        size = len(json.dumps(room)) + 25
-        envelope = envelopes[-1]
-        if envelope.indexes and envelope.size + size + (0 if key in envelope.groups else payload_size) > MAX_BYTES:
-            envelope = _Envelope()
-            envelopes.append(envelope)
-        if key not in envelope.groups:
-            envelope.groups[key] = Group(event, payload, [])
-            envelope.size += payload_size
-        envelope.groups[key].rooms.append((room, message.seq))
-        envelope.indexes.append(index)
-        envelope.size += size
-    return [envelope for envelope in envelopes if envelope.indexes]
+        if key not in rendered:
+            rendered[key] = _event(message)
+        event, payload = rendered[key]
+        yield Entry(key, event, payload, room_name(message.content.tenant, user_room(message.user)), message.seq or 0)
 
 
 def _event(message: Message) -> tuple[str, dict[str, Any]]:
@@ -125,9 +100,9 @@ def _event(message: Message) -> tuple[str, dict[str, Any]]:
 
 
 def build(settings: Settings, mode: str) -> Channel | None:
-    """The channel of live keys; for test keys the lab's screen, or None where there is no lab."""
+    """The channel of live keys; for test keys the lab's screen, or None if there is no lab."""
     if mode == "live":
-        return InAppChannel(Publisher(settings.redis_url, settings.redis_channel))
+        return InAppChannel(Publisher(settings.redis_url, settings.bus_topic))
     if settings.lab_url is None:
         return None
     # Imported only here: a process without a lab needs none of its HTTP.

@@ -55,7 +55,8 @@ class Settings(BaseModel):
     database_url: str = Field("", validation_alias="DATABASE_URL")
     redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias="REDIS_URL")
     broker_url: str = Field("", validation_alias="BROKER_URL")
-    redis_channel: str = Field("carillon", validation_alias="CARILLON_REDIS_CHANNEL")
+    # The topic of the bus, and the prefix of keys: installations that share a Redis differ in it.
+    bus_topic: str = Field("carillon", validation_alias="CARILLON_REDIS_CHANNEL")
 
     port: int = Field(8000, ge=0, le=65535, validation_alias="PORT")
     public_url: str = Field("", validation_alias="CARILLON_PUBLIC_URL")

@@ -102,7 +102,7 @@ def app(settings: Settings, recorder: RecordingBells) -> Iterator[Any]:
 
     app = create_app(settings, recorder)
     yield app
-    app.extensions["carillon"].rates.close()
+    app.extensions["carillon"].counters.close()
     app.extensions["carillon"].engine.dispose()
 
 

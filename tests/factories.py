@@ -16,6 +16,7 @@ from actions.installation import Installation
 from actions.meter import Meter
 from bus.bells import Bells
 from bus.counters import Counters
+from bus.publisher import Publisher
 from config.settings import Settings
 from models.addresses import devices
 from models.catalogue.source import built_in
@@ -189,6 +190,7 @@ def create_installation(engine: Engine, bells: Bells | None = None, **other: Any
     given: dict[str, Any] = {
         "engine": engine,
         "bells": bells or RecordingBells(),
+        "publisher": Publisher("redis://127.0.0.1:1/0", "carillon"),
         "meter": Meter(Counters("redis://127.0.0.1:1/0", "carillon")),
         "catalogue": built_in(),
         "retention": timedelta(days=30),

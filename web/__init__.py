@@ -1,3 +1,6 @@
 """HTTP API, Socket.IO server and pages: the only package that knows Flask."""
 
-VERSION = "0.1.0"
+import carillon
+
+# The server and the package that services install are released together.
+VERSION = carillon.__version__

@@ -12,6 +12,8 @@ from flask_openapi3.openapi import OpenAPI
 from actions.installation import utc_now
 from bus.bells import Bells
 from bus.counters import Counters
+from bus.presence import Leases
+from bus.publisher import Publisher
 from carillon.problems import ProblemDocument
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
@@ -20,6 +22,7 @@ from web import VERSION, asyncapi, cli, demo, health, middleware, pages, problem
 from web.api import (
     alerts,
     compat,
+    connections,
     dead_letters,
     devices,
     event_types,
@@ -43,7 +46,6 @@ from web.realtime import attach
 from web.realtime.handlers.alerts import alert_events
 from web.realtime.handlers.inbox import inbox_events
 from web.realtime.metrics import open_connections
-from web.realtime.presence.leases import Leases
 
 _ABOUT = "One call rings every channel. What open pages hear: [/docs/events](/docs/events)."
 
@@ -62,22 +64,23 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     engine = connect(settings.database_url)
     bells = bells or Bells(settings.broker_url)
     authenticator = Authenticator(keys, settings.jwt_issuer, engine)
-    rates = Counters(settings.redis_url, settings.redis_channel, open_connections)
+    rates = Counters(settings.redis_url, settings.bus_topic, open_connections)
     metrics = Metrics(engine, utc_now, rates)
     app = _flask()
     app.extensions["carillon"] = carillon = Context(
         settings=settings,
         engine=engine,
         bells=bells,
+        publisher=Publisher(settings.redis_url, settings.bus_topic),
         keys=keys,
         authenticator=authenticator,
         limiter=Limiter(settings.redis_url),
         meter=metrics,
         metrics=metrics,
-        rates=rates,
+        counters=rates,
         pace=PollInterval(settings.redis_url, compat.polling.MIN_INTERVAL / 1000),
         catalogue=shared(settings.catalogue_file),
-        leases=Leases(settings.redis_url, settings.redis_channel),
+        leases=Leases(settings.redis_url, settings.bus_topic),
         retention=timedelta(days=settings.retention_days),
         has_lab=settings.lab_url is not None,
     )
@@ -86,7 +89,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     health.register(app, settings, engine)
     cli.register(app)
     sent = (notifications, events, alerts, outbox, dead_letters, event_types)
-    reached = (users, devices, topics, inbox, presence)
+    reached = (users, devices, topics, inbox, presence, connections)
     replaced = (compat.polling, compat.inbox, compat.devices)
     operated = (operator.overview, operator.tenants, operator.users)
     for module in (*sent, *reached, *replaced, *operated):
@@ -96,7 +99,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     if settings.env == "development":
         demo.register(app)
     handled = {**inbox_events(carillon), **alert_events(carillon)}
-    manager = attach(app, settings, carillon, authenticator, events=handled).server.manager
+    manager = attach(app, settings, carillon, authenticator, carillon.leases, events=handled).server.manager
     # Redis hears this process and is not heard by it: only a new process can help.
     carillon.alive["message queue"] = lambda: "deaf" if manager.deaf else None
     return app

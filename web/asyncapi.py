@@ -15,33 +15,37 @@ from web.context import context
 from web.dialects.canonical import CANONICAL
 from web.dialects.dialect import EventTable, Requests, telling
 from web.dialects.four_namespaces import NS4
+from web.dialects.groups import GROUP
+from web.dialects.simple import SIMPLE
+from web.dialects.tenant_events import TENANT
 from web.dialects.unified_hub import HUB
 
-_ABOUT = """Events over Socket.IO (protocol 5). A client connects to a namespace with `auth: {token}` and is put into
-the rooms of its user and of its tenant; it names no room itself. Every event of a room carries `room` and `seq`, the
-number by which it is ordered and known.
+_ABOUT = """Carillon sends events over Socket.IO, protocol 5. A client connects to a namespace with `auth: {token}`. The
+server adds the connection to the rooms of its user and its tenant; a client names no room itself. Every event of a room
+carries `room` and `seq`. The sequence number orders the events of a room and identifies each of them.
 
-JavaScript (`npm install carillon-client` reconnects, fills gaps and falls back to polling by itself):
+For JavaScript, `npm install carillon-client` installs a client that reconnects, fills gaps and falls back to polling.
+With the plain Socket.IO client:
 
 ```js
 import { io } from "socket.io-client";
 
-const socket = io("URL", {auth: {token: TOKEN, dialect: "canonical"}});
-socket.on("notification:new", ({title, room, seq}) => console.log(room, seq, title));
+const socket = io("URL", { auth: { token: TOKEN, dialect: "canonical" } });
+socket.on("notification:new", ({ title, room, seq }) => console.log(room, seq, title));
 ```
 
-Python (`pip install "python-socketio[client]"`):
+For Python, with `pip install "python-socketio[client]"`:
 
 ```python
 import socketio
 
 client = socketio.Client()
-client.on("notification:new", lambda told: print(told["room"], told["seq"], told["title"]))
+client.on("notification:new", lambda event: print(event["room"], event["seq"], event["title"]))
 client.connect("URL", auth={"token": TOKEN, "dialect": "canonical"})
 client.wait()
 ```
 
-The same events without a socket, from now on; then with `?cursor=` and the cursor of the answer:
+The same events over HTTP. The first answer has only a cursor; pass it as `?cursor=` in the next request:
 
 ```sh
 curl -H "Authorization: Bearer $TOKEN" "URL/v1/events"
@@ -57,8 +61,8 @@ _SPACES: dict[str, tuple[EventTable, Requests]] = {
 }
 
 _PLACE = {
-    "room": {"type": "string", "description": "The room the event is of, such as user:alice."},
-    "seq": {"type": "integer", "description": "Its number there; without gaps."},
+    "room": {"type": "string", "description": "The room of the event, such as user:alice."},
+    "seq": {"type": "integer", "description": "The number of the event in its room. Numbers have no gaps."},
 }
 
 
@@ -74,7 +78,12 @@ def register(app: Flask) -> None:
 @_blueprint.get("/asyncapi.json")
 def asyncapi() -> Response:
     """What the socket carries."""
-    return jsonify(document(context().catalogue.values(), context().settings.public_url))
+    return jsonify(current())
+
+
+def current() -> dict[str, Any]:
+    """The document of this server."""
+    return document(context().catalogue.values(), context().settings.public_url)
 
 
 def document(types: Iterable[EventType], public_url: str) -> dict[str, Any]:
@@ -134,7 +143,7 @@ def _channel(space: str, messages: Mapping[str, tuple[EventType, str]]) -> dict[
     return {
         "address": space,
         "title": "The canonical namespace" if space == "/" else f"The namespace {space}",
-        "description": "All events." if space == "/" else "A part of the events, for clients that know this namespace.",
+        "description": "All events." if space == "/" else "Some of the events, for clients written for this namespace.",
         "messages": {
             id_: {"$ref": f"#/components/messages/{_message_id(type_.name)}"}
             if name == type_.name
@@ -147,7 +156,7 @@ def _channel(space: str, messages: Mapping[str, tuple[EventType, str]]) -> dict[
 def _operations(space: str, messages: Mapping[str, tuple[EventType, str]]) -> dict[str, Any]:
     channel = _channel_id(space)
     operations: dict[str, Any] = {}
-    # AsyncAPI tells what the application does: it sends what its clients hear.
+    # AsyncAPI describes the server: what it sends, its clients receive.
     for action, emitted_by in (("send", "server"), ("receive", "client")):
         these = [
             {"$ref": f"#/channels/{channel}/messages/{id_}"}
@@ -158,7 +167,7 @@ def _operations(space: str, messages: Mapping[str, tuple[EventType, str]]) -> di
             operations[action] = {
                 "action": action,
                 "channel": {"$ref": f"#/channels/{channel}"},
-                "title": f"What clients {'hear' if action == 'send' else 'say'} on {space}",
+                "title": f"Events sent by {'the server' if action == 'send' else 'clients'} on {space}",
                 "messages": these,
             }
     return operations
@@ -174,12 +183,33 @@ def _message(type_: EventType) -> dict[str, Any]:
         "x-replay": type_.replay,
         "x-ttl": type_.ttl,
         "x-reserved": type_.reserved,
+        "x-emitted-by": type_.emitted_by,
+        "x-priority": type_.priority,
+        "x-names": _names(type_),
     }
     if type_.description:
         message["description"] = type_.description
     if type_.coalesce is not None:
         message["x-coalesce"] = type_.coalesce.model_dump()
     return message
+
+
+def _names(type_: EventType) -> list[dict[str, str]]:
+    """The names of the type in other dialects and namespaces, where they are not the canonical name on "/"."""
+    names: list[dict[str, str]] = []
+    for dialect in (HUB, NS4, TENANT, GROUP, SIMPLE):
+        for space in dict.fromkeys([*dialect.events, *dialect.requests]):
+            if type_.emitted_by == "server":
+                known = [name for name, _ in telling(dialect.events.get(space, {}), type_.name)]
+            else:
+                requests = dialect.requests.get(space, {})
+                known = [name for name, asked in requests.items() if asked.operation == type_.name]
+            names += [
+                {"dialect": dialect.name, "namespace": space, "name": name}
+                for name in known
+                if (space, name) != ("/", type_.name)
+            ]
+    return names
 
 
 def _payload(type_: EventType) -> dict[str, Any]:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from flask import current_app
 
 from actions.installation import Installation
 from bus.counters import Counters
+from bus.presence import Leases
 from config.settings import Settings
 from web.auth import Authenticator, JwtKeys
 from web.limits import Limiter
 from web.metrics import Metrics
 from web.poll_interval import PollInterval
-
-if TYPE_CHECKING:
-    # At run time it would lead back here.
-    from web.realtime.presence.leases import Leases
 
 # Says what is wrong in a few words, or None.
 Check = Callable[[], str | None]
@@ -37,7 +34,7 @@ class Context(Installation):
     authenticator: Authenticator
     limiter: Limiter
     metrics: Metrics
-    rates: Counters
+    counters: Counters
     pace: PollInterval
     leases: Leases
     alive: dict[str, Check] = field(default_factory=dict)

@@ -53,6 +53,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "rooms": ["user"],
         "ttl": 86400,
     },
+    "send_to_connection": {"message": {"text": "Your call is next."}},
     "put_user": {"email": "alice@shop.example", "locale": "de-AT"},
     "put_device": _DEVICE,
     "put_own_device": _DEVICE,

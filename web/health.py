@@ -8,16 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import redis
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from kombu.connection import Connection as Broker
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy import Engine
 
+from bus.redis import connect
 from config.settings import Settings
 from models.sql.engine import read
 from web import VERSION
@@ -95,8 +93,7 @@ def probes(settings: Settings, engine: Engine) -> dict[str, Probe]:
             raise WrongSchema
 
     def ask_redis() -> None:
-        options: dict[str, Any] = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
-        with redis.Redis.from_url(settings.redis_url, retry=Retry(NoBackoff(), 0), **options) as client:
+        with connect(settings.redis_url, PATIENCE) as client:
             client.ping()
 
     def ask_broker() -> None:

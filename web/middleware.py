@@ -93,7 +93,7 @@ def _record(response: Response) -> None:
     metrics = context().metrics
     metrics.requests.labels(route, method, f"{response.status_code // 100}xx").inc()
     metrics.seconds.labels(route).observe(seconds)
-    context().rates.count("requests")
+    context().counters.increment("requests")
     if route in _QUIET and response.status_code < 400:
         return
     principal = g.get("principal")

@@ -1,15 +1,17 @@
-"""The HTML pages: documents from web/static, and the files that they load."""
+"""The HTML pages, and the files that they load."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import flask_openapi3_scalar  # type: ignore[import-untyped]
-from flask import Blueprint, Flask, Response, jsonify, send_from_directory
+from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, send_from_directory
 
 from actions.problems import Problem
 from config.settings import Settings
 from web import VERSION
+from web.asyncapi import current
+from web.event_reference import reference
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -26,7 +28,7 @@ _HEADERS = {
 
 def register(app: Flask, settings: Settings) -> None:
     """Add the routes."""
-    routes = Blueprint("pages", __name__)
+    routes = Blueprint("pages", __name__, template_folder="templates")
 
     @routes.get("/")
     def inbox() -> Response:
@@ -45,13 +47,17 @@ def register(app: Flask, settings: Settings) -> None:
 
     @routes.get("/docs")
     def docs() -> Response:
-        return _documentation("docs.html")
+        response = _file("docs.html")
+        # Scalar, which renders the document, writes its styles into the page.
+        policy = _HEADERS["Content-Security-Policy"].replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+        response.headers["Content-Security-Policy"] = policy.replace("img-src 'self'", "img-src 'self' data:")
+        return response
 
     @routes.get("/docs/events")
     def events() -> Response:
-        _need("build/docs/asyncapi.js")
-        # AsyncAPI's parser compiles JSON Schemas to functions.
-        return _documentation("events.html", "script-src 'self' 'unsafe-eval'")
+        response = make_response(render_template("events.html", **reference(current())))
+        response.headers.update(_HEADERS)
+        return response
 
     @routes.get("/docs/scalar.js")
     def scalar() -> Response:
@@ -75,22 +81,9 @@ def register(app: Flask, settings: Settings) -> None:
 
 def page(name: str, needs: str) -> Response:
     """Return a document of web/static with its headers. Raises Problem if the script that it `needs` is not built."""
-    _need(needs)
-    return _file(name)
-
-
-def _need(built: str) -> None:
-    if not (_STATIC / built).is_file():
+    if not (_STATIC / needs).is_file():
         raise Problem(503, "not_built", "this page has not been built: make client, which needs Node.js 20 or newer")
-
-
-def _documentation(name: str, scripts: str = "script-src 'self'") -> Response:
-    response = _file(name)
-    # What renders the documents writes its styles into the page. It shows our own documents and nobody's messages.
-    policy = _HEADERS["Content-Security-Policy"].replace("script-src 'self'", scripts)
-    policy = policy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
-    response.headers["Content-Security-Policy"] = policy.replace("img-src 'self'", "img-src 'self' data:")
-    return response
+    return _file(name)
 
 
 def _file(name: str, directory: Path | None = None) -> Response:

@@ -15,9 +15,9 @@ _HEADER = """// Generated from Carillon's catalogue of event types. Do not edit:
 _FOOTER = """
 export type WsEvent = keyof WsPayloads;
 
-/** What every payload has beside its own members. */
+/** The members that every payload has. */
 export interface WsPlace {
-  /** The room the event is of, and its number there: order and drop repetitions by them. */
+  /** The room of the event, and its number in the room. They order events and identify repetitions. */
   room: string;
   seq: number;
 }
@@ -35,9 +35,9 @@ def render(types: Iterable[EventType]) -> str:
     sent = [type_ for type_ in known if type_.emitted_by == "client"]
     parts = [
         _HEADER,
-        "/** What clients hear. */\n",
+        "/** The events that the server sends. */\n",
         _constants("WS_EVENTS", heard),
-        "\n/** What clients send. */\n",
+        "\n/** The events that clients send. */\n",
         _constants("WS_CLIENT_EVENTS", sent),
         "\n/** The payload of each event. */\nexport interface WsPayloads {\n",
         *(f"{_doc(type_)}  {json.dumps(type_.name)}: {_type(type_.payload, type_.payload, 1)};\n" for type_ in known),

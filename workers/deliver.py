@@ -59,8 +59,8 @@ def send(run: Runtime, channel: str, batch: Batch) -> None:
     for mode in ("live", "test"):
         results += _send_in(run, spec, channel, mode, [m for m in batch.messages if m.mode == mode])
     _record(run, channel, batch, results)
-    if run.rates is not None:
-        _count(run.rates, channel, [transition.state for _, transition in results])
+    if run.counters is not None:
+        _count(run.counters, channel, [transition.state for _, transition in results])
     _report(channel, results)
 
 
@@ -120,7 +120,7 @@ def _send_in(
 def _count(rates: Counters, channel: str, states: Sequence[State]) -> None:
     for state in (State.SENT, State.DEAD):
         if number := states.count(state):
-            rates.count(f"{state}:{channel}", number)
+            rates.increment(f"{state}:{channel}", number)
 
 
 def _report(channel: str, results: Sequence[tuple[Message, Transition]]) -> None:

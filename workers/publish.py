@@ -8,10 +8,8 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from redis.exceptions import RedisError
-
-from bus.envelope import Group, room_name
-from bus.publisher import MAX_BYTES
+from bus.envelope import Entry, pack, room_name
+from bus.redis import UNAVAILABLE
 from models.events import publishing as outbox
 from models.events.publishing import Unpublished
 from models.events.vocabulary import generic
@@ -83,9 +81,9 @@ def publish_batch(run: Runtime) -> int:
         return appended
     ids = [one.outbox_id for one in taken]
     try:
-        for groups in _messages(taken):
-            run.publisher.publish(groups)
-    except RedisError as error:
+        for envelope in pack(_entries(taken)):
+            run.publisher.publish(list(envelope.groups.values()))
+    except UNAVAILABLE as error:
         log.warning("not published", extra={"events": len(ids), "error": type(error).__name__})
         with write(run.engine) as connection:
             outbox.put_back(connection, ids, run.now() + PAUSE)
@@ -96,21 +94,9 @@ def publish_batch(run: Runtime) -> int:
     return len(ids)
 
 
-def _messages(taken: Sequence[Unpublished]) -> Iterator[list[Group]]:
-    """The events as messages of bounded size: one group for all that say the same, in the order of the first."""
-    groups: dict[str, Group] = {}
-    size = 0
+def _entries(taken: Sequence[Unpublished]) -> Iterator[Entry]:
     for one in taken:
         payload = generic(one.event.data, one.event.created_at)
-        said = json.dumps([one.event.type, payload], sort_keys=True)
-        room = room_name(one.tenant, one.event.room)
-        # In JSON: the room's name, its number of at most 19 digits, and punctuation.
-        added = len(json.dumps(room)) + 25 + (0 if said in groups else len(said))
-        if groups and size + added > MAX_BYTES:
-            yield list(groups.values())
-            groups, size = {}, 0
-        if said not in groups:
-            groups[said] = Group(one.event.type, payload, [])
-        groups[said].rooms.append((room, one.event.seq))
-        size += added
-    yield list(groups.values())
+        # Events that say the same travel as one group.
+        key = json.dumps([one.event.type, payload], sort_keys=True)
+        yield Entry(key, one.event.type, payload, room_name(one.tenant, one.event.room), one.event.seq)

@@ -65,7 +65,7 @@ def measure(run: Runtime, rates: Counters) -> None:
     with read(run.engine) as connection:
         for channel in CHANNELS:
             _number, oldest = backlog(connection, channel, run.now())
-            rates.level(f"oldest:{channel}", round(oldest, 3))
+            rates.gauge(f"oldest:{channel}", round(oldest, 3))
 
 
 def main() -> None:
@@ -83,9 +83,9 @@ def main() -> None:
     while not stop.wait(INTERVAL):
         try:
             tick(run)
-            if run.rates is not None and time.monotonic() - measured >= STEP:
+            if run.counters is not None and time.monotonic() - measured >= STEP:
                 measured = time.monotonic()
-                measure(run, run.rates)
+                measure(run, run.counters)
         except UNAVAILABLE as error:
             log.warning("database away", extra={"error": type(error).__name__})
     run.close()

@@ -38,7 +38,7 @@ class Runtime:
     lease: float
     retention_days: int = 30
     publisher: Publisher | None = None
-    rates: Counters | None = None
+    counters: Counters | None = None
     turn: SingleFlight = field(default_factory=SingleFlight)
     now: Callable[[], datetime] = utc_now
     rng: Callable[[], float] = random.random
@@ -54,8 +54,8 @@ class Runtime:
                 channel.close()
         if self.publisher is not None:
             self.publisher.close()
-        if self.rates is not None:
-            self.rates.close()
+        if self.counters is not None:
+            self.counters.close()
         self.bells.close()
         self.engine.dispose()
 
@@ -64,18 +64,20 @@ def build(settings: Settings) -> Runtime:
     """The runtime of a worker. Connects to nothing yet."""
     engine = connect(settings.database_url)
     bells = Bells(settings.broker_url)
-    counters = Counters(settings.redis_url, settings.redis_channel)
+    counters = Counters(settings.redis_url, settings.bus_topic)
+    publisher = Publisher(settings.redis_url, settings.bus_topic)
     return Runtime(
         engine=engine,
         channels={"live": registry.build(settings, "live"), "test": registry.build(settings, "test")},
         bells=bells,
         lease=settings.lease,
         retention_days=settings.retention_days,
-        publisher=Publisher(settings.redis_url, settings.redis_channel),
-        rates=counters,
+        publisher=publisher,
+        counters=counters,
         installation=Installation(
             engine=engine,
             bells=bells,
+            publisher=publisher,
             meter=Meter(counters),
             catalogue=shared(settings.catalogue_file),
             retention=timedelta(days=settings.retention_days),

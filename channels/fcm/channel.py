@@ -18,10 +18,10 @@ import requests
 from firebase_admin import _utils, messaging
 from firebase_admin import exceptions as fe
 
+from bus.adaptive_rate import AdaptiveRate
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
 from channels.fcm.credentials import AccessToken, AccessTokens, CredentialsRejected, load_file, load_lab
 from channels.fcm.message import Template, Unsendable, make_template
-from channels.fcm.rate_limit import RateLimit
 from channels.http_batch import Answer, Http
 from channels.registry import Mode
 from config.settings import Settings, SettingsError
@@ -63,12 +63,12 @@ def build(settings: Settings, mode: Mode) -> FcmChannel | None:
         except CredentialsRejected as error:
             raise SettingsError(f"FIREBASE_CREDENTIALS_PATH: {error}") from None
         access_tokens = AccessTokens(lambda: load_file(str(path)), timeout)
-        rate_limit = RateLimit(settings.redis_url, settings.fcm_quota / 60, max_wait)
+        rate_limit = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, max_wait)
         return FcmChannel(access_tokens, messaging._MessagingService.FCM_URL, timeout, rate_limit)
     if settings.lab_url is not None:
         lab = settings.lab_url.rstrip("/")
         access_tokens = AccessTokens(lambda: load_lab(lab, timeout / 2), timeout)
-        rate_limit = RateLimit(settings.redis_url, settings.fcm_quota / 60, max_wait)
+        rate_limit = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, max_wait)
         return FcmChannel(access_tokens, lab + "/v1/projects/{0}/messages:send", timeout, rate_limit)
     return None
 
@@ -87,7 +87,7 @@ class FcmChannel:
         access_tokens: AccessTokens,
         url: str,
         timeout: float,
-        rate_limit: RateLimit,
+        rate_limit: AdaptiveRate,
         *,
         ca_file: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),

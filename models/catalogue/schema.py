@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from referencing import Registry
 
-from models.payload import MAX_BYTES, MAX_DEPTH, fault_of
+from carillon.payload import payload_error
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -47,7 +47,7 @@ def faults_of_schema(schema: Mapping[str, Any], trusted: bool = False) -> list[s
 
     `trusted`: it comes from whoever runs the server, who may use costly expressions.
     """
-    wrong = fault_of(dict(schema), MAX_BYTES, MAX_DEPTH)
+    wrong = payload_error(dict(schema))
     if wrong:
         return [wrong]
     if str(schema.get("$schema", DIALECT)).rstrip("#") != DIALECT:

@@ -14,13 +14,13 @@ from typing import Any
 import uuid_utils.compat
 from sqlalchemy import ColumnElement, Connection
 
+from carillon.payload import payload_error
 from models.catalogue.event_type import EventType, bounded_key
 from models.catalogue.queries import find
 from models.catalogue.schema import faults_of_payload
 from models.catalogue.source import Catalogue, built_in
 from models.events.log import append_and_publish
 from models.events.publishing import stage
-from models.payload import fault_of
 from models.rooms.names import room_is
 from models.rooms.tables import rooms
 from models.sql.statements import in_ids
@@ -118,7 +118,7 @@ def check(
         raise WrongRoom(type_, kind)
     if key is not None and type_.coalesce is None:
         raise NoWindow(type_)
-    wrong = fault_of(data)
+    wrong = payload_error(data)
     faults = [("", wrong)] if wrong else faults_of_payload(type_.payload, data)
     if faults:
         raise BadPayload(type_, faults)

@@ -46,11 +46,11 @@ def rates(redis_server, clock):
 
 def test_what_several_processes_count_is_added_up_by_steps(rates, clock):
     one, other = rates(), rates()
-    one.count("sent:push", 3)
-    other.count("sent:push")
-    other.count("accepted")
+    one.increment("sent:push", 3)
+    other.increment("sent:push")
+    other.increment("accepted")
     clock.now += STEP
-    one.count("sent:push", 5)
+    one.increment("sent:push", 5)
     for each in (one, other):
         each.flush()
         # What was told is not told again.
@@ -65,9 +65,9 @@ def test_what_several_processes_count_is_added_up_by_steps(rates, clock):
 def test_a_level_is_the_last_of_its_step_and_the_highest_of_several(rates, clock):
     one = rates()
     for value in (9.0, 2.5):
-        one.level("oldest:push", value)
+        one.gauge("oldest:push", value)
     clock.now += STEP
-    one.level("oldest:push", 1.0)
+    one.gauge("oldest:push", 1.0)
     one.flush()
     clock.now = LATER
     whole = Tally()
@@ -87,7 +87,7 @@ def test_a_step_is_read_when_all_have_had_the_time_to_tell_it(rates, clock):
 @pytest.mark.parametrize("seconds", [0.0, 0.0004, 0.001, 0.0123, 0.9, 17.0, 59.9])
 def test_a_quantile_is_at_most_a_quarter_above_the_time(rates, clock, seconds):
     one = rates()
-    one.took(seconds)
+    one.observe(seconds)
     one.flush()
     clock.now = LATER
     tally = Tally()
@@ -102,8 +102,8 @@ def test_a_quantile_is_at_most_a_quarter_above_the_time(rates, clock, seconds):
 def test_quantiles_divide_the_times_and_who_was_away_does_not_count(rates, clock):
     one = rates()
     for n in range(100):
-        one.took(0.010 if n < 90 else 1.0)
-    one.took(3600)
+        one.observe(0.010 if n < 90 else 1.0)
+    one.observe(3600)
     one.flush()
     clock.now = LATER
     [(_, tally), *_] = one.history(4 * STEP)
@@ -125,7 +125,7 @@ def test_web_processes_are_counted_while_they_report(rates, clock):
 def test_counts_are_told_by_themselves(redis_server, monkeypatch):
     monkeypatch.setattr("bus.counters._FLUSH", 0.05)
     one = Counters(redis_server, "test")
-    one.count("accepted")
+    one.increment("accepted")
     end = time.monotonic() + 5
     with redis.Redis.from_url(redis_server, decode_responses=True) as client:
         while not (keys := client.keys("test:rates:*")) and time.monotonic() < end:
@@ -138,7 +138,7 @@ def test_counts_are_told_by_themselves(redis_server, monkeypatch):
 
 def test_what_was_counted_last_is_told_at_the_end(rates, redis_server):
     one = rates()
-    one.count("accepted", 7)
+    one.increment("accepted", 7)
     one.close()
     with redis.Redis.from_url(redis_server, decode_responses=True) as client:
         assert [client.hgetall(key) for key in client.keys("test:rates:*")] == [{"accepted": "7"}]
@@ -149,8 +149,8 @@ def test_without_redis_nobody_waits_and_nothing_is_raised():
     one = Counters(f"redis://127.0.0.1:{free_port()}/0", "test", lambda: 1)
     began = time.monotonic()
     for _ in range(1000):
-        one.count("accepted")
-        one.took(0.01)
+        one.increment("accepted")
+        one.observe(0.01)
     assert time.monotonic() - began < 0.5
     one.flush()
     with pytest.raises(redis.RedisError):

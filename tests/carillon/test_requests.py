@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 
 from carillon.requests import Alert, Audience, Bulk, BulkItem, Event, Notification, Recall
-from tests.carillon import requests_for_tests as requests
+from tests.carillon import strategies
 
 HELLO: dict[str, Any] = {"audience": {"users": ["alice"]}, "title": "Hello", "message": "World"}
 
 
-@given(requests.notifications)
+@given(strategies.notifications)
 def test_the_idempotency_key_of_an_item_is_not_part_of_its_hash(fields):
     keyed = BulkItem.model_validate({**fields, "idempotency_key": "k"})
     assert keyed.sha256() == Notification.model_validate(fields).sha256()
@@ -33,7 +33,7 @@ def test_hashes_do_not_change_between_versions(request_, sha256):
     assert request_.sha256() == sha256
 
 
-@given(requests.notifications)
+@given(strategies.notifications)
 def test_a_document_means_what_its_request_means(fields):
     notification = Notification.model_validate(fields)
     assert Notification.model_validate(notification.document()) == notification

@@ -11,8 +11,8 @@ import pytest
 import redis
 import socketio
 
-from bus.envelope import BATCH, room_name
-from bus.publisher import MAX_BYTES, Publisher
+from bus.envelope import BATCH, MAX_BYTES, room_name
+from bus.publisher import Publisher
 from channels import in_app
 from channels.in_app import InAppChannel
 from channels.lab import LabScreen

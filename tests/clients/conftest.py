@@ -49,12 +49,14 @@ def _missing(program: str | None) -> str:
 
 
 class Installation(Stand):
-    """Two web processes behind one Redis, a worker, the lab, and a service that uses the `carillon` helpers."""
+    """Two web processes behind one Redis, a worker, the lab, and a service that uses `carillon.compat`."""
 
     def __init__(self, database_url: str, directory: Path, **environment: str) -> None:
         super().__init__(database_url, directory, **environment)
         self.ports |= {"web-2": factories.free_port(), "service": factories.free_port()}
         factories.create_tenant(self.engine, "other", utc_now())
+        # It outlives the web process that the tests kill.
+        self.environment |= {"SERVICE_URL": f"http://127.0.0.1:{self.ports['web-2']}", "SERVICE_KEY": self.key}
 
     def _command(self, kind: str) -> list[str]:
         return [sys.executable, "-m", "tests.clients.service"] if kind == "service" else super()._command(kind)

@@ -1,4 +1,4 @@
-"""The service behind the clients: what it does in `carillon`, asked for over HTTP by the tests in Node.
+"""The service behind the clients: what it does with `carillon.compat`, asked for over HTTP by the tests in Node.
 
 POST /NotificationHandler.create_and_emit {"title": …} calls that function with these arguments.
 """
@@ -12,6 +12,9 @@ from functools import reduce
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import carillon
+from carillon.compat import four_namespaces, hub, simple
+
+FUNCTIONS = vars(hub) | vars(four_namespaces) | vars(simple)
 
 
 class Calls(BaseHTTPRequestHandler):
@@ -19,9 +22,10 @@ class Calls(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         arguments = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        name, *attributes = self.path.strip("/").split(".")
         try:
-            status, answer = 200, reduce(getattr, self.path.strip("/").split("."), carillon)(**arguments)
-        except Exception as error:  # noqa: BLE001 - the test is told
+            status, answer = 200, reduce(getattr, attributes, FUNCTIONS[name])(**arguments)
+        except Exception as error:  # noqa: BLE001 - the answer says what it was
             status, answer = 500, repr(error)
         body = json.dumps(answer).encode()
         self.send_response(status)
@@ -31,7 +35,7 @@ class Calls(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    carillon.configure(os.environ["DATABASE_URL"], os.environ["REDIS_URL"], tenant="acme")
+    carillon.configure(os.environ["SERVICE_URL"], os.environ["SERVICE_KEY"], tenant="acme")
     server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Calls)
     sys.stderr.write("ready\n")
     server.serve_forever()

@@ -21,7 +21,7 @@ from tests.bells import RecordingBells
 from tests.web.realtime.fakes import FakeServer, FakeSocket
 from web.realtime.gateway.gateway import Gateway
 from web.realtime.gateway.sessions import Session
-from web.realtime.limits import Timing
+from web.realtime.timing import Timing
 from workers.deliver import deliver_batch
 from workers.expand import publish_page
 from workers.publish import publish_batch

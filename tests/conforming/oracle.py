@@ -17,7 +17,7 @@ from models.inbox import queries as inbox
 from models.inbox.queries import Filter
 from models.rooms.tables import rooms
 from models.sql.engine import read, write
-from web.realtime.replay.render import EVENT_SKIPPED, render
+from web.dialects.render import EVENT_SKIPPED, render
 
 if TYPE_CHECKING:
     from tests.conforming.machine import Wire

@@ -54,7 +54,7 @@ def test_the_doctor_finds_what_is_missing(run, recorder, settings, tenant):
 
 def test_the_doctor_hears_what_is_published_and_counts_who_else_does(run, settings, redis_server):
     with redis.Redis.from_url(redis_server) as client, client.pubsub() as other:
-        other.subscribe(settings.redis_channel)
+        other.subscribe(settings.bus_topic)
         other.get_message(timeout=2)
         assert findings(run("doctor", "--json")[1])["message queue"] == ("ok", "works, with 1 web process subscribed")
 
@@ -118,7 +118,7 @@ def test_whoever_waits_is_told_what_became_of_it(run, engine, tenant):
 
 def test_events_are_shown_as_they_are_published(run, settings, redis_server):
     def publish() -> None:
-        writer = Publisher(redis_server, settings.redis_channel)
+        writer = Publisher(redis_server, settings.bus_topic)
         payload = {"title": "\x1b[31mred", "level": "error"}
         for _ in range(100):
             rooms = [("acme/user:alice", 7), ("umbra/user:bob", 8)]

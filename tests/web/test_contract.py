@@ -14,13 +14,14 @@ from openapi_spec_validator import validate
 
 from actions.installation import utc_now
 from actions.principal import Principal
+from bus.token_bucket import Limit
 from models.catalogue import queries as store
 from tests import factories
 from tests.factories import create_settings, expand_all
 from tests.web import contract
 from tests.web.callers import BODY, Caller, body
 from web.app import create_app
-from web.limits import Limit, Limiter
+from web.limits import Limiter
 
 MEMBERS = {"users": ["alice"]}
 EVENT = {"audience": {"users": ["alice"]}, "type": "stream:data", "data": {"n": 1}}
@@ -84,6 +85,10 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("PUT", "/v1/topics/{topic}/members"): ("/v1/topics/news/members", MEMBERS),
     ("DELETE", "/v1/topics/{topic}/members"): ("/v1/topics/news/members", MEMBERS),
     ("GET", "/v1/outbox/rejected"): ("/v1/outbox/rejected", None),
+    ("GET", "/v1/users/{user}/inbox"): ("/v1/users/alice/inbox", None),
+    ("GET", "/v1/users/{user}/connections"): ("/v1/users/alice/connections", None),
+    ("GET", "/v1/connections/count"): ("/v1/connections/count", None),
+    ("POST", "/v1/connections/{connection}/messages"): ("/v1/connections/abcdefgh/messages", {"message": {"n": 1}}),
     ("GET", "/v1/dead-letters"): ("/v1/dead-letters", None),
     ("POST", "/v1/dead-letters/redrive"): ("/v1/dead-letters/redrive", {}),
     ("GET", "/v1/events"): ("/v1/events", None),
@@ -136,6 +141,9 @@ SHARED = {
     ("GET", "/v1/users/{user}"),
     ("GET", "/v1/users/{user}/devices"),
     ("GET", "/v1/outbox/rejected"),
+    ("GET", "/v1/users/{user}/inbox"),
+    ("GET", "/v1/users/{user}/connections"),
+    ("GET", "/v1/connections/count"),
     ("GET", "/v1/dead-letters"),
     ("POST", "/v1/dead-letters/redrive"),
     ("GET", "/v1/presence"),
@@ -162,6 +170,7 @@ ABSENT = {
     ("POST", "/api/fcm/subscribe-topic"): "/api/fcm/subscribe-topic",
     ("POST", "/api/fcm/unsubscribe-topic"): "/api/fcm/unsubscribe-topic",
     ("POST", "/v1/dead-letters/redrive"): "/v1/dead-letters/redrive",
+    ("POST", "/v1/connections/{connection}/messages"): "/v1/connections/x/messages",
     ("GET", "/v1/event-types/{name}"): "/v1/event-types/no:such",
     ("DELETE", "/v1/event-types/{name}"): "/v1/event-types/no:such",
     ("GET", "/api/polling/{tenant}/events"): "/api/polling/umbra/events",
@@ -176,6 +185,7 @@ ABSENT = {
 SAID = {
     ("POST", "/v1/operator/tenants/{tenant}/keys"): {"name": "shop"},
     ("POST", "/v1/dead-letters/redrive"): {"notification_id": "x"},
+    ("POST", "/v1/connections/{connection}/messages"): {"message": {}},
     ("POST", "/api/fcm/unregister-device"): {"token": "another"},
     ("POST", "/api/fcm/subscribe-topic"): {"topic": "secret"},
     ("POST", "/api/fcm/unsubscribe-topic"): {"topic": "secret"},
@@ -185,6 +195,9 @@ LONG_USER = "/v1/users/" + "a" * 200
 UNREADABLE = {
     "{user}": LONG_USER,
     "{user}/devices": f"{LONG_USER}/devices",
+    "{user}/inbox": f"{LONG_USER}/inbox",
+    "{user}/connections": f"{LONG_USER}/connections",
+    "/v1/connections/{connection}/messages": "/v1/connections/" + "a" * 65 + "/messages",
     "{user}/devices/{device}": f"{LONG_USER}/devices/x",
     "/v1/operator/users/{user}": LONG_USER.replace("/v1", "/v1/operator"),
     "/api/test/notification/{user}": "/api/test/notification/" + "a" * 200,

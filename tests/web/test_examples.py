@@ -9,7 +9,13 @@ import pytest
 from tests.factories import create_users
 from web.examples import EXAMPLES
 
-PLACES = {"{user}": "alice", "{topic}": "news", "{name}": "invoice:paid", "{tenant}": "acme"}
+PLACES = {
+    "{user}": "alice",
+    "{topic}": "news",
+    "{name}": "invoice:paid",
+    "{tenant}": "acme",
+    "{connection}": "abcdefgh",
+}
 
 
 @pytest.fixture

@@ -284,7 +284,7 @@ def test_another_user_finds_nothing_of_ours_and_changes_nothing(client, good, se
     bob.put("/v1/devices", {"token": "of bob"})
     deliver_everything(engine, settings)
     before = foreign(engine, "acme", "bob")
-    with overhear(settings.redis_url, settings.redis_channel) as heard:
+    with overhear(settings.redis_url, settings.bus_topic) as heard:
         for where in sorted(USERS):
             path, document = good[where]
             with subtests.test(where=where):
@@ -304,7 +304,7 @@ def test_a_user_of_another_tenant_with_the_same_id_finds_nothing_of_ours_and_cha
     namesake = Caller(client, create_token(settings, subject="alice", tenant="umbra"))
     deliver_everything(engine, settings)
     before = foreign(engine, "umbra")
-    with overhear(settings.redis_url, settings.redis_channel) as heard:
+    with overhear(settings.redis_url, settings.bus_topic) as heard:
         for where in sorted(USERS):
             path, document = good[where]
             with subtests.test(where=where):
@@ -321,7 +321,7 @@ def test_a_user_of_another_tenant_with_the_same_id_finds_nothing_of_ours_and_cha
 
 def deliver_everything(engine, settings, heard: Overheard | None = None) -> list[tuple[str, str]]:
     """Do what workers do, and tell for which rooms."""
-    writer = Publisher(settings.redis_url, settings.redis_channel)
+    writer = Publisher(settings.redis_url, settings.bus_topic)
     work(engine, writer)
     writer.close()
     return heard.rooms() if heard else []

@@ -45,8 +45,8 @@ def test_the_overview_tells_what_happened_and_what_is_due(app, operator, service
         fail_to_publish(engine, expand_all(engine, UUID(one), utc_now()), utc_now())
     assert alice.post("/v1/acks", {"ids": ids[:2]}).json == {"acknowledged": 2}
     kill(engine, "email", Failure.PROVIDER_DOWN)
-    rates = app.extensions["carillon"].rates
-    rates.count("sent:push", 5)
+    rates = app.extensions["carillon"].counters
+    rates.increment("sent:push", 5)
     rates.flush()
     # The step is told when it is over.
     began = rates._clock
@@ -89,7 +89,7 @@ def test_without_redis_the_overview_tells_what_the_database_knows(engine, tenant
     assert told["series"]["at"] == []
     assert [queue["due"] for queue in told["queues"]] == [0, 0, 0]
     assert lonely.get("/v1/operator/users/alice?tenant=acme").status_code == 404
-    app.extensions["carillon"].rates.close()
+    app.extensions["carillon"].counters.close()
 
 
 def test_dead_letters_are_counted_by_tenant_mode_channel_and_class(operator, of_acme, service, stranger, engine):
@@ -230,4 +230,4 @@ def test_a_channel_that_is_not_configured_reaches_nobody(engine, tenant, redis_s
     told = operator.get("/v1/operator/users/alice?tenant=acme").json["reach"]
     assert [bool(reach["addresses"]) for reach in told] == [True, False, False]
     assert all("not configured" in reach["reason"] for reach in told[1:])
-    app.extensions["carillon"].rates.close()
+    app.extensions["carillon"].counters.close()

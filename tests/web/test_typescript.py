@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import re
+import shutil
+import subprocess
 from typing import Any
 
 import pytest
 
+from config.settings import Settings
 from models.catalogue.event_type import EventType
 from models.catalogue.source import built_in
 from tests.databases import ROOT
+from web.app import create_app
 from web.typescript import constant_of, render
 
 
@@ -85,5 +92,50 @@ def test_every_built_in_type_has_its_constant_and_its_payload():
 
 
 def test_the_client_has_the_events_of_the_built_in_catalogue():
-    # Mended by: flask --app web.app catalogue typescript > clients/js/src/events.ts
+    # If it does not: make types
     assert (ROOT / "clients/js/src/events.ts").read_text() == render(built_in().values())
+
+
+@pytest.fixture
+def generator() -> list[str]:
+    """The command that turns an OpenAPI document into TypeScript. Skips without Node; in CI that is a failure."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        if os.environ.get("CI"):
+            pytest.fail("Node is not installed, or its npm")
+        pytest.skip("Node is not installed, or its npm")
+    with (ROOT / "clients/package.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["make", "clients/node_modules/.package-lock.json"], cwd=ROOT, check=True, timeout=600)
+    return ["node", "clients/codegen/generate.mjs"]
+
+
+def generated(generator: list[str], document: dict[str, Any]) -> str:
+    return subprocess.run(
+        generator, cwd=ROOT, input=json.dumps(document), capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+
+
+@pytest.fixture
+def openapi() -> dict[str, Any]:
+    """The document, which needs no database."""
+    document = create_app(Settings.from_env({})).test_client().get("/openapi.json").json
+    assert isinstance(document, dict)
+    return document
+
+
+def test_the_client_has_the_types_of_the_api(openapi, generator):
+    # If it does not: make types
+    assert (ROOT / "clients/js/src/openapi.ts").read_text() == generated(generator, openapi)
+
+
+def test_a_renamed_member_of_the_api_would_be_noticed(openapi, generator):
+    members = openapi["components"]["schemas"]["ItemView"]["properties"]
+    members["heading"] = members.pop("title")
+    module = generated(generator, openapi)
+    assert "heading?: string" in module
+    assert module != (ROOT / "clients/js/src/openapi.ts").read_text()
+
+
+def test_other_words_in_the_documentation_change_no_type(openapi, generator):
+    openapi["components"]["schemas"]["ItemView"]["description"] = "Something else. */"
+    assert generated(generator, openapi) == (ROOT / "clients/js/src/openapi.ts").read_text()

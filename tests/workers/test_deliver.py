@@ -191,7 +191,7 @@ def test_what_was_sent_and_what_died_is_counted(run, engine, people, redis_serve
     with closing(Counters(redis_server, "test")) as rates:
         run.channels["live"]["push"].script = [Sent("p"), RetryLater("503"), Rejected("bad"), AddressGone("gone")]
         for channel in ("push", "email"):
-            deliver_batch(replace(run, rates=rates), channel)
+            deliver_batch(replace(run, counters=rates), channel)
     with redis.Redis.from_url(redis_server, decode_responses=True) as client:
         counted = Counter()
         for key in client.keys("test:rates:*"):

@@ -197,7 +197,7 @@ def test_what_goes_out_with_its_page_is_counted(run, engine, bells, screens, red
     create_users(engine, ["u0", "u1", "u2"])
     screens.script = [RetryLater("redis: TimeoutError")]
     with closing(Counters(redis_server, "test")) as rates:
-        expand_and_ring(replace(run, rates=rates), accept_one(engine, audience={"tenant": True}))
+        expand_and_ring(replace(run, counters=rates), accept_one(engine, audience={"tenant": True}))
     with redis.Redis.from_url(redis_server, decode_responses=True) as client:
         assert [client.hgetall(key) for key in client.keys("test:rates:*")] == [{"sent:in_app": "2"}]
 

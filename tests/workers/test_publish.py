@@ -9,7 +9,8 @@ from redis.exceptions import ConnectionError as RedisAway
 from sqlalchemy import func, select
 
 from actions.installation import utc_now
-from bus.publisher import MAX_BYTES, Publisher
+from bus.envelope import MAX_BYTES
+from bus.publisher import Publisher
 from models.catalogue.event_type import Declaration
 from models.catalogue.queries import declare
 from models.events.emit import emit, emit_to_users

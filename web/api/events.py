@@ -24,7 +24,7 @@ from web.api.fields import MAX_PAGE, Limit, Moment, Query, View
 from web.context import context
 from web.dialects import DialectView, view_of
 from web.dialects.canonical import CANONICAL
-from web.realtime.replay.render import render
+from web.dialects.render import render
 
 api = Api("events", "What a client hears, for clients without a socket.")
 

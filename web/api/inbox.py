@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -16,7 +17,8 @@ from models.inbox.changes import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD,
 from models.inbox.queries import Filter, Item, Status, find_item, list_items, were_theirs
 from models.sql.engine import read
 from web.api.endpoint import Api
-from web.api.fields import PAGE, Deleted, Limit, Moment, NotificationPath, Page, Query, View, page_of
+from web.api.fields import PAGE, Deleted, Limit, Moment, NotificationPath, Page, Query, UserPath, View, page_of
+from web.api.users import USER
 from web.context import context
 
 api = Api("inbox", "What a user keeps of what was sent to them.")
@@ -252,3 +254,19 @@ def see_inbox(caller: Principal, body: UpTo) -> SweptView:
 def clear_inbox(caller: Principal, body: ClearBody) -> SweptView:
     """Delete all notifications that are not archived, or those of a status, category, type or level."""
     return change_many(caller, DELETE, Filter(body.status, body.category, body.type, body.level, body.bound()))
+
+
+class UserInboxQuery(Query):
+    """Which of a user's notifications."""
+
+    status: Status = "all"
+    after: str | None = Field(None, description="`page.next` of the page before.")
+    limit: Limit = PAGE
+
+
+@api.declare("GET", f"{USER}/inbox", auth=["service", "operator"], answers={200: ItemPage})
+def list_inbox_of_user(caller: Principal, path: UserPath, query: UserInboxQuery) -> ItemPage:
+    """List a user's notifications, newest first. A user who is not known has none."""
+    user = replace(caller, kind="user", id=path.user)
+    data, page = items_of(user, Filter(query.status), query.after, query.limit)
+    return ItemPage(data=data, page=page)

@@ -8,11 +8,10 @@ from pydantic import Field
 
 from actions.principal import Principal
 from actions.problems import Problem, invalid
+from bus.presence import MAX_ASKED, Away
 from web.api.endpoint import Api
 from web.api.fields import Query, View
 from web.context import context
-from web.realtime.presence.leases import Away
-from web.realtime.presence.presence import MOST_ASKED
 
 api = Api("presence", "Which users of one's own tenant are there.")
 
@@ -24,7 +23,7 @@ class PresenceQuery(Query):
     """Whose presence."""
 
     users: str | None = Field(
-        None, description=f"Ids, separated by commas, at most {MOST_ASKED}. None: everybody who is there."
+        None, description=f"Ids, separated by commas, at most {MAX_ASKED}. None: everybody who is there."
     )
 
     def asked(self) -> list[str] | None:
@@ -32,8 +31,8 @@ class PresenceQuery(Query):
         if self.users is None:
             return None
         ids = [user for user in dict.fromkeys(self.users.split(",")) if user]
-        if len(ids) > MOST_ASKED:
-            raise invalid("users", "too_long", f"must be at most {MOST_ASKED} ids")
+        if len(ids) > MAX_ASKED:
+            raise invalid("users", "too_long", f"must be at most {MAX_ASKED} ids")
         return ids
 
 

@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import click
-import redis
 from kombu.exceptions import OperationalError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bus.publisher import Publisher
-from bus.redis import redis_options
+from bus.redis import UNAVAILABLE, connect
 from channels import registry
 from config.settings import SettingsError
 from models.channels import CHANNELS
@@ -85,11 +84,11 @@ def _clock(name: str, server_time: datetime) -> Finding:
 def _redis(here: Context) -> Iterator[Finding]:
     url = here.settings.redis_url
     try:
-        with redis.Redis.from_url(url, decode_responses=True, **redis_options()) as client:
+        with connect(url, text=True) as client:
             server: Any = client.info("server")
             memory: Any = client.info("memory")
             seconds, micros = client.time()
-    except (redis.RedisError, OSError) as error:
+    except UNAVAILABLE as error:
         advice = "check REDIS_URL. Until Redis is back, notifications are accepted and delivered late"
         yield _failed("redis", f"does not answer: {type(error).__name__}", advice)
         return
@@ -103,11 +102,11 @@ def _redis(here: Context) -> Iterator[Finding]:
 
 
 def _message_queue(here: Context) -> Finding:
-    name, topic = "message queue", here.settings.redis_channel
+    name, topic = "message queue", here.settings.bus_topic
     publisher = Publisher(here.settings.redis_url, topic)
     try:
-        subscribers = publisher.heard()
-    except (redis.RedisError, TimeoutError) as error:
+        subscribers = publisher.round_trip()
+    except (*UNAVAILABLE, TimeoutError) as error:
         return _failed(name, f"published messages do not arrive: {type(error).__name__}", "check REDIS_URL")
     finally:
         publisher.close()

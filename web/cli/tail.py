@@ -10,10 +10,9 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import click
-import redis
 
-from bus.envelope import BATCH
-from bus.redis import redis_options
+from bus.envelope import groups_in
+from bus.redis import UNAVAILABLE, connect
 from models.timestamps import iso
 from web.cli.output import Group, json_option
 from web.context import context
@@ -48,26 +47,24 @@ def tail(
             shown += 1
             if count is not None and shown >= count:
                 return
-    except (redis.RedisError, OSError) as error:
+    except UNAVAILABLE as error:
         raise click.ClickException(f"redis went away ({type(error).__name__}): check REDIS_URL") from error
 
 
 def _groups(end: float | None) -> Iterator[tuple[str, dict[str, Any], list[tuple[str, int]]]]:
     settings = context().settings
     with (
-        redis.Redis.from_url(settings.redis_url, **redis_options()) as client,
+        connect(settings.redis_url) as client,
         client.pubsub(ignore_subscribe_messages=True) as ear,
     ):
-        ear.subscribe(settings.redis_channel)
+        ear.subscribe(settings.bus_topic)
         while end is None or time.monotonic() < end:
             message = ear.get_message(timeout=0.5)
             if message is None:
                 continue
-            said = json.loads(message["data"])
-            # The Socket.IO servers talk to each other here as well.
-            if said.get("event") == BATCH:
-                for group in said["data"][0]:
-                    yield group["event"], group["payload"], [(room, seq) for room, seq in group["rooms"]]
+            # The Socket.IO servers send each other messages of their own on this topic.
+            for group in groups_in(json.loads(message["data"])) or ():
+                yield group["event"], group["payload"], [(room, seq) for room, seq in group["rooms"]]
 
 
 def _wanted(room: str, tenant: str | None, user: str | None) -> bool:

@@ -11,16 +11,17 @@ from flask import Flask
 from flask_socketio import SocketIO
 
 from actions.installation import Installation
+from bus.presence import Leases
 from config.settings import Settings
 from web.auth import Authenticator
 from web.dialects import NAMESPACES
 from web.realtime.gateway.gateway import Gateway
 from web.realtime.gateway.handshake import Origins
 from web.realtime.handlers.table import Handler, client_events
-from web.realtime.limits import MAX_MESSAGE, PER_CONNECTION, Timing
-from web.realtime.presence.leases import Leases
+from web.realtime.limits import MAX_MESSAGE, PER_CONNECTION
 from web.realtime.presence.presence import Presence
 from web.realtime.replay.bookmarks import Bookmarks
+from web.realtime.timing import Timing
 from web.realtime.transport.manager import QueueManager
 from web.realtime.transport.sockets import hardened
 from web.realtime.transport.wire import StrictJson, StrictPacket
@@ -31,6 +32,7 @@ def attach(
     settings: Settings,
     installation: Installation,
     authenticator: Authenticator,
+    leases: Leases | None = None,
     timing: Timing | None = None,
     events: Mapping[str, Handler] = MappingProxyType({}),
 ) -> SocketIO:
@@ -41,7 +43,7 @@ def attach(
     """
     timing = timing or Timing()
     origins = Origins(settings.cors_origins)
-    manager = QueueManager(settings.redis_url, settings.redis_channel, timing)
+    manager = QueueManager(settings.redis_url, settings.bus_topic, timing)
     socketio = SocketIO(
         app,
         async_mode=settings.socketio_async_mode,
@@ -71,8 +73,8 @@ def attach(
     # The drivers' table is shared by all servers of the process, so the change is made in a copy.
     websocket = hardened(server.eio._async["websocket"], timeout=patience)
     server.eio._async = {**server.eio._async, "websocket": websocket}
-    presence = Presence(Leases(settings.redis_url, settings.redis_channel, timing), timing)
-    bookmarks = Bookmarks(settings.redis_url, settings.redis_channel, patience)
+    presence = Presence(leases or Leases(settings.redis_url, settings.bus_topic, timing.lease, timing.reload), timing)
+    bookmarks = Bookmarks(settings.redis_url, settings.bus_topic, patience)
     hub = Gateway(server, installation, authenticator, origins, presence, bookmarks, timing)
     hub.serve(client_events(installation, presence, events))
     for namespace in NAMESPACES:

@@ -1,17 +1,17 @@
 import AxeBuilder from "@axe-core/playwright";
-import { expect, test, type Page } from "@playwright/test";
-import { base, HOSTILE, kill, open, put, send } from "./console.ts";
+import { expect, type Page, test } from "@playwright/test";
+import { base, createDeadLetters, HOSTILE, open, put, send } from "./support.ts";
 
-const EVERY_VIEW = ["", "/notifications", "/dead-letters", "/users", "/users/demo/alice", "/tenants", "/tenants/demo"];
+const VIEWS = ["", "/notifications", "/dead-letters", "/users", "/users/demo/alice", "/tenants", "/tenants/demo"];
 
-async function clean(page: Page): Promise<void> {
+async function expectAccessible(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze();
   expect(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)])).toEqual([]);
 }
 
 test("one click signs in to the demo, and signing out forgets the token", async ({ page }) => {
   await page.goto(`${base()}/console`);
-  await clean(page);
+  await expectAccessible(page);
   await page.getByRole("button", { name: "Sign in to the demo" }).click();
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
   await page.reload();
@@ -21,7 +21,7 @@ test("one click signs in to the demo, and signing out forgets the token", async 
   expect(await page.evaluate(() => sessionStorage.length + localStorage.length)).toBe(0);
 });
 
-test("a token that is none, or not an operator's, is refused in words", async ({ page }) => {
+test("a malformed token, or one of another kind, is refused with a message", async ({ page }) => {
   await page.goto(`${base()}/console`);
   const field = page.getByLabel("Operator token");
   await field.fill("rubbish");
@@ -37,7 +37,11 @@ test("hostile titles and messages are shown as text, everywhere", async ({ page 
   const errors: string[] = [];
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   for (const text of HOSTILE) {
-    const id = await send(["mallory"], text, { message: text, data: { [text.slice(0, 20)]: text }, channels: ["in_app"] });
+    const id = await send(["mallory"], text, {
+      message: text,
+      data: { [text.slice(0, 20)]: text },
+      channels: ["in_app"],
+    });
     await open(page, `/notifications/${id}?tenant=demo`);
     await expect(page.getByRole("heading", { level: 1 })).toHaveText(text);
     await expect(page.locator(".message")).toHaveText(text);
@@ -52,22 +56,25 @@ test("hostile titles and messages are shown as text, everywhere", async ({ page 
   expect(errors).toEqual([]);
 });
 
-test("every view is clean for axe, light and wide, dark and narrow", async ({ page }) => {
-  const id = await send(["alice", "bob"], "For axe to look at", { data: { a: 1 } });
-  for (const [colorScheme, width] of [["light", 1280], ["dark", 390]] as const) {
+test("every view is accessible, light and wide, dark and narrow", async ({ page }) => {
+  const id = await send(["alice", "bob"], "An accessibility check", { data: { a: 1 } });
+  for (const [colorScheme, width] of [
+    ["light", 1280],
+    ["dark", 390],
+  ] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await page.setViewportSize({ width, height: 860 });
-    for (const view of [...EVERY_VIEW, `/notifications/${id}`]) {
+    for (const view of [...VIEWS, `/notifications/${id}`]) {
       await open(page, `${view}?tenant=demo`);
       await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
-      await clean(page);
+      await expectAccessible(page);
       const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect(wider, `${view} at ${width}`).toBeLessThanOrEqual(0);
     }
   }
 });
 
-test("a search finds by title, by filter and by id, and its address can be kept", async ({ page }) => {
+test("a search finds by title, filter and ID, and its address can be reloaded", async ({ page }) => {
   const id = await send(["erin"], "A needle in the haystack", { priority: "high", category: "sewing" });
   await open(page, "/notifications?tenant=demo");
   await page.getByRole("searchbox", { name: /Search/ }).fill("NEEDLE");
@@ -89,7 +96,7 @@ test("a search finds by title, by filter and by id, and its address can be kept"
   await expect(page.getByRole("row")).toHaveCount(2);
 });
 
-test("a notification tells every attempt, and is recalled after a question", async ({ page }) => {
+test("a notification shows every attempt, and is recalled after a confirmation", async ({ page }) => {
   await put("/v1/users/frank", { email: "down9-frank@example.test" });
   const id = await send(["frank"], "To be recalled", { channels: ["in_app", "email"] });
   await open(page, `/notifications/${id}?tenant=demo`);
@@ -102,20 +109,20 @@ test("a notification tells every attempt, and is recalled after a question", asy
   await expect(question).toBeHidden();
   await expect(page.getByRole("button", { name: "Recall" })).toBeFocused();
   await page.keyboard.press("Enter");
-  await clean(page);
+  await expectAccessible(page);
   await question.getByRole("button", { name: "Recall" }).click();
   await expect(page.locator(".facts").getByText("recalled")).toBeVisible();
   await expect(page.locator(".deliveries").getByText("cancelled").first()).toBeVisible();
 });
 
-test("a thousand dead letters are sent again with progress, and the work can be stopped", async ({ page }) => {
+test("a thousand dead letters are sent again with progress, and can be stopped", async ({ page }) => {
   test.slow();
-  await kill(1000, "mass");
+  await createDeadLetters(1000, "mass");
   await open(page, "/dead-letters?tenant=demo");
-  const row = page.getByRole("row", { name: /Address gone/i }).filter({ hasText: "E-mail" });
+  const row = page.getByRole("row", { name: /Address gone/i }).filter({ hasText: "Email" });
   await expect(row).toContainText("1,000");
 
-  // Each step waits for a word from here, so that there is a middle in which to stop.
+  // Each batch waits until the test releases it, so that the test can stop between two of them.
   let release: () => void = () => {};
   const steps: number[] = [];
   await page.route("**/v1/dead-letters/redrive", async (route) => {
@@ -125,7 +132,7 @@ test("a thousand dead letters are sent again with progress, and the work can be 
     await route.fulfill({ response: answer });
   });
   await row.getByRole("button", { name: /Send again/ }).click();
-  await expect(page.getByRole("dialog")).toContainText("1,000 letters");
+  await expect(page.getByRole("dialog")).toContainText("1,000 dead letters");
   await page.getByRole("dialog").getByRole("button", { name: "Send again" }).click();
   const bar = page.getByRole("progressbar");
   await expect(bar).toHaveAttribute("max", "1000");
@@ -137,8 +144,8 @@ test("a thousand dead letters are sent again with progress, and the work can be 
   };
   await until(200);
   await until(400);
-  await clean(page);
-  // It goes on while one looks at something else.
+  await expectAccessible(page);
+  // It continues while the operator uses other views.
   await page.getByRole("link", { name: "Overview" }).click();
   await page.getByRole("button", { name: "Stop" }).click();
   release();
@@ -146,17 +153,19 @@ test("a thousand dead letters are sent again with progress, and the work can be 
   const done = steps.reduce((sum, one) => sum + one, 0);
   expect(done).toBeGreaterThanOrEqual(400);
   expect(done).toBeLessThan(1000);
-  await expect(page.getByRole("region", { name: "Sending again" })).toContainText(`${done} letters sent again`);
+  await expect(page.getByRole("region", { name: "Sending again" })).toContainText(`${done} dead letters sent again`);
 
-  // What is left goes on from there, to the end.
+  // The rest is sent to the end.
   await page.unroute("**/v1/dead-letters/redrive");
   await page.getByRole("link", { name: "Dead letters", exact: true }).first().click();
   await expect(row).toContainText(String(1000 - done));
   await row.getByRole("button", { name: /Send again/ }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Send again" }).click();
   await expect(page.getByRole("region", { name: "Sending again" })).toContainText(`Done`);
-  await expect(page.getByRole("region", { name: "Sending again" })).toContainText(`${1000 - done} letters sent again`);
-  // Nobody sends to a mailbox that is known to be gone.
+  await expect(page.getByRole("region", { name: "Sending again" })).toContainText(
+    `${1000 - done} dead letters sent again`,
+  );
+  // Deliveries to addresses that are known to be gone are not sent.
   await expect(row).toHaveCount(0);
 });
 
@@ -170,28 +179,28 @@ test("a key is shown once, copied, and revoked", async ({ page, context }) => {
   await page.getByRole("link", { name: "nova" }).click();
   await expect(page.getByText("No keys yet")).toBeVisible();
   await page.getByRole("button", { name: "New key" }).click();
-  await page.getByLabel("What it is for").fill("shop");
-  await page.getByRole("button", { name: "Make key" }).click();
+  await page.getByLabel("Name").fill("shop");
+  await page.getByRole("button", { name: "Create key" }).click();
   const key = await page.getByRole("dialog").locator("code").textContent();
   expect(key).toMatch(/^ck_live_/);
   await page.getByRole("button", { name: "Copy the key" }).click();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(key);
-  await page.getByRole("button", { name: "I have kept it" }).click();
-  await expect(page.getByText(key!.slice(0, 16))).toBeVisible();
-  expect(await page.content()).not.toContain(key!);
+  await page.getByRole("button", { name: "I have stored it" }).click();
+  await expect(page.getByText(String(key).slice(0, 16))).toBeVisible();
+  expect(await page.content()).not.toContain(String(key));
   await page.getByRole("button", { name: /^Revoke/ }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
   await expect(page.getByText("revoked", { exact: true })).toBeVisible();
 });
 
-test("a user's page tells what would reach them", async ({ page }) => {
+test("the page of a user shows how to reach them", async ({ page }) => {
   await put("/v1/users/grace", { email: "grace@example.test" });
   await open(page, "/users?tenant=demo");
   await page.getByRole("searchbox", { name: /Search/ }).fill("grac");
   await page.getByRole("link", { name: "grace" }).click();
-  const reach = page.getByRole("region", { name: /would go to/ });
-  await expect(reach.getByRole("listitem").filter({ hasText: "E-mail" })).toContainText("grace@example.test");
-  await expect(reach.getByRole("listitem").filter({ hasText: "Push" })).toContainText("nowhere: no device");
+  const reach = page.getByRole("region", { name: /would be sent/ });
+  await expect(reach.getByRole("listitem").filter({ hasText: "Email" })).toContainText("grace@example.test");
+  await expect(reach.getByRole("listitem").filter({ hasText: "Push" })).toContainText("Not reachable: no device");
 });
 
 test("the keyboard alone gets to the content and through the views", async ({ page }) => {
@@ -207,7 +216,7 @@ test("the keyboard alone gets to the content and through the views", async ({ pa
   await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
 });
 
-test("what does not work says so and can be tried again", async ({ page }) => {
+test("a failed request is reported and can be repeated", async ({ page }) => {
   await page.route(/v1\/notifications/, (route) => route.abort());
   await open(page, "/notifications?tenant=demo");
   await expect(page.getByRole("alert")).toContainText("does not answer");

@@ -1,4 +1,4 @@
-/** Numbers, times and words as people read them. */
+/** Numbers, times and names of the API as text for people. */
 
 const NUMBER = new Intl.NumberFormat("en");
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -7,7 +7,7 @@ const YEAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", 
 
 export const number = (value: number): string => NUMBER.format(value);
 
-/** A rate, with as many digits as mean something. */
+/** A rate, with one decimal below 10. */
 export function rate(value: number): string {
   return value < 10 ? String(Math.round(value * 10) / 10) : number(Math.round(value));
 }
@@ -30,7 +30,7 @@ export function share(part: number, whole: number): string {
   return `${percent > 0 && percent < 1 ? "<1" : Math.floor(percent)} %`;
 }
 
-/** The time of today; the day, or the year, of what was earlier. */
+/** The time for today, the day for this year, and the date for earlier years. */
 export function moment(iso: string): string {
   const then = new Date(iso);
   const now = new Date();
@@ -40,16 +40,13 @@ export function moment(iso: string): string {
 
 export const clock = (iso: string): string => CLOCK.format(new Date(iso));
 
-const WORDS: Record<string, string> = {
-  in_app: "In-app",
-  push: "Push",
-  email: "E-mail",
-  acked: "acknowledged",
-};
+/** A name of the API, such as address_gone, as words. */
+export const words = (name: string): string => name.replaceAll("_", " ");
 
-/** A name of the API in words. */
-export function word(name: string): string {
-  return WORDS[name] ?? name.replaceAll("_", " ");
+/** The same with a capital letter, for labels. */
+export function label(name: string): string {
+  const text = words(name);
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

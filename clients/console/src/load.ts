@@ -1,7 +1,8 @@
-/** Fetching what a view shows: anew when what it asks for changes, and every so often while it is looked at. */
+/** Hooks that fetch what a view shows. */
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { Problem, type Paged } from "./api.ts";
+import { asProblem, type Problem } from "./api/problem.ts";
+import type { Page } from "./api/types.ts";
 
 export interface Loaded<Data> {
   data: Data | null;
@@ -10,48 +11,47 @@ export interface Loaded<Data> {
   reload: () => void;
 }
 
-function problemOf(error: unknown): Problem {
-  return error instanceof Problem ? error : new Problem(0, "console", String(error));
-}
-
 /**
- * `every`: milliseconds between two fetches; 0 fetches once. When `asked` changes, what was shown goes at once; when
- * only `version` does, it stays until the new is there.
+ * Fetch data now, and again when `key` or `version` changes.
+ *
+ * A new `key` means other data: the old data disappears at once. A new `version` means newer data: the old data stays
+ * until the new data is there. With `interval`, fetch again every so many milliseconds, less often in a hidden tab.
  */
 export function useLoad<Data>(
   fetch: (signal: AbortSignal) => Promise<Data>,
-  asked: unknown[],
-  every = 0,
+  key: unknown[],
+  interval = 0,
   version: unknown = 0,
 ): Loaded<Data> {
   const [state, setState] = useState<Omit<Loaded<Data>, "reload">>({ data: null, error: null, loading: true });
-  const [turn, setTurn] = useState(0);
-  const key = JSON.stringify(asked);
-  const newer = JSON.stringify(version);
-  const shown = useRef(key);
+  const [reloads, setReloads] = useState(0);
+  const keyText = JSON.stringify(key);
+  const versionText = JSON.stringify(version);
+  const shownKey = useRef(keyText);
   useEffect(() => {
-    const gone = new AbortController();
+    const controller = new AbortController();
+    const { signal } = controller;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    if (shown.current !== key) {
-      shown.current = key;
+    if (shownKey.current !== keyText) {
+      shownKey.current = keyText;
       setState({ data: null, error: null, loading: true });
     }
-    const look = async () => {
+    const load = async () => {
       try {
-        const data = await fetch(gone.signal);
-        if (!gone.signal.aborted) setState({ data, error: null, loading: false });
+        const data = await fetch(signal);
+        if (!signal.aborted) setState({ data, error: null, loading: false });
       } catch (error) {
-        if (!gone.signal.aborted) setState((before) => ({ ...before, error: problemOf(error), loading: false }));
+        if (!signal.aborted) setState((before) => ({ ...before, error: asProblem(error), loading: false }));
       }
-      if (every && !gone.signal.aborted) timer = setTimeout(look, document.hidden ? 4 * every : every);
+      if (interval && !signal.aborted) timer = setTimeout(load, document.hidden ? 4 * interval : interval);
     };
-    void look();
+    void load();
     return () => {
-      gone.abort();
+      controller.abort();
       clearTimeout(timer);
     };
-  }, [key, turn, every, newer]);
-  const reload = useCallback(() => setTurn((before) => before + 1), []);
+  }, [keyText, reloads, interval, versionText]);
+  const reload = useCallback(() => setReloads((before) => before + 1), []);
   return { ...state, reload };
 }
 
@@ -61,22 +61,23 @@ export interface Pages<Row> extends Omit<Loaded<Row[]>, "data"> {
   more: () => void;
 }
 
-/** A list that grows by pages. */
+/** Fetch a list page by page. */
 export function usePages<Row>(
-  fetch: (after: string | undefined, signal: AbortSignal) => Promise<Paged<Row>>,
-  asked: unknown[],
+  fetch: (after: string | undefined, signal: AbortSignal) => Promise<Page<Row>>,
+  key: unknown[],
   version: unknown = 0,
 ): Pages<Row> {
-  const first = useLoad((signal) => fetch(undefined, signal), asked, 0, version);
-  const [later, setLater] = useState<{ of: Paged<Row> | null; rows: Row[]; next: string | null }>({
-    of: null,
+  const first = useLoad((signal) => fetch(undefined, signal), key, 0, version);
+  // The pages after the first one, which is kept to recognise a list that was loaded again meanwhile.
+  const [later, setLater] = useState<{ first: Page<Row> | null; rows: Row[]; next: string | null }>({
+    first: null,
     rows: [],
     next: null,
   });
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Problem | null>(null);
-  const mine = later.of === first.data;
-  const next = mine && later.of ? later.next : (first.data?.page.next ?? null);
+  const current = later.first !== null && later.first === first.data;
+  const next = current ? later.next : (first.data?.page.next ?? null);
   const more = async () => {
     if (busy || next === null || !first.data) return;
     setBusy(true);
@@ -84,14 +85,18 @@ export function usePages<Row>(
     const of = first.data;
     try {
       const page = await fetch(next, new AbortController().signal);
-      setLater((before) => ({ of, rows: [...(before.of === of ? before.rows : []), ...page.data], next: page.page.next }));
+      setLater((before) => ({
+        first: of,
+        rows: [...(before.first === of ? before.rows : []), ...page.data],
+        next: page.page.next,
+      }));
     } catch (raised) {
-      setError(problemOf(raised));
+      setError(asProblem(raised));
     }
     setBusy(false);
   };
   return {
-    rows: first.data && [...first.data.data, ...(mine ? later.rows : [])],
+    rows: first.data && [...first.data.data, ...(current ? later.rows : [])],
     hasMore: next !== null,
     error: first.error ?? error,
     loading: first.loading || busy,

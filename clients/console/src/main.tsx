@@ -1,21 +1,24 @@
-/** The frame around every view: who is signed in, which tenant is chosen, where one can go. */
+/** The frame around all views: navigation, the selected tenant, the signed-in operator. */
 
 import { render } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { Api, config as fetchConfig, type Config, type Mode, type Tenant } from "./api.ts";
-import { Console } from "./console.ts";
+import { Api, fetchConfig } from "./api/client.ts";
+import type { Config, Mode, Tenant } from "./api/types.ts";
+import { ConsoleContext } from "./context.ts";
 import { useLoad } from "./load.ts";
 import { DeadLettersPage } from "./pages/dead-letters.tsx";
 import { NotificationPage } from "./pages/notification.tsx";
-import { NotificationsPage, scopeQuery } from "./pages/notifications.tsx";
+import { NotificationsPage } from "./pages/notifications.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { SignIn } from "./pages/sign-in.tsx";
 import { TenantPage, TenantsPage } from "./pages/tenants.tsx";
-import { UserPage, UsersPage } from "./pages/users.tsx";
-import { choose, href, Link, usePlace, type Place } from "./router.tsx";
-import { keep, restore, type Session } from "./session.ts";
+import { UserPage } from "./pages/user.tsx";
+import { UsersPage } from "./pages/users.tsx";
+import { href, Link, type Route, scopeQuery, select, useRoute } from "./router.tsx";
+import { restore, type Session, save } from "./session.ts";
+import { Choice } from "./ui/fields.tsx";
 import { JobBar } from "./ui/job.tsx";
-import { Choice, Empty, Failed, Waiting } from "./ui/parts.tsx";
+import { Empty, ErrorNote, Loading } from "./ui/parts.tsx";
 import "./console.css";
 
 const VIEWS: [string, string][] = [
@@ -25,37 +28,37 @@ const VIEWS: [string, string][] = [
   ["users", "Users"],
   ["tenants", "Tenants"],
 ];
-/** Lists of one tenant: where there is something to choose. */
-const SCOPED = ["notifications", "users"];
+/** The views that list something of one tenant. */
+const SCOPED_VIEWS = ["notifications", "users"];
 
 function App() {
-  const told = useLoad(() => fetchConfig(), []);
+  const config = useLoad(() => fetchConfig(), []);
   const [session, setSession] = useState<Session | null>(restore);
-  const [ended, setEnded] = useState(false);
-  const change = (next: Session | null, wasEnded = false) => {
-    keep(next);
+  const [expired, setExpired] = useState(false);
+  const change = (next: Session | null, hasExpired = false) => {
+    save(next);
     setSession(next);
-    setEnded(wasEnded);
+    setExpired(hasExpired);
   };
-  if (!told.data) return told.error ? <Failed error={told.error} again={told.reload} /> : <Waiting />;
-  if (!session) return <SignIn config={told.data} ended={ended} onSession={change} />;
-  return <Frame config={told.data} session={session} onEnd={(wasEnded) => change(null, wasEnded)} />;
+  if (!config.data) return config.error ? <ErrorNote error={config.error} onRetry={config.reload} /> : <Loading />;
+  if (!session) return <SignIn config={config.data} expired={expired} onSession={change} />;
+  return <Frame config={config.data} session={session} onEnd={(hasExpired) => change(null, hasExpired)} />;
 }
 
-function Frame(props: { config: Config; session: Session; onEnd: (wasEnded: boolean) => void }) {
+function Frame(props: { config: Config; session: Session; onEnd: (hasExpired: boolean) => void }) {
   const { config, session } = props;
-  const place = usePlace();
+  const route = useRoute();
   const api = useMemo(() => new Api(session.token, () => props.onEnd(true)), [session.token]);
   const { data, error, reload } = useLoad((signal) => api.tenants(signal), [session.token]);
   const tenants = data?.data ?? [];
-  const tenant = chosenTenant(place, tenants);
-  const mode: Mode = place.query.get("mode") === "test" ? "test" : "live";
-  const view = place.parts[0] ?? "";
+  const tenant = selectedTenant(route, tenants);
+  const mode: Mode = route.query.get("mode") === "test" ? "test" : "live";
+  const view = route.parts[0] ?? "";
   const title = VIEWS.find(([name]) => name === view)?.[1] ?? "Not found";
   useEffect(() => {
     document.title = `${title} · Carillon console`;
   }, [title]);
-  const kept = tenant ? scopeQuery({ tenant, mode }) : {};
+  const query = tenant ? scopeQuery({ tenant, mode }) : {};
   return (
     <div class="frame">
       <a class="skip" href="#main">
@@ -67,7 +70,7 @@ function Frame(props: { config: Config; session: Session; onEnd: (wasEnded: bool
         </p>
         <nav aria-label="Views">
           {VIEWS.map(([name, text]) => (
-            <Link key={name} to={href(name ? [name] : [], name ? kept : {})} current={view === name}>
+            <Link key={name} to={href(name ? [name] : [], name ? query : {})} current={view === name}>
               {text}
             </Link>
           ))}
@@ -78,7 +81,7 @@ function Frame(props: { config: Config; session: Session; onEnd: (wasEnded: bool
               Flower
             </a>
           )}
-          <p class="who-am-i" title={`until ${session.expiresAt.toLocaleString()}`}>
+          <p class="operator" title={`Token expires ${session.expiresAt.toLocaleString()}`}>
             {session.subject} <span class="muted">{session.tenant === "*" ? "all tenants" : session.tenant}</span>
           </p>
           <button type="button" class="plain small" onClick={() => props.onEnd(false)}>
@@ -87,15 +90,17 @@ function Frame(props: { config: Config; session: Session; onEnd: (wasEnded: bool
         </div>
       </header>
       <main id="main" tabIndex={-1}>
-        {SCOPED.includes(view) && place.parts.length === 1 && tenants.length > 0 && <ScopeBar tenants={tenants} tenant={tenant} mode={mode} />}
-        {error && <Failed error={error} again={reload} />}
-        {!data && !error && <Waiting />}
+        {SCOPED_VIEWS.includes(view) && route.parts.length === 1 && tenants.length > 0 && (
+          <ScopeBar tenants={tenants} tenant={tenant} mode={mode} />
+        )}
+        {error && <ErrorNote error={error} onRetry={reload} />}
+        {!data && !error && <Loading />}
         {data && (
-          <Console.Provider
+          <ConsoleContext.Provider
             value={{ api, config, session, tenants, reloadTenants: reload, scope: { tenant, mode } }}
           >
-            <View parts={place.parts} tenant={tenant} />
-          </Console.Provider>
+            <View parts={route.parts} tenant={tenant} />
+          </ConsoleContext.Provider>
         )}
       </main>
       <JobBar />
@@ -103,9 +108,9 @@ function Frame(props: { config: Config; session: Session; onEnd: (wasEnded: bool
   );
 }
 
-/** The tenant of the address, or else the one that comes first. */
-function chosenTenant(place: Place, tenants: Tenant[]): string {
-  const named = place.query.get("tenant");
+/** The tenant in the address, or else the first one. */
+function selectedTenant(route: Route, tenants: Tenant[]): string {
+  const named = route.query.get("tenant");
   return tenants.find((one) => one.id === named)?.id ?? tenants[0]?.id ?? "";
 }
 
@@ -116,13 +121,13 @@ function ScopeBar(props: { tenants: Tenant[]; tenant: string; mode: Mode }) {
         label="Tenant"
         value={props.tenant}
         values={props.tenants.map((one): [string, string] => [one.id, one.id])}
-        onChoice={(tenant) => choose({ tenant })}
+        onChoice={(tenant) => select({ tenant })}
       />
       <Choice
         label="Mode"
         value={props.mode}
         values={["live", "test"]}
-        onChoice={(mode) => choose({ mode: mode === "test" ? "test" : null })}
+        onChoice={(mode) => select({ mode: mode === "test" ? "test" : null })}
       />
     </div>
   );
@@ -133,11 +138,11 @@ function View({ parts, tenant }: { parts: string[]; tenant: string }) {
   if (view === undefined) return <OverviewPage />;
   if (view === "tenants") return first ? <TenantPage key={first} id={first} /> : <TenantsPage />;
   if (view === "users" && first && second) return <UserPage key={second} tenant={first} id={second} />;
-  if (!tenant) return <Empty title="No tenants yet">Create one under Tenants.</Empty>;
+  if (!tenant) return <Empty title="No tenants yet">Create a tenant under Tenants.</Empty>;
   if (view === "notifications") return first ? <NotificationPage key={first} id={first} /> : <NotificationsPage />;
   if (view === "dead-letters") return <DeadLettersPage />;
   if (view === "users") return <UsersPage />;
-  return <Empty title="There is nothing here">The address names no view of the console.</Empty>;
+  return <Empty title="Page not found">The console has no view at this address.</Empty>;
 }
 
 const root = document.getElementById("console");

@@ -1,16 +1,16 @@
-/** Who is signed in. The token stays in this tab and ends with it. */
+/** The signed-in operator. The token is kept in sessionStorage, so it ends with the tab. */
 
-const KEPT_AS = "carillon.operator";
+const STORAGE_KEY = "carillon.operator";
 
 export interface Session {
   token: string;
   subject: string;
-  /** "*": every tenant. */
+  /** "*" for all tenants. */
   tenant: string;
   expiresAt: Date;
 }
 
-/** What a token says of itself; the server checks whether it is true. Throws an Error for people. */
+/** Read the claims of a token. The server verifies them. Throws an Error with a message for the operator. */
 export function parse(token: string): Session {
   const trimmed = token.trim();
   let claims: Record<string, unknown>;
@@ -19,26 +19,26 @@ export function parse(token: string): Session {
     const bytes = Uint8Array.from(atob(payload), (letter) => letter.charCodeAt(0));
     claims = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
   } catch {
-    throw new Error("This is not a token. It has three parts, with dots between them.");
+    throw new Error("This is not a token. A token has three parts, separated by dots.");
   }
-  if (claims.aud !== "carillon:operator") throw new Error("This is not an operator's token.");
+  if (claims.aud !== "carillon:operator") throw new Error("This is not an operator token.");
   const expiresAt = new Date(Number(claims.exp) * 1000);
   if (!(expiresAt.getTime() > Date.now())) throw new Error("This token has expired.");
   return { token: trimmed, subject: String(claims.sub), tenant: String(claims.tenant), expiresAt };
 }
 
 export function restore(): Session | null {
-  const token = sessionStorage.getItem(KEPT_AS);
+  const token = sessionStorage.getItem(STORAGE_KEY);
   if (token === null) return null;
   try {
     return parse(token);
   } catch {
-    sessionStorage.removeItem(KEPT_AS);
+    sessionStorage.removeItem(STORAGE_KEY);
     return null;
   }
 }
 
-export function keep(session: Session | null): void {
-  if (session) sessionStorage.setItem(KEPT_AS, session.token);
-  else sessionStorage.removeItem(KEPT_AS);
+export function save(session: Session | null): void {
+  if (session) sessionStorage.setItem(STORAGE_KEY, session.token);
+  else sessionStorage.removeItem(STORAGE_KEY);
 }

@@ -1,39 +1,48 @@
 import AxeBuilder from "@axe-core/playwright";
 import { type BrowserContext, expect, type Page, test } from "@playwright/test";
-import { type Look, serve, watchRings } from "./page.ts";
-import { eventually, inbox, notify, somebody } from "./stand.ts";
-import { Wire } from "./wire.ts";
+import { eventually, inbox, newUser, notify } from "../../e2e/installation.ts";
+import { NetworkProxy } from "./proxy.ts";
+import { type SiteOptions, serve, watchRings } from "./site.ts";
 
-let wire: Wire;
+let proxy: NetworkProxy;
 let user: string;
 
 test.beforeEach(async () => {
-  wire = await Wire.lay();
-  user = somebody();
+  proxy = await NetworkProxy.start();
+  user = newUser();
 });
 
-test.afterEach(() => wire.close());
+test.afterEach(() => proxy.close());
 
 /** A page of the site, with a bell that is connected. */
-async function visit(context: BrowserContext, look: Look = {}): Promise<Page> {
-  serve(wire, user, look);
+async function visit(context: BrowserContext, options: SiteOptions = {}): Promise<Page> {
+  serve(proxy, user, options);
   const page = await context.newPage();
-  await page.goto(`${wire.url}/site`);
+  await page.goto(`${proxy.url}/site`);
   await state(page, "live");
   return page;
 }
 
-const bell = (page: Page) => page.locator("carillon-bell").getByRole("button", { name: /Notifications/ }).first();
+const bell = (page: Page) =>
+  page
+    .locator("carillon-bell")
+    .getByRole("button", { name: /Notifications/ })
+    .first();
 const badge = (page: Page) => page.locator("carillon-bell .badge");
 const panel = (page: Page) => page.getByRole("dialog", { name: "Notifications" });
 const items = (page: Page) => panel(page).getByRole("article");
-const titles = (page: Page) => items(page).locator("h3").evaluateAll((all) => all.map((h) => h.lastChild?.textContent));
+const titles = (page: Page) =>
+  items(page)
+    .locator("h3")
+    .evaluateAll((all) => all.map((h) => h.lastChild?.textContent));
 
 async function state(page: Page, wanted: string) {
-  await expect.poll(() => page.evaluate(() => document.querySelector("carillon-bell")?.client?.state), { timeout: 30_000 }).toBe(wanted);
+  await expect
+    .poll(() => page.evaluate(() => document.querySelector("carillon-bell")?.client?.state), { timeout: 30_000 })
+    .toBe(wanted);
 }
 
-test("what arrives is counted, shown on top and announced", async ({ context }) => {
+test("a new notification is counted, shown first and announced", async ({ context }) => {
   const page = await visit(context);
   await expect(badge(page)).toBeHidden();
   await notify(user, "First");
@@ -55,7 +64,7 @@ test("two tabs, one socket, one sound", async ({ context }) => {
   for (const page of [one, two]) {
     await page.reload();
     await state(page, "live");
-    // A browser rings only where somebody has been.
+    // Browsers play sounds only after an interaction.
     await page.mouse.click(500, 500);
   }
   const before = sockets.length;
@@ -68,7 +77,7 @@ test("two tabs, one socket, one sound", async ({ context }) => {
   expect(sockets.length).toBe(before);
 });
 
-test("the sound stays as it was chosen", async ({ context }) => {
+test("the sound setting is kept", async ({ context }) => {
   const page = await visit(context);
   const rings = await watchRings(page);
   await page.reload();
@@ -89,37 +98,37 @@ test("a cut connection loses nothing and repeats nothing", async ({ context }) =
   await bell(page).click();
   await notify(user, "n1");
   await expect(items(page)).toHaveCount(1);
-  wire.cut("nothing");
+  proxy.cut("nothing");
   await state(page, "offline");
   await expect(panel(page).getByText("You are offline.")).toBeVisible();
   for (const n of [2, 3, 4]) await notify(user, `n${n}`);
-  wire.mend();
+  proxy.restore();
   await state(page, "live");
   await notify(user, "n5");
   await expect.poll(() => titles(page)).toEqual(["n5", "n4", "n3", "n2", "n1"]);
   await expect(badge(page)).toHaveText("5");
 });
 
-test("where no socket gets through it polls, and changes back when one does", async ({ context }) => {
+test("without sockets it polls, and returns to a socket when possible", async ({ context }) => {
   const page = await visit(context);
-  const heard: string[] = [];
-  await page.exposeFunction("heard", (title: string) => heard.push(title));
+  const received: string[] = [];
+  await page.exposeFunction("received", (title: string) => received.push(title));
   await page.evaluate(() => {
-    const { heard } = window as unknown as { heard(title: string): void };
-    document.querySelector("carillon-bell")?.client?.on("notification:new", ({ title }) => heard(title));
+    const { received } = window as unknown as { received(title: string): void };
+    document.querySelector("carillon-bell")?.client?.on("notification:new", ({ title }) => received(title));
   });
   await notify(user, "n1");
-  wire.cut("http");
+  proxy.cut("http");
   await notify(user, "n2");
   await state(page, "polling");
-  await expect.poll(() => heard).toEqual(["n1", "n2"]);
-  wire.mend();
+  await expect.poll(() => received).toEqual(["n1", "n2"]);
+  proxy.restore();
   await state(page, "live");
   await notify(user, "n3");
-  await expect.poll(() => heard).toEqual(["n1", "n2", "n3"]);
+  await expect.poll(() => received).toEqual(["n1", "n2", "n3"]);
 });
 
-test("what is read or archived here is so there", async ({ context, browser }) => {
+test("reading and archiving applies to other browsers of the user", async ({ context, browser }) => {
   await notify(user, "One");
   await notify(user, "Two");
   const here = await visit(context);
@@ -131,7 +140,9 @@ test("what is read or archived here is so there", async ({ context, browser }) =
   await items(here).first().hover();
   await items(here).first().getByRole("button", { name: "Mark as read" }).click();
   await expect(badge(there)).toHaveText("1");
-  await expect(items(there).first().getByRole("button", { name: "Mark as unread", includeHidden: true })).toBeAttached();
+  await expect(
+    items(there).first().getByRole("button", { name: "Mark as unread", includeHidden: true }),
+  ).toBeAttached();
   await items(here).first().getByRole("button", { name: "Archive" }).click();
   await expect.poll(() => titles(there)).toEqual(["One"]);
   await panel(there).getByRole("button", { name: "Mark all as read" }).click();
@@ -141,7 +152,7 @@ test("what is read or archived here is so there", async ({ context, browser }) =
   await elsewhere.close();
 });
 
-test("a text is shown as a text, whatever it holds", async ({ context }) => {
+test("texts are shown as text, whatever they contain", async ({ context }) => {
   const corpus = [
     "<script>window.ran = 1</script>",
     "<img src=x onerror=window.ran=1>",
@@ -161,28 +172,67 @@ test("a text is shown as a text, whatever it holds", async ({ context }) => {
   await expect(items(page)).toHaveCount(corpus.length + 1);
   const made = await page.evaluate(() => {
     const root = document.querySelector("carillon-bell")?.shadowRoot;
-    return [(window as unknown as { ran?: number }).ran, root?.querySelectorAll("script, img, iframe, style, b, [onload], [onerror]").length];
+    return [
+      (window as unknown as { ran?: number }).ran,
+      root?.querySelectorAll("script, img, iframe, style, b, [onload], [onerror]").length,
+    ];
   });
   expect(made).toEqual([undefined, 0]);
 });
 
-test("a link leads to a page or a mailbox and nowhere else", async ({ context }) => {
+test("links lead to pages and email addresses only", async ({ context }) => {
   const page = await visit(context);
-  // The server takes no other links; a client does not rely on it.
+  // The server refuses other links. The client does not rely on that.
   const links = await page.evaluate(() => {
-    const urls = ["https://a.test/x", "/orders/1", "mailto:a@b.test", "javascript:alert(1)", " JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "blob:x"];
+    const urls = [
+      "https://a.test/x",
+      "/orders/1",
+      "mailto:a@b.test",
+      "javascript:alert(1)",
+      " JaVaScRiPt:alert(1)",
+      "data:text/html,x",
+      "vbscript:x",
+      "blob:x",
+    ];
     const element = document.querySelector("carillon-bell");
-    const base = { message: "m", level: "info", category: null, type: "t", data: {}, seq: 1, created_at: new Date().toISOString(), expires_at: "" };
+    const base = {
+      message: "m",
+      level: "info",
+      category: null,
+      type: "t",
+      data: {},
+      seq: 1,
+      created_at: new Date().toISOString(),
+      expires_at: "",
+    };
     const client = element?.client as unknown as { inbox: { list: unknown } };
-    client.inbox.list = async () => ({ data: urls.map((url, n) => ({ ...base, id: String(n), title: url, url, read: true })), page: { next: null, has_more: false } });
+    client.inbox.list = async () => ({
+      data: urls.map((url, n) => ({ ...base, id: String(n), title: url, url, read: true })),
+      page: { next: null, has_more: false },
+    });
     element?.show();
     const feed = [...(element?.shadowRoot?.querySelectorAll<HTMLButtonElement>(".filters button") ?? [])];
     feed[1]?.click();
     return new Promise<(string | undefined)[]>((resolve) =>
-      setTimeout(() => resolve([...(element?.shadowRoot?.querySelectorAll("article") ?? [])].map((one) => one.querySelector("a")?.href)), 500),
+      setTimeout(
+        () =>
+          resolve(
+            [...(element?.shadowRoot?.querySelectorAll("article") ?? [])].map((one) => one.querySelector("a")?.href),
+          ),
+        500,
+      ),
     );
   });
-  expect(links).toEqual(["https://a.test/x", `${wire.url}/orders/1`, "mailto:a@b.test", undefined, undefined, undefined, undefined, undefined]);
+  expect(links).toEqual([
+    "https://a.test/x",
+    `${proxy.url}/orders/1`,
+    "mailto:a@b.test",
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 test("the keyboard does everything", async ({ context }) => {
@@ -213,7 +263,7 @@ test("the keyboard does everything", async ({ context }) => {
   await expect(bell(page)).toHaveAttribute("aria-expanded", "false");
 });
 
-test("whoever goes on, by key or by pointer, leaves a closed panel behind", async ({ context }) => {
+test("the panel closes when the focus or the pointer goes elsewhere", async ({ context }) => {
   const page = await visit(context);
   await bell(page).click();
   await expect(panel(page)).toBeVisible();
@@ -225,17 +275,19 @@ test("whoever goes on, by key or by pointer, leaves a closed panel behind", asyn
 });
 
 for (const scheme of ["light", "dark"] as const) {
-  test(`axe finds nothing to complain of, ${scheme}`, async ({ browser }) => {
+  test(`the bell is accessible, ${scheme}`, async ({ browser }) => {
     const levels = ["info", "success", "warning", "error", "critical"];
     const context = await browser.newContext({ colorScheme: scheme, reducedMotion: "reduce" });
     const page = await visit(context);
     const check = async () => {
       const { violations } = await new AxeBuilder({ page }).include("carillon-bell").analyze();
-      expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => [html, failureSummary])])).toEqual([]);
+      expect(
+        violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => [html, failureSummary])]),
+      ).toEqual([]);
     };
     await check();
     await bell(page).click();
-    await expect(panel(page).getByText("Nothing here")).toBeVisible();
+    await expect(panel(page).getByText("No notifications")).toBeVisible();
     await check();
     for (const level of levels) await notify(user, `A title, ${level}`, { level, category: "news" });
     await expect(items(page)).toHaveCount(5);
@@ -245,7 +297,7 @@ for (const scheme of ["light", "dark"] as const) {
     await notify(user, "A toast", { level: "warning", url: "https://example.test/" });
     await expect(page.locator(".toast")).toBeVisible();
     await check();
-    wire.cut("nothing");
+    proxy.cut("nothing");
     await state(page, "offline");
     await bell(page).click();
     await panel(page).getByRole("button", { name: "Unread", exact: true }).click();
@@ -253,15 +305,15 @@ for (const scheme of ["light", "dark"] as const) {
     await check();
     await panel(page).getByRole("button", { name: "Try again" }).click();
     await expect(panel(page).getByRole("alert")).toContainText("could not be loaded");
-    // When the wire is whole again it is loaded unasked.
-    wire.mend();
+    // The list is loaded automatically when the connection is back.
+    proxy.restore();
     await state(page, "live");
     await expect(items(page)).not.toHaveCount(0);
     await context.close();
   });
 }
 
-test("the tab that leads may be closed", async ({ context }) => {
+test("the leading tab can be closed", async ({ context }) => {
   const [first, second, third] = [await visit(context), await visit(context), await visit(context)];
   await first.close();
   for (const n of [1, 2, 3]) await notify(user, `n${n}`);
@@ -271,16 +323,19 @@ test("the tab that leads may be closed", async ({ context }) => {
   }
 });
 
-test("right to left, everything stands on the other side", async ({ context }) => {
+test("the layout is mirrored for languages written from right to left", async ({ context }) => {
   await notify(user, "مرحبا");
   await notify(user, "In English", { message: "Short." });
   const page = await visit(context, { attributes: 'lang="ar"' });
   await page.getByRole("button", { name: "الإشعارات، 2 غير مقروءة" }).or(page.locator("carillon-bell .bell")).click();
-  const box = async (selector: string) => (await page.locator(`carillon-bell ${selector}`).first().boundingBox()) ?? { x: 0, width: 0 };
+  const box = async (selector: string) =>
+    (await page.locator(`carillon-bell ${selector}`).first().boundingBox()) ?? { x: 0, width: 0 };
   expect((await box("article .level")).x).toBeGreaterThan((await box("article h3")).x);
   expect((await box(".badge")).x + 9).toBeLessThan((await box(".bell")).x + 20);
-  // A text of the other direction stands at the same edge, and keeps its own full stop at its end.
-  const ends = await page.locator("carillon-bell p bdi").evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().right)));
+  // A text of the other direction is aligned like the others, and keeps its own direction.
+  const ends = await page
+    .locator("carillon-bell p bdi")
+    .evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().right)));
   expect(new Set(ends).size).toBe(1);
   const shown = await box(".panel");
   expect(shown.x).toBeGreaterThanOrEqual(0);
@@ -288,7 +343,7 @@ test("right to left, everything stands on the other side", async ({ context }) =
   await expect(page.locator("carillon-bell h2")).toHaveText("الإشعارات");
 });
 
-test("the theme is that of the system unless the page has one", async ({ browser }) => {
+test("the theme follows the system unless the page sets one", async ({ browser }) => {
   const context = await browser.newContext({ colorScheme: "dark" });
   const page = await visit(context);
   await bell(page).click();
@@ -299,7 +354,7 @@ test("the theme is that of the system unless the page has one", async ({ browser
   await context.close();
 });
 
-test("the list is fetched as it is scrolled, and filtered by category", async ({ context }) => {
+test("the list loads more as it is scrolled, and is filtered by category", async ({ context }) => {
   test.slow();
   for (let n = 1; n <= 70; n += 1) await notify(user, `n${n}`, { category: n % 10 ? "often" : "seldom" });
   await eventually(async () => (await inbox(user, "/counts")).unread === 70);
@@ -315,7 +370,7 @@ test("the list is fetched as it is scrolled, and filtered by category", async ({
   await expect(badge(page)).toHaveText("63");
 });
 
-test("a toast goes by itself, waits for who reads it, and stays where it is serious", async ({ context }) => {
+test("toasts disappear after a time, and stay if they are critical", async ({ context }) => {
   const page = await visit(context);
   await page.clock.install();
   await notify(user, "Mild");
@@ -328,7 +383,7 @@ test("a toast goes by itself, waits for who reads it, and stays where it is seri
   await expect(page.locator(".toast")).toHaveCount(0);
 });
 
-test("a page may handle what is chosen, and use words of its own", async ({ context }) => {
+test("a page can handle the selection, and replace texts", async ({ context }) => {
   const { id } = await notify(user, "Choose me", { url: "https://example.test/" });
   const page = await visit(context);
   const chosen = page.evaluate(
@@ -345,15 +400,15 @@ test("a page may handle what is chosen, and use words of its own", async ({ cont
   await page.getByRole("button", { name: "Notifications for you, 1 unread" }).click();
   await page.getByRole("link", { name: "Choose me" }).click();
   expect(await chosen).toBe(id);
-  expect(page.url()).toBe(`${wire.url}/site`);
+  expect(page.url()).toBe(`${proxy.url}/site`);
   await expect(badge(page)).toBeHidden();
 });
 
-test("what is deleted elsewhere disappears here", async ({ context }) => {
+test("a notification deleted elsewhere disappears", async ({ context }) => {
   const { id } = await notify(user, "A mistake");
   const page = await visit(context);
   await bell(page).click();
   await expect(items(page)).toHaveCount(1);
   await page.evaluate((one) => document.querySelector("carillon-bell")?.client?.inbox.delete(one), id);
-  await expect(panel(page).getByText("Nothing here")).toBeVisible();
+  await expect(panel(page).getByText("No notifications")).toBeVisible();
 });

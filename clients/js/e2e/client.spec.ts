@@ -1,81 +1,88 @@
-/** The client in Node, against a running copy: what the server in memory of the unit tests only claims. */
+/** The client in Node against a whole installation. */
 
 import { expect, test } from "@playwright/test";
-import { type ClientOptions, createClient, type Item } from "../src/index.ts";
+import { eventually, newUser, notify, request, token } from "../../e2e/installation.ts";
 import type {} from "../src/dropins/window-ws.ts";
-import { ask, eventually, notify, somebody, token } from "./stand.ts";
-import { Wire } from "./wire.ts";
+import { type ClientOptions, createClient, type Item } from "../src/index.ts";
+import { NetworkProxy } from "./proxy.ts";
 
-let wire: Wire;
+let proxy: NetworkProxy;
 let user: string;
 const stops: (() => void)[] = [];
 
 test.beforeEach(async () => {
-  wire = await Wire.lay();
-  user = somebody();
+  proxy = await NetworkProxy.start();
+  user = newUser();
 });
 
 test.afterEach(() => {
   for (const stop of stops.splice(0)) stop();
-  wire.close();
+  proxy.close();
 });
 
 async function start(options: Partial<ClientOptions> = {}, wanted = "live") {
-  const client = createClient({ url: wire.url, getToken: () => token(user), storage: null, ...options });
+  const client = createClient({ url: proxy.url, getToken: () => token(user), storage: null, ...options });
   stops.push(() => client.close());
-  const told: string[] = [];
+  const received: string[] = [];
   const names: string[] = [];
   client.onAny((name, payload) => {
     if (!name.startsWith("notification") || !(payload as { title?: string }).title) return;
     names.push(name);
-    told.push((payload as { title: string }).title);
+    received.push((payload as { title: string }).title);
   });
   await eventually(() => client.state === wanted);
-  return { client, told, names };
+  return { client, received, names };
 }
 
-test("everything comes once and in order, however often the wire is cut", async () => {
+test("all events arrive once and in order, despite interruptions", async () => {
   test.slow();
-  const { client, told } = await start();
+  const { client, received } = await start();
   const numbers: number[] = [];
   client.on("notification:new", ({ seq }) => numbers.push(Number(seq)));
   const titles = Array.from({ length: 60 }, (_, n) => `n${n}`);
   for (const [n, title] of titles.entries()) {
-    if (n % 12 === 5) wire.cut(n % 24 === 5 ? "nothing" : "http");
-    if (n % 12 === 11) wire.mend();
+    if (n % 12 === 5) proxy.cut(n % 24 === 5 ? "nothing" : "http");
+    if (n % 12 === 11) proxy.restore();
     await notify(user, title);
   }
-  wire.mend();
-  await eventually(() => client.state === "live" && told.length >= titles.length, 60_000);
-  // The order is that of the log: two requests may be expanded at the same time.
+  proxy.restore();
+  await eventually(() => client.state === "live" && received.length >= titles.length, 60_000);
+  // The order is that of the log. Two notifications may be expanded at the same time.
   expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
-  expect([...told].sort()).toEqual([...titles].sort());
+  expect([...received].sort()).toEqual([...titles].sort());
 });
 
-test("a later visit hears of what happened in between", async () => {
+test("a later visit receives what it missed", async () => {
   const kept = new Map<string, string>();
-  const storage = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
+  const storage = {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+  };
   const first = await start({ storage });
   await notify(user, "one");
-  await eventually(() => first.told.length === 1);
+  await eventually(() => first.received.length === 1);
   first.client.close();
   await notify(user, "two");
   const second = await start({ storage });
-  await eventually(() => second.told.length === 1);
-  expect(second.told).toEqual(["two"]);
+  await eventually(() => second.received.length === 1);
+  expect(second.received).toEqual(["two"]);
 });
 
-test("a position of another log is a reset", async () => {
+test("a position of another log causes a reset", async () => {
   const cursor = Buffer.from(JSON.stringify(["beefbeef", { [`user:${user}`]: 7 }])).toString("base64url");
   const kept = JSON.stringify({ epoch: "beefbeef", positions: { [`user:${user}`]: 7 }, cursor });
-  const client = createClient({ url: wire.url, getToken: () => token(user), storage: { getItem: () => kept, setItem: () => undefined } });
+  const client = createClient({
+    url: proxy.url,
+    getToken: () => token(user),
+    storage: { getItem: () => kept, setItem: () => undefined },
+  });
   stops.push(() => client.close());
   await new Promise((reset) => client.on("reset", reset));
 });
 
-test("a token is replaced while the connection goes on", async () => {
+test("a token is replaced without a new connection", async () => {
   const given: boolean[] = [];
-  const { client, told } = await start({
+  const { client, received } = await start({
     getToken: (fresh) => {
       given.push(fresh);
       return token(user, 8);
@@ -85,37 +92,37 @@ test("a token is replaced while the connection goes on", async () => {
   client.on("state", (state) => states.push(state));
   await new Promise((later) => setTimeout(later, 12_000));
   await notify(user, "still here");
-  await eventually(() => told.length === 1);
+  await eventually(() => received.length === 1);
   expect(states).toEqual([]);
   expect(given.slice(0, 2)).toEqual([false, true]);
 });
 
-test("what was shown is acknowledged, on the socket and without one", async () => {
+test("notifications are acknowledged, on the socket and by polling", async () => {
   const { id: one } = await notify(user, "before");
-  const { told } = await start();
+  const { received } = await start();
   const { id: two } = await notify(user, "on the socket");
-  const state = async (id: string) => (await ask(`/v1/notifications/${id}/deliveries`)).data[0]?.state;
+  const state = async (id: string) => (await request(`/v1/notifications/${id}/deliveries`)).data[0]?.state;
   await eventually(async () => (await state(two)) === "acked");
-  wire.cut("http");
+  proxy.cut("http");
   const { id: three } = await notify(user, "by polling");
-  await eventually(() => told.length === 2, 30_000);
+  await eventually(() => received.length === 2, 30_000);
   await eventually(async () => (await state(three)) === "acked");
   expect(await state(one)).toBe("acked");
 });
 
-test("polling tells events by the names of the dialect", async () => {
-  wire.cut("http");
+test("polled events have the names of the dialect", async () => {
+  proxy.cut("http");
   const { names, client } = await start({ dialect: "tenant" }, "polling");
   await notify(user, "one");
   await eventually(() => names.length === 1, 30_000);
-  wire.mend();
+  proxy.restore();
   await eventually(() => client.state === "live", 60_000);
   await notify(user, "two");
   await eventually(() => names.length === 2);
   expect(names).toEqual(["notification:created", "notification:created"]);
 });
 
-test("the methods do what they say", async () => {
+test("the methods of the HTTP API work", async () => {
   const { client } = await start();
   for (const title of ["a", "b", "c"]) await notify(user, title, { category: title === "c" ? "special" : "usual" });
   const { inbox } = client;
@@ -137,7 +144,7 @@ test("the methods do what they say", async () => {
   expect((await inbox.clear()).counts.total).toBe(0);
   await expect(inbox.get(b.id)).rejects.toMatchObject({ name: "CarillonError", status: 404, code: "not_found" });
 
-  const { id } = await ask("/v1/alerts", { title: "Fire", message: "Everywhere." });
+  const { id } = await request("/v1/alerts", { title: "Fire", message: "Everywhere." });
   expect((await client.alerts.get(id)).acknowledged).toBe(false);
   expect((await client.alerts.acknowledge(id)).acknowledged_by).toBe(user);
   expect((await client.alerts.list({ state: "acknowledged" })).data.map((one) => one.id)).toContain(id);
@@ -153,15 +160,19 @@ test("the methods do what they say", async () => {
 });
 
 test("window.ws works in a page that has one script and an auth_token", async ({ page }) => {
-  wire.pages.set("/old", { type: "text/html", body: '<!doctype html><title>Old</title><script src="/static/build/websocket.js"></script>' });
+  proxy.pages.set("/old", {
+    type: "text/html",
+    body: '<!doctype html><title>Old</title><script src="/static/build/websocket.js"></script>',
+  });
   await page.addInitScript((given) => localStorage.setItem("auth_token", given), token(user));
-  await page.goto(`${wire.url}/old`);
-  const heard = page.evaluate(
-    () => new Promise<{ title: string; title_html: string }>((hear) => window.ws.on("notifications", "notification", hear)),
+  await page.goto(`${proxy.url}/old`);
+  const received = page.evaluate(
+    () =>
+      new Promise<{ title: string; title_html: string }>((hear) => window.ws.on("notifications", "notification", hear)),
   );
   await expect.poll(() => page.evaluate(() => window.ws.isConnected)).toBe(true);
   await notify(user, "a < b");
-  expect(await heard).toMatchObject({ title: "a < b", title_html: "a &lt; b" });
+  expect(await received).toMatchObject({ title: "a < b", title_html: "a &lt; b" });
   const answered = page.evaluate(
     () => new Promise((hear) => window.ws.on("sns", "publish_started", hear)) as Promise<{ post_id: number }>,
   );

@@ -1,33 +1,44 @@
-/** The client: what a page holds. It puts together the log, the connection, the other tabs and what is stored. */
+/** The client. It combines the log, the connection, the other tabs and the stored position. */
 
 import { Connection, type Dialect, type Frame, type State } from "./connection.ts";
 import { asError } from "./errors.ts";
 import type { WsPayloads, WsPlace } from "./events.ts";
-import { arrive, hasGap, type LogState, NOWHERE, type Payload, type Position, receive, resume, type Step } from "./log.ts";
-import { ACKNOWLEDGE, around, GAP, HEAD_CHECK } from "./pace.ts";
+import {
+  advance,
+  EMPTY_LOG,
+  hasGap,
+  type LogState,
+  type Payload,
+  type Position,
+  receive,
+  resume,
+  type Step,
+} from "./log.ts";
+import { PositionStore, positionOf, type Store } from "./position-store.ts";
 import { Rest } from "./rest.ts";
 import { type Answer, type OpenSocket, socketIo } from "./socket.ts";
 import { Tabs, type Welcome } from "./tabs.ts";
+import { ACKNOWLEDGE_INTERVAL, GAP_TIMEOUT, jitter, RETRY_DELAY, SAVE_DELAY, SYNC_INTERVAL } from "./timing.ts";
 import { claimsOf, type GetToken, Tokens } from "./tokens.ts";
 
 export interface ClientOptions {
-  /** Where the server is; the page's own origin if not given. */
+  /** The URL of the server. Default: the origin of the page. */
   url?: string;
   getToken: GetToken;
-  /** Where the position is kept between two visits: localStorage if not given, nowhere if null. */
-  storage?: Pick<Storage, "getItem" | "setItem"> | null;
-  /** By which names events are told; `canonical` if not given. */
+  /** Where to keep the position between two visits. Default: localStorage; with null, nowhere. */
+  storage?: Store | null;
+  /** The names that events have. Default: `canonical`. */
   dialect?: Dialect;
-  /** Say that notifications were on the screen, while the page is visible; true if not given. */
+  /** Whether to acknowledge notifications while the page is visible. Default: true. */
   acknowledge?: boolean;
 }
 
-/** What the client tells of itself, beside the events of the server. */
+/** The events of the client itself, in addition to those of the server. */
 export interface ClientPayloads {
   state: State;
   /**
-   * Events are told from here on, and not what was before: fetch by HTTP what you show. So it is at a first visit, and
-   * when part of what was missed is gone.
+   * Events follow from this position on; earlier ones will not be delivered. Fetch the data that you show. Emitted on a
+   * first visit, and when missed events no longer exist on the server.
    */
   reset: Position;
   error: { code: string; message: string };
@@ -40,30 +51,32 @@ export type PayloadOf<K> = K extends keyof ClientPayloads
     ? WsPayloads[K] & Partial<WsPlace>
     : Payload;
 type Handler = (payload: never) => void;
+type AnyHandler = (name: string, payload: unknown) => void;
 
-/** Under which names a notification comes, in the dialects. */
+/** The names of a new notification in the dialects. */
 export const ARRIVALS: ReadonlySet<string> = new Set(["notification:new", "notification:created", "notification"]);
 
 export class Client extends Rest {
   state: State = "connecting";
-  /** Whose events these are, and of which tenant; null until the first token is there. */
+  /** The user and tenant of the token. Null until there is a token. */
   user: string | null = null;
   tenant: string | null = null;
 
   readonly #tokens: Tokens;
   readonly #handlers = new Map<string, Set<Handler>>();
-  readonly #any = new Set<(name: string, payload: unknown) => void>();
-  #log: LogState = NOWHERE;
+  readonly #anyHandlers = new Set<AnyHandler>();
+  #log: LogState = EMPTY_LOG;
+  #store: PositionStore | null = null;
   #tabs: Tabs | null = null;
   #connection: Connection | null = null;
-  /** The last session:ready, for whoever comes later. */
+  /** The last session:ready, for tabs that open later. */
   #session: Payload | null = null;
-  #welcomed = false;
+  #following = false;
   #closed = false;
-  #key = "";
-  #shown = 0;
+  /** The highest sequence number that was delivered and not yet acknowledged, or 0. */
+  #unacknowledged = 0;
   #timers = new Map<string, ReturnType<typeof setTimeout>>();
-  #unlisten: () => void = () => undefined;
+  #removeListeners: () => void = () => undefined;
 
   constructor(
     private readonly options: ClientOptions,
@@ -72,11 +85,11 @@ export class Client extends Rest {
     const tokens = new Tokens(options.getToken);
     super((options.url ?? "").replace(/\/$/, ""), tokens);
     this.#tokens = tokens;
-    this.#listen();
+    this.#addListeners();
     void this.#start();
   }
 
-  /** Hear of an event, by the name of the dialect, or of the client itself. Returns how to stop. */
+  /** Handle an event of the server, by its name in the dialect, or of the client. Returns a function that stops it. */
   on<K extends EventName>(name: K, handler: (payload: PayloadOf<K>) => void): () => void;
   on(name: string, handler: (payload: Payload) => void): () => void;
   on(name: string, handler: Handler): () => void {
@@ -85,28 +98,28 @@ export class Client extends Rest {
     return () => handlers.delete(handler);
   }
 
-  /** Hear of everything. Returns how to stop. */
-  onAny(handler: (name: string, payload: unknown) => void): () => void {
-    this.#any.add(handler);
-    return () => this.#any.delete(handler);
+  /** Handle all events. Returns a function that stops it. */
+  onAny(handler: AnyHandler): () => void {
+    this.#anyHandlers.add(handler);
+    return () => this.#anyHandlers.delete(handler);
   }
 
-  /** Send an event, through whichever tab has the connection. Rejects with CarillonError, also without a connection. */
+  /** Send an event, through the tab that has the connection. Rejects with CarillonError, also without a connection. */
   request(name: string, payload?: unknown): Promise<Answer> {
     if (this.#connection) return this.#connection.request(name, payload);
     return this.#tabs ? this.#tabs.ask(name, payload) : Promise.reject(asError("not connected yet"));
   }
 
-  /** Say how the user is, on this device. */
+  /** Set the presence of the user on this device. */
   setPresence(status: "online" | "away" | "busy"): Promise<Answer> {
     return this.request(`presence:${status}`);
   }
 
-  /** Stop. Nothing is heard after it; a new client goes on from the same place. */
+  /** Close the connection and stop delivering events. A new client continues from the same position. */
   close(): void {
     this.#save();
     this.#closed = true;
-    this.#unlisten();
+    this.#removeListeners();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#connection?.close();
     this.#tabs?.close();
@@ -118,25 +131,26 @@ export class Client extends Rest {
       this.user = sub ?? null;
       this.tenant = tenant ?? null;
     } catch (error) {
-      this.#tell("error", asError(error));
-      this.#enter("offline");
-      this.#later("start", around(5_000), () => void this.#start());
+      this.#dispatch("error", asError(error));
+      this.#setState("offline");
+      this.#schedule("start", jitter(RETRY_DELAY), () => void this.#start());
       return;
     }
     if (this.#closed) return;
-    this.#key = `carillon:${this.url}:${this.tenant}/${this.user}#${this.options.dialect ?? "canonical"}`;
-    this.#log = resume(this.#load());
-    this.#tabs = new Tabs(this.#key, {
+    const key = `carillon:${this.url}:${this.tenant}/${this.user}#${this.options.dialect ?? "canonical"}`;
+    this.#store = new PositionStore(key, this.options.storage);
+    this.#log = resume(this.#store.load());
+    this.#tabs = new Tabs(key, {
       lead: () => this.#lead(),
-      heard: (frame) => this.#welcomed && this.#heard(frame),
+      frame: (frame) => this.#following && this.#handle(frame),
       welcome: () => ({ state: this.state, position: positionOf(this.#log), session: this.#session }),
       welcomed: (welcome) => this.#follow(welcome),
       answer: (name, payload) => this.request(name, payload),
     });
   }
 
+  /** This tab opens the connection. It continues from what it received as a follower, so nothing is lost. */
   #lead(): void {
-    // Whoever followed goes on from what it was told itself, so nothing is lost with the tab that led.
     this.#connection = new Connection(
       this.url,
       this.options.dialect ?? "canonical",
@@ -145,54 +159,58 @@ export class Client extends Rest {
       this.openSocket,
       () => positionOf(this.#log),
       (frame) => {
-        this.#heard(frame);
+        this.#handle(frame);
         this.#tabs?.pass(frame);
       },
     );
-    this.#enter(this.#connection.state);
-    this.#check();
+    this.#setState(this.#connection.state);
+    this.#syncRegularly();
   }
 
+  /** Another tab has the connection. */
   #follow(welcome: Welcome): void {
-    // A new leader greets those that follow already: only its state is news to them.
-    if (this.#welcomed) return this.#enter(welcome.state as State);
-    this.#welcomed = true;
-    this.#log = resume(welcome.position as Position);
-    const session = welcome.session as Payload | null;
-    this.#session = session;
-    if (this.#log.cursor !== null) this.#tell("reset", welcome.position);
-    if (session) this.#tell("session:ready", session);
-    this.#enter(welcome.state as State);
-  }
-
-  #heard(frame: Frame): void {
-    if (this.#closed) return;
-    if (frame.kind === "told") {
-      if (frame.told.name === "session:ready") this.#session = frame.told.payload;
-      this.#step(receive(this.#log, frame.told));
-    } else if (frame.kind === "position") {
-      this.#step(arrive(this.#log, frame.at, frame.since, frame.complete, frame.told));
-    } else if (frame.kind === "state") this.#enter(frame.state);
-    else this.#tell("error", { code: frame.code, message: frame.message });
-  }
-
-  #step(step: Step): void {
-    this.#log = step.state;
-    if (step.reset) this.#tell("reset", positionOf(step.state));
-    for (const { name, payload } of step.tell) {
-      this.#tell(name, payload);
-      if (ARRIVALS.has(name) && payload.seq) this.#shown = Math.max(this.#shown, payload.seq);
+    // A new leader also welcomes tabs that followed the previous one. They only need its state.
+    if (!this.#following) {
+      this.#following = true;
+      this.#log = resume(welcome.position as Position);
+      this.#session = welcome.session as Payload | null;
+      if (this.#log.cursor !== null) this.#dispatch("reset", welcome.position);
+      if (this.#session) this.#dispatch("session:ready", this.#session);
     }
-    this.#later("save", 250, () => this.#save());
-    if (this.#shown) this.#later("acknowledge", ACKNOWLEDGE, () => void this.#acknowledge());
-    if (hasGap(this.#log)) this.#later("gap", GAP, () => hasGap(this.#log) && this.#sync());
+    this.#setState(welcome.state as State);
   }
 
-  /** A last event that was lost leaves no gap: only asking shows it. */
-  #check(): void {
-    this.#later("check", around(HEAD_CHECK), () => {
+  #handle(frame: Frame): void {
+    if (this.#closed) return;
+    if (frame.kind === "event") {
+      if (frame.event.name === "session:ready") this.#session = frame.event.payload;
+      this.#apply(receive(this.#log, frame.event));
+    } else if (frame.kind === "position") {
+      this.#apply(advance(this.#log, frame.at, frame.since, frame.complete, frame.events));
+    } else if (frame.kind === "state") {
+      this.#setState(frame.state);
+    } else {
+      this.#dispatch("error", { code: frame.code, message: frame.message });
+    }
+  }
+
+  #apply(step: Step): void {
+    this.#log = step.state;
+    if (step.reset) this.#dispatch("reset", positionOf(step.state));
+    for (const { name, payload } of step.events) {
+      this.#dispatch(name, payload);
+      if (ARRIVALS.has(name) && payload.seq) this.#unacknowledged = Math.max(this.#unacknowledged, payload.seq);
+    }
+    this.#schedule("save", SAVE_DELAY, () => this.#save());
+    if (this.#unacknowledged) this.#schedule("acknowledge", ACKNOWLEDGE_INTERVAL, () => void this.#acknowledge());
+    if (hasGap(this.#log)) this.#schedule("gap", GAP_TIMEOUT, () => hasGap(this.#log) && this.#sync());
+  }
+
+  /** The loss of the last event leaves no gap. Only a request shows it. */
+  #syncRegularly(): void {
+    this.#schedule("sync", jitter(SYNC_INTERVAL), () => {
       if (this.state === "live") this.#sync();
-      this.#check();
+      this.#syncRegularly();
     });
   }
 
@@ -201,58 +219,63 @@ export class Client extends Rest {
   }
 
   async #acknowledge(): Promise<void> {
-    const seq = this.#shown;
+    const seq = this.#unacknowledged;
     if (!seq || this.options.acknowledge === false || !isVisible()) return;
-    this.#shown = 0;
+    this.#unacknowledged = 0;
     try {
       if (this.state === "live") await this.request("notification:ack", { seq });
       else await this.inbox.acknowledge({ up_to_seq: seq });
     } catch {
-      this.#shown = Math.max(this.#shown, seq);
-      this.#later("acknowledge", around(5_000), () => void this.#acknowledge());
+      this.#unacknowledged = Math.max(this.#unacknowledged, seq);
+      this.#schedule("acknowledge", jitter(RETRY_DELAY), () => void this.#acknowledge());
     }
   }
 
-  #listen(): void {
+  #addListeners(): void {
     if (typeof window === "undefined") return;
-    const look = () => {
-      if (document.visibilityState === "hidden") return this.#save();
-      this.#look();
+    const listeners: [EventTarget, string, () => void][] = [
+      [document, "visibilitychange", () => this.#visibilityChanged()],
+      [window, "online", () => this.#checkConnection()],
+      [window, "offline", () => this.#checkConnection()],
+      [window, "pagehide", () => this.#save()],
+    ];
+    for (const [target, name, listener] of listeners) target.addEventListener(name, listener);
+    this.#removeListeners = () => {
+      for (const [target, name, listener] of listeners) target.removeEventListener(name, listener);
+    };
+  }
+
+  #visibilityChanged(): void {
+    if (isVisible()) {
+      this.#checkConnection();
       void this.#acknowledge();
-    };
-    const online = () => this.#look();
-    const save = () => this.#save();
-    document.addEventListener("visibilitychange", look);
-    window.addEventListener("online", online);
-    window.addEventListener("offline", online);
-    window.addEventListener("pagehide", save);
-    this.#unlisten = () => {
-      document.removeEventListener("visibilitychange", look);
-      window.removeEventListener("online", online);
-      window.removeEventListener("offline", online);
-      window.removeEventListener("pagehide", save);
-    };
+    } else {
+      this.#save();
+    }
   }
 
-  #look(): void {
+  #checkConnection(): void {
     if (this.state === "live") this.#sync();
-    else this.#connection?.hurry();
+    else this.#connection?.retryNow();
   }
 
-  #enter(state: State): void {
+  #setState(state: State): void {
     if (this.state === state) return;
     this.state = state;
-    this.#tell("state", state);
-    if (state === "live" && this.#shown) void this.#acknowledge();
+    this.#dispatch("state", state);
+    if (state === "live" && this.#unacknowledged) void this.#acknowledge();
   }
 
-  #tell(name: string, payload: unknown): void {
-    const heard = [...(this.#handlers.get(name) ?? [])].map((handler) => () => handler(payload as never));
-    for (const handler of [...heard, ...[...this.#any].map((any) => () => any(name, payload))]) {
+  #dispatch(name: string, payload: unknown): void {
+    const calls = [
+      ...[...(this.#handlers.get(name) ?? [])].map((handler) => () => handler(payload as never)),
+      ...[...this.#anyHandlers].map((handler) => () => handler(name, payload)),
+    ];
+    for (const call of calls) {
       try {
-        handler();
+        call();
       } catch (error) {
-        // The page's mistake: it is reported as one, and the other listeners hear of the event all the same.
+        // An error in a handler is reported like any error of the page. The other handlers still run.
         queueMicrotask(() => {
           throw error;
         });
@@ -260,49 +283,26 @@ export class Client extends Rest {
     }
   }
 
-  /** Unless it waits already: often is not sooner. */
-  #later(what: string, wait: number, work: () => void): void {
-    if (this.#timers.has(what) || this.#closed) return;
-    const run = () => {
-      this.#timers.delete(what);
-      work();
-    };
-    this.#timers.set(what, setTimeout(run, wait));
-  }
-
-  #storage(): Pick<Storage, "getItem" | "setItem"> | null {
-    if (this.options.storage !== undefined) return this.options.storage;
-    return typeof localStorage === "undefined" ? null : localStorage;
-  }
-
-  #load(): Position {
-    try {
-      const kept = JSON.parse(this.#storage()?.getItem(this.#key) ?? "null") as Position | null;
-      if (typeof kept?.epoch === "string" && typeof kept.positions === "object") return kept;
-    } catch {
-      // Blocked, or not ours: as on a first visit.
-    }
-    return positionOf(NOWHERE);
+  /** Run a task later, unless it is scheduled already. */
+  #schedule(task: string, wait: number, run: () => void): void {
+    if (this.#timers.has(task) || this.#closed) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(task);
+      run();
+    }, wait);
+    this.#timers.set(task, timer);
   }
 
   #save(): void {
-    // One tab writes, or an older position could replace a newer one.
+    // Only the tab with the connection saves. Another one could replace the position by an older one.
     if (this.#closed || !this.#connection || this.#log.cursor === null) return;
-    try {
-      this.#storage()?.setItem(this.#key, JSON.stringify(positionOf(this.#log)));
-    } catch {
-      // Full or blocked: the next visit begins with what the inbox holds.
-    }
+    this.#store?.save(this.#log);
   }
 }
 
-/** A client, connecting already. */
+/** Create a client. It connects at once. */
 export function createClient(options: ClientOptions): Client {
   return new Client(options);
-}
-
-function positionOf({ epoch, positions, cursor }: Position): Position {
-  return { epoch, positions, cursor };
 }
 
 function isVisible(): boolean {

@@ -1,32 +1,44 @@
 /**
- * The way to the server: a socket while there is one, else polling; the same log either way. Tells what comes, and what
- * is known of the position; what that means is log.ts's business.
+ * The connection to the server: a socket if one can be opened, polling otherwise. Both read the same log. The connection
+ * reports events and positions; log.ts interprets them.
  */
 
-import { asError, CarillonError } from "./errors.ts";
-import type { Position, Positions, Told } from "./log.ts";
-import { ALIVE, ANSWER, around, backoff, LONGEST_POLL, PATIENCE, POLL, REFRESH } from "./pace.ts";
+import { asError, type CarillonError } from "./errors.ts";
+import type { Position, Positions, ServerEvent } from "./log.ts";
 import type { Rest } from "./rest.ts";
 import type { Answer, OpenSocket, Socket } from "./socket.ts";
+import {
+  backoff,
+  jitter,
+  MAX_POLL_INTERVAL,
+  POLL_INTERVAL,
+  POLLING_DELAY,
+  REQUEST_TIMEOUT,
+  SYNC_TIMEOUT,
+  TOKEN_MARGIN,
+} from "./timing.ts";
 import type { Tokens } from "./tokens.ts";
 
-/** `live`: on the socket. `polling`: without it, some seconds late. `offline`: neither works, or nobody is signed in. */
+/**
+ * `live`: events arrive on the socket. `polling`: events arrive by HTTP, some seconds late. `offline`: neither works, or
+ * there is no token.
+ */
 export type State = "connecting" | "live" | "polling" | "offline";
 
-/** Names by which events are told (docs/realtime.md, Dialects). */
+/** The names that events have (docs/realtime.md, "Dialects"). */
 export type Dialect = "canonical" | "hub" | "tenant" | "group" | "simple";
 
-/** What a connection tells. Followers in other tabs are sent the same. */
+/** What a connection reports. The other tabs get the same. */
 export type Frame =
-  | { kind: "told"; told: Told }
-  | { kind: "position"; at: Position; since: Positions; complete: boolean; told: Told[] }
+  | { kind: "event"; event: ServerEvent }
+  | { kind: "position"; at: Position; since: Positions; complete: boolean; events: ServerEvent[] }
   | { kind: "state"; state: State }
   | { kind: "error"; code: string; message: string };
 
 interface Page extends Position {
   complete: boolean;
   more: boolean;
-  data: { event: string; payload: Told["payload"] }[];
+  data: { event: string; payload: ServerEvent["payload"] }[];
   poll_interval_ms?: number;
 }
 
@@ -37,17 +49,18 @@ export class Connection {
   #socket: Socket;
   #closed = false;
   #failures = 0;
-  #advised = 0;
-  /** The position that the handshake showed. */
-  #shown: Positions = {};
+  /** The wait before a reconnection that the server asked for. */
+  #reconnectAfter = 0;
+  /** The position in the last handshake. */
+  #sentPositions: Positions = {};
   #opening = false;
-  #retry: Timer | undefined;
-  #patience: Timer | undefined;
-  #poll: Timer | undefined;
+  #retryTimer: Timer | undefined;
+  #pollingDelay: Timer | undefined;
+  #pollTimer: Timer | undefined;
   #polls = 0;
-  #refresh: Timer | undefined;
-  /** How far the server's clock is ahead: that of this machine may be wrong by hours. */
-  #skew = 0;
+  #refreshTimer: Timer | undefined;
+  /** How far the server's clock is ahead of this one, in milliseconds. Local clocks can be wrong by hours. */
+  #clockSkew = 0;
 
   constructor(
     url: string,
@@ -59,29 +72,29 @@ export class Connection {
     private readonly emit: (frame: Frame) => void,
   ) {
     this.#socket = openSocket(url, {
-      told: (told) => this.#told(told),
-      down: (error) => this.#down(error),
+      event: (event) => this.#handle(event),
+      closed: (error) => this.#socketClosed(error),
     });
-    this.#lose();
+    this.#waitForSocket();
     void this.#open();
   }
 
-  /** Send an event and wait for the answer. `sync` asks for what came after `positions`, however that is possible. */
+  /** Send an event and wait for the answer. `sync` requests the events after a position, on the socket or by polling. */
   async request(name: string, payload: unknown): Promise<Answer> {
-    if (name !== "sync") return this.#socket.request(name, payload, ANSWER);
+    if (name !== "sync") return this.#socket.request(name, payload, REQUEST_TIMEOUT);
     const since = payload as Position;
-    if (this.state !== "live") return this.#pollFrom(since).then(() => ({ ok: true }));
+    if (this.state !== "live") return this.#readFrom(since).then(() => ({ ok: true }));
     let positions = since.positions;
     for (;;) {
-      const answer = (await this.#ask(positions)) as unknown as Page & Answer;
-      this.#arrived(answer, positions);
+      const answer = (await this.#requestSync(positions)) as unknown as Page & Answer;
+      this.#reportPosition(answer, positions);
       if (!answer.more) return answer;
       positions = answer.positions;
     }
   }
 
-  /** What was thought to be a connection may be none: look now, without waiting. */
-  hurry(): void {
+  /** Try to connect now, without waiting for the next attempt. */
+  retryNow(): void {
     this.#failures = 0;
     if (this.state !== "live") {
       void this.#open();
@@ -91,112 +104,122 @@ export class Connection {
 
   close(): void {
     this.#closed = true;
-    for (const timer of [this.#retry, this.#patience, this.#poll, this.#refresh]) clearTimeout(timer);
+    for (const timer of [this.#retryTimer, this.#pollingDelay, this.#pollTimer, this.#refreshTimer])
+      clearTimeout(timer);
     this.#socket.close();
   }
 
-  async #ask(positions: Positions): Promise<Answer> {
+  async #requestSync(positions: Positions): Promise<Answer> {
     try {
-      return await this.#socket.request("sync", { positions }, ALIVE);
+      return await this.#socket.request("sync", { positions }, SYNC_TIMEOUT);
     } catch (error) {
-      // Broken, though nobody said so: a laptop that slept, a network that was changed.
+      // The connection is broken without notice, for example after the computer slept or changed its network.
       if (asError(error).code === "timeout") this.#socket.close();
       throw error;
     }
   }
 
   async #open(): Promise<void> {
-    clearTimeout(this.#retry);
+    clearTimeout(this.#retryTimer);
     if (this.#opening || this.#closed || this.state === "live") return;
     this.#opening = true;
     try {
       const token = await this.tokens.get();
       if (this.#closed) return;
       const { epoch, positions, cursor } = this.position();
-      this.#shown = positions;
+      this.#sentPositions = positions;
       const known = cursor === null ? {} : { epoch, positions, cursor };
       this.#socket.open({ token, dialect: this.dialect, ...known });
     } catch (error) {
       this.#opening = false;
-      this.#down(asError(error));
+      this.#socketClosed(asError(error));
     }
   }
 
-  #told(told: Told): void {
-    if (told.name === "session:ready") this.#ready(told.payload as unknown as Ready);
-    else if (told.name === "session:resync") this.#arrived(told.payload as unknown as Page, {});
-    else if (told.name === "session:expiring") this.#refreshIn(0);
-    this.emit({ kind: "told", told });
+  #handle(event: ServerEvent): void {
+    if (event.name === "session:ready") this.#ready(event.payload as unknown as Ready);
+    else if (event.name === "session:resync") this.#reportPosition(event.payload as unknown as Page, {});
+    else if (event.name === "session:expiring") this.#refreshIn(0);
+    this.emit({ kind: "event", event });
   }
 
   #ready(ready: Ready): void {
     this.#opening = false;
     this.#failures = 0;
     this.#polls = 0;
-    this.#advised = ready.reconnect_after_ms ?? 0;
-    clearTimeout(this.#patience);
-    clearTimeout(this.#poll);
-    this.#skew = Date.parse(ready.server_time) - Date.now();
+    this.#reconnectAfter = ready.reconnect_after_ms ?? 0;
+    clearTimeout(this.#pollingDelay);
+    clearTimeout(this.#pollTimer);
+    this.#clockSkew = Date.parse(ready.server_time) - Date.now();
     this.#refreshBefore(ready.exp);
-    this.#arrived(ready, this.#shown);
-    this.#enter("live");
+    this.#reportPosition(ready, this.#sentPositions);
+    this.#setState("live");
     if (ready.more) void this.request("sync", this.position()).catch(() => undefined);
   }
 
-  #arrived(page: Page, since: Positions, told: Told[] = []): void {
+  #reportPosition(page: Page, since: Positions, events: ServerEvent[] = []): void {
     const at = { epoch: page.epoch, positions: page.positions, cursor: page.cursor };
-    this.emit({ kind: "position", at, since, complete: page.complete, told });
+    this.emit({ kind: "position", at, since, complete: page.complete, events });
   }
 
-  #down(error: CarillonError): void {
+  #socketClosed(error: CarillonError): void {
     if (this.#closed) return;
     this.#opening = false;
-    clearTimeout(this.#refresh);
-    if (this.state === "live") this.#lose();
-    if (error.code === "token_missing") this.#enter("offline");
-    else if (error.code === "token_expired" || error.code === "invalid_token") void this.tokens.get(true).catch(() => undefined);
+    clearTimeout(this.#refreshTimer);
+    if (this.state === "live") this.#waitForSocket();
+    if (error.code === "token_missing") this.#setState("offline");
+    else if (error.code === "token_expired" || error.code === "invalid_token")
+      void this.tokens.get(true).catch(() => undefined);
     if (error.code !== "disconnected" && error.code !== "unreachable") {
       this.emit({ kind: "error", code: error.code, message: error.message });
     }
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => void this.#open(), backoff(this.#failures, this.#failures ? 0 : this.#advised));
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(
+      () => void this.#open(),
+      backoff(this.#failures, this.#failures ? 0 : this.#reconnectAfter),
+    );
     this.#failures += 1;
   }
 
-  /** There is no socket: wait a moment for it, then poll. */
-  #lose(): void {
-    this.#enter("connecting");
-    clearTimeout(this.#patience);
-    this.#patience = setTimeout(() => this.#pollSoon(0), PATIENCE);
+  /** Wait for the socket for a moment, then poll. */
+  #waitForSocket(): void {
+    this.#setState("connecting");
+    clearTimeout(this.#pollingDelay);
+    this.#pollingDelay = setTimeout(() => this.#pollSoon(0), POLLING_DELAY);
   }
 
   #pollSoon(wait: number): void {
-    clearTimeout(this.#poll);
+    clearTimeout(this.#pollTimer);
     if (this.#closed || this.state === "live") return;
     this.#polls += 1;
-    this.#poll = setTimeout(async () => {
+    this.#pollTimer = setTimeout(async () => {
       try {
-        const interval = await this.#pollFrom(this.position());
+        const interval = await this.#readFrom(this.position());
         this.#polls = 1;
-        if (this.state !== "live") this.#enter("polling");
-        this.#pollSoon(around(interval));
+        if (this.state !== "live") this.#setState("polling");
+        this.#pollSoon(jitter(interval));
       } catch (thrown) {
         const error = asError(thrown);
-        if (this.state !== "live") this.#enter("offline");
-        this.#pollSoon(Math.max(error.retryAfter ?? 0, around(Math.min(LONGEST_POLL, POLL * 1.5 ** (this.#polls - 1)))));
+        if (this.state !== "live") this.#setState("offline");
+        this.#pollSoon(
+          Math.max(
+            error.retryAfter ?? 0,
+            jitter(Math.min(MAX_POLL_INTERVAL, POLL_INTERVAL * 1.5 ** (this.#polls - 1))),
+          ),
+        );
       }
     }, wait);
   }
 
-  /** Read the log after a position, to its end. Returns when to come again. */
-  async #pollFrom(from: Position): Promise<number> {
+  /** Read the log from a position to its end. Returns the wait before the next poll. */
+  async #readFrom(from: Position): Promise<number> {
     let { cursor, positions } = from;
     for (;;) {
       const page = await this.#page(cursor);
-      if (this.#closed) return POLL;
-      const told = page.data.map((one) => ({ name: one.event, payload: one.payload }));
-      this.#arrived(page, positions, told);
-      if (!page.more) return page.poll_interval_ms ?? POLL;
+      if (this.#closed) return POLL_INTERVAL;
+      const events = page.data.map((one) => ({ name: one.event, payload: one.payload }));
+      this.#reportPosition(page, positions, events);
+      if (!page.more) return page.poll_interval_ms ?? POLL_INTERVAL;
       ({ cursor, positions } = page);
     }
   }
@@ -207,32 +230,32 @@ export class Connection {
       return await this.rest.get<Page>("/v1/events", { cursor: cursor ?? undefined, dialect });
     } catch (error) {
       if (cursor === null || asError(error).status !== 422) throw error;
-      // What was stored here is no cursor any more: begin anew, and say so.
+      // The stored cursor is not valid. Start again, and report that events may be missing.
       return { ...(await this.rest.get<Page>("/v1/events", { dialect })), complete: false };
     }
   }
 
   #refreshIn(wait: number): void {
-    clearTimeout(this.#refresh);
-    this.#refresh = setTimeout(async () => {
+    clearTimeout(this.#refreshTimer);
+    this.#refreshTimer = setTimeout(async () => {
       try {
         const token = await this.tokens.get(true);
-        const answer = await this.#socket.request("auth:refresh", { token }, ANSWER);
-        this.#refreshBefore(Number(answer["exp"]));
+        const answer = await this.#socket.request("auth:refresh", { token }, REQUEST_TIMEOUT);
+        this.#refreshBefore(Number(answer.exp));
       } catch (error) {
-        // The server ends the connection when the old token has; then a new one is asked for again.
+        // The server closes the connection when the old token expires. The next handshake requests a new one.
         this.emit({ kind: "error", code: asError(error).code, message: asError(error).message });
       }
     }, wait);
   }
 
   #refreshBefore(exp: number): void {
-    const left = exp * 1000 - Date.now() - this.#skew;
-    // The second where the same token was given again, or short ones.
-    this.#refreshIn(Math.max(1_000, left - REFRESH, left / 2));
+    const left = exp * 1000 - Date.now() - this.#clockSkew;
+    // Half the remaining time for short-lived tokens, and for a token that was returned unchanged.
+    this.#refreshIn(Math.max(1_000, left - TOKEN_MARGIN, left / 2));
   }
 
-  #enter(state: State): void {
+  #setState(state: State): void {
     if (this.state === state) return;
     this.state = state;
     this.emit({ kind: "state", state });

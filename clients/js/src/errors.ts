@@ -1,11 +1,11 @@
-/** What went wrong: `code` is for programs (docs/realtime.md, the problems of the API), the message for people. */
+/** A failure. `code` is for programs, the message for people. docs/realtime.md lists the codes. */
 export class CarillonError extends Error {
   constructor(
     readonly code: string,
     message: string,
-    /** Of an answer by HTTP. */
+    /** The status of an HTTP response. */
     readonly status?: number,
-    /** Milliseconds that the server asks to wait. */
+    /** Milliseconds to wait before the next attempt, if the server asked for it. */
     readonly retryAfter?: number,
   ) {
     super(message);
@@ -13,7 +13,7 @@ export class CarillonError extends Error {
   }
 }
 
-/** Whatever was thrown, as one of ours. */
+/** Anything that was thrown, as a CarillonError. */
 export function asError(thrown: unknown): CarillonError {
   if (thrown instanceof CarillonError) return thrown;
   return new CarillonError("unreachable", thrown instanceof Error ? thrown.message : String(thrown));

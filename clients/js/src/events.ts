@@ -1,6 +1,6 @@
 // Generated from Carillon's catalogue of event types. Do not edit: run flask catalogue typescript.
 
-/** What clients hear. */
+/** The events that the server sends. */
 export const WS_EVENTS = {
   ALERT_ACKNOWLEDGED: "alert:acknowledged",
   ALERT_COUNT: "alert:count",
@@ -66,7 +66,7 @@ export const WS_EVENTS = {
   SYNC_COMPLETED: "sync:completed",
 } as const;
 
-/** What clients send. */
+/** The events that clients send. */
 export const WS_CLIENT_EVENTS = {
   AUTH_REFRESH: "auth:refresh",
   CHAT_CONVERSATION_CREATE: "chat:conversation:create",
@@ -236,9 +236,9 @@ export interface WsPayloads {
 
 export type WsEvent = keyof WsPayloads;
 
-/** What every payload has beside its own members. */
+/** The members that every payload has. */
 export interface WsPlace {
-  /** The room the event is of, and its number there: order and drop repetitions by them. */
+  /** The room of the event, and its number in the room. They order events and identify repetitions. */
   room: string;
   seq: number;
 }

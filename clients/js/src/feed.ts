@@ -1,4 +1,4 @@
-/** A part of the inbox as a page shows it: fetched by HTTP, kept right by events. The bell and the hooks share it. */
+/** A list of the inbox for display: fetched by HTTP, updated by events. The bell and the hooks use it. */
 
 import { ARRIVALS, type Client } from "./client.ts";
 import { asError, type CarillonError } from "./errors.ts";
@@ -10,42 +10,46 @@ export interface FeedState {
   readonly counts: Counts | null;
   readonly status: "loading" | "ready" | "error";
   readonly error: CarillonError | null;
-  /** There are older ones: `more()`. */
+  /** Whether `more()` can fetch older items. */
   readonly hasMore: boolean;
 }
 
-type Names = { id?: string; ids?: string[]; up_to?: string; read_at?: string } & Filter;
+/** The members of an event that say which items it is about. */
+type Selection = { id?: string; ids?: string[]; up_to?: string; read_at?: string } & Filter;
 
-export const NONE: Counts = { unread: 0, unseen: 0, total: 0 };
+export const ZERO_COUNTS: Counts = { unread: 0, unseen: 0, total: 0 };
 const EMPTY: FeedState = { items: [], counts: null, status: "loading", error: null, hasMore: false };
 
-/** The state after an event; the same object where it means nothing here. Null: only the server knows, ask it. */
-export function applied(state: FeedState, filter: Filter, name: string, payload: unknown): FeedState | null {
-  const said = (payload ?? {}) as Names;
-  const ids = said.ids ?? (said.id ? [said.id] : []);
-  const meant = (item: Item) => ids.includes(item.id) || (said.up_to !== undefined && item.id <= said.up_to && fits(item, said));
-  const change = (what: (item: Item) => Item) => {
-    const items = state.items.map((item) => (meant(item) ? what(item) : item));
+/** The state after an event; the same object if nothing changes. Null if the list has to be fetched again. */
+export function apply(state: FeedState, filter: Filter, name: string, payload: unknown): FeedState | null {
+  const selection = (payload ?? {}) as Selection;
+  const ids = selection.ids ?? (selection.id ? [selection.id] : []);
+  const isSelected = (item: Item) =>
+    ids.includes(item.id) || (selection.up_to !== undefined && item.id <= selection.up_to && matches(item, selection));
+  const change = (update: (item: Item) => Item) => {
+    const items = state.items.map((item) => (isSelected(item) ? update(item) : item));
     return { ...state, items };
   };
-  const without = () => ({ ...state, items: state.items.filter((item) => !meant(item)) });
-  if (ARRIVALS.has(name)) return withNew(state, filter, payload as Item);
+  const remove = () => ({ ...state, items: state.items.filter((item) => !isSelected(item)) });
+  if (ARRIVALS.has(name)) return addItem(state, filter, payload as Item);
   switch (name) {
     case "notification:count":
-      return { ...state, counts: { ...(state.counts ?? NONE), ...(payload as Partial<Counts>) } };
+      return { ...state, counts: { ...(state.counts ?? ZERO_COUNTS), ...(payload as Partial<Counts>) } };
     case "notification:read":
     case "notification:read_all": {
-      const at = said.read_at ?? new Date().toISOString();
-      return change((item) => (item.read ? item : { ...item, read: true, status: archivedOr(item, "read"), read_at: at }));
+      const at = selection.read_at ?? new Date().toISOString();
+      return change((item) =>
+        item.read ? item : { ...item, read: true, status: archivedOr(item, "read"), read_at: at },
+      );
     }
     case "notification:unread":
       return change((item) => ({ ...item, read: false, status: archivedOr(item, "unread"), read_at: null }));
     case "notification:archived":
-      return filter.status === "archived" ? null : without();
+      return filter.status === "archived" ? null : remove();
     case "notification:unarchived":
-      return filter.status === "archived" ? without() : null;
+      return filter.status === "archived" ? remove() : null;
     case "notification:deleted":
-      return without();
+      return remove();
     default:
       return state;
   }
@@ -55,12 +59,13 @@ export class Feed {
   #state: FeedState = EMPTY;
   #filter: Filter;
   readonly #listeners = new Set<() => void>();
-  /** What was told while the server was asked, to be applied to its answer again. */
+  /** The events that arrived during a request. They are applied to its answer as well. */
   #meanwhile: [string, unknown][] | null = null;
-  #loading = 0;
+  /** The number of the last load. The answers of earlier ones are ignored. */
+  #loads = 0;
   #next: string | null = null;
   #paging = false;
-  #stop: (() => void) | null = null;
+  #unsubscribe: (() => void) | null = null;
 
   constructor(
     private readonly client: Client,
@@ -77,19 +82,19 @@ export class Feed {
     return this.#filter;
   }
 
-  /** Hear of changes; the first listener starts it, and it rests when the last one has gone. */
+  /** Call a function at every change. The feed is active while it has listeners. */
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
-    if (!this.#stop) {
-      this.#stop = this.client.onAny((name, payload) => this.#told(name, payload));
-      // What is fetched before events are told could lack what happens in between.
+    if (!this.#unsubscribe) {
+      this.#unsubscribe = this.client.onAny((name, payload) => this.#handle(name, payload));
+      // A list that is fetched before events arrive could lack the changes in between.
       if (this.client.state !== "connecting") void this.load();
     }
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size > 0) return;
-      this.#stop?.();
-      this.#stop = null;
+      this.#unsubscribe?.();
+      this.#unsubscribe = null;
     };
   };
 
@@ -100,33 +105,34 @@ export class Feed {
   }
 
   async load(): Promise<void> {
-    const round = (this.#loading += 1);
+    this.#loads += 1;
+    const load = this.#loads;
     this.#meanwhile = [];
     try {
       const [page, counts] = await Promise.all([this.client.inbox.list(this.#filter), this.client.inbox.counts()]);
-      if (round !== this.#loading) return;
-      this.#set({ items: page.data, counts, status: "ready", error: null, hasMore: this.#turn(page) });
+      if (load !== this.#loads) return;
+      this.#set({ items: page.data, counts, status: "ready", error: null, hasMore: this.#remember(page) });
       const meanwhile = this.#meanwhile ?? [];
       this.#meanwhile = null;
       for (const [name, payload] of meanwhile) this.#apply(name, payload);
     } catch (error) {
-      if (round !== this.#loading) return;
+      if (load !== this.#loads) return;
       this.#meanwhile = null;
       this.#set({ ...this.#state, status: "error", error: asError(error) });
     }
   }
 
-  /** Fetch older ones. */
+  /** Fetch older items. */
   async more(): Promise<void> {
     if (this.#paging || !this.#state.hasMore || !this.#next) return;
     this.#paging = true;
-    const round = this.#loading;
+    const load = this.#loads;
     try {
       const page = await this.client.inbox.list(this.#filter, this.#next);
-      if (round !== this.#loading) return;
+      if (load !== this.#loads) return;
       const known = new Set(this.#state.items.map(({ id }) => id));
       const items = [...this.#state.items, ...page.data.filter(({ id }) => !known.has(id))];
-      this.#set({ ...this.#state, items, hasMore: this.#turn(page), error: null });
+      this.#set({ ...this.#state, items, hasMore: this.#remember(page), error: null });
     } catch (error) {
       this.#set({ ...this.#state, error: asError(error) });
     } finally {
@@ -134,49 +140,53 @@ export class Feed {
     }
   }
 
-  read = (id: string): Promise<void> => this.#do("notification:read", { id }, () => this.client.inbox.read(id));
-  unread = (id: string): Promise<void> => this.#do("notification:unread", { id }, () => this.client.inbox.unread(id));
-  archive = (id: string): Promise<void> => this.#do("notification:archived", { id }, () => this.client.inbox.archive(id));
-  unarchive = (id: string): Promise<void> => this.#do("notification:unarchived", { id }, () => this.client.inbox.unarchive(id));
-  remove = (id: string): Promise<void> => this.#do("notification:deleted", { id }, () => this.client.inbox.delete(id));
+  read = (id: string): Promise<void> => this.#change("notification:read", { id }, () => this.client.inbox.read(id));
+  unread = (id: string): Promise<void> =>
+    this.#change("notification:unread", { id }, () => this.client.inbox.unread(id));
+  archive = (id: string): Promise<void> =>
+    this.#change("notification:archived", { id }, () => this.client.inbox.archive(id));
+  unarchive = (id: string): Promise<void> =>
+    this.#change("notification:unarchived", { id }, () => this.client.inbox.unarchive(id));
+  remove = (id: string): Promise<void> =>
+    this.#change("notification:deleted", { id }, () => this.client.inbox.delete(id));
 
-  /** Mark as read what fits the filter, as far as it was there to be seen. */
+  /** Mark the items that match the filter as read, up to the newest one in the list. */
   readAll = (): Promise<void> => {
     const newest = this.#state.items[0];
-    const { status: _, ...which } = this.#filter;
+    const { status: _, ...filter } = this.#filter;
     if (!newest) return Promise.resolve();
-    const sweep = { ...which, up_to: newest.id };
-    return this.#do("notification:read_all", sweep, async () => {
+    const sweep = { ...filter, up_to: newest.id };
+    return this.#change("notification:read_all", sweep, async () => {
       while ((await this.client.inbox.readAll(sweep)).more);
     });
   };
 
-  /** At once here, and then there: what fails is undone by what the server has. */
-  async #do(event: string, payload: Names, there: () => Promise<unknown>): Promise<void> {
+  /** Change the list at once, then the server. If the request fails, the list is fetched again. */
+  async #change(event: string, payload: Selection, send: () => Promise<unknown>): Promise<void> {
     this.#apply(event, payload);
     try {
-      await there();
+      await send();
     } catch (error) {
       await this.load();
       this.#set({ ...this.#state, error: asError(error) });
     }
   }
 
-  #told(name: string, payload: unknown): void {
-    const waits = this.#loading === 0 || this.#state.status === "error";
-    if (name === "reset" || (name === "state" && payload !== "connecting" && waits)) return void this.load();
+  #handle(name: string, payload: unknown): void {
+    const isDue = this.#loads === 0 || this.#state.status === "error";
+    if (name === "reset" || (name === "state" && payload !== "connecting" && isDue)) return void this.load();
     if (!name.startsWith("notification")) return;
     this.#meanwhile?.push([name, payload]);
     this.#apply(name, payload);
   }
 
   #apply(name: string, payload: unknown): void {
-    const next = applied(this.#state, this.#filter, name, payload);
+    const next = apply(this.#state, this.#filter, name, payload);
     if (next) this.#set(next);
     else void this.load();
   }
 
-  #turn({ page }: Page<Item>): boolean {
+  #remember({ page }: Page<Item>): boolean {
     this.#next = page.next;
     return page.has_more;
   }
@@ -188,20 +198,20 @@ export class Feed {
   }
 }
 
-function withNew(state: FeedState, filter: Filter, told: Item): FeedState {
-  const old = state.items.find(({ id }) => id === told.id);
-  if (old) return state;
-  // Until the server tells the counts, which it does a moment later; to who polls, it does not.
-  const { unread, unseen, total } = state.counts ?? NONE;
+function addItem(state: FeedState, filter: Filter, added: Item): FeedState {
+  if (state.items.some(({ id }) => id === added.id)) return state;
+  // On the socket the server sends the exact counts a moment later. By polling it does not.
+  const { unread, unseen, total } = state.counts ?? ZERO_COUNTS;
   const counts = { unread: unread + 1, unseen: unseen + 1, total: total + 1 };
-  const item: Item = { ...told, status: "unread", read: false, seen_at: null, read_at: null, archived_at: null };
-  if (!fits(item, filter) || (filter.status ?? "all") === "archived" || filter.status === "read") return { ...state, counts };
+  const item: Item = { ...added, status: "unread", read: false, seen_at: null, read_at: null, archived_at: null };
+  if (!matches(item, filter) || (filter.status ?? "all") === "archived" || filter.status === "read")
+    return { ...state, counts };
   // Ids sort by time.
   const items = [...state.items, item].sort((a, b) => (a.id < b.id ? 1 : -1));
   return { ...state, items, counts };
 }
 
-function fits(item: Item, { category, type, level }: Filter): boolean {
+function matches(item: Item, { category, type, level }: Filter): boolean {
   return (
     (category === undefined || item.category === category) &&
     (type === undefined || item.type === type) &&

@@ -1,6 +1,13 @@
-/** carillon-client: events without gaps, in order and once, on one connection for all tabs of a user. */
+/** carillon-client: events without gaps, in order and exactly once, on one connection for all tabs of a user. */
 
-export { Client, type ClientOptions, type ClientPayloads, createClient, type EventName, type PayloadOf } from "./client.ts";
+export {
+  Client,
+  type ClientOptions,
+  type ClientPayloads,
+  createClient,
+  type EventName,
+  type PayloadOf,
+} from "./client.ts";
 export type { Dialect, State } from "./connection.ts";
 export { CarillonError } from "./errors.ts";
 export * from "./events.ts";

@@ -1,137 +1,140 @@
 /**
- * Order and loss: which events a page is told, in which order, and whether something is missing. Pure: no clock, no
- * network, no storage; every function returns a new state. What a server promises about numbers: docs/realtime.md.
+ * Ordering and loss: which events to deliver, in which order, and whether one is missing. All functions are pure; they
+ * return a new state. docs/realtime.md describes what the server guarantees about sequence numbers.
  */
 
-/** An event as it comes from the server. Only numbered ones (`room` and `seq`) are in the log. */
-export interface Told {
+/** An event from the server. Only events with `room` and `seq` are part of the log. */
+export interface ServerEvent {
   name: string;
   payload: Payload;
 }
 
-/** What every event may have beside its own members. */
+/** The members of any event. */
 export type Payload = Record<string, unknown> & { room?: string; seq?: number };
 
-/** The highest number without a gap, by room. */
+/** The highest sequence number without a gap, by room. */
 export type Positions = Readonly<Record<string, number>>;
 
-/** Where a client stands: what the server calls its position. The cursor says the same, or a little less. */
+/** What a client has received, in the server's terms. The cursor describes the same position, or a slightly older one. */
 export interface Position {
   readonly epoch: string;
   readonly positions: Positions;
   readonly cursor: string | null;
 }
 
-/** A position, and the events that came too early: beyond a gap, in the order of their numbers. */
+/** A position, and the events that arrived after a gap, ordered by sequence number. */
 export interface LogState extends Position {
-  readonly waiting: Readonly<Record<string, readonly Numbered[]>>;
+  readonly waiting: Readonly<Record<string, readonly Range[]>>;
 }
 
-/** Numbers `first` to `last` of a room; `told` is null where they hold nothing for this client. */
-interface Numbered {
+/** The numbers `first` to `last` of a room. `event` is null if the range has no event for this client. */
+interface Range {
   first: number;
   last: number;
-  told: Told | null;
+  event: ServerEvent | null;
 }
 
-/** What follows from an input: the new state, the events to tell now, whether the client has to fetch its state anew. */
+/** The result of an input: the new state, the events to deliver now, and whether the client has to fetch its data again. */
 export interface Step {
   state: LogState;
-  tell: Told[];
+  events: ServerEvent[];
   reset: boolean;
 }
 
-/** So many may wait in a room; what is let go then, the server is asked for with the rest of the gap. */
-export const MOST_WAITING = 200;
+/** The most events that wait in a room. Events beyond it are dropped, and requested together with the gap. */
+export const MAX_WAITING = 200;
 
-export const NOWHERE: LogState = { epoch: "", positions: {}, cursor: null, waiting: {} };
+export const EMPTY_LOG: LogState = { epoch: "", positions: {}, cursor: null, waiting: {} };
 
-/** Go on from a position that was kept. */
+/** Continue from a saved position. */
 export function resume(position: Position): LogState {
   return { ...position, waiting: {} };
 }
 
-/** Whether something came that follows something missing. */
+/** Whether events are waiting for a missing one. */
 export function hasGap(state: LogState): boolean {
   return Object.values(state.waiting).some((waiting) => waiting.length > 0);
 }
 
-/** An event has come. Where `most` are waiting already, one that has to wait is let go. */
-export function receive(state: LogState, told: Told, most = MOST_WAITING): Step {
-  const { room, seq } = told.payload;
-  if (typeof room !== "string" || typeof seq !== "number") return { state, tell: [told], reset: false };
-  const numbered = numberedOf(told, seq);
-  // A room nobody spoke of begins with what is heard first.
-  const known = state.positions[room] ?? numbered.first - 1;
-  return drain(withWaiting(state, room, known, insert(state.waiting[room] ?? [], numbered, known, most)), room);
+/** Handle an event. */
+export function receive(state: LogState, event: ServerEvent, maxWaiting = MAX_WAITING): Step {
+  const { room, seq } = event.payload;
+  if (typeof room !== "string" || typeof seq !== "number") return { state, events: [event], reset: false };
+  const range = rangeOf(event, seq);
+  // An unknown room starts with its first event.
+  const known = state.positions[room] ?? range.first - 1;
+  const waiting = insert(state.waiting[room] ?? [], range, known, maxWaiting);
+  return deliver(withWaiting(state, room, known, waiting), room);
 }
 
 /**
- * The server says that everything up to `at` was sent to a client that stood at `since`, the last of it being `told`.
- * Whoever stood further back then cannot take its word for it, and goes on detecting what is missing. `complete` false:
- * part of it is gone.
+ * Handle a report of the server: it has sent everything up to `at` to a client that was at `since`, ending with `events`.
+ * With `complete` false, part of it no longer exists. A client that was not yet at `since` cannot rely on the report; it
+ * handles the events only.
  */
-export function arrive(
+export function advance(
   state: LogState,
   at: Position,
   since: Positions,
   complete: boolean,
-  told: readonly Told[] = [],
+  events: readonly ServerEvent[] = [],
 ): Step {
   const behind = Object.entries(since).some(([room, seq]) => (state.positions[room] ?? seq) < seq);
-  if (behind) return together(told, state);
-  // The first position of all as well: what was fetched before it may lack what happened in between.
+  if (behind) return receiveAll(events, state);
+  // The first position is a reset too: data fetched before it may lack events from the time in between.
   const reset = !complete || state.cursor === null || state.epoch !== at.epoch;
-  const step = together(told, { ...state, epoch: at.epoch, cursor: at.cursor, positions: reset ? {} : state.positions });
+  const positions = reset ? {} : state.positions;
+  const step = receiveAll(events, { ...state, epoch: at.epoch, cursor: at.cursor, positions });
   step.reset = reset;
   for (const [room, seq] of Object.entries(at.positions)) {
     const known = Math.max(seq, step.state.positions[room] ?? 0);
-    // Numbers between those that came hold nothing: the server has looked.
+    // The server has checked that the numbers between the events it sent have none.
     const waiting = step.state.waiting[room] ?? [];
-    if (!reset) step.tell.push(...waiting.flatMap((one) => (one.last <= known && one.told ? [one.told] : [])));
-    const later = waiting.filter((one) => one.last > known);
-    const next = drain(withWaiting(step.state, room, known, later), room);
+    if (!reset) step.events.push(...waiting.flatMap(({ last, event }) => (last <= known && event ? [event] : [])));
+    const later = waiting.filter(({ last }) => last > known);
+    const next = deliver(withWaiting(step.state, room, known, later), room);
     step.state = next.state;
-    step.tell.push(...next.tell);
+    step.events.push(...next.events);
   }
   return step;
 }
 
-function together(told: readonly Told[], state: LogState): Step {
-  const step: Step = { state, tell: [], reset: false };
-  for (const one of told) {
-    const next = receive(step.state, one, Infinity);
+function receiveAll(events: readonly ServerEvent[], state: LogState): Step {
+  const step: Step = { state, events: [], reset: false };
+  for (const event of events) {
+    const next = receive(step.state, event, Number.POSITIVE_INFINITY);
     step.state = next.state;
-    step.tell.push(...next.tell);
+    step.events.push(...next.events);
   }
   return step;
 }
 
-function numberedOf(told: Told, seq: number): Numbered {
-  if (told.name !== "event:skipped") return { first: seq, last: seq, told };
-  return { first: typeof told.payload["from"] === "number" ? told.payload["from"] : seq, last: seq, told: null };
+function rangeOf(event: ServerEvent, seq: number): Range {
+  if (event.name !== "event:skipped") return { first: seq, last: seq, event };
+  const { from } = event.payload;
+  return { first: typeof from === "number" ? from : seq, last: seq, event: null };
 }
 
-function insert(waiting: readonly Numbered[], one: Numbered, known: number, most: number): readonly Numbered[] {
-  if (waiting.some((other) => other.last === one.last)) return waiting;
-  if (waiting.length >= most && one.first > known + 1) return waiting;
-  return [...waiting, one].sort((a, b) => a.first - b.first);
+function insert(waiting: readonly Range[], range: Range, known: number, maxWaiting: number): readonly Range[] {
+  if (waiting.some((other) => other.last === range.last)) return waiting;
+  if (waiting.length >= maxWaiting && range.first > known + 1) return waiting;
+  return [...waiting, range].sort((a, b) => a.first - b.first);
 }
 
-/** Tell what is no longer waiting for anything. */
-function drain(state: LogState, room: string): Step {
+/** Take the events that no longer wait for a missing one. */
+function deliver(state: LogState, room: string): Step {
   const waiting = [...(state.waiting[room] ?? [])];
   let known = state.positions[room] ?? 0;
-  const tell: Told[] = [];
+  const events: ServerEvent[] = [];
   while (waiting[0] && waiting[0].first <= known + 1) {
-    const next = waiting.shift() as Numbered;
-    if (next.last > known && next.told) tell.push(next.told);
+    const next = waiting.shift() as Range;
+    if (next.last > known && next.event) events.push(next.event);
     known = Math.max(known, next.last);
   }
-  return { state: withWaiting(state, room, known, waiting), tell, reset: false };
+  return { state: withWaiting(state, room, known, waiting), events, reset: false };
 }
 
-function withWaiting(state: LogState, room: string, known: number, waiting: readonly Numbered[]): LogState {
+function withWaiting(state: LogState, room: string, known: number, waiting: readonly Range[]): LogState {
   return {
     ...state,
     positions: { ...state.positions, [room]: known },

@@ -1,82 +1,45 @@
-/** The API by HTTP, as far as a user's token opens it. Everything here works while the socket is away. */
+/** The HTTP API for a user. It works without a socket. */
 
 import { asError, CarillonError } from "./errors.ts";
-import { ANSWER } from "./pace.ts";
+import type { components, paths } from "./openapi.ts";
+import { REQUEST_TIMEOUT } from "./timing.ts";
 import type { Tokens } from "./tokens.ts";
 
-export type Level = "info" | "success" | "warning" | "error" | "critical";
+type Schemas = components["schemas"];
+type QueryOf<Path extends keyof paths> = paths[Path] extends { get: { parameters: { query?: infer Given } } }
+  ? NonNullable<Given>
+  : never;
 
-/** A notification, as `notification:new` brings it and as the inbox keeps it. */
-export interface Item {
-  id: string;
-  title: string;
-  message: string;
-  level: Level;
-  category: string | null;
-  type: string;
-  data: Record<string, unknown>;
-  url: string | null;
-  created_at: string;
-  expires_at: string;
-  seq: number;
-  status: "unread" | "read" | "archived";
-  read: boolean;
-  seen_at: string | null;
-  read_at: string | null;
-  archived_at: string | null;
-}
+export type Level = Schemas["ItemView"]["level"];
 
-export interface Alert {
-  id: string;
-  title: string;
-  message: string;
-  level: Level;
-  type: string;
-  data: Record<string, unknown>;
-  created_at: string;
-  expires_at: string;
-  acknowledged: boolean;
-  acknowledged_by: string | null;
-  acknowledged_at: string | null;
-}
+/** A notification in the inbox. */
+export type Item = Schemas["ItemView"];
+export type Alert = Schemas["AlertView"];
+export type Counts = Schemas["CountsView"];
+export type Device = Schemas["DeviceView"];
+export type Presence = Schemas["PresentUser"]["status"];
 
-export interface Counts {
-  unread: number;
-  unseen: number;
-  total: number;
-}
-
+/** A page of a list. */
 export interface Page<T> {
   data: T[];
-  page: { next: string | null; has_more: boolean };
+  page: Schemas["Page"];
 }
 
-/** What was changed at once. `more`: there were too many for one request, send it again. */
-export interface Swept {
-  count: number;
-  more: boolean;
-  counts: Counts;
-}
+/** The result of a change of several items. With `more`, there are further ones: repeat the request. */
+export type Swept = Schemas["SweptView"];
 
-export type Presence = "online" | "away" | "busy" | "offline";
+/** Which items of the inbox to list. */
+export type Filter = Defined<Pick<QueryOf<"/v1/inbox">, "status" | "category" | "type" | "level">>;
 
-export interface Device {
-  id: string;
-  kind: "token" | "fid";
-  platform: string | null;
-  created_at: string;
-  last_seen_at: string;
-}
+/** Which items of the inbox to change; with `up_to`, none that is newer. */
+export type Sweep = Defined<Schemas["ReadAllBody"]>;
 
-export interface Filter {
-  status?: "all" | "unread" | "read" | "archived";
-  category?: string;
-  type?: string;
-  level?: Level;
-}
+type AlertFilter = Defined<Pick<QueryOf<"/v1/alerts">, "state" | "level">>;
+type DeviceAddress = { token: string } | { fid: string };
+type Platform = NonNullable<Schemas["DeviceBody"]["platform"]>;
 
-/** Everything that fits, or what of it is not newer than `up_to`. */
-export type Sweep = Omit<Filter, "status"> & { up_to?: string };
+/** The same members, without null. */
+type Defined<T> = { [Name in keyof T]: NonNullable<T[Name]> };
 
 type Query = Record<string, string | number | undefined>;
 
@@ -96,35 +59,34 @@ export class Rest {
     seen: (id: string) => this.call<Item>("POST", `/v1/inbox/${id}/seen`),
     archive: (id: string) => this.call<Item>("POST", `/v1/inbox/${id}/archive`),
     unarchive: (id: string) => this.call<Item>("POST", `/v1/inbox/${id}/unarchive`),
-    delete: (id: string) => this.call<{ deleted: true }>("DELETE", `/v1/inbox/${id}`),
-    readAll: (which: Sweep = {}) => this.call<Swept>("POST", "/v1/inbox/read-all", which),
+    delete: (id: string) => this.call<Schemas["Deleted"]>("DELETE", `/v1/inbox/${id}`),
+    readAll: (sweep: Sweep = {}) => this.call<Swept>("POST", "/v1/inbox/read-all", sweep),
     seeAll: (upTo?: string) => this.call<Swept>("POST", "/v1/inbox/seen", upTo ? { up_to: upTo } : {}),
-    clear: (which: Sweep & Pick<Filter, "status"> = {}) => this.call<Swept>("POST", "/v1/inbox/clear", which),
-    /** Says that these were on the screen. A client does so by itself unless it was told not to. */
-    acknowledge: (what: { ids: string[] } | { up_to_seq: number }) =>
-      this.call<{ acknowledged: number }>("POST", "/v1/acks", what),
+    clear: (sweep: Defined<Schemas["ClearBody"]> = {}) => this.call<Swept>("POST", "/v1/inbox/clear", sweep),
+    /** Report that notifications were on the screen. The client does so itself, unless `acknowledge` is false. */
+    acknowledge: (selection: { ids: string[] } | { up_to_seq: number }) =>
+      this.call<Schemas["AckView"]>("POST", "/v1/acks", selection),
   };
 
   readonly alerts = {
-    list: (filter: { state?: "new" | "acknowledged"; level?: Level } = {}, after?: string, limit?: number) =>
+    list: (filter: AlertFilter = {}, after?: string, limit?: number) =>
       this.get<Page<Alert>>("/v1/alerts", { ...filter, after, limit }),
     get: (id: string) => this.get<Alert>(`/v1/alerts/${id}`),
-    count: () => this.get<{ unacknowledged: number }>("/v1/alerts/count"),
+    count: () => this.get<Schemas["AlertCount"]>("/v1/alerts/count"),
     acknowledge: (id: string) => this.call<Alert>("POST", `/v1/alerts/${id}/acknowledge`),
   };
 
   readonly presence = {
     list: (users?: string[]) =>
-      this.get<{ data: { user: string; status: Presence }[]; more: boolean }>("/v1/presence", {
+      this.get<Schemas["PresenceView"]>("/v1/presence", {
         users: users?.join(","),
       }),
   };
 
   readonly devices = {
-    list: () => this.get<{ data: Device[] }>("/v1/devices"),
-    register: (device: ({ token: string } | { fid: string }) & { platform?: "android" | "ios" | "web" }) =>
-      this.call<Device>("PUT", "/v1/devices", device),
-    forget: (id: string) => this.call<{ deleted: true }>("DELETE", `/v1/devices/${id}`),
+    list: () => this.get<Schemas["DeviceList"]>("/v1/devices"),
+    register: (device: DeviceAddress & { platform?: Platform }) => this.call<Device>("PUT", "/v1/devices", device),
+    forget: (id: string) => this.call<Schemas["Deleted"]>("DELETE", `/v1/devices/${id}`),
   };
 
   get<T>(path: string, query: Query = {}): Promise<T> {
@@ -132,14 +94,14 @@ export class Rest {
     return this.call<T>("GET", given.length ? `${path}?${new URLSearchParams(given)}` : path);
   }
 
-  /** Throws CarillonError, with the problem's code where the server named one. */
+  /** Throws CarillonError, with the code of the problem if the server sent one. */
   async call<T>(method: string, path: string, body?: unknown): Promise<T> {
     let answer = await this.#fetch(method, path, body, false);
     if (answer.status === 401) answer = await this.#fetch(method, path, body, true);
     if (answer.ok) return (await answer.json()) as T;
     const problem = (await answer.json().catch(() => ({}))) as { code?: string; detail?: string };
     const wait = Number(answer.headers.get("Retry-After")) * 1000 || undefined;
-    const message = problem.detail ?? `the server answered ${answer.status}`;
+    const message = problem.detail ?? `the server answered with status ${answer.status}`;
     throw new CarillonError(problem.code ?? "http_error", message, answer.status, wait);
   }
 
@@ -147,7 +109,7 @@ export class Rest {
     const headers: Record<string, string> = { Authorization: `Bearer ${await this.tokens.get(fresh)}` };
     const sent = body === undefined && method === "POST" ? {} : body;
     if (sent !== undefined) headers["Content-Type"] = "application/json";
-    const request: RequestInit = { method, headers, signal: AbortSignal.timeout(ANSWER) };
+    const request: RequestInit = { method, headers, signal: AbortSignal.timeout(REQUEST_TIMEOUT) };
     if (sent !== undefined) request.body = JSON.stringify(sent);
     try {
       return await fetch(this.url + path, request);

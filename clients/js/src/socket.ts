@@ -1,21 +1,21 @@
-/** One Socket.IO connection: the only file that knows the library. Who connects again, and when, is said elsewhere. */
+/** One Socket.IO connection. Only this file uses the library. It does not reconnect; connection.ts does. */
 
 import { io } from "socket.io-client";
 import { CarillonError } from "./errors.ts";
-import type { Payload, Told } from "./log.ts";
+import type { Payload, ServerEvent } from "./log.ts";
 
-/** What a server answers to an event. */
+/** The answer of the server to an event. */
 export type Answer = Record<string, unknown>;
 
-/** What becomes of a connection. */
+/** Reports of a connection. */
 export interface Listener {
-  told(told: Told): void;
-  /** It has ended, or did not come about. */
-  down(error: CarillonError): void;
+  event(event: ServerEvent): void;
+  /** The connection has ended, or could not be opened. */
+  closed(error: CarillonError): void;
 }
 
 export interface Socket {
-  /** Try once. `auth` is what the handshake shows. */
+  /** Try once to connect. `auth` is sent in the handshake. */
   open(auth: Record<string, unknown>): void;
   /** Send an event and wait for the answer. Rejects with CarillonError. */
   request(name: string, payload: unknown, timeout: number): Promise<Answer>;
@@ -27,22 +27,22 @@ export type OpenSocket = (url: string, listener: Listener) => Socket;
 export const socketIo: OpenSocket = (url, listener) => {
   let auth: Record<string, unknown> = {};
   const socket = io(url || undefined, {
-    // Without sticky sessions only WebSocket reaches the same process twice; where it is blocked, we poll the log.
+    // Without sticky sessions, only WebSocket reaches the same process again. If it is blocked, the client polls.
     transports: ["websocket"],
     reconnection: false,
     autoConnect: false,
     forceNew: true,
     timeout: 10_000,
-    auth: (give) => give(auth),
+    auth: (send) => send(auth),
   });
-  socket.onAny((name: string, payload: Payload | undefined) => listener.told({ name, payload: payload ?? {} }));
-  socket.on("disconnect", (reason) => listener.down(new CarillonError("disconnected", reason)));
+  socket.onAny((name: string, payload: Payload | undefined) => listener.event({ name, payload: payload ?? {} }));
+  socket.on("disconnect", (reason) => listener.closed(new CarillonError("disconnected", reason)));
   socket.on("connect_error", (error: Error & { data?: { code?: string } }) =>
-    listener.down(new CarillonError(error.data?.code ?? "unreachable", error.message)),
+    listener.closed(new CarillonError(error.data?.code ?? "unreachable", error.message)),
   );
   return {
-    open(shown) {
-      auth = shown;
+    open(given) {
+      auth = given;
       socket.connect();
     },
     async request(name, payload, timeout) {

@@ -1,14 +1,14 @@
 /**
- * The tabs of one user in one browser, which share a connection: one leads, the others hear from it and ask through it.
- * Where there are no Web Locks or no BroadcastChannel (before 2022, or without HTTPS), every tab leads itself.
+ * The tabs of one user in one browser share a connection. One tab leads: it has the connection, and passes events and
+ * requests on. Without Web Locks or BroadcastChannel (browsers before 2022, pages without HTTPS) every tab leads itself.
  */
 
-import { asError, CarillonError } from "./errors.ts";
 import type { Frame } from "./connection.ts";
-import { ANSWER } from "./pace.ts";
+import { asError, CarillonError } from "./errors.ts";
 import type { Answer } from "./socket.ts";
+import { REQUEST_TIMEOUT } from "./timing.ts";
 
-/** What a tab is told when it comes: where those stand that were there before. */
+/** What the leader tells a new tab. */
 export interface Welcome {
   state: unknown;
   position: unknown;
@@ -22,10 +22,10 @@ type Message =
   | { ask: string; name: string; payload: unknown }
   | { answered: string; answer?: Answer; code?: string; message?: string };
 
-/** What a tab does. `answer` and `welcome` are called in the leader alone. */
+/** The callbacks of a tab. `answer` and `welcome` are called in the leader only. */
 export interface Role {
   lead(): void;
-  heard(frame: Frame): void;
+  frame(frame: Frame): void;
   welcomed(welcome: Welcome): void;
   welcome(): Welcome;
   answer(name: string, payload: unknown): Promise<Answer>;
@@ -34,7 +34,7 @@ export interface Role {
 export class Tabs {
   leader = false;
   #channel: BroadcastChannel | null = null;
-  #asked = new Map<string, (message: Extract<Message, { answered: string }>) => void>();
+  #requests = new Map<string, (message: Extract<Message, { answered: string }>) => void>();
   #leave: () => void = () => undefined;
   #number = 0;
   readonly #id = Math.random().toString(36).slice(2);
@@ -49,41 +49,44 @@ export class Tabs {
       return;
     }
     this.#channel = new BroadcastChannel(name);
-    this.#channel.onmessage = (event: MessageEvent<Message>) => this.#heard(event.data);
-    this.#say({ hello: true });
-    const left = new AbortController();
-    this.#leave = () => left.abort();
-    // The lock is held until the tab goes, however it goes; then the next one in the queue has it.
+    this.#channel.onmessage = (event: MessageEvent<Message>) => this.#handle(event.data);
+    this.#post({ hello: true });
+    const controller = new AbortController();
+    this.#leave = () => controller.abort();
+    // The browser releases the lock when the tab closes or crashes. The next tab in the queue then gets it.
     navigator.locks
-      .request(name, { signal: left.signal }, () => {
+      .request(name, { signal: controller.signal }, () => {
         this.leader = true;
         role.lead();
-        this.#say({ welcome: role.welcome() });
-        return new Promise<void>((release) => (this.#leave = release));
+        this.#post({ welcome: role.welcome() });
+        return new Promise<void>((release) => {
+          this.#leave = release;
+        });
       })
       .catch(() => undefined);
   }
 
-  /** Tell the other tabs what the connection told. */
+  /** Pass a report of the connection on to the other tabs. */
   pass(frame: Frame): void {
-    this.#say({ frame });
+    this.#post({ frame });
   }
 
-  /** Ask through the leader. Rejects with CarillonError. */
+  /** Send a request through the leader. Rejects with CarillonError. */
   ask(name: string, payload: unknown): Promise<Answer> {
-    const ask = `${this.#id}/${(this.#number += 1)}`;
+    this.#number += 1;
+    const ask = `${this.#id}/${this.#number}`;
     return new Promise((resolve, reject) => {
       const end = setTimeout(() => {
-        this.#asked.delete(ask);
+        this.#requests.delete(ask);
         reject(new CarillonError("timeout", "the leading tab did not answer"));
-      }, ANSWER + 2_000);
-      this.#asked.set(ask, ({ answer, code, message }) => {
+      }, REQUEST_TIMEOUT + 2_000);
+      this.#requests.set(ask, ({ answer, code, message }) => {
         clearTimeout(end);
-        this.#asked.delete(ask);
+        this.#requests.delete(ask);
         if (answer) resolve(answer);
         else reject(new CarillonError(code ?? "internal", message ?? ""));
       });
-      this.#say({ ask, name, payload });
+      this.#post({ ask, name, payload });
     });
   }
 
@@ -93,40 +96,41 @@ export class Tabs {
     this.#channel = null;
   }
 
-  #heard(message: Message): void {
-    if ("answered" in message) this.#asked.get(message.answered)?.(message);
+  #handle(message: Message): void {
+    if ("answered" in message) this.#requests.get(message.answered)?.(message);
     else if (this.leader) {
-      if ("hello" in message) this.#say({ welcome: this.role.welcome() });
+      if ("hello" in message) this.#post({ welcome: this.role.welcome() });
       else if ("ask" in message) void this.#answer(message.ask, message.name, message.payload);
-    } else if ("frame" in message) this.role.heard(message.frame);
+    } else if ("frame" in message) this.role.frame(message.frame);
     else if ("welcome" in message) this.role.welcomed(message.welcome);
   }
 
   async #answer(ask: string, name: string, payload: unknown): Promise<void> {
     try {
-      this.#say({ answered: ask, answer: await this.role.answer(name, payload) });
+      this.#post({ answered: ask, answer: await this.role.answer(name, payload) });
     } catch (thrown) {
       const { code, message } = asError(thrown);
-      this.#say({ answered: ask, code, message });
+      this.#post({ answered: ask, code, message });
     }
   }
 
-  #say(message: Message): void {
+  #post(message: Message): void {
     this.#channel?.postMessage(message);
   }
 }
 
-/**
- * True in one of the tabs that ask for it at about the same time: what all of them hear of, only one of them does.
- * Tabs that nobody looks at let the others go first.
- */
-export async function claim(what: string): Promise<boolean> {
+/** How long a tab holds a claim, and how long a hidden tab waits before it tries, in milliseconds. */
+const CLAIM_DURATION = 3_000;
+const HIDDEN_DELAY = 150;
+
+/** True in only one of the tabs that call it at about the same time. Visible tabs come first. */
+export async function claim(name: string): Promise<boolean> {
   if (!canShare()) return true;
-  if (document.visibilityState !== "visible") await new Promise((later) => setTimeout(later, 150));
+  if (document.visibilityState !== "visible") await new Promise((later) => setTimeout(later, HIDDEN_DELAY));
   return new Promise((resolve) => {
-    void navigator.locks.request(what, { ifAvailable: true }, (lock) => {
+    void navigator.locks.request(name, { ifAvailable: true }, (lock) => {
       resolve(lock !== null);
-      return lock && new Promise((later) => setTimeout(later, 3_000));
+      return lock && new Promise((later) => setTimeout(later, CLAIM_DURATION));
     });
   });
 }

@@ -1,11 +1,11 @@
-/** The caller's tokens: kept while they last, asked for again in time. */
+/** The tokens of the user, cached while they are valid. */
 
 import { CarillonError } from "./errors.ts";
 
-/** Gives a token of the user, a new one if `fresh`. Null: nobody is signed in. */
+/** Returns a token of the user; with `fresh`, a new one. Null if nobody is signed in. */
 export type GetToken = (fresh: boolean) => string | null | Promise<string | null>;
 
-/** What a token says of itself. Not verified, which is the server's business: it only names things here. */
+/** The claims of a token. They are not verified here; the server does that. */
 export interface Claims {
   sub?: string;
   tenant?: string;
@@ -13,21 +13,25 @@ export interface Claims {
 }
 
 export class Tokens {
-  #asking: Promise<string> | null = null;
-  #kept: string | null = null;
+  #pending: Promise<string> | null = null;
+  #cached: string | null = null;
 
   constructor(private readonly getToken: GetToken) {}
 
-  /** A token that is good for a while. Throws CarillonError where there is none. */
+  /** A token that is valid for some time. Throws CarillonError if there is none. */
   get(fresh = false): Promise<string> {
-    if (!fresh && this.#kept && lasts(this.#kept)) return Promise.resolve(this.#kept);
-    return (this.#asking ??= this.#ask(fresh || this.#kept !== null).finally(() => (this.#asking = null)));
+    if (!fresh && this.#cached && isValid(this.#cached)) return Promise.resolve(this.#cached);
+    this.#pending ??= this.#fetch(fresh || this.#cached !== null).finally(() => {
+      this.#pending = null;
+    });
+    return this.#pending;
   }
 
-  async #ask(fresh: boolean): Promise<string> {
+  async #fetch(fresh: boolean): Promise<string> {
     const token = await this.getToken(fresh);
     if (!token) throw new CarillonError("token_missing", "nobody is signed in");
-    return (this.#kept = token);
+    this.#cached = token;
+    return token;
   }
 }
 
@@ -41,10 +45,10 @@ export function claimsOf(token: string): Claims {
   }
 }
 
-/** A request is answered within that time, in milliseconds; on a 401 a new token is asked for anyway. */
-const ENOUGH = 15_000;
+/** A token has to be valid for this long, in milliseconds, so that it does not expire during a request. */
+const MIN_VALIDITY = 15_000;
 
-function lasts(token: string): boolean {
+function isValid(token: string): boolean {
   const { exp } = claimsOf(token);
-  return exp !== undefined && exp * 1000 - Date.now() > ENOUGH;
+  return exp !== undefined && exp * 1000 - Date.now() > MIN_VALIDITY;
 }

@@ -11,11 +11,11 @@ import { FakeServer, token } from "./server.ts";
 
 let server: FakeServer;
 let root: Root;
-let asked: string[];
+let requests: string[];
 
 vi.mock("../src/socket.ts", () => ({ socketIo: (...args: [string, never]) => server.openSocket(...args) }));
 
-/** What the API has, by path; the log's part is the server's. */
+/** The answers of the API by path. FakeServer answers for the log. */
 const API: Record<string, object> = {
   "/v1/inbox/counts": { unread: 1, unseen: 0, total: 1 },
   "/v1/inbox": { data: [{ id: "1", title: "old", read: false }], page: { next: null, has_more: false } },
@@ -27,12 +27,12 @@ const API: Record<string, object> = {
 beforeEach(() => {
   vi.useFakeTimers({ now: Date.UTC(2026, 10, 21, 4) });
   server = new FakeServer();
-  asked = [];
+  requests = [];
   vi.stubGlobal("IS_REACT_ACT_ENVIRONMENT", true);
   vi.stubGlobal("BroadcastChannel", undefined);
   vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
     const { pathname } = new URL(url, "http://carillon.test");
-    asked.push(`${init.method} ${pathname}`);
+    requests.push(`${init.method} ${pathname}`);
     return API[pathname] ? Response.json(API[pathname]) : server.fetch(url, init);
   });
   localStorage.clear();
@@ -48,9 +48,9 @@ afterEach(async () => {
 });
 
 const pass = (milliseconds: number) => act(async () => void (await vi.advanceTimersByTimeAsync(milliseconds)));
-const hear = (name: string, payload: object) => act(async () => server.emit(name, payload));
+const emit = (name: string, payload: object) => act(async () => server.emit(name, payload));
 
-/** Render a component that does nothing but use a hook. Returns how to see what the hook said last. */
+/** Render a component that uses a hook. Returns a function that returns the last result of the hook. */
 async function using<T>(hook: () => T, around: (child: ReactNode) => ReactNode = (child) => child): Promise<() => T> {
   let last!: T;
   const Probe = () => {
@@ -61,27 +61,33 @@ async function using<T>(hook: () => T, around: (child: ReactNode) => ReactNode =
   return () => last;
 }
 
-test("S0: wsService tells what is subscribed to, until it is not, and its hooks show it", async () => {
+test("S0: wsService calls its subscribers until they unsubscribe, and its hooks show the events", async () => {
   const toasts: object[] = [];
-  const notifications = await using(() => ({ ...useRealtimeNotifications(), ...useRealtimeAlerts((toast) => toasts.push(toast)) }));
-  const heard: unknown[] = [];
+  const notifications = await using(() => ({
+    ...useRealtimeNotifications(),
+    ...useRealtimeAlerts((toast) => toasts.push(toast)),
+  }));
+  const received: unknown[] = [];
   const connections: string[] = [];
-  const off = wsService.on("notification:new", ({ title }) => heard.push(title));
+  const off = wsService.on("notification:new", ({ title }) => received.push(title));
   for (const name of ["connect", "disconnect", "reconnect"]) wsService.on(name, () => connections.push(name));
   wsService.connect(token());
   await pass(100);
   expect(server.handshakes[0]).toMatchObject({ dialect: "hub" });
-  await hear("notification:new", { id: "1", title: "One", read: false });
-  await hear("alert:new", { id: "a", alert_id: "a", title: "Fire", message: "Run", severity: "critical" });
+  await emit("notification:new", { id: "1", title: "One", read: false });
+  await emit("alert:new", { id: "a", alert_id: "a", title: "Fire", message: "Run", severity: "critical" });
   off();
-  await hear("notification:new", { id: "2", title: "Two" });
-  await hear("notification:read", { id: "1", notification_id: "1" });
-  await hear("notification:count", { unread: 1 });
-  expect(heard).toEqual(["One"]);
-  expect(notifications().notifications.map(({ id, read }) => [id, read])).toEqual([["2", false], ["1", true]]);
+  await emit("notification:new", { id: "2", title: "Two" });
+  await emit("notification:read", { id: "1", notification_id: "1" });
+  await emit("notification:count", { unread: 1 });
+  expect(received).toEqual(["One"]);
+  expect(notifications().notifications.map(({ id, read }) => [id, read])).toEqual([
+    ["2", false],
+    ["1", true],
+  ]);
   expect([notifications().unreadCount, notifications().unacknowledgedCount]).toEqual([1, 1]);
   expect(toasts).toEqual([{ type: "critical", title: "Fire", message: "Run" }]);
-  await hear("alert:acknowledged", { alert_id: "a" });
+  await emit("alert:acknowledged", { alert_id: "a" });
   expect(notifications().unacknowledgedCount).toBe(0);
   server.socketUp = server.httpUp = false;
   for (const connection of server.connections) connection.cut();
@@ -91,56 +97,59 @@ test("S0: wsService tells what is subscribed to, until it is not, and its hooks 
   expect(connections).toEqual(["connect", "disconnect", "connect", "reconnect"]);
 });
 
-test("S1: useWebSocket joins the tenant, and needs no polling of the page's own", async () => {
+test("S1: useWebSocket joins the tenant, and polls without code of the page", async () => {
   localStorage.setItem("jwt_token", token());
   const used = await using(() => useWebSocket("acme"));
   await pass(100);
   expect(used().connected).toBe(true);
   expect(server.handshakes[0]).toMatchObject({ dialect: "tenant" });
-  const heard: unknown[] = [];
-  const handler = (expense: object) => heard.push(expense);
+  const received: unknown[] = [];
+  const handler = (expense: object) => received.push(expense);
   used().socket?.on("expense:created", handler);
-  await hear("expense:created", { id: 1 });
+  await emit("expense:created", { id: 1 });
   server.socketUp = false;
   for (const connection of server.connections) connection.cut();
   server.emit("expense:created", { id: 2 });
   await pass(5_000);
   expect(used().connected).toBe(true);
-  expect(heard).toMatchObject([{ id: 1 }, { id: 2 }]);
+  expect(received).toMatchObject([{ id: 1 }, { id: 2 }]);
   used().socket?.off("expense:created");
   server.socketUp = true;
   await pass(40_000);
-  await hear("expense:created", { id: 3 });
-  expect(heard).toHaveLength(2);
+  await emit("expense:created", { id: 3 });
+  expect(received).toHaveLength(2);
   let answer: object = {};
   used().socket?.emit("test", "hello", (given) => (answer = given));
   await pass(50);
   expect(answer).toMatchObject({ ok: true, received: "hello" });
 });
 
-test("S2: window.ws connects by itself where somebody is signed in, and knows its four names", async () => {
+test("S2: window.ws connects automatically with a token, and has its four namespaces", async () => {
   localStorage.setItem("auth_token", token());
   await import("../src/dropins/window-ws.ts");
   await pass(100);
   const { ws } = window;
   expect(ws.isConnected).toBe(true);
   expect(ws.sockets.sns.connected).toBe(true);
-  const heard: unknown[][] = [];
-  const note = (name: string) => (data: Record<string, unknown>) => heard.push([name, data]);
+  const received: unknown[][] = [];
+  const note = (name: string) => (data: Record<string, unknown>) => received.push([name, data]);
   ws.on("notifications", "notification", note("notification"));
   ws.on("notifications", "notification_read", note("read"));
   ws.on("sns", "publish_success", note("success"));
   ws.on("orders", "order_updated", note("order"));
   ws.on("chat", "user_online", note("chat online"));
   ws.on("sns", "user_offline", note("sns offline"));
-  await hear("notification:new", { id: "1", title: "<b>Hi</b>", message: "m", created_at: "2026-11-21T04:00:00.000Z" });
-  await hear("notification:read", { notification_id: "1" });
-  await hear("sns:publish_success", { post_id: 5 });
-  await hear("orders:order_updated", { order_id: 6 });
-  await hear("presence:online", { user: "bob" });
-  await hear("presence:offline", { user: "bob" });
-  expect(heard).toMatchObject([
-    ["notification", { title: "<b>Hi</b>", title_html: "&lt;b&gt;Hi&lt;/b&gt;", timestamp: "2026-11-21T04:00:00.000Z" }],
+  await emit("notification:new", { id: "1", title: "<b>Hi</b>", message: "m", created_at: "2026-11-21T04:00:00.000Z" });
+  await emit("notification:read", { notification_id: "1" });
+  await emit("sns:publish_success", { post_id: 5 });
+  await emit("orders:order_updated", { order_id: 6 });
+  await emit("presence:online", { user: "bob" });
+  await emit("presence:offline", { user: "bob" });
+  expect(received).toMatchObject([
+    [
+      "notification",
+      { title: "<b>Hi</b>", title_html: "&lt;b&gt;Hi&lt;/b&gt;", timestamp: "2026-11-21T04:00:00.000Z" },
+    ],
     ["read", { notification_id: "1" }],
     ["success", { post_id: 5 }],
     ["order", { order_id: 6 }],
@@ -148,35 +157,41 @@ test("S2: window.ws connects by itself where somebody is signed in, and knows it
     ["sns offline", { user_id: "bob" }],
   ]);
   ws.off("sns", "publish_success", null);
-  await hear("sns:publish_success", { post_id: 7 });
-  expect(heard).toHaveLength(6);
+  await emit("sns:publish_success", { post_id: 7 });
+  expect(received).toHaveLength(6);
   ws.disconnect();
   expect(ws.isConnected).toBe(false);
 });
 
-test("S4: initializeSocket resolves once events come; handlers may be there before it", async () => {
-  const heard: unknown[] = [];
-  const off = addSocketEventHandler("notification", ({ message }) => heard.push(message));
+test("S4: initializeSocket resolves when connected; handlers can be added before", async () => {
+  const received: unknown[] = [];
+  const off = addSocketEventHandler("notification", ({ message }) => received.push(message));
   let ready = false;
   void initializeSocket("alice", { getToken: () => token() }).then(() => (ready = true));
   expect(ready).toBe(false);
   await pass(200);
   expect(ready).toBe(true);
   expect(server.handshakes[0]).toMatchObject({ dialect: "simple" });
-  await hear("notification", { message: "Your case was updated" });
+  await emit("notification", { message: "Your case was updated" });
   off();
-  await hear("notification", { message: "again" });
-  expect(heard).toEqual(["Your case was updated"]);
+  await emit("notification", { message: "again" });
+  expect(received).toEqual(["Your case was updated"]);
   let answer: unknown;
   void markRead(["1"]).then((given) => (answer = given));
   await pass(100);
   expect(answer).toMatchObject({ ok: true });
 });
 
-test("hooks: the inbox, the counts, the alerts and who is there, as they are and as they change", async () => {
+test("hooks: inbox, counts, alerts and presence, now and after changes", async () => {
   const client = new Client({ getToken: () => token(), storage: null }, server.openSocket);
   const seen = await using(
-    () => ({ connection: useConnection(), inbox: useNotifications(), counts: useCounts(), alerts: useAlerts(), present: usePresence(["bob", "eve"]) }),
+    () => ({
+      connection: useConnection(),
+      inbox: useNotifications(),
+      counts: useCounts(),
+      alerts: useAlerts(),
+      present: usePresence(["bob", "eve"]),
+    }),
     (child) => createElement(CarillonProvider, { client }, child),
   );
   await pass(200);
@@ -184,26 +199,26 @@ test("hooks: the inbox, the counts, the alerts and who is there, as they are and
   expect(seen().inbox.items.map(({ title }) => title)).toEqual(["old"]);
   expect(seen().counts).toEqual({ unread: 1, unseen: 0, total: 1 });
   expect([seen().alerts.unacknowledged, seen().present]).toEqual([2, { bob: "online" }]);
-  await hear("notification:new", { id: "2", title: "new" });
-  await hear("notification:count", { unread: 2, unseen: 1, total: 2 });
-  await hear("presence:away", { user: "eve" });
-  await hear("presence:online", { user: "somebody else" });
+  await emit("notification:new", { id: "2", title: "new" });
+  await emit("notification:count", { unread: 2, unseen: 1, total: 2 });
+  await emit("presence:away", { user: "eve" });
+  await emit("presence:online", { user: "somebody else" });
   expect(seen().inbox.items.map(({ title }) => title)).toEqual(["new", "old"]);
   expect(seen().counts?.unread).toBe(2);
   expect(seen().present).toEqual({ bob: "online", eve: "away" });
-  asked = [];
-  await hear("alert:new", { id: "b" });
+  requests = [];
+  await emit("alert:new", { id: "b" });
   await pass(50);
-  expect(asked).toContain("GET /v1/alerts");
+  expect(requests).toContain("GET /v1/alerts");
   await act(async () => root.render(null));
-  asked = [];
-  await hear("alert:new", { id: "c" });
+  requests = [];
+  await emit("alert:new", { id: "c" });
   await pass(50);
-  expect(asked).toEqual([]);
+  expect(requests).toEqual([]);
   client.close();
 });
 
-test("a hook without a provider says what is missing", async () => {
+test("a hook without a provider names the missing provider", async () => {
   const quiet = vi.spyOn(console, "error").mockImplementation(() => undefined);
   await expect(using(useCounts)).rejects.toThrow("CarillonProvider");
   quiet.mockRestore();

@@ -1,10 +1,20 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import type { Client } from "../src/client.ts";
-import { applied, Feed, type FeedState } from "../src/feed.ts";
+import { apply, Feed, type FeedState } from "../src/feed.ts";
 import type { Filter, Item } from "../src/rest.ts";
 
 const item = (id: string, more: Partial<Item> = {}): Item =>
-  ({ id, title: id, category: null, level: "info", type: "t", status: "unread", read: false, archived_at: null, ...more }) as Item;
+  ({
+    id,
+    title: id,
+    category: null,
+    level: "info",
+    type: "t",
+    status: "unread",
+    read: false,
+    archived_at: null,
+    ...more,
+  }) as Item;
 
 const state = (...items: Item[]): FeedState => ({
   items,
@@ -14,18 +24,19 @@ const state = (...items: Item[]): FeedState => ({
   hasMore: false,
 });
 
-const after = (from: FeedState, name: string, payload: object, filter: Filter = {}) => applied(from, filter, name, payload);
+const after = (from: FeedState, name: string, payload: object, filter: Filter = {}) =>
+  apply(from, filter, name, payload);
 const shown = (from: FeedState | null) => from?.items.map(({ id, read }) => `${id}${read ? "" : "*"}`);
 
-test("a new one stands on top, once, and counts", () => {
-  const next = after(state(item("1")), "notification:new", item("3"));
+test("a new notification is first in the list, once, and is counted", () => {
+  const next = after(state(item("1")), "notification:new", item("3")) as FeedState;
   expect(shown(next)).toEqual(["3*", "1*"]);
-  expect(next?.counts).toEqual({ unread: 2, unseen: 1, total: 2 });
-  const [again, late] = [after(next!, "notification:new", item("3")), after(next!, "notification:new", item("2"))];
+  expect(next.counts).toEqual({ unread: 2, unseen: 1, total: 2 });
+  const [again, late] = [after(next, "notification:new", item("3")), after(next, "notification:new", item("2"))];
   expect([again, shown(late)]).toEqual([next, ["3*", "2*", "1*"]]);
 });
 
-test("a filter lets in what fits it", () => {
+test("a new notification is added only if it matches the filter", () => {
   const category = { category: "billing" };
   expect(shown(after(state(), "notification:new", item("1", category), category))).toEqual(["1*"]);
   expect(shown(after(state(), "notification:new", item("1"), category))).toEqual([]);
@@ -33,7 +44,7 @@ test("a filter lets in what fits it", () => {
   expect(shown(after(state(), "notification:new", item("1"), { status: "archived" }))).toEqual([]);
 });
 
-test("what is read elsewhere is read here: single ones, and all up to one", () => {
+test("notifications read elsewhere are marked as read, single ones and all up to one", () => {
   const three = state(item("3"), item("2", { category: "a" }), item("1"));
   expect(shown(after(three, "notification:read", { ids: ["1", "3"] }))).toEqual(["3", "2*", "1"]);
   expect(shown(after(three, "notification:read_all", { up_to: "2" }))).toEqual(["3*", "2", "1"]);
@@ -41,7 +52,7 @@ test("what is read elsewhere is read here: single ones, and all up to one", () =
   expect(shown(after(state(item("1", { read: true })), "notification:unread", { id: "1" }))).toEqual(["1*"]);
 });
 
-test("what is archived or deleted goes; what comes back only the server knows", () => {
+test("archived and deleted notifications are removed; restored ones need a reload", () => {
   const two = state(item("2"), item("1"));
   expect(shown(after(two, "notification:archived", { ids: ["1"] }))).toEqual(["2*"]);
   expect(shown(after(two, "notification:deleted", { ids: ["2"] }))).toEqual(["1*"]);
@@ -50,25 +61,29 @@ test("what is archived or deleted goes; what comes back only the server knows", 
   expect(shown(after(two, "notification:unarchived", { ids: ["2"] }, { status: "archived" }))).toEqual(["1*"]);
 });
 
-test("the server's count holds, and other events change nothing", () => {
+test("counts come from the server, and other events change nothing", () => {
   const one = state(item("1"));
   expect(after(one, "notification:count", { unread: 7 })?.counts).toEqual({ unread: 7, unseen: 0, total: 1 });
   expect(after(one, "expense:created", { id: "1" })).toBe(one);
 });
 
-/** An inbox that answers when it is told to. */
+/** An inbox whose answers wait for `answer()`. */
 class Inbox {
-  tell: (name: string, payload: unknown) => void = () => undefined;
+  emit: (name: string, payload: unknown) => void = () => undefined;
   items = [item("1")];
   answers: (() => void)[] = [];
   failing = false;
   readonly #later = <T>(value: () => T) =>
-    new Promise<T>((resolve, reject) => this.answers.push(() => (this.failing ? reject(new Error("no")) : resolve(value()))));
+    new Promise<T>((resolve, reject) =>
+      this.answers.push(() => (this.failing ? reject(new Error("no")) : resolve(value()))),
+    );
   readonly client = {
     state: "live",
     onAny: (handler: (name: string, payload: unknown) => void) => {
-      this.tell = handler;
-      return () => (this.tell = () => undefined);
+      this.emit = handler;
+      return () => {
+        this.emit = () => undefined;
+      };
     },
     inbox: {
       list: (_filter: Filter, after?: string) => {
@@ -90,15 +105,15 @@ beforeEach(() => {
   inbox = new Inbox();
 });
 
-test("what is told while the list is on its way is not lost with it", async () => {
+test("events during a load are not lost", async () => {
   const feed = new Feed(inbox.client);
   feed.subscribe(() => undefined);
-  inbox.tell("notification:new", item("2"));
+  inbox.emit("notification:new", item("2"));
   await inbox.answer();
   expect(shown(feed.state)).toEqual(["2*", "1*"]);
 });
 
-test("older ones are fetched once, however often they are asked for", async () => {
+test("older notifications are fetched once at a time", async () => {
   const feed = new Feed(inbox.client);
   feed.subscribe(() => undefined);
   await inbox.answer();
@@ -109,7 +124,7 @@ test("older ones are fetched once, however often they are asked for", async () =
   expect([shown(feed.state), feed.state.hasMore]).toEqual([["1*", "0*"], false]);
 });
 
-test("what could not be done is undone, and said", async () => {
+test("a failed change is undone and reported", async () => {
   const feed = new Feed(inbox.client);
   feed.subscribe(() => undefined);
   await inbox.answer();
@@ -124,32 +139,32 @@ test("what could not be done is undone, and said", async () => {
   expect(feed.state.error?.message).toBe("no");
 });
 
-test("nothing is fetched before events are told, and what failed is fetched again when they are", async () => {
+test("nothing is loaded while connecting, and a failed load is repeated when connected", async () => {
   Object.assign(inbox.client, { state: "connecting" });
   const feed = new Feed(inbox.client);
   feed.subscribe(() => undefined);
   expect(inbox.answers).toHaveLength(0);
   inbox.failing = true;
-  inbox.tell("state", "offline");
+  inbox.emit("state", "offline");
   await inbox.answer();
   expect(feed.state.status).toBe("error");
   inbox.failing = false;
-  inbox.tell("state", "live");
+  inbox.emit("state", "live");
   await inbox.answer();
   expect([feed.state.status, shown(feed.state)]).toEqual(["ready", ["1*"]]);
 });
 
-test("a reset fetches the list anew, and nobody listening rests", async () => {
+test("a reset reloads the list, and a feed without listeners is inactive", async () => {
   const feed = new Feed(inbox.client);
-  const heard = vi.fn();
-  const stop = feed.subscribe(heard);
+  const listener = vi.fn();
+  const stop = feed.subscribe(listener);
   await inbox.answer();
   inbox.items = [item("9")];
-  inbox.tell("reset", {});
+  inbox.emit("reset", {});
   await inbox.answer();
   expect(shown(feed.state)).toEqual(["9*"]);
   stop();
-  heard.mockClear();
-  inbox.tell("notification:new", item("10"));
-  expect(heard).not.toHaveBeenCalled();
+  listener.mockClear();
+  inbox.emit("notification:new", item("10"));
+  expect(listener).not.toHaveBeenCalled();
 });

@@ -1,8 +1,8 @@
-/** The core in Node, against the whole of Carillon: what the fake server plays is what the real one does. */
+/** The client in Node against a whole installation, to confirm what the fake server assumes. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import start, { eventually, newUser, notify, port, token } from "../../e2e/installation.ts";
 import { type Client, createClient } from "../src/index.ts";
-import start, { eventually, notify, port, somebody, token } from "../e2e/stand.ts";
 
 let stop: () => Promise<void>;
 
@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 afterAll(() => stop(), 60_000);
 
-/** What a page keeps between two visits. */
+/** The storage of a page, in memory. */
 function memory(): Pick<Storage, "getItem" | "setItem"> {
   const kept = new Map<string, string>();
   return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value) };
@@ -36,8 +36,8 @@ async function visit(user: string, storage = memory(), getToken = () => token(us
 }
 
 describe("against a running server", () => {
-  it("hears once and in order, and goes on where it was when it comes again", async () => {
-    const [user, storage] = [somebody(), memory()];
+  it("receives events once and in order, and continues at its position on the next visit", async () => {
+    const [user, storage] = [newUser(), memory()];
     const first = await visit(user, storage);
     for (const title of ["One", "Two"]) {
       await notify(user, title);
@@ -55,7 +55,7 @@ describe("against a running server", () => {
   }, 60_000);
 
   it("acknowledges, reads and counts", async () => {
-    const user = somebody();
+    const user = newUser();
     const { client, titles } = await visit(user);
     const counts: number[] = [];
     client.on("notification:count", ({ unread }) => void counts.push(Number(unread)));
@@ -67,9 +67,13 @@ describe("against a running server", () => {
     client.close();
   }, 60_000);
 
-  it("is refused with a reason where the token is worth nothing", async () => {
+  it("is refused with a code if the token is not valid", async () => {
     const errors: string[] = [];
-    const client = createClient({ url: `http://127.0.0.1:${port()}`, getToken: () => `${token(somebody())}x`, storage: null });
+    const client = createClient({
+      url: `http://127.0.0.1:${port()}`,
+      getToken: () => `${token(newUser())}x`,
+      storage: null,
+    });
     client.on("error", ({ code }) => void errors.push(code));
     await eventually(() => errors.includes("invalid_token"));
     expect(client.state).not.toBe("live");

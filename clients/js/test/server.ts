@@ -1,7 +1,7 @@
-/** A server that keeps a log, in memory: it numbers, loses, replays and pages as the real one does. */
+/** A server in memory. It numbers, loses, replays and pages events like the real one. */
 
 import { CarillonError } from "../src/errors.ts";
-import type { Payload, Positions, Told } from "../src/log.ts";
+import type { Payload, Positions, ServerEvent } from "../src/log.ts";
 import type { Answer, Listener, OpenSocket, Socket } from "../src/socket.ts";
 
 const PAGE = 5;
@@ -16,7 +16,7 @@ export class FakeServer {
   epoch = "one";
   rooms: Record<string, Logged[]> = { "user:alice": [], "tenant:acme": [] };
   purged: Record<string, number> = {};
-  /** Whether a socket can be opened, and whether requests are answered. */
+  /** Whether sockets can be opened, and whether HTTP requests are answered. */
   socketUp = true;
   httpUp = true;
   acknowledged: number[] = [];
@@ -28,13 +28,14 @@ export class FakeServer {
 
   readonly openSocket: OpenSocket = (_url, listener) => new FakeConnection(this, listener);
 
-  /** Something happens. `lost`: the log has it, and nobody is told. */
-  emit(name: string, data: object = {}, how: { room?: string; lost?: boolean; expired?: boolean } = {}): void {
-    const room = how.room ?? "user:alice";
-    const log = (this.rooms[room] ??= []);
-    const logged = { name, payload: { ...data, room, seq: log.length + 1 }, expired: how.expired ?? false };
+  /** Append an event to the log and send it. With `lost`, it is not sent. */
+  emit(name: string, data: object = {}, options: { room?: string; lost?: boolean; expired?: boolean } = {}): void {
+    const room = options.room ?? "user:alice";
+    this.rooms[room] ??= [];
+    const log = this.rooms[room];
+    const logged = { name, payload: { ...data, room, seq: log.length + 1 }, expired: options.expired ?? false };
     log.push(logged);
-    if (!how.lost && !how.expired) for (const connection of this.connections) connection.hear(logged);
+    if (!options.lost && !options.expired) for (const connection of this.connections) connection.deliver(logged);
   }
 
   heads(): Positions {
@@ -46,18 +47,20 @@ export class FakeServer {
   }
 
   read(epoch: string, from: Positions) {
-    const lost = Object.entries(from).some(([room, seq]) => seq < (this.purged[room] ?? 0) || seq > (this.heads()[room] ?? 0));
-    if (epoch !== this.epoch || lost) return { told: [], positions: this.heads(), complete: false, more: false };
-    const told: Logged[] = [];
+    const lost = Object.entries(from).some(
+      ([room, seq]) => seq < (this.purged[room] ?? 0) || seq > (this.heads()[room] ?? 0),
+    );
+    if (epoch !== this.epoch || lost) return { events: [], positions: this.heads(), complete: false, more: false };
+    const events: Logged[] = [];
     const positions: Record<string, number> = { ...this.heads(), ...from };
     for (const [room, log] of Object.entries(this.rooms)) {
       for (const one of log.slice(positions[room])) {
-        if (told.length >= PAGE) return { told, positions, complete: true, more: true };
-        if (!one.expired) told.push(one);
+        if (events.length >= PAGE) return { events, positions, complete: true, more: true };
+        if (!one.expired) events.push(one);
         positions[room] = one.payload.seq;
       }
     }
-    return { told, positions, complete: true, more: false };
+    return { events, positions, complete: true, more: false };
   }
 
   readonly fetch = async (input: string, init: RequestInit = {}): Promise<Response> => {
@@ -69,15 +72,15 @@ export class FakeServer {
       return Response.json({ acknowledged: 1 });
     }
     this.polls += 1;
-    const asked = url.searchParams.get("cursor");
+    const given = url.searchParams.get("cursor");
     let [epoch, from] = [this.epoch, this.heads()];
     try {
-      if (asked) [epoch, from] = JSON.parse(asked);
+      if (given) [epoch, from] = JSON.parse(given);
     } catch {
-      return Response.json({ code: "invalid", detail: "cursor: none of ours" }, { status: 422 });
+      return Response.json({ code: "invalid", detail: "cursor: not valid" }, { status: 422 });
     }
-    const { told, positions, complete, more } = this.read(epoch, from);
-    const data = told.map((one) => ({ event: one.name, payload: one.payload }));
+    const { events, positions, complete, more } = this.read(epoch, from);
+    const data = events.map((one) => ({ event: one.name, payload: one.payload }));
     const cursor = this.cursor(positions);
     return Response.json({ data, epoch: this.epoch, positions, cursor, complete, more, poll_interval_ms: 10_000 });
   };
@@ -85,10 +88,10 @@ export class FakeServer {
 
 class FakeConnection implements Socket {
   connected = false;
-  /** Nothing comes through any more, though nobody said so. */
-  deaf = false;
+  /** The connection is broken without notice. */
+  broken = false;
   positions: Positions = {};
-  #trying: ReturnType<typeof setTimeout> | undefined;
+  #opening: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly server: FakeServer,
@@ -96,34 +99,35 @@ class FakeConnection implements Socket {
   ) {}
 
   open(auth: Record<string, unknown>): void {
-    this.#trying = setTimeout(() => {
+    this.#opening = setTimeout(() => {
       this.server.handshakes.push(auth);
-      if (this.server.refuse) return this.listener.down(this.server.refuse);
-      if (!this.server.socketUp) return this.listener.down(new CarillonError("unreachable", "refused"));
+      if (this.server.refuse) return this.listener.closed(this.server.refuse);
+      if (!this.server.socketUp) return this.listener.closed(new CarillonError("unreachable", "refused"));
       this.connected = true;
-      this.deaf = false;
+      this.broken = false;
       this.server.connections.add(this);
       const { epoch = this.server.epoch, positions = {} } = auth as { epoch?: string; positions?: Positions };
-      const { told, ...at } = this.server.read(epoch, { ...this.server.heads(), ...positions });
-      for (const one of this.#withSkips(told, { ...this.server.heads(), ...positions }, at.positions)) this.hear(one);
+      const { events, ...at } = this.server.read(epoch, { ...this.server.heads(), ...positions });
+      for (const one of this.#withSkips(events, { ...this.server.heads(), ...positions }, at.positions))
+        this.deliver(one);
       this.positions = at.positions;
-      this.listener.told({ name: "session:ready", payload: { ...this.#position(at), ...this.session() } });
+      this.listener.event({ name: "session:ready", payload: { ...this.#position(at), ...this.session() } });
     }, 30);
   }
 
-  hear(logged: Told): void {
-    if (this.connected && !this.deaf) this.listener.told({ name: logged.name, payload: logged.payload });
+  deliver(logged: ServerEvent): void {
+    if (this.connected && !this.broken) this.listener.event({ name: logged.name, payload: logged.payload });
   }
 
   async request(name: string, payload: unknown, timeout: number): Promise<Answer> {
     if (!this.connected) throw new CarillonError("disconnected", "there is no connection");
-    await new Promise((later) => setTimeout(later, this.deaf ? timeout : 20));
-    if (this.deaf) throw new CarillonError("timeout", "not answered");
+    await new Promise((later) => setTimeout(later, this.broken ? timeout : 20));
+    if (this.broken) throw new CarillonError("timeout", "not answered");
     if (!this.connected) throw new CarillonError("disconnected", "there is no connection");
     if (name === "sync") {
       const from = { ...this.positions, ...(payload as { positions: Positions }).positions };
-      const { told, ...at } = this.server.read(this.server.epoch, from);
-      for (const one of this.#withSkips(told, from, at.positions)) this.hear(one);
+      const { events, ...at } = this.server.read(this.server.epoch, from);
+      for (const one of this.#withSkips(events, from, at.positions)) this.deliver(one);
       this.positions = at.positions;
       return { ok: true, ...this.#position(at) };
     }
@@ -136,14 +140,14 @@ class FakeConnection implements Socket {
   }
 
   close(): void {
-    clearTimeout(this.#trying);
+    clearTimeout(this.#opening);
     if (this.connected) this.cut();
   }
 
   cut(): void {
     this.connected = false;
     this.server.connections.delete(this);
-    this.listener.down(new CarillonError("disconnected", "transport close"));
+    this.listener.closed(new CarillonError("disconnected", "transport close"));
   }
 
   session(): object {
@@ -155,15 +159,15 @@ class FakeConnection implements Socket {
     return { ...at, epoch: this.server.epoch, cursor: this.server.cursor(at.positions) };
   }
 
-  #withSkips(told: Logged[], from: Positions, to: Positions): Told[] {
-    const all: Told[] = [];
+  #withSkips(events: Logged[], from: Positions, to: Positions): ServerEvent[] {
+    const all: ServerEvent[] = [];
     const next: Record<string, number> = Object.fromEntries(Object.entries(from).map(([room, seq]) => [room, seq + 1]));
     const skip = (room: string, last: number) => {
       const first = next[room] ?? 1;
       if (first <= last) all.push({ name: "event:skipped", payload: { room, from: first, seq: last } });
       next[room] = last + 1;
     };
-    for (const one of told) {
+    for (const one of events) {
       skip(one.payload.room, one.payload.seq - 1);
       all.push(one);
       next[one.payload.room] = one.payload.seq + 1;
@@ -173,7 +177,7 @@ class FakeConnection implements Socket {
   }
 }
 
-/** A token as far as a client looks into it. */
+/** A token with the claims that a client reads. */
 export function token(expiresIn = 3600, sub = "alice"): string {
   const claims = { sub, tenant: "acme", exp: Math.floor(Date.now() / 1000) + expiresIn };
   return `e30.${btoa(JSON.stringify(claims))}.sig`;

@@ -3,14 +3,18 @@ import { Client } from "../src/client.ts";
 import { claim } from "../src/tabs.ts";
 import { FakeServer, token } from "./server.ts";
 
-/** Web Locks and BroadcastChannel of one browser, as far as tabs use them. */
+/** Web Locks and BroadcastChannel of one browser. */
 class Browser {
-  queue: { name: string; run: () => Promise<unknown>; }[] = [];
+  queue: { name: string; run: () => Promise<unknown> }[] = [];
   held = new Set<string>();
   channels = new Set<FakeChannel>();
 
   locks = {
-    request: async (name: string, options: { ifAvailable?: boolean }, work: (lock: object | null) => Promise<unknown>) => {
+    request: async (
+      name: string,
+      options: { ifAvailable?: boolean },
+      work: (lock: object | null) => Promise<unknown>,
+    ) => {
       if (options.ifAvailable && this.held.has(name)) return work(null);
       this.queue.push({ name, run: () => work({ name }) });
       this.grant();
@@ -39,7 +43,8 @@ class FakeChannel {
   postMessage(data: unknown): void {
     const copy = structuredClone(data);
     for (const other of browser.channels) {
-      if (other !== this && other.name === this.name) setTimeout(() => browser.channels.has(other) && other.onmessage?.({ data: copy }), 1);
+      if (other !== this && other.name === this.name)
+        setTimeout(() => browser.channels.has(other) && other.onmessage?.({ data: copy }), 1);
     }
   }
   close(): void {
@@ -72,22 +77,26 @@ const pass = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds)
 function tab() {
   const client = new Client({ getToken: () => token(), storage: null }, server.openSocket);
   clients.push(client);
-  const told: unknown[] = [];
-  client.on("notification:new", (payload) => told.push(payload["n"]));
-  return { client, told };
+  const received: unknown[] = [];
+  client.on("notification:new", (payload) => received.push(payload.n));
+  return { client, received };
 }
 
-test("tabs share one connection, and all of them are told everything", async () => {
+test("tabs share one connection, and all of them receive all events", async () => {
   const [one, two, three] = [tab(), tab(), tab()];
   await pass(200);
   for (let n = 1; n <= 3; n += 1) server.emit("notification:new", { n });
   await pass(50);
-  expect([one.told, two.told, three.told]).toEqual([[1, 2, 3], [1, 2, 3], [1, 2, 3]]);
+  expect([one.received, two.received, three.received]).toEqual([
+    [1, 2, 3],
+    [1, 2, 3],
+    [1, 2, 3],
+  ]);
   expect(server.connections.size).toBe(1);
   expect([one, two, three].map(({ client }) => client.state)).toEqual(["live", "live", "live"]);
 });
 
-test("a tab that comes later begins where the others are, and knows of the session", async () => {
+test("a tab that opens later starts at the position of the others, and gets session:ready", async () => {
   tab();
   await pass(200);
   server.emit("notification:new", { n: 1 });
@@ -98,10 +107,10 @@ test("a tab that comes later begins where the others are, and knows of the sessi
   await pass(50);
   server.emit("notification:new", { n: 2 });
   await pass(50);
-  expect([late.told, sessions, late.client.state]).toEqual([[2], ["alice"], "live"]);
+  expect([late.received, sessions, late.client.state]).toEqual([[2], ["alice"], "live"]);
 });
 
-test("when the tab that leads is closed the next one goes on, and nothing is lost in between", async () => {
+test("when the leading tab closes, the next one continues without a loss", async () => {
   const [one, two, three] = [tab(), tab(), tab()];
   await pass(200);
   server.emit("notification:new", { n: 1 });
@@ -112,12 +121,12 @@ test("when the tab that leads is closed the next one goes on, and nothing is los
   await pass(5_000);
   server.emit("notification:new", { n: 4 });
   await pass(50);
-  expect([one.told, two.told, three.told]).toEqual([[1], [1, 2, 3, 4], [1, 2, 3, 4]]);
+  expect([one.received, two.received, three.received]).toEqual([[1], [1, 2, 3, 4], [1, 2, 3, 4]]);
   expect(server.connections.size).toBe(1);
   expect(three.client.state).toBe("live");
 });
 
-test("a tab that followed asks through the one that leads, and hears why it was refused", async () => {
+test("a following tab sends requests through the leader, and gets its errors", async () => {
   tab();
   const two = tab();
   await pass(200);
@@ -130,41 +139,50 @@ test("a tab that followed asks through the one that leads, and hears why it was 
   expect(await refused).toBe("disconnected");
 });
 
-test("what a tab was not told it asks for itself, and the others hear nothing twice", async () => {
+test("a tab requests what it missed, and the others receive nothing twice", async () => {
   const [one, two] = [tab(), tab()];
   await pass(200);
   const [, second] = [...browser.channels];
-  const hear = second?.onmessage ?? null;
+  const deliver = second?.onmessage ?? null;
   if (second) second.onmessage = null;
   server.emit("notification:new", { n: 1 });
   await pass(50);
-  if (second) second.onmessage = hear;
+  if (second) second.onmessage = deliver;
   server.emit("notification:new", { n: 2 });
   await pass(3_000);
-  expect([one.told, two.told]).toEqual([[1, 2], [1, 2]]);
+  expect([one.received, two.received]).toEqual([
+    [1, 2],
+    [1, 2],
+  ]);
 });
 
-test.each(["socket", "polling"])("what the leader has, told again by %s, is not taken for what a follower has", async (way) => {
-  const [one, two] = [tab(), tab()];
-  await pass(200);
-  const [, second] = [...browser.channels];
-  const hear = second?.onmessage ?? null;
-  if (second) second.onmessage = null;
-  server.emit("notification:new", { n: 1 });
-  await pass(50);
-  if (second) second.onmessage = hear;
-  // So that the leader's cursor is as far as what it was told.
-  await pass(51_000);
-  server.socketUp = way === "socket";
-  for (const connection of server.connections) connection.cut();
-  await pass(6_000);
-  expect(two.told).toEqual([]);
-  server.emit("notification:new", { n: 2 });
-  await pass(way === "socket" ? 3_000 : 15_000);
-  expect([one.told, two.told]).toEqual([[1, 2], [1, 2]]);
-});
+test.each(["socket", "polling"])(
+  "a position of the leader, reported by %s, is not taken for that of a follower",
+  async (way) => {
+    const [one, two] = [tab(), tab()];
+    await pass(200);
+    const [, second] = [...browser.channels];
+    const deliver = second?.onmessage ?? null;
+    if (second) second.onmessage = null;
+    server.emit("notification:new", { n: 1 });
+    await pass(50);
+    if (second) second.onmessage = deliver;
+    // Now the cursor of the leader includes the event.
+    await pass(51_000);
+    server.socketUp = way === "socket";
+    for (const connection of server.connections) connection.cut();
+    await pass(6_000);
+    expect(two.received).toEqual([]);
+    server.emit("notification:new", { n: 2 });
+    await pass(way === "socket" ? 3_000 : 15_000);
+    expect([one.received, two.received]).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
+  },
+);
 
-test("of all tabs that would ring, one does; those nobody looks at come last", async () => {
+test("only one tab gets a claim, and visible tabs come first", async () => {
   expect(await Promise.all([claim("bell"), claim("bell"), claim("bell")])).toEqual([true, false, false]);
   await pass(4_000);
   vi.stubGlobal("document", { visibilityState: "hidden" });

@@ -14,6 +14,7 @@ from actions.meter import Meter
 from actions.principal import Principal
 from bus.bells import Bells
 from bus.counters import Counters
+from bus.publisher import Publisher
 from config.logging_setup import configure_logging
 from config.settings import Settings
 from models.catalogue.source import shared
@@ -22,8 +23,8 @@ from web.auth import Authenticator, JwtKeys
 from web.realtime import attach
 from web.realtime.gateway import sessions
 from web.realtime.handlers.inbox import inbox_events
-from web.realtime.limits import Timing
 from web.realtime.replay import replayer as replay
+from web.realtime.timing import Timing
 
 HURRY = Timing(
     heartbeat=0.3,
@@ -62,10 +63,11 @@ def application() -> Flask:
     configure_logging(settings.log_level)
     engine = connect(settings.database_url)
     authenticator = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
-    counters = Counters(settings.redis_url, settings.redis_channel)
+    counters = Counters(settings.redis_url, settings.bus_topic)
     installation = Installation(
         engine=engine,
         bells=Bells(settings.broker_url),
+        publisher=Publisher(settings.redis_url, settings.bus_topic),
         meter=Meter(counters),
         catalogue=shared(settings.catalogue_file),
         retention=timedelta(days=settings.retention_days),
@@ -74,7 +76,7 @@ def application() -> Flask:
     app = Flask("served")
     timing = Timing() if os.environ.get("UNHURRIED") else HURRY
     events = {"whoami": whoami, "broken": broken, **inbox_events(installation)}
-    manager: Any = attach(app, settings, installation, authenticator, timing, events).server.manager
+    manager: Any = attach(app, settings, installation, authenticator, timing=timing, events=events).server.manager
 
     @app.get("/healthz")
     def healthz() -> Any:

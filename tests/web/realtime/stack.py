@@ -78,7 +78,7 @@ class Web:
             "PYTHONPATH": str(ROOT),
             "DATABASE_URL": settings.database_url,
             "REDIS_URL": settings.redis_url,
-            "CARILLON_REDIS_CHANNEL": settings.redis_channel,
+            "CARILLON_REDIS_CHANNEL": settings.bus_topic,
             "CARILLON_JWKS_FILE": str(settings.jwks_file),
             "CARILLON_ENV": "development",
             "CARILLON_CORS_ORIGINS": "https://app.example",
@@ -132,7 +132,7 @@ class Stack:
         self.engine = engine
         self.tenant = tenant
         factories.create_tenant(engine, tenant, utc_now())
-        self.writer = Publisher(self.settings.redis_url, self.settings.redis_channel)
+        self.writer = Publisher(self.settings.redis_url, self.settings.bus_topic)
         self.channel = InAppChannel(self.writer)
         self._runtime = Runtime(engine, {"live": {"in_app": self.channel}, "test": {}}, RecordingBells(), lease=60)
         self._written: list[Page] = []

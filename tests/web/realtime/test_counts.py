@@ -21,7 +21,8 @@ from web.dialects import view_of
 from web.realtime.gateway import counts
 from web.realtime.gateway.counts import CountNotifier
 from web.realtime.gateway.sessions import Session, Sessions
-from web.realtime.limits import MAX_BACKLOG, Timing
+from web.realtime.limits import MAX_BACKLOG
+from web.realtime.timing import Timing
 
 TIMING = Timing(counts=0.05, retry=0.05)
 

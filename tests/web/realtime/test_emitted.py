@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
-import carillon
 from actions.installation import utc_now
-from carillon import installation
 from models.events.emit import emit, emit_to_users
 from models.sql.engine import write
 from tests.bells import RecordingBells
@@ -24,13 +21,6 @@ pytestmark = pytest.mark.slow
 def run(stack: Stack) -> Runtime:
     """A worker's hands."""
     return Runtime(stack.engine, {}, RecordingBells(), lease=60, publisher=stack.writer)
-
-
-@pytest.fixture
-def helpers(stack: Stack) -> Iterator[None]:
-    carillon.configure(stack.engine, stack.settings.redis_url, stack.tenant, redis_channel=stack.settings.redis_channel)
-    yield
-    installation._configured = None
 
 
 def test_what_was_emitted_is_heard_live_and_by_who_comes_later(stack: Stack, run: Runtime):
@@ -71,22 +61,3 @@ def _measure(stack: Stack, run: Runtime, pond: str) -> None:
         with write(stack.engine) as connection:
             emit(connection, stack.tenant, f"tenant:{stack.tenant}", "stream:pond_update", data, utc_now())
         publish(run)
-
-
-def test_a_direct_message_reaches_one_session_and_is_not_kept(stack: Stack, helpers: None):
-    here, other = stack.client(), stack.client()
-    carillon.send_direct_message(here.sio.get_sid(), {"message": "Server is restarting in 5 minutes"})
-    eventually(lambda: here.all("direct_message") == [{"message": "Server is restarting in 5 minutes"}])
-    assert other.all("direct_message") == []
-    assert stack.head() == 0
-    assert carillon.get_connection_metrics()["web_processes"] >= 1
-
-
-def test_a_helper_s_transaction_is_heard_when_it_commits(stack: Stack, run: Runtime, helpers: None):
-    client = stack.client()
-    with stack.engine.begin() as connection:
-        carillon.EventEmitter.broadcast("goal:achieved", {"goal": "g"}, connection=connection)
-    with stack.engine.connect() as connection:
-        carillon.EventEmitter.broadcast("goal:achieved", {"goal": "never"}, connection=connection)
-    publish(run)
-    eventually(lambda: [p["goal"] for p in client.all("goal:achieved")] == ["g"])

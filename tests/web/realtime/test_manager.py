@@ -25,7 +25,7 @@ from tests.conftest import redis_process
 from tests.web.realtime.stack import eventually
 from web.auth import Authenticator, JwtKeys
 from web.realtime import attach
-from web.realtime.limits import Timing
+from web.realtime.timing import Timing
 from web.realtime.transport.manager import QueueManager
 
 HURRY = Timing(heartbeat=0.1, deaf_after=0.9, resubscribe_max=0.3)

@@ -164,7 +164,7 @@ def test_a_subscription_that_died_unnoticed_is_replaced(stack: Stack):
     eventually(lambda: stack.web.health()["listening"])
     before = stack.web.metric("carillon_queue_subscriptions_total")
     with redis.Redis.from_url(stack.settings.redis_url) as control:
-        channel = stack.settings.redis_channel
+        channel = stack.settings.bus_topic
         assert control.pubsub_numsub(channel)[0][1] == 1
         # Taken off the channel behind its back: the connection is fine, and silent.
         for connection in control.client_list():

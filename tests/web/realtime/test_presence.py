@@ -14,16 +14,16 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
+from bus import presence as leases_module
+from bus.presence import Away, Leases, Present, Report
 from tests import factories
 from tests.web.realtime.fakes import session
 from tests.web.realtime.spaces import Spaces
 from tests.web.realtime.stack import Client, Stack, Web, eventually
 from web.dialects import view_of
-from web.realtime.limits import Timing
 from web.realtime.payloads import Refused
-from web.realtime.presence import leases as leases_module
-from web.realtime.presence.leases import Away, Leases, Present, Report
-from web.realtime.presence.presence import MOST_ASKED, Presence
+from web.realtime.presence.presence import MAX_ASKED, Presence
+from web.realtime.timing import Timing
 
 QUICK = Timing(lease=0.6, renew=0.2, reload=0.2, states=0.5, tick=0.05)
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -60,7 +60,7 @@ def told(redis_server: str) -> Told:
 
 @pytest.fixture
 def leases(redis_server: str) -> Leases:
-    return Leases(redis_server, "presence-test", QUICK)
+    return Leases(redis_server, "presence-test", QUICK.lease, QUICK.reload)
 
 
 def report(user: str = "alice", connection: str = "1", status: Any = "online", tenant: str = "acme") -> Report:
@@ -124,7 +124,7 @@ def test_a_page_that_is_loaded_again_has_not_been_away(leases: Leases, told: Tol
 
 
 def test_a_lease_that_nobody_renews_ends_and_one_of_those_who_look_tells_it(redis_server: str, told: Told):
-    processes = [Leases(redis_server, "presence-test", QUICK) for _ in range(3)]
+    processes = [Leases(redis_server, "presence-test", QUICK.lease, QUICK.reload) for _ in range(3)]
     processes[0].keep([report(), report("bob")])
     processes[1].keep([report("carol")])
     end = time.monotonic() + 0.8
@@ -166,15 +166,15 @@ def test_ids_are_taken_as_they_are(leases: Leases, told: Told):
 
 
 def test_installations_on_one_redis_do_not_see_each_other(redis_server: str, leases: Leases, told: Told):
-    other = Leases(redis_server, "presence-other", QUICK)
+    other = Leases(redis_server, "presence-other", QUICK.lease, QUICK.reload)
     other.keep([report()])
     assert told.all() == []
     assert state(leases) == "offline"
 
 
 def test_in_a_large_tenant_nobody_is_told(leases: Leases, told: Told, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(leases_module, "MOST_ANNOUNCED", 3)
-    monkeypatch.setattr(leases_module, "MOST_LISTED", 3)
+    monkeypatch.setattr(leases_module, "MAX_ANNOUNCED", 3)
+    monkeypatch.setattr(leases_module, "MAX_LISTED", 3)
     leases.keep([report("u0")])
     assert told.all() == [("online", "u0")]
     # Not even of those who come before it is large: they come together.
@@ -318,7 +318,7 @@ def test_many_reports_go_in_several_steps(presence: Presence, recorded: Recorded
         ("choose", {"status": "busy", "user": "bob"}),
         ("tell", {"users": "alice"}),
         ("tell", {"users": [5]}),
-        ("tell", {"users": ["x"] * (MOST_ASKED + 1)}),
+        ("tell", {"users": ["x"] * (MAX_ASKED + 1)}),
         ("tell", {"tenant": "other"}),
         ("tell", ["alice"]),
     ],
@@ -429,7 +429,7 @@ def _same(web: Web) -> dict[str, str]:
     return {
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,
-        "CARILLON_REDIS_CHANNEL": settings.redis_channel,
+        "CARILLON_REDIS_CHANNEL": settings.bus_topic,
     }
 
 

@@ -19,10 +19,11 @@ from tests.web.realtime.fakes import FakeServer, brief, heard, session
 from tests.web.realtime.rows import append
 from web.realtime.gateway.janitor import Janitor
 from web.realtime.gateway.sessions import Session, Sessions
-from web.realtime.limits import LOW_BACKLOG, MAX_BACKLOG, Timing
+from web.realtime.limits import LOW_BACKLOG, MAX_BACKLOG
 from web.realtime.replay.healer import Healer
 from web.realtime.replay.progress import ResumeRequest
 from web.realtime.replay.replayer import Replayer
+from web.realtime.timing import Timing
 from web.realtime.transport.wire import event_packet
 
 TIMING = Timing(grace=0.01)

@@ -197,7 +197,7 @@ def test_no_namespace_lets_in_whoever_has_no_token_for_it(stack: Stack, subtests
         "an API key": ({"token": key}, "forbidden"),
     }
     before = everything(stack.engine)
-    with overhear(stack.settings.redis_url, stack.settings.redis_channel) as heard:
+    with overhear(stack.settings.redis_url, stack.settings.bus_topic) as heard:
         for namespace in NAMESPACES:
             for name, (auth, code) in wrong.items():
                 with subtests.test(namespace=namespace, token=name):
@@ -288,7 +288,7 @@ def test_another_user_is_refused_or_served_with_what_is_theirs(offered, stack: S
     told = {namespace: len(listening.heard[namespace]) for namespace in NAMESPACES}
     # An alert of their own tenant they may acknowledge, so they are asked about none.
     victim["alert"] = str(UUID(int=0))
-    with overhear(stack.settings.redis_url, stack.settings.redis_channel) as heard:
+    with overhear(stack.settings.redis_url, stack.settings.bus_topic) as heard:
         answers = attack(offered, bob, victim, subtests)
         stack.work()
         rooms = heard.rooms()
@@ -313,7 +313,7 @@ def test_a_namesake_in_another_tenant_is_refused_or_served_with_what_is_theirs(o
     before = foreign(stack.engine, elsewhere.tenant)
     told = {namespace: len(listening.heard[namespace]) for namespace in NAMESPACES}
     victim |= {"room": f"tenant:{stack.tenant}", "other_tenant": stack.tenant, "other_user": "bob"}
-    with overhear(stack.settings.redis_url, stack.settings.redis_channel) as heard:
+    with overhear(stack.settings.redis_url, stack.settings.bus_topic) as heard:
         answers = attack(offered, namesake, victim, subtests)
         stack.work()
         rooms = heard.rooms()

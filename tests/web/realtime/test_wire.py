@@ -13,7 +13,7 @@ from models.events.log import Event
 from models.events.vocabulary import notification_deleted, notification_new
 from models.timestamps import iso
 from tests.channels.support import content
-from web.realtime.replay.render import render
+from web.dialects.render import render
 from web.realtime.transport.wire import MALFORMED, RESERVED, Frame, StrictJson, StrictPacket, event_packet
 
 

@@ -25,8 +25,8 @@ from web.api.endpoint import Answer, Api
 from web.api.fields import Moment, Query, View
 from web.context import context
 from web.dialects.dialect import telling
+from web.dialects.render import EVENT_SKIPPED, render
 from web.dialects.tenant_events import TENANT
-from web.realtime.replay.render import EVENT_SKIPPED, render
 
 api = Api("polling", "Events for clients without a socket, as they knew it before.", prefix="/api/polling")
 

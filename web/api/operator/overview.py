@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import redis
 from pydantic import Field
 
 from actions.principal import Mode, Principal
 from bus.counters import KEPT, LATE, STEP, Tally
+from bus.redis import UNAVAILABLE
 from models.channels import CHANNELS
 from models.deliveries.dead_letters import MAX_COUNTED, DeadFilter, count_classes, summarise
 from models.deliveries.due import backlog
@@ -110,12 +110,12 @@ class DeadSummaryQuery(Query):
 def get_overview(caller: Principal, query: OverviewQuery) -> OverviewView:
     """Tell how the installation has done lately, and how it does this moment. For operators of every tenant."""
     every_tenant(caller)
-    rates = context().rates
+    rates = context().counters
     try:
         history = rates.history(query.minutes * 60)
         processes = rates.web_processes()
         counted = True
-    except (redis.RedisError, OSError):
+    except UNAVAILABLE:
         history, processes, counted = [], {}, False
     steps, size = _merged(history)
     now = context().now()

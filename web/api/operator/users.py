@@ -8,6 +8,7 @@ from pydantic import Field
 
 from actions.principal import Principal
 from actions.problems import invalid, not_found
+from bus.presence import Away
 from carillon.fields import Key
 from config.settings import Settings
 from models.addresses.queries import usable_addresses
@@ -22,7 +23,6 @@ from web.api.fields import PAGE, Limit, Moment, Page, Query, RowId, UserPath, Vi
 from web.api.operator_scope import tenant_meant
 from web.api.users import UserView, user_view
 from web.context import context
-from web.realtime.presence.leases import Away
 
 api = Api("directory", "Anybody's page, for operators.", prefix="/v1/operator")
 

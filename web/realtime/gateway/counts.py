@@ -20,7 +20,7 @@ from models.events.vocabulary import NOTIFICATION_DELETED, NOTIFICATION_NEW
 from models.inbox.queries import counts_for
 from models.sql.engine import UNAVAILABLE, read
 from web.realtime.gateway.sessions import Session, Sessions
-from web.realtime.limits import Timing
+from web.realtime.timing import Timing
 from web.realtime.transport import fanout
 
 log = logging.getLogger(__name__)

@@ -28,13 +28,14 @@ from web.realtime.gateway.janitor import Janitor
 from web.realtime.gateway.rate_limits import Allowance
 from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.handlers.table import ClientEvent
-from web.realtime.limits import MAX_FAILED_HANDSHAKES, REFUSALS_BEFORE_DISCONNECT, Timing
+from web.realtime.limits import MAX_FAILED_HANDSHAKES, REFUSALS_BEFORE_DISCONNECT
 from web.realtime.payloads import Acknowledge, Code, Handshake, Refresh, Refused, Sync, parse
 from web.realtime.presence.presence import Presence
 from web.realtime.replay.bookmarks import Bookmarks
 from web.realtime.replay.healer import Healer
 from web.realtime.replay.progress import ResumeRequest
 from web.realtime.replay.replayer import Replayer
+from web.realtime.timing import Timing
 from web.realtime.transport import fanout
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,11 @@ class Gateway:
     def subscribed(self) -> None:
         """Whatever was published while nobody listened is in the log."""
         self.healer.look_soon()
+
+    def tenant_of(self, sid: str) -> str | None:
+        """The tenant of a session, or None if there is no such session."""
+        session = self.sessions.get(sid)
+        return session.tenant if session is not None else None
 
     def deliver(self, groups: list[dict[str, Any]]) -> None:
         """Live events."""

@@ -11,9 +11,10 @@ from typing import Any
 from engineio.exceptions import EngineIOError
 
 from web.realtime.gateway.sessions import Session, Sessions
-from web.realtime.limits import LOW_BACKLOG, Timing
+from web.realtime.limits import LOW_BACKLOG
 from web.realtime.payloads import Code
 from web.realtime.replay.healer import Healer
+from web.realtime.timing import Timing
 
 log = logging.getLogger(__name__)
 

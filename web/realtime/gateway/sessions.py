@@ -12,9 +12,9 @@ from engineio.exceptions import EngineIOError
 
 from actions.principal import Principal
 from bus.envelope import room_name
+from bus.token_bucket import Bucket
 from web.dialects import DialectView
 from web.realtime import metrics
-from web.realtime.gateway.rate_limits import Bucket
 from web.realtime.limits import MAX_BACKLOG, MAX_CONNECTIONS_PER_USER, PER_CONNECTION
 from web.realtime.replay.progress import Progress, ResumeRequest
 from web.realtime.transport.sockets import send

@@ -14,15 +14,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
+from bus.presence import MAX_ASKED, STEP, Away, Leases, Report, Status
 from web.realtime.gateway.sessions import Session
-from web.realtime.limits import Timing
 from web.realtime.payloads import Refused, parse
-from web.realtime.presence.leases import STEP, Away, Leases, Report, Status
+from web.realtime.timing import Timing
 
 log = logging.getLogger(__name__)
-
-# Users whose states one event may ask for.
-MOST_ASKED = 200
 
 # Reports that come so close together (seconds) go to Redis together.
 _CLOSE = 0.1
@@ -44,7 +41,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    users: Annotated[list[Annotated[StrictStr, Field(max_length=128)]], Field(max_length=MOST_ASKED)] | None = None
+    users: Annotated[list[Annotated[StrictStr, Field(max_length=128)]], Field(max_length=MAX_ASKED)] | None = None
 
 
 @dataclass(slots=True)

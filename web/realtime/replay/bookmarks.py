@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import redis
 from socketio import Server
 
-from bus.redis import redis_options
+from bus.circuit_breaker import CircuitBreaker
+from bus.redis import UNAVAILABLE, connect
 from models.events.cursor import Cursor
 from web.realtime.gateway.sessions import Session
 from web.realtime.replay.progress import ResumeRequest
@@ -41,7 +41,7 @@ _CLOSE = 0.05
 _FAR = 1.0
 _IDLE = 9
 # After a failure Redis is not asked for this long (seconds): a handshake waits for it.
-_PAUSE = 5.0
+_OPEN_SECONDS = 5.0
 
 # The field that says that this token was seen here before.
 _SEEN = "seen"
@@ -64,23 +64,24 @@ class Bookmarks:
 
     def __init__(self, redis_url: str, channel: str, patience: float) -> None:
         """`patience`: seconds after which a connection that does not answer counts as ended."""
-        self._redis = redis.Redis.from_url(redis_url, decode_responses=True, **redis_options())
+        self._redis = connect(redis_url, text=True)
         self._prefix = f"{channel}:bookmark:"
         self._patience = patience
         self._lock = threading.Lock()
         self._pages: dict[str, tuple[Session, _Page]] = {}
         self._bell = threading.Event()
-        self._paused_until = 0.0
+        self._breaker = CircuitBreaker(_OPEN_SECONDS)
 
     def open(self, session: Session, token: str) -> None:
         """A client has come that names no position: let it go on where it was interrupted, if it was."""
         digest = hashlib.sha256(token.encode()).hexdigest()[:32]
         page = _Page(f"{self._prefix}{session.tenant}:{session.namespace}:{digest}", session.expires_at)
         cursor: Cursor | None = None
-        if time.monotonic() >= self._paused_until:
+        if self._breaker.allows():
             try:
                 session.resumed, cursor = self._take(page)
-            except (redis.RedisError, OSError) as error:
+                self._breaker.succeeded()
+            except UNAVAILABLE as error:
                 self._failed(error)
         if cursor is not None:
             session.wish = ResumeRequest(cursor.epoch, cursor.positions)
@@ -94,7 +95,7 @@ class Bookmarks:
         with self._lock:
             _, page = self._pages.pop(session.sid, (None, None))
         now = time.monotonic()
-        if page is None or now < self._paused_until:
+        if page is None:
             return
         # One that ends before it was served, or while something waits to be sent, goes on from where it was.
         cursor = _position(session) if session.ready and session.backlog() == 0 else page.written
@@ -124,8 +125,6 @@ class Bookmarks:
 
     def turn(self, now: float) -> None:
         """Write down where everybody has come."""
-        if now < self._paused_until:
-            return
         with self._lock:
             pages = list(self._pages.items())
         due: list[tuple[str, _Page, Cursor]] = []
@@ -161,6 +160,8 @@ class Bookmarks:
         return seen, None
 
     def _write(self, marks: Sequence[tuple[str, _Page, Cursor | None]]) -> bool:
+        if not self._breaker.allows():
+            return False
         now = time.time()
         pipeline = self._redis.pipeline(transaction=False)
         for sid, page, cursor in marks:
@@ -172,16 +173,17 @@ class Bookmarks:
             pipeline.expireat(page.key, page.expires_at)
         try:
             pipeline.execute()
-        except (redis.RedisError, OSError) as error:
+        except UNAVAILABLE as error:
             self._failed(error)
             return False
+        self._breaker.succeeded()
         for _, page, cursor in marks:
             page.written, page.written_at = cursor, time.monotonic()
         return True
 
     def _failed(self, error: Exception) -> None:
-        self._paused_until = time.monotonic() + _PAUSE
-        log.warning("positions are not kept", extra={"error": type(error).__name__})
+        if self._breaker.failed():
+            log.warning("positions are not kept", extra={"error": type(error).__name__})
 
 
 def _position(session: Session) -> Cursor:

@@ -12,8 +12,8 @@ from models.events.log import epoch, heads_of
 from models.sql.engine import UNAVAILABLE, read
 from web.realtime import metrics
 from web.realtime.gateway.sessions import Session, Sessions
-from web.realtime.limits import Timing
 from web.realtime.replay.replayer import Replayer
+from web.realtime.timing import Timing
 
 log = logging.getLogger(__name__)
 

@@ -16,11 +16,12 @@ from models.polling.queries import acknowledged
 from models.sql.engine import read
 from models.timestamps import iso
 from models.users.queries import find_user
+from web.dialects.render import render, skipped
 from web.realtime import metrics
 from web.realtime.gateway.sessions import Session
-from web.realtime.limits import MAX_BACKLOG, Timing
+from web.realtime.limits import MAX_BACKLOG
 from web.realtime.replay.progress import ResumeRequest
-from web.realtime.replay.render import render, skipped
+from web.realtime.timing import Timing
 from web.realtime.transport.wire import event_packet
 
 SESSION_READY = "session:ready"

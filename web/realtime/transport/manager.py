@@ -9,13 +9,12 @@ import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from redis.exceptions import RedisError
 from socketio import RedisManager
 
-from bus.envelope import BATCH, DIRECT_MESSAGE
-from bus.redis import redis_options
+from bus.envelope import DIRECT_MESSAGE, groups_in
+from bus.redis import UNAVAILABLE, options
 from web.realtime import metrics
-from web.realtime.limits import Timing
+from web.realtime.timing import Timing
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +34,9 @@ class Listener(Protocol):
     def connected(self, sid: str) -> None:
         """The client has been told that it is connected."""
 
+    def tenant_of(self, sid: str) -> str | None:
+        """The tenant of a session."""
+
     def deliver(self, groups: list[dict[str, Any]]) -> None:
         """Events have come, in the form of bus.envelope.Group."""
 
@@ -48,7 +50,7 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
     """
 
     def __init__(self, url: str, channel: str, timing: Timing) -> None:
-        super().__init__(url, channel=channel, redis_options=redis_options())
+        super().__init__(url, channel=channel, redis_options=options())
         self._timing = timing
         self._listener: Listener | None = None
         self._beat = b'{"method": "heartbeat", "host_id": "%s"}' % self.host_id.encode()
@@ -83,29 +85,28 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
         return sid
 
     def _handle_emit(self, message: dict[str, Any]) -> None:
-        if message.get("event") == BATCH:
+        groups = groups_in(message)
+        if groups is not None:
             if self._listener is not None:
-                for groups in message["data"]:
-                    self._listener.deliver(groups)
+                self._listener.deliver(groups)
         elif message.get("event") == DIRECT_MESSAGE:
-            self._tell_session(message)
+            self._pass_to_session(message)
         else:
             super()._handle_emit(message)
 
-    def _tell_session(self, message: dict[str, Any]) -> None:
-        """Each session is a room of its own, in a namespace that its service need not know.
+    def _pass_to_session(self, message: dict[str, Any]) -> None:
+        """Pass a direct message on. Every session is a room of its own, in a namespace that a service need not know.
 
-        Named by its connection it is the first of those that the connection has.
+        A connection stands for the first of its sessions.
         """
-        named = message.get("room")
+        named, tenant = message.get("room"), message.get("tenant")
         for namespace, rooms in list(self.rooms.items()):
-            if named in rooms:
-                super()._handle_emit({**message, "namespace": namespace})
-                return
-        for namespace, rooms in list(self.rooms.items()):
-            # The library keeps the connection of each session (bidict) in the room of everybody.
-            session = rooms[None].inverse.get(named) if None in rooms else None
-            if session is not None:
+            session = named if named in rooms else None
+            if session is None and None in rooms:
+                # The library keeps the connection of each session (bidict) in the room of everybody.
+                session = rooms[None].inverse.get(named)
+            # A service can reach connections of its own tenant only.
+            if session is not None and self._listener is not None and self._listener.tenant_of(session) == tenant:
                 super()._handle_emit({**message, "namespace": namespace, "room": session})
                 return
 
@@ -118,7 +119,7 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
             if self.redis is None:
                 self._redis_connect()
             return int(self.redis.publish(self.channel, data))
-        except RedisError as error:
+        except UNAVAILABLE as error:
             log.warning("not published", extra={"error": type(error).__name__})
         except Exception:
             # A heartbeat that ends would take a deaf process for a quiet one.
@@ -143,7 +144,7 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
                 for message in self._subscription():
                     delay = 0.25
                     yield message
-            except (RedisError, OSError) as error:
+            except UNAVAILABLE as error:
                 log.warning("message queue lost", extra={"error": type(error).__name__, "retry_in": delay})
             except Exception:
                 # Whatever it was, a process that does not listen is of no use.

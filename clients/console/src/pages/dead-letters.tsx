@@ -1,37 +1,39 @@
-/** What could not be delivered, by its reason, and sending it again. */
+/** Deliveries that failed for good, grouped by reason, and how to send them again. */
 
-import { useContext, useEffect, useState } from "preact/hooks";
-import type { DeadGroup, Scope } from "../api.ts";
-import { Console } from "../console.ts";
-import { number, plural, word } from "../format.ts";
+import { useEffect, useState } from "preact/hooks";
+import type { DeadLetterGroup, Failure, Redrive, Scope } from "../api/types.ts";
+import { useConsole } from "../context.ts";
+import { label, number, plural, words } from "../format.ts";
 import { useLoad, usePages } from "../load.ts";
-import { choose, href, Link, usePlace } from "../router.tsx";
+import { href, Link, scopeQuery, select, useRoute } from "../router.tsx";
 import { Confirm } from "../ui/dialog.tsx";
 import { redriveAll, useJob } from "../ui/job.tsx";
-import { ChannelName, Empty, Failed, More, Time, Waiting } from "../ui/parts.tsx";
-import { Timeline } from "./notification.tsx";
-import { scopeQuery } from "./notifications.tsx";
+import { ChannelName, Empty, ErrorNote, Loading, MoreButton, Time } from "../ui/parts.tsx";
+import { Timeline } from "../ui/timeline.tsx";
 
-const EVERY = 5000;
+/** Milliseconds between two updates. */
+const REFRESH_INTERVAL = 5000;
 
-/** What each class means, and what helps. */
-const ADVICE: Record<string, string> = {
-  address_gone: "The device or mailbox does not exist any more. Sending again will not help.",
-  bad_request: "The provider will never accept this message. Look at its reason first.",
-  credentials: "We were not let in. Mend the credentials, then send again.",
-  quota: "The provider's quota was spent. Send again when it is free.",
-  provider_down: "The provider was away for longer than we try. Send again when it is back.",
-  worker_lost: "Workers died while they were at it. See why, then send again.",
-  unclassified: "An error that nobody has classified. The reason says more.",
+/** What each failure means, and what to do. The compiler asks for a line here when the API gets a new one. */
+const ADVICE: Record<Failure, string> = {
+  address_gone: "The device or mailbox no longer exists. Sending again will not help.",
+  bad_request: "The provider rejects this message. Read the reason before you send it again.",
+  credentials: "The provider rejected our credentials. Correct them, then send again.",
+  quota: "The provider's quota was used up. Send again when it has been renewed.",
+  provider_down: "The provider was unavailable until the last attempt. Send again when it is available.",
+  worker_lost: "Workers stopped while they were sending. Find the cause, then send again.",
+  policy: "A policy did not allow this delivery.",
+  expired: "The notification expired before it could be sent.",
+  unclassified: "An unknown error. Read the reason for details.",
 };
 
 export function DeadLettersPage() {
-  const { api, scope, session } = useContext(Console);
-  const { query } = usePlace();
+  const { api, scope, session } = useConsole();
+  const { query } = useRoute();
   const job = useJob();
-  const everywhere = session.tenant === "*";
-  const { data, error, reload } = useLoad((signal) => api.deadGroups(undefined, signal), [], EVERY);
-  const [asked, setAsked] = useState<DeadGroup | null>(null);
+  const allTenants = session.tenant === "*";
+  const { data, error, reload } = useLoad((signal) => api.deadLetterGroups(signal), [], REFRESH_INTERVAL);
+  const [confirming, setConfirming] = useState<DeadLetterGroup | null>(null);
   const failure = query.get("failure") ?? "";
   const channel = query.get("channel") ?? "";
   useEffect(() => {
@@ -42,24 +44,24 @@ export function DeadLettersPage() {
       <header class="page-head">
         <h1>Dead letters</h1>
       </header>
-      {error && <Failed error={error} again={reload} />}
-      {!data && !error && <Waiting />}
+      {error && <ErrorNote error={error} onRetry={reload} />}
+      {!data && !error && <Loading />}
       {data?.data.length === 0 && (
-        <Empty title="No dead letters">Everything that was sent has arrived, or will be tried again.</Empty>
+        <Empty title="No dead letters">Every delivery has arrived or will be attempted again.</Empty>
       )}
       {data && data.data.length > 0 && (
         <table class="list">
           <thead>
             <tr>
-              <th scope="col">Class</th>
-              {everywhere && (
-                <th scope="col" class="late">
+              <th scope="col">Failure</th>
+              {allTenants && (
+                <th scope="col" class="wide-only">
                   Tenant
                 </th>
               )}
               <th scope="col">Channel</th>
               <th scope="col" class="right">
-                Letters
+                Count
               </th>
               <th scope="col">
                 <span class="unseen">Send again</span>
@@ -67,71 +69,44 @@ export function DeadLettersPage() {
             </tr>
           </thead>
           <tbody>
-            {data.data.map((group) => {
-              const of = { tenant: group.tenant, mode: group.mode };
-              const current =
-                group.failure === failure &&
-                group.channel === channel &&
-                group.tenant === scope.tenant &&
-                group.mode === scope.mode;
-              return (
-                <tr key={JSON.stringify(group)} class={current ? "current" : ""}>
-                  <td class="main">
-                    <Link
-                      current={current}
-                      to={href(["dead-letters"], { ...scopeQuery(of), failure: group.failure, channel: group.channel })}
-                    >
-                      <span class="sentence">{word(group.failure)}</span>
-                    </Link>
-                    <span class="sub late">{ADVICE[group.failure]}</span>
-                    {everywhere && <span class="sub early">{group.tenant}</span>}
-                  </td>
-                  {everywhere && (
-                    <td class="late">
-                      {group.tenant}
-                      {group.mode === "test" && <span class="tag">test</span>}
-                    </td>
-                  )}
-                  <td>
-                    <ChannelName name={group.channel} />
-                  </td>
-                  <td class="right numbers">{number(group.number)}</td>
-                  <td class="right">
-                    <button
-                      type="button"
-                      class="small"
-                      disabled={job?.state === "running"}
-                      aria-label={`Send again: ${word(group.failure)}, ${word(group.channel)}, ${group.tenant}`}
-                      onClick={() => setAsked(group)}
-                    >
-                      Send again
-                    </button>
-                  </td>
-                </tr>
-              );
-            })}
+            {data.data.map((group) => (
+              <GroupRow
+                key={JSON.stringify(group)}
+                group={group}
+                allTenants={allTenants}
+                current={
+                  group.failure === failure &&
+                  group.channel === channel &&
+                  group.tenant === scope.tenant &&
+                  group.mode === scope.mode
+                }
+                disabled={job?.state === "running"}
+                onRedrive={() => setConfirming(group)}
+              />
+            ))}
           </tbody>
         </table>
       )}
-      {data?.more && <p class="note">There are more than 100,000; the rest is not counted.</p>}
+      {data?.more && <p class="note">Only the first 100,000 dead letters are counted.</p>}
       {failure && <Letters scope={scope} failure={failure} channel={channel} version={job?.done ?? 0} />}
-      {asked && (
+      {confirming && (
         <Confirm
-          title={`Send ${plural(asked.number, "letter")} again?`}
+          title={`Send ${plural(confirming.number, "dead letter")} again?`}
           action="Send again"
           onConfirm={() =>
             void redriveAll(
               api,
-              { tenant: asked.tenant, mode: asked.mode },
-              { failure: asked.failure, channel: asked.channel },
-              asked.number,
+              { tenant: confirming.tenant, mode: confirming.mode },
+              { failure: confirming.failure, channel: confirming.channel } as Redrive,
+              confirming.number,
             )
           }
-          onClose={() => setAsked(null)}
+          onClose={() => setConfirming(null)}
         >
           <p>
-            All {word(asked.channel)} letters of {asked.tenant} that are dead of {word(asked.failure)} get their attempts
-            once more. What has expired stays dead. {ADVICE[asked.failure]}
+            This makes a full set of new attempts for all dead letters of {confirming.tenant} on the channel{" "}
+            {label(confirming.channel)} with the failure “{words(confirming.failure)}”. Expired deliveries stay dead.{" "}
+            {adviceFor(confirming.failure)}
           </p>
         </Confirm>
       )}
@@ -139,8 +114,53 @@ export function DeadLettersPage() {
   );
 }
 
+const adviceFor = (failure: string): string => ADVICE[failure as Failure] ?? "";
+
+function GroupRow(props: {
+  group: DeadLetterGroup;
+  allTenants: boolean;
+  current: boolean;
+  disabled: boolean;
+  onRedrive: () => void;
+}) {
+  const { group, current } = props;
+  const query = { ...scopeQuery(group), failure: group.failure, channel: group.channel };
+  return (
+    <tr class={current ? "current" : ""}>
+      <td class="main">
+        <Link current={current} to={href(["dead-letters"], query)}>
+          {label(group.failure)}
+        </Link>
+        <span class="sub wide-only">{adviceFor(group.failure)}</span>
+        {props.allTenants && <span class="sub narrow-only">{group.tenant}</span>}
+      </td>
+      {props.allTenants && (
+        <td class="wide-only">
+          {group.tenant}
+          {group.mode === "test" && <span class="tag">test</span>}
+        </td>
+      )}
+      <td>
+        <ChannelName name={group.channel} />
+      </td>
+      <td class="right numbers">{number(group.number)}</td>
+      <td class="right">
+        <button
+          type="button"
+          class="small"
+          disabled={props.disabled}
+          aria-label={`Send again: ${words(group.failure)}, ${label(group.channel)}, ${group.tenant}`}
+          onClick={props.onRedrive}
+        >
+          Send again
+        </button>
+      </td>
+    </tr>
+  );
+}
+
 function Letters(props: { scope: Scope; failure: string; channel: string; version: number }) {
-  const { api } = useContext(Console);
+  const { api } = useConsole();
   const { scope, failure, channel, version } = props;
   const pages = usePages(
     (after, signal) => api.deadLetters(scope, { failure, channel, after, limit: 25 }, signal),
@@ -151,14 +171,14 @@ function Letters(props: { scope: Scope; failure: string; channel: string; versio
     <section aria-labelledby="letters">
       <div class="section-head">
         <h2 id="letters">
-          <span class="sentence">{word(failure)}</span> <span class="muted">of {scope.tenant}</span>
+          {label(failure)} <span class="muted">{scope.tenant}</span>
         </h2>
-        <button type="button" class="plain" onClick={() => choose({ failure: null, channel: null })}>
+        <button type="button" class="plain" onClick={() => select({ failure: null, channel: null })}>
           Close
         </button>
       </div>
-      {pages.error && <Failed error={pages.error} again={pages.reload} />}
-      {!pages.rows && !pages.error && <Waiting />}
+      {pages.error && <ErrorNote error={pages.error} onRetry={pages.reload} />}
+      {!pages.rows && !pages.error && <Loading />}
       {pages.rows?.length === 0 && <Empty title="None left" />}
       {pages.rows && pages.rows.length > 0 && (
         <ol class="deliveries">
@@ -166,22 +186,24 @@ function Letters(props: { scope: Scope; failure: string; channel: string; versio
             <li key={letter.id}>
               <details>
                 <summary>
-                  <span class="who">{letter.user}</span>
-                  <span class="why">{letter.reason}</span>
+                  <span class="user">{letter.user}</span>
+                  <span class="cause">{letter.reason}</span>
                   <span class="numbers muted">
                     <Time at={letter.failed_attempts.at(-1)?.at ?? letter.created_at} />
                   </span>
                 </summary>
                 <Timeline delivery={letter} />
                 <p class="sub">
-                  <Link to={href(["notifications", letter.notification_id], scopeQuery(scope))}>Its notification</Link>
+                  <Link to={href(["notifications", letter.notification_id], scopeQuery(scope))}>
+                    Show the notification
+                  </Link>
                 </p>
               </details>
             </li>
           ))}
         </ol>
       )}
-      <More show={pages.hasMore} busy={pages.loading} onClick={pages.more} />
+      <MoreButton show={pages.hasMore} busy={pages.loading} onClick={pages.more} />
     </section>
   );
 }

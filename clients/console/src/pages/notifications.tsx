@@ -1,26 +1,29 @@
-/** What was sent: searched and filtered. */
+/** The notifications of a tenant, with search and filters. */
 
-import { useContext, useState } from "preact/hooks";
-import { Console } from "../console.ts";
-import { number, word } from "../format.ts";
+import { NOTIFICATION_STATES, PRIORITIES } from "carillon-client/openapi";
+import { useState } from "preact/hooks";
+import { useConsole } from "../context.ts";
+import { label, number } from "../format.ts";
 import { usePages } from "../load.ts";
-import { choose, href, Link, usePlace } from "../router.tsx";
-import { Choice, Empty, Failed, Mark, More, Time, Typed, Waiting } from "../ui/parts.tsx";
+import { href, Link, scopeQuery, select, useRoute } from "../router.tsx";
+import { Choice, TextField } from "../ui/fields.tsx";
+import { Empty, ErrorNote, Loading, MoreButton, StateMark, Time } from "../ui/parts.tsx";
 
-const STATES = ["accepted", "expanded", "recalling", "recalled"] as const;
-const PRIORITIES = ["critical", "high", "normal", "low", "bulk"] as const;
-const RARE = ["type", "category", "user", "reference", "since", "until"] as const;
-const FILTERS = ["q", "state", "priority", ...RARE] as const;
+/** Filters that are hidden until they are asked for. */
+const MORE_FILTERS = ["type", "category", "user", "reference", "since", "until"] as const;
+const FILTERS = ["q", "state", "priority", ...MORE_FILTERS] as const;
+
+type Filters = Record<(typeof FILTERS)[number], string>;
 
 export function NotificationsPage() {
-  const { api, scope } = useContext(Console);
-  const { query } = usePlace();
-  const chosen = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""])) as Record<string, string>;
-  const rare = RARE.filter((name) => chosen[name]).length;
-  const [open, setOpen] = useState(rare > 0);
-  const asked = { ...chosen, since: instant(chosen.since), until: instant(chosen.until) };
+  const { api, scope } = useConsole();
+  const { query } = useRoute();
+  const chosen = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""])) as Filters;
+  const hidden = MORE_FILTERS.filter((name) => chosen[name]).length;
+  const [open, setOpen] = useState(hidden > 0);
+  const filter = { ...chosen, since: instant(chosen.since), until: instant(chosen.until) };
   const filtered = FILTERS.some((name) => chosen[name]);
-  const pages = usePages((after, signal) => api.notifications(scope, { ...asked, after }, signal), [scope, asked]);
+  const pages = usePages((after, signal) => api.notifications(scope, { ...filter, after }, signal), [scope, filter]);
   const { rows, hasMore } = pages;
   return (
     <>
@@ -31,59 +34,63 @@ export function NotificationsPage() {
         </button>
       </header>
       <search class="filters">
-        <Typed
-          label="Search in titles, or by id"
+        <TextField
+          label="Search by title or ID"
           hideLabel
           class="wide"
-          placeholder="A part of the title, or an id"
-          value={chosen.q ?? ""}
-          onTyped={(q) => choose({ q })}
+          placeholder="Part of a title, or an ID"
+          value={chosen.q}
+          onText={(q) => select({ q })}
         />
         <Choice
           label="State"
           hideLabel
-          none="Any state"
-          value={chosen.state ?? ""}
-          values={STATES}
-          onChoice={(state) => choose({ state })}
+          none="All states"
+          value={chosen.state}
+          values={NOTIFICATION_STATES}
+          onChoice={(state) => select({ state })}
         />
         <Choice
           label="Priority"
           hideLabel
-          none="Any priority"
-          value={chosen.priority ?? ""}
+          none="All priorities"
+          value={chosen.priority}
           values={PRIORITIES}
-          onChoice={(priority) => choose({ priority })}
+          onChoice={(priority) => select({ priority })}
         />
         <button type="button" aria-expanded={open} aria-controls="more-filters" onClick={() => setOpen(!open)}>
-          {rare ? `More filters (${rare})` : "More filters"}
+          {hidden ? `More filters (${hidden})` : "More filters"}
         </button>
         {filtered && (
-          <button type="button" class="plain" onClick={() => choose(Object.fromEntries(FILTERS.map((name) => [name, null])))}>
+          <button
+            type="button"
+            class="plain"
+            onClick={() => select(Object.fromEntries(FILTERS.map((name) => [name, null])))}
+          >
             Clear
           </button>
         )}
         <div id="more-filters" class="filters-more" hidden={!open}>
-          <Typed label="Type" value={chosen.type ?? ""} onTyped={(type) => choose({ type })} />
-          <Typed label="Category" value={chosen.category ?? ""} onTyped={(category) => choose({ category })} />
-          <Typed label="User" value={chosen.user ?? ""} onTyped={(user) => choose({ user })} />
-          <Typed label="Reference" value={chosen.reference ?? ""} onTyped={(reference) => choose({ reference })} />
-          <Typed label="From" type="datetime-local" value={chosen.since ?? ""} onTyped={(since) => choose({ since })} />
-          <Typed label="Until" type="datetime-local" value={chosen.until ?? ""} onTyped={(until) => choose({ until })} />
+          <TextField label="Type" value={chosen.type} onText={(type) => select({ type })} />
+          <TextField label="Category" value={chosen.category} onText={(category) => select({ category })} />
+          <TextField label="User" value={chosen.user} onText={(user) => select({ user })} />
+          <TextField label="Reference" value={chosen.reference} onText={(reference) => select({ reference })} />
+          <TextField label="From" type="datetime-local" value={chosen.since} onText={(since) => select({ since })} />
+          <TextField label="Until" type="datetime-local" value={chosen.until} onText={(until) => select({ until })} />
         </div>
       </search>
-      {pages.error && <Failed error={pages.error} again={pages.reload} />}
-      {!rows && !pages.error && <Waiting />}
+      {pages.error && <ErrorNote error={pages.error} onRetry={pages.reload} />}
+      {!rows && !pages.error && <Loading />}
       {rows && rows.length > 0 && (
         <table class="list stacked">
           <thead>
             <tr>
               <th scope="col">Title</th>
               <th scope="col">State</th>
-              <th scope="col" class="late">
+              <th scope="col" class="wide-only">
                 Priority
               </th>
-              <th scope="col" class="late">
+              <th scope="col" class="wide-only">
                 Channels
               </th>
               <th scope="col" class="right">
@@ -106,10 +113,10 @@ export function NotificationsPage() {
                   </span>
                 </td>
                 <td>
-                  <Mark name={row.state} />
+                  <StateMark state={row.state} />
                 </td>
-                <td class="late">{row.priority}</td>
-                <td class="late">{row.channels ? row.channels.map(word).join(", ") : "all"}</td>
+                <td class="wide-only">{row.priority}</td>
+                <td class="wide-only">{row.channels ? row.channels.map(label).join(", ") : "All"}</td>
                 <td class="right numbers">{number(row.recipients)}</td>
                 <td class="right numbers">
                   <Time at={row.created_at} />
@@ -121,26 +128,23 @@ export function NotificationsPage() {
       )}
       {rows?.length === 0 &&
         (hasMore ? (
-          <Empty title="Not among the newest 10,000">Look further back.</Empty>
+          <Empty title="No matches among the newest 10,000">Continue the search with older notifications.</Empty>
         ) : filtered ? (
-          <Empty title="Nothing found">Nothing that is kept meets all of these filters.</Empty>
+          <Empty title="Nothing found">No notification matches these filters.</Empty>
         ) : (
-          <Empty title="Nothing was sent yet">What {scope.tenant} sends with a {scope.mode} key is listed here.</Empty>
+          <Empty title="No notifications yet">
+            Notifications that {scope.tenant} sends with a {scope.mode} key appear here.
+          </Empty>
         ))}
-      <More show={hasMore} busy={pages.loading} onClick={pages.more}>
-        {filtered ? "Look further back" : "Show older ones"}
-      </More>
+      <MoreButton show={hasMore} busy={pages.loading} onClick={pages.more}>
+        {filtered ? "Search older notifications" : "Show older notifications"}
+      </MoreButton>
     </>
   );
 }
 
-/** What keeps the chosen tenant and mode in a link. */
-export function scopeQuery(scope: { tenant: string; mode: string }): Record<string, string | null> {
-  return { tenant: scope.tenant, mode: scope.mode === "test" ? "test" : null };
-}
-
-/** What a field for date and time holds is in the zone of the browser; the server wants to know which one. */
-function instant(local: string | undefined): string | undefined {
+/** The value of a date and time field, which is in the time zone of the browser, in UTC. */
+function instant(local: string): string | undefined {
   const then = local ? new Date(local) : null;
   return then && !Number.isNaN(then.getTime()) ? then.toISOString() : undefined;
 }

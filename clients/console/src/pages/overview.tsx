@@ -1,69 +1,75 @@
-/** How the installation does, at a glance and over time. */
+/** The state of the installation, now and over time. */
 
-import type { Api } from "../api.ts";
-import { useContext } from "preact/hooks";
-import { Console } from "../console.ts";
-import { duration, number, plural, rate, word } from "../format.ts";
+import type { Api } from "../api/client.ts";
+import type { Overview } from "../api/types.ts";
+import { channelColour } from "../channels.ts";
+import { useConsole } from "../context.ts";
+import { duration, label, number, plural, rate } from "../format.ts";
 import { useLoad } from "../load.ts";
-import { choose, href, Link, usePlace } from "../router.tsx";
+import { href, Link, select, useRoute } from "../router.tsx";
 import { Chart, type Line } from "../ui/chart.tsx";
-import { ChannelName, Choice, Empty, Failed, Waiting } from "../ui/parts.tsx";
+import { Choice } from "../ui/fields.tsx";
+import { ChannelName, Empty, ErrorNote, Loading } from "../ui/parts.tsx";
 
-const EVERY = 5000;
-const SPANS = [
+/** Milliseconds between two updates. */
+const REFRESH_INTERVAL = 5000;
+const TIME_RANGES = [
   ["5", "5 minutes"],
   ["15", "15 minutes"],
   ["60", "1 hour"],
   ["119", "2 hours"],
 ] as [string, string][];
-/** A queue whose oldest delivery has been due for longer is one that somebody should look at, in seconds. */
+/** Seconds after which an overdue delivery needs attention. */
 const LATE = 60;
 
 export function OverviewPage() {
-  const { api, session } = useContext(Console);
+  const { api, session } = useConsole();
   if (session.tenant !== "*") {
     return (
-      <Empty title="The overview is of all tenants">
-        Your token is of one. Everything else is open to it: look at its notifications, dead letters and users.
+      <Empty title="The overview covers all tenants">
+        Your token is for one tenant. You can use its notifications, dead letters and users.
       </Empty>
     );
   }
-  return <Everything api={api} />;
+  return <AllTenants api={api} />;
 }
 
-function Everything({ api }: { api: Api }) {
-  const minutes = usePlace().query.get("minutes") ?? "15";
-  const { data, error, reload } = useLoad((signal) => api.overview(Number(minutes), signal), [minutes], EVERY);
+function AllTenants({ api }: { api: Api }) {
+  const minutes = useRoute().query.get("minutes") ?? "15";
+  const { data, error, reload } = useLoad(
+    (signal) => api.overview(Number(minutes), signal),
+    [minutes],
+    REFRESH_INTERVAL,
+  );
   return (
     <>
       <header class="page-head">
         <h1>Overview</h1>
         <Choice
-          label="Time shown"
+          label="Time range"
           hideLabel
           value={minutes}
-          values={SPANS}
-          onChoice={(value) => choose({ minutes: value === "15" ? null : value })}
+          values={TIME_RANGES}
+          onChoice={(value) => select({ minutes: value === "15" ? null : value })}
         />
       </header>
-      {error && <Failed error={error} again={reload} />}
-      {!data && !error && <Waiting rows={8} />}
+      {error && <ErrorNote error={error} onRetry={reload} />}
+      {!data && !error && <Loading rows={8} />}
       {data && <Figures data={data} />}
       {data && !data.counted && (
-        <p class="note">Redis does not answer, and so nothing is counted. Deliveries go on; they are slower.</p>
+        <p class="note">Redis is unavailable, so there are no statistics. Deliveries continue, more slowly.</p>
       )}
-      {data && data.counted && <Charts data={data} />}
+      {data?.counted && <Charts data={data} />}
       {data && <Tables data={data} />}
     </>
   );
 }
 
-type Data = NonNullable<ReturnType<typeof useLoad<Awaited<ReturnType<Api["overview"]>>>>["data"]>;
-
 const sum = (numbers: number[]): number => numbers.reduce((total, one) => total + one, 0);
-const together = (of: Record<string, number[]>): number => sum(Object.values(of).map(sum));
+/** The sum over all channels. */
+const total = (byChannel: Record<string, number[]>): number => sum(Object.values(byChannel).map(sum));
 
-function Figures({ data }: { data: Data }) {
+function Figures({ data }: { data: Overview }) {
   const oldest = Math.max(...data.queues.map((queue) => queue.oldest_seconds));
   const due = sum(data.queues.map((queue) => queue.due));
   const dead = sum(Object.values(data.dead_letters));
@@ -71,20 +77,29 @@ function Figures({ data }: { data: Data }) {
   return (
     <ul class="figures">
       <Figure name="Accepted" value={number(sum(series.accepted))} more="notifications" />
-      <Figure name="Sent" value={number(together(series.sent))} more={`${number(together(series.acked))} acknowledged`} />
+      <Figure name="Sent" value={number(total(series.sent))} more={`${number(total(series.acked))} acknowledged`} />
       <Figure
-        name="To the screen, p95"
+        name="Time to screen, p95"
         value={duration(latency.p95)}
         more={`p50 ${duration(latency.p50)}, p99 ${duration(latency.p99)}`}
       />
-      <Figure name="Due" value={number(due)} more={due ? `oldest ${duration(oldest)}` : "nothing waits"} bad={oldest > LATE} />
+      <Figure
+        name="Pending"
+        value={number(due)}
+        more={due ? `oldest ${duration(oldest)}` : "no backlog"}
+        bad={oldest > LATE}
+      />
       <Figure
         name="Dead letters"
         value={number(dead)}
-        more={`${number(together(series.dead))} new`}
-        bad={together(series.dead) > 0}
+        more={`${number(total(series.dead))} new`}
+        bad={total(series.dead) > 0}
       />
-      <Figure name="Connections" value={number(data.connections)} more={plural(data.web_processes, "web process", "web processes")} />
+      <Figure
+        name="Connections"
+        value={number(data.connections)}
+        more={plural(data.web_processes, "web process", "web processes")}
+      />
     </ul>
   );
 }
@@ -99,32 +114,36 @@ function Figure(props: { name: string; value: string; more: string; bad?: boolea
   );
 }
 
-function Charts({ data }: { data: Data }) {
+function Charts({ data }: { data: Overview }) {
   const { series, step_seconds } = data;
   const perSecond = (values: number[]) => values.map((value) => value / step_seconds);
-  const byChannel = (of: Record<string, (number | null)[]>): Line[] =>
-    Object.entries(of).map(([channel, values]) => ({ name: word(channel), colour: `--${channel}`, values }));
-  const rates = (of: Record<string, number[]>) =>
-    byChannel(Object.fromEntries(Object.entries(of).map(([channel, values]) => [channel, perSecond(values)])));
+  const byChannel = (values: Record<string, (number | null)[]>): Line[] =>
+    Object.entries(values).map(([channel, line]) => ({
+      name: label(channel),
+      colour: channelColour(channel),
+      values: line,
+    }));
+  const rates = (values: Record<string, number[]>) =>
+    byChannel(Object.fromEntries(Object.entries(values).map(([channel, line]) => [channel, perSecond(line)])));
   const charts: { title: string; lines: Line[]; format: (value: number) => string }[] = [
     {
       title: "Accepted per second",
-      lines: [{ name: "Notifications", colour: "--ink", values: perSecond(series.accepted) }],
+      lines: [{ name: "Notifications", colour: "ink", values: perSecond(series.accepted) }],
       format: rate,
     },
     { title: "Sent per second", lines: rates(series.sent), format: rate },
     {
-      title: "Time to the screen",
+      title: "Time to screen",
       lines: [
-        { name: "p50", colour: "--p50", values: series.p50 },
-        { name: "p95", colour: "--p95", values: series.p95 },
-        { name: "p99", colour: "--p99", values: series.p99 },
+        { name: "p50", colour: "p50", values: series.p50 },
+        { name: "p95", colour: "p95", values: series.p95 },
+        { name: "p99", colour: "p99", values: series.p99 },
       ],
       format: duration,
     },
     { title: "Acknowledged per second", lines: rates(series.acked), format: rate },
     {
-      title: "Oldest due",
+      title: "Oldest pending delivery",
       lines: byChannel(series.oldest).map((line) => ({ ...line, sampled: true })),
       format: duration,
     },
@@ -139,7 +158,7 @@ function Charts({ data }: { data: Data }) {
   );
 }
 
-function Tables({ data }: { data: Data }) {
+function Tables({ data }: { data: Overview }) {
   const dead = Object.entries(data.dead_letters).sort(([, a], [, b]) => b - a);
   return (
     <div class="columns">
@@ -150,7 +169,7 @@ function Tables({ data }: { data: Data }) {
             <tr>
               <th scope="col">Channel</th>
               <th scope="col" class="right">
-                Due
+                Pending
               </th>
               <th scope="col" class="right">
                 Oldest
@@ -164,7 +183,9 @@ function Tables({ data }: { data: Data }) {
                   <ChannelName name={queue.channel} />
                 </td>
                 <td class="right numbers">{queue.due >= 10_000 ? "10,000 or more" : number(queue.due)}</td>
-                <td class={`right numbers ${queue.oldest_seconds > LATE ? "bad" : ""}`}>{queue.due ? duration(queue.oldest_seconds) : "–"}</td>
+                <td class={`right numbers ${queue.oldest_seconds > LATE ? "bad" : ""}`}>
+                  {queue.due ? duration(queue.oldest_seconds) : "–"}
+                </td>
               </tr>
             ))}
           </tbody>
@@ -173,14 +194,14 @@ function Tables({ data }: { data: Data }) {
       <section aria-labelledby="dead">
         <h2 id="dead">Dead letters</h2>
         {dead.length === 0 ? (
-          <Empty title="None">Everything has arrived, or will be tried again.</Empty>
+          <Empty title="No dead letters">Every delivery has arrived or will be attempted again.</Empty>
         ) : (
           <table>
             <thead>
               <tr>
-                <th scope="col">Class</th>
+                <th scope="col">Failure</th>
                 <th scope="col" class="right">
-                  Letters
+                  Count
                 </th>
               </tr>
             </thead>
@@ -188,9 +209,7 @@ function Tables({ data }: { data: Data }) {
               {dead.map(([failure, count]) => (
                 <tr key={failure}>
                   <td class="main">
-                    <Link to={href(["dead-letters"])}>
-                      <span class="sentence">{word(failure)}</span>
-                    </Link>
+                    <Link to={href(["dead-letters"])}>{label(failure)}</Link>
                   </td>
                   <td class="right numbers">{number(count)}</td>
                 </tr>

@@ -1,28 +1,30 @@
-/** The way in: an operator's token. */
+/** The sign-in page. */
 
 import { useState } from "preact/hooks";
-import { demoToken, Problem, type Config } from "../api.ts";
+import { fetchDemoToken } from "../api/client.ts";
+import { messageOf, Problem } from "../api/problem.ts";
+import type { Config } from "../api/types.ts";
 import { parse, type Session } from "../session.ts";
 
-export function SignIn(props: { config: Config; ended: boolean; onSession: (session: Session) => void }) {
+export function SignIn(props: { config: Config; expired: boolean; onSession: (session: Session) => void }) {
   const [token, setToken] = useState("");
   const [error, setError] = useState("");
-  const enter = (given: string) => {
+  const signIn = (given: string) => {
     try {
       props.onSession(parse(given));
     } catch (raised) {
-      setError(raised instanceof Error ? raised.message : String(raised));
+      setError(messageOf(raised));
     }
   };
-  const asDemo = () =>
-    demoToken().then(enter, (raised: unknown) =>
-      setError(raised instanceof Problem && raised.status !== 404 ? raised.message : "There is no demo here."),
+  const signInToDemo = () =>
+    fetchDemoToken().then(signIn, (raised: unknown) =>
+      setError(raised instanceof Problem && raised.status === 404 ? "This server has no demo." : messageOf(raised)),
     );
   return (
     <main class="sign-in">
       <img src="/static/carillon.svg" alt="" width="40" height="40" />
       <h1>Carillon console</h1>
-      {props.ended && !error && (
+      {props.expired && !error && (
         <p class="note" role="status">
           Your session has ended. Sign in again.
         </p>
@@ -33,14 +35,14 @@ export function SignIn(props: { config: Config; ended: boolean; onSession: (sess
         </p>
       )}
       {props.config.development && (
-        <button type="button" class="primary" onClick={asDemo}>
+        <button type="button" class="primary" onClick={signInToDemo}>
           Sign in to the demo
         </button>
       )}
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          enter(token);
+          signIn(token);
         }}
       >
         <div class="field">
@@ -55,7 +57,7 @@ export function SignIn(props: { config: Config; ended: boolean; onSession: (sess
             onInput={(event) => setToken(event.currentTarget.value)}
           />
           <span class="hint">
-            <code>flask --app web.app token --operator you</code> prints one. It stays in this tab.
+            Print one with <code>flask --app web.app token --operator you</code>. It is kept in this tab only.
           </span>
         </div>
         <button type="submit" class={props.config.development ? "" : "primary"}>

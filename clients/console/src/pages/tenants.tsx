@@ -1,42 +1,43 @@
-/** Tenants, and the keys of their services. */
+/** Tenants, and the API keys of each. */
 
-import { useContext, useState } from "preact/hooks";
-import type { Key, Mode } from "../api.ts";
-import { Console } from "../console.ts";
+import { useState } from "preact/hooks";
+import type { Key, Mode, NewKey } from "../api/types.ts";
+import { useConsole } from "../context.ts";
 import { useLoad } from "../load.ts";
 import { href, Link } from "../router.tsx";
 import { Confirm, Dialog } from "../ui/dialog.tsx";
-import { Choice, Copy, Empty, Failed, Time, Waiting } from "../ui/parts.tsx";
+import { Choice } from "../ui/fields.tsx";
+import { CopyButton, Empty, ErrorNote, Loading, Time } from "../ui/parts.tsx";
 
 export function TenantsPage() {
-  const { tenants, session } = useContext(Console);
-  const [making, setMaking] = useState(false);
+  const { tenants, session } = useConsole();
+  const [creating, setCreating] = useState(false);
   return (
     <>
       <header class="page-head">
         <h1>Tenants</h1>
         {session.tenant === "*" && (
-          <button type="button" class="primary" onClick={() => setMaking(true)}>
+          <button type="button" class="primary" onClick={() => setCreating(true)}>
             New tenant
           </button>
         )}
       </header>
       {tenants.length === 0 ? (
-        <Empty title="No tenants yet">A tenant is a customer with users and keys of its own.</Empty>
+        <Empty title="No tenants yet">A tenant is a customer with its own users and API keys.</Empty>
       ) : (
         <table class="list">
           <thead>
             <tr>
               <th scope="col">Tenant</th>
               <th scope="col">Name</th>
-              <th scope="col" class="late">
+              <th scope="col" class="wide-only">
                 Dialect
               </th>
-              <th scope="col" class="right late">
+              <th scope="col" class="right wide-only">
                 Weight
               </th>
-              <th scope="col" class="right late">
-                Since
+              <th scope="col" class="right wide-only">
+                Created
               </th>
             </tr>
           </thead>
@@ -47,9 +48,9 @@ export function TenantsPage() {
                   <Link to={href(["tenants", tenant.id])}>{tenant.id}</Link>
                 </td>
                 <td>{tenant.name}</td>
-                <td class="late">{tenant.dialect ?? "mixed"}</td>
-                <td class="right numbers late">{tenant.weight}</td>
-                <td class="right numbers late">
+                <td class="wide-only">{tenant.dialect ?? "mixed"}</td>
+                <td class="right numbers wide-only">{tenant.weight}</td>
+                <td class="right numbers wide-only">
                   <Time at={tenant.created_at} />
                 </td>
               </tr>
@@ -57,13 +58,13 @@ export function TenantsPage() {
           </tbody>
         </table>
       )}
-      {making && <NewTenant onClose={() => setMaking(false)} />}
+      {creating && <TenantDialog onClose={() => setCreating(false)} />}
     </>
   );
 }
 
-function NewTenant({ onClose }: { onClose: () => void }) {
-  const { api, reloadTenants } = useContext(Console);
+function TenantDialog({ onClose }: { onClose: () => void }) {
+  const { api, reloadTenants } = useConsole();
   const [id, setId] = useState("");
   const [name, setName] = useState("");
   const create = async () => {
@@ -73,7 +74,7 @@ function NewTenant({ onClose }: { onClose: () => void }) {
   return (
     <Confirm title="New tenant" action="Create" onConfirm={create} onClose={onClose}>
       <div class="field">
-        <label for="tenant-id">Id</label>
+        <label for="tenant-id">ID</label>
         <input
           id="tenant-id"
           required
@@ -83,7 +84,7 @@ function NewTenant({ onClose }: { onClose: () => void }) {
           value={id}
           onInput={(event) => setId(event.currentTarget.value)}
         />
-        <span class="hint">Letters, digits and _ . : -; it cannot be changed later.</span>
+        <span class="hint">Letters, digits and _ . : -. The ID cannot be changed later.</span>
       </div>
       <div class="field">
         <label for="tenant-name">Name</label>
@@ -100,20 +101,20 @@ function NewTenant({ onClose }: { onClose: () => void }) {
 }
 
 export function TenantPage({ id }: { id: string }) {
-  const { api, tenants } = useContext(Console);
+  const { api, tenants } = useConsole();
   const { data, error, reload } = useLoad((signal) => api.keys(id, signal), [id]);
-  const [making, setMaking] = useState(false);
+  const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<Key | null>(null);
-  const [made, setMade] = useState<(Key & { key: string }) | null>(null);
+  const [newKey, setNewKey] = useState<NewKey | null>(null);
   const tenant = tenants.find((one) => one.id === id);
   return (
     <>
-      <nav class="trail" aria-label="Where this is">
+      <nav class="trail" aria-label="Breadcrumb">
         <Link to={href(["tenants"])}>Tenants</Link>
       </nav>
       <header class="page-head">
         <h1 class="title">{tenant?.name ?? id}</h1>
-        <button type="button" class="primary" onClick={() => setMaking(true)}>
+        <button type="button" class="primary" onClick={() => setCreating(true)}>
           New key
         </button>
       </header>
@@ -130,20 +131,22 @@ export function TenantPage({ id }: { id: string }) {
       </ul>
       <section aria-labelledby="keys">
         <h2 id="keys">API keys</h2>
-        {error && <Failed error={error} again={reload} />}
-        {!data && !error && <Waiting rows={3} />}
+        {error && <ErrorNote error={error} onRetry={reload} />}
+        {!data && !error && <Loading rows={3} />}
         {data?.data.length === 0 && (
-          <Empty title="No keys yet">A service needs one to send. A test key sends to the lab only.</Empty>
+          <Empty title="No keys yet">
+            A service needs a key to send notifications. A test key sends to the lab only.
+          </Empty>
         )}
         {data && data.data.length > 0 && (
           <table class="list">
             <thead>
               <tr>
                 <th scope="col">Name</th>
-                <th scope="col">Begins with</th>
+                <th scope="col">Prefix</th>
                 <th scope="col">Mode</th>
-                <th scope="col" class="right late">
-                  Made
+                <th scope="col" class="right wide-only">
+                  Created
                 </th>
                 <th scope="col" class="right">
                   <span class="unseen">Revoke</span>
@@ -152,13 +155,13 @@ export function TenantPage({ id }: { id: string }) {
             </thead>
             <tbody>
               {data.data.map((key) => (
-                <tr key={key.prefix} class={key.revoked_at ? "over" : ""}>
+                <tr key={key.prefix} class={key.revoked_at ? "revoked" : ""}>
                   <td class="main">{key.name}</td>
                   <td>
                     <code>{key.prefix}</code>
                   </td>
                   <td>{key.mode}</td>
-                  <td class="right numbers late">
+                  <td class="right numbers wide-only">
                     <Time at={key.created_at} />
                   </td>
                   <td class="right">
@@ -181,17 +184,17 @@ export function TenantPage({ id }: { id: string }) {
           </table>
         )}
       </section>
-      {making && (
-        <NewKey
+      {creating && (
+        <KeyDialog
           tenant={id}
-          onMade={(key) => {
-            setMade(key);
+          onCreated={(key) => {
+            setNewKey(key);
             reload();
           }}
-          onClose={() => setMaking(false)}
+          onClose={() => setCreating(false)}
         />
       )}
-      {made && <ShownOnce made={made} onClose={() => setMade(null)} />}
+      {newKey && <NewKeyDialog created={newKey} onClose={() => setNewKey(null)} />}
       {revoking && (
         <Confirm
           title={`Revoke ${revoking.prefix}?`}
@@ -203,26 +206,26 @@ export function TenantPage({ id }: { id: string }) {
           }}
           onClose={() => setRevoking(null)}
         >
-          <p>Whatever uses “{revoking.name}” is refused from now on. This cannot be undone.</p>
+          <p>Requests with the key “{revoking.name}” will be refused. This cannot be undone.</p>
         </Confirm>
       )}
     </>
   );
 }
 
-function NewKey(props: { tenant: string; onMade: (key: Key & { key: string }) => void; onClose: () => void }) {
-  const { api } = useContext(Console);
+function KeyDialog(props: { tenant: string; onCreated: (key: NewKey) => void; onClose: () => void }) {
+  const { api } = useConsole();
   const [name, setName] = useState("");
   const [mode, setMode] = useState<Mode>("live");
   return (
     <Confirm
       title="New key"
-      action="Make key"
-      onConfirm={async () => props.onMade(await api.createKey(props.tenant, name.trim(), mode))}
+      action="Create key"
+      onConfirm={async () => props.onCreated(await api.createKey(props.tenant, name.trim(), mode))}
       onClose={props.onClose}
     >
       <div class="field">
-        <label for="key-name">What it is for</label>
+        <label for="key-name">Name</label>
         <input
           id="key-name"
           required
@@ -237,8 +240,8 @@ function NewKey(props: { tenant: string; onMade: (key: Key & { key: string }) =>
         label="Mode"
         value={mode}
         values={[
-          ["live", "live: sends to people"],
-          ["test", "test: sends to the lab only"],
+          ["live", "Live: sends to real recipients"],
+          ["test", "Test: sends to the lab only"],
         ]}
         onChoice={(value) => value && setMode(value)}
       />
@@ -246,17 +249,17 @@ function NewKey(props: { tenant: string; onMade: (key: Key & { key: string }) =>
   );
 }
 
-function ShownOnce({ made, onClose }: { made: Key & { key: string }; onClose: () => void }) {
+function NewKeyDialog({ created, onClose }: { created: NewKey; onClose: () => void }) {
   return (
     <Dialog title="Your new key" onClose={onClose}>
-      <p>It is shown this once. Keep it where your service finds it, and nobody else.</p>
+      <p>This key is shown only once. Store it where only your service can read it.</p>
       <p class="secret">
-        <code>{made.key}</code>
-        <Copy text={made.key} what="the key" />
+        <code>{created.key}</code>
+        <CopyButton text={created.key} what="the key" />
       </p>
       <div class="buttons">
         <button type="button" class="primary" onClick={onClose}>
-          I have kept it
+          I have stored it
         </button>
       </div>
     </Dialog>

@@ -1,8 +1,8 @@
-/** A question in front of everything else. The browser keeps the focus inside and gives it back. */
+/** Modal dialogs. The browser keeps the focus inside and restores it when they close. */
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { Problem } from "../api.ts";
+import { messageOf } from "../api/problem.ts";
 
 export function Dialog(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -16,7 +16,7 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   );
 }
 
-/** Asks before something is done that cannot be undone, and stays with its error if it fails. */
+/** Asks for confirmation. If the action fails, the dialog stays open and shows the error. */
 export function Confirm(props: {
   title: string;
   action: string;
@@ -35,7 +35,7 @@ export function Confirm(props: {
       await props.onConfirm();
       props.onClose();
     } catch (raised) {
-      setError(raised instanceof Problem ? raised.message : String(raised));
+      setError(messageOf(raised));
       setBusy(false);
     }
   };

@@ -1,14 +1,16 @@
-/** Long work: goes on while one looks at other views, shows how far it is, and can be stopped. One at a time. */
+/** A long operation that continues while the operator uses other views. There is one at a time; it can be stopped. */
 
 import { useEffect, useState } from "preact/hooks";
-import { Problem, type Api, type Redrive, type Scope } from "../api.ts";
-import { number, plural } from "../format.ts";
+import type { Api } from "../api/client.ts";
+import { messageOf } from "../api/problem.ts";
+import type { Redrive, Scope } from "../api/types.ts";
+import { number, plural, words } from "../format.ts";
 
-/** Letters in one request: small enough to be stopped within a moment. */
-const STEP = 200;
+/** Dead letters in one request. Few enough that stopping takes effect within a second or so. */
+const BATCH = 200;
 
 export interface Job {
-  what: string;
+  description: string;
   done: number;
   total: number;
   state: "running" | "stopped" | "finished" | "failed";
@@ -16,51 +18,51 @@ export interface Job {
 }
 
 let job: Job | null = null;
-let stopping = new AbortController();
-const watchers = new Set<(job: Job | null) => void>();
+let stop = new AbortController();
+const listeners = new Set<(job: Job | null) => void>();
 
-function tell(next: Job | null): void {
+function update(next: Job | null): void {
   job = next;
-  for (const watcher of watchers) watcher(job);
+  for (const listener of listeners) listener(job);
 }
 
 export function useJob(): Job | null {
-  const [seen, setSeen] = useState(job);
+  const [current, setCurrent] = useState(job);
   useEffect(() => {
-    watchers.add(setSeen);
-    setSeen(job);
-    return () => void watchers.delete(setSeen);
+    listeners.add(setCurrent);
+    setCurrent(job);
+    return () => void listeners.delete(setCurrent);
   }, []);
-  return seen;
+  return current;
 }
 
-/** Send dead letters again, in steps, until none is left or somebody says stop. */
-export async function redriveAll(api: Api, scope: Scope, which: Redrive, total: number): Promise<void> {
-  if (job?.state === "running") throw new Error("Something is being sent again already.");
-  stopping = new AbortController();
-  const { signal } = stopping;
-  const what = `${word(which)} of ${scope.tenant}${scope.mode === "test" ? " (test)" : ""}`;
-  let current: Job = { what, done: 0, total, state: "running", error: "" };
-  tell(current);
+/** Send dead letters again, in batches, until none is left or the operator stops. */
+export async function redriveAll(api: Api, scope: Scope, selection: Redrive, total: number): Promise<void> {
+  if (job?.state === "running") throw new Error("Wait until the current redrive has finished.");
+  stop = new AbortController();
+  const { signal } = stop;
+  const description = `${describe(selection)} of ${scope.tenant}${scope.mode === "test" ? " (test)" : ""}`;
+  let current: Job = { description, done: 0, total, state: "running", error: "" };
+  update(current);
   try {
     for (;;) {
-      const step = await api.redrive(scope, which, STEP);
-      current = { ...current, done: current.done + step.redriven };
-      if (!step.remaining) current = { ...current, state: "finished" };
+      const result = await api.redrive(scope, selection, BATCH);
+      current = { ...current, done: current.done + result.redriven };
+      if (!result.remaining) current = { ...current, state: "finished" };
       else if (signal.aborted) current = { ...current, state: "stopped" };
-      tell(current);
+      update(current);
       if (current.state !== "running") return;
     }
   } catch (error) {
-    tell({ ...current, state: "failed", error: error instanceof Problem ? error.message : String(error) });
+    update({ ...current, state: "failed", error: messageOf(error) });
   }
 }
 
-function word(which: Redrive): string {
-  return which.failure ? `Letters dead of ${which.failure.replaceAll("_", " ")}` : "Dead letters";
+function describe(selection: Redrive): string {
+  return selection.failure ? `Dead letters (${words(selection.failure)})` : "Dead letters";
 }
 
-const SAID: Record<Job["state"], string> = {
+const STATES: Record<Job["state"], string> = {
   running: "Sending again",
   stopped: "Stopped",
   finished: "Done",
@@ -68,34 +70,34 @@ const SAID: Record<Job["state"], string> = {
 };
 
 export function JobBar() {
-  const seen = useJob();
-  const [asked, setAsked] = useState(false);
+  const current = useJob();
+  const [stopping, setStopping] = useState(false);
   useEffect(() => {
-    if (seen?.state !== "running") setAsked(false);
-  }, [seen?.state]);
-  if (!seen) return null;
-  const running = seen.state === "running";
-  const stop = () => {
-    setAsked(true);
-    stopping.abort();
+    if (current?.state !== "running") setStopping(false);
+  }, [current?.state]);
+  if (!current) return null;
+  const running = current.state === "running";
+  const requestStop = () => {
+    setStopping(true);
+    stop.abort();
   };
   return (
-    <section class={`job job-${seen.state}`} aria-label="Sending again">
+    <section class={`job job-${current.state}`} aria-label="Sending again">
       <div class="job-text">
-        <strong>{SAID[seen.state]}</strong> <span class="muted">{seen.what}</span>
+        <strong>{STATES[current.state]}</strong> <span class="muted">{current.description}</span>
       </div>
-      <progress value={seen.done} max={Math.max(seen.total, seen.done, 1)} aria-label="Progress" />
+      <progress value={current.done} max={Math.max(current.total, current.done, 1)} aria-label="Progress" />
       <div class="job-text numbers" role="status">
         {running
-          ? `${number(seen.done)} of ${number(seen.total)}`
-          : seen.error || `${plural(seen.done, "letter")} sent again`}
+          ? `${number(current.done)} of ${number(current.total)}`
+          : current.error || `${plural(current.done, "dead letter")} sent again`}
       </div>
       {running ? (
-        <button type="button" disabled={asked} onClick={stop}>
-          {asked ? "Stopping…" : "Stop"}
+        <button type="button" disabled={stopping} onClick={requestStop}>
+          {stopping ? "Stopping…" : "Stop"}
         </button>
       ) : (
-        <button type="button" class="plain" onClick={() => tell(null)}>
+        <button type="button" class="plain" onClick={() => update(null)}>
           Close
         </button>
       )}

@@ -1,41 +1,61 @@
-/** The small parts that every view is made of. */
+/** The small components that all views share. */
 
+import type { components } from "carillon-client/openapi";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
-import type { Problem } from "../api.ts";
-import { moment, word } from "../format.ts";
+import { useEffect, useState } from "preact/hooks";
+import type { Problem } from "../api/problem.ts";
+import { channelColour } from "../channels.ts";
+import { label, moment, words } from "../format.ts";
 
-/** A state, a class of failure, a mode: a word with a mark whose shape and colour both tell its kind. */
-export function Mark(props: { name: string }) {
+type Schemas = components["schemas"];
+type State =
+  | Schemas["DeliveryView"]["state"]
+  | Schemas["NotificationView"]["state"]
+  | Schemas["DeviceView"]["state"]
+  | Schemas["PresentUser"]["status"];
+export type Tone = "good" | "open" | "warn" | "bad" | "quiet";
+
+/** The shape and colour of each state. The compiler asks for a line here when the API gets a new one. */
+const TONES: Record<State, Tone> = {
+  accepted: "open",
+  acked: "good",
+  active: "good",
+  away: "warn",
+  busy: "warn",
+  cancelled: "quiet",
+  dead: "bad",
+  disabled: "bad",
+  expanded: "good",
+  expired: "quiet",
+  offline: "quiet",
+  online: "good",
+  pending: "open",
+  recalled: "quiet",
+  recalling: "open",
+  sending: "open",
+  sent: "good",
+  stale: "warn",
+  suppressed: "quiet",
+};
+
+/** States whose name in the API is an abbreviation. */
+const STATE_NAMES: Partial<Record<State, string>> = { acked: "acknowledged" };
+
+export const stateName = (state: string): string => STATE_NAMES[state as State] ?? words(state);
+export const toneOf = (state: string): Tone => TONES[state as State] ?? "quiet";
+
+/** A state: its name, with a mark whose shape and colour show its kind. */
+export function StateMark(props: { state: string }) {
   return (
-    <span class={`mark mark-${kindOf(props.name)}`}>
+    <span class={`mark mark-${toneOf(props.state)}`}>
       <i aria-hidden="true" />
-      {word(props.name)}
+      {stateName(props.state)}
     </span>
   );
 }
 
-const KINDS: Record<string, string> = {
-  acked: "good",
-  sent: "good",
-  expanded: "good",
-  active: "good",
-  online: "good",
-  pending: "open",
-  sending: "open",
-  accepted: "open",
-  recalling: "open",
-  stale: "warn",
-  busy: "warn",
-  away: "warn",
-  dead: "bad",
-  disabled: "bad",
-};
-
-const kindOf = (name: string): string => KINDS[name] ?? "quiet";
-
 export function ChannelName(props: { name: string }) {
-  return <span class={`channel channel-${props.name}`}>{word(props.name)}</span>;
+  return <span class={`channel colour-${channelColour(props.name)}`}>{label(props.name)}</span>;
 }
 
 export function Time(props: { at: string | null }) {
@@ -47,7 +67,7 @@ export function Time(props: { at: string | null }) {
   );
 }
 
-export function Copy(props: { text: string; what: string }) {
+export function CopyButton(props: { text: string; what: string }) {
   const [copied, setCopied] = useState(false);
   useEffect(() => {
     if (!copied) return;
@@ -66,12 +86,12 @@ export function Copy(props: { text: string; what: string }) {
   );
 }
 
-export function Failed(props: { error: Problem; again?: () => void }) {
+export function ErrorNote(props: { error: Problem; onRetry?: () => void }) {
   return (
     <div class="note note-bad" role="alert">
       <p>{props.error.message}</p>
-      {props.again && (
-        <button type="button" onClick={props.again}>
+      {props.onRetry && (
+        <button type="button" onClick={props.onRetry}>
           Try again
         </button>
       )}
@@ -88,10 +108,10 @@ export function Empty(props: { title: string; children?: ComponentChildren }) {
   );
 }
 
-/** Stands where rows will stand; announced once. */
-export function Waiting(props: { rows?: number }) {
+/** Placeholder rows while data is loading. */
+export function Loading(props: { rows?: number }) {
   return (
-    <div class="waiting" role="status" aria-label="Loading">
+    <div class="loading" role="status" aria-label="Loading">
       {Array.from({ length: props.rows ?? 5 }, (_, row) => (
         <span key={row} />
       ))}
@@ -99,7 +119,7 @@ export function Waiting(props: { rows?: number }) {
   );
 }
 
-export function More(props: { show: boolean; busy: boolean; onClick: () => void; children?: ComponentChildren }) {
+export function MoreButton(props: { show: boolean; busy: boolean; onClick: () => void; children?: ComponentChildren }) {
   if (!props.show) return null;
   return (
     <div class="more">
@@ -110,7 +130,7 @@ export function More(props: { show: boolean; busy: boolean; onClick: () => void;
   );
 }
 
-/** Names and values, two columns. */
+/** Names and values in two columns. */
 export function Facts(props: { facts: [string, ComponentChildren][] }) {
   return (
     <dl class="facts">
@@ -121,73 +141,5 @@ export function Facts(props: { facts: [string, ComponentChildren][] }) {
         </div>
       ))}
     </dl>
-  );
-}
-
-export function Choice<Value extends string>(props: {
-  label: string;
-  value: Value | "";
-  values: readonly (Value | [Value, string])[];
-  none?: string;
-  hideLabel?: boolean;
-  onChoice: (value: Value | "") => void;
-}) {
-  const id = useId();
-  return (
-    <div class="field">
-      <label for={id} class={props.hideLabel ? "unseen" : ""}>
-        {props.label}
-      </label>
-      <select id={id} value={props.value} onChange={(event) => props.onChoice(event.currentTarget.value as Value)}>
-        {props.none !== undefined && <option value="">{props.none}</option>}
-        {props.values.map((one) => {
-          const [value, text] = typeof one === "string" ? [one, word(one)] : one;
-          return (
-            <option key={value} value={value}>
-              {text}
-            </option>
-          );
-        })}
-      </select>
-    </div>
-  );
-}
-
-/** A field that reports what was typed once nothing was for a moment, at Enter, or when it is left. */
-export function Typed(props: {
-  label: string;
-  value: string;
-  placeholder?: string;
-  type?: string;
-  hideLabel?: boolean;
-  class?: string;
-  onTyped: (value: string) => void;
-}) {
-  const id = useId();
-  const timer = useRef<ReturnType<typeof setTimeout>>();
-  const [text, setText] = useState(props.value);
-  useEffect(() => setText(props.value), [props.value]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  const typed = (value: string, wait: number) => {
-    setText(value);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => props.onTyped(value.trim()), wait);
-  };
-  return (
-    <div class={`field ${props.class ?? ""}`}>
-      <label for={id} class={props.hideLabel ? "unseen" : ""}>
-        {props.label}
-      </label>
-      <input
-        id={id}
-        type={props.type ?? "search"}
-        value={text}
-        placeholder={props.placeholder}
-        autocomplete="off"
-        spellcheck={false}
-        onInput={(event) => typed(event.currentTarget.value, 300)}
-        onChange={(event) => typed(event.currentTarget.value, 0)}
-      />
-    </div>
   );
 }

@@ -1,8 +1,8 @@
-/** Elements made by hand: a text is put in as text, and can never become anything else. */
+/** DOM helpers. Text is always inserted as text, never as HTML. */
 
 type Child = Node | string | null;
 
-/** An element with attributes; those that are null or false are left out, true stands alone. */
+/** Create an element. Attributes that are null or false are left out; true gives an attribute without a value. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Record<string, string | number | boolean | null> = {},
@@ -50,17 +50,17 @@ export function icon(name: Icon): SVGSVGElement {
   return svg;
 }
 
-/** A button that shows an icon and is named by a text. */
-export function iconButton(name: Icon, label: string, part: string, pressed: () => void): HTMLButtonElement {
+/** A button with an icon and an accessible name. */
+export function iconButton(name: Icon, label: string, part: string, onPress: () => void): HTMLButtonElement {
   const button = h("button", { type: "button", class: "icon", part, "aria-label": label, title: label }, icon(name));
   button.addEventListener("click", (event) => {
     event.stopPropagation();
-    pressed();
+    onPress();
   });
   return button;
 }
 
-/** Where a link may lead: to pages and mailboxes. Whatever runs, such as javascript:, is none. */
+/** The URL if it is safe to link to: a page or an email address, and nothing that runs, such as javascript:. */
 export function safeUrl(url: string | null): string | null {
   if (!url) return null;
   try {
@@ -71,7 +71,7 @@ export function safeUrl(url: string | null): string | null {
   }
 }
 
-/** "5 min. ago", in the language, as of now. */
+/** A time relative to now, such as "5 min. ago". */
 export function ago(moment: string, language: string, now = Date.now()): string {
   const seconds = (Date.parse(moment) - now) / 1000;
   if (Number.isNaN(seconds)) return "";
@@ -82,7 +82,8 @@ export function ago(moment: string, language: string, now = Date.now()): string 
     [86400, "day"],
   ];
   if (seconds > -45) return format.format(0, "second");
-  if (seconds < -6 * 86400) return new Intl.DateTimeFormat(language, { day: "numeric", month: "short" }).format(new Date(moment));
+  if (seconds < -6 * 86400)
+    return new Intl.DateTimeFormat(language, { day: "numeric", month: "short" }).format(new Date(moment));
   const [size, unit] = steps.filter(([one]) => -seconds >= one * 0.75).at(-1) ?? [60, "minute"];
   return format.format(Math.round(seconds / size), unit);
 }

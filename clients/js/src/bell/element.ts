@@ -1,4 +1,4 @@
-/** `<carillon-bell>`: the number of unread notifications, and a panel with all of them. */
+/** `<carillon-bell>`: the number of unread notifications, and a panel with the list. */
 
 import { ARRIVALS, type Client, createClient } from "../client.ts";
 import { Feed } from "../feed.ts";
@@ -11,36 +11,43 @@ import { ring, setSound, soundIsOn } from "./sound.ts";
 import { STYLES } from "./styles.ts";
 import { Toasts } from "./toasts.ts";
 
-/** A notification this old, in milliseconds, is one that was missed: it is counted, and makes no noise. */
-const NEWS = 60_000;
+/** Older notifications, in milliseconds, were missed and replayed. They are counted, without a toast or a sound. */
+const MAX_NEWS_AGE = 60_000;
 
 export class CarillonBell extends HTMLElement {
   static readonly observedAttributes = ["lang", "url", "token"];
 
   #client: Client | null = null;
-  #own = false;
+  /** Whether the bell has created the client, and has to close it. */
+  #ownsClient = false;
   #getToken: GetToken | null = null;
-  #given: Partial<Labels> = {};
+  #customLabels: Partial<Labels> = {};
   #feed: Feed | null = null;
-  #stops: (() => void)[] = [];
+  #unsubscribe: (() => void)[] = [];
   #panel: Panel | null = null;
   #toasts = new Toasts((item, event) => this.#open(item, event));
   #badge = h("span", { class: "badge", part: "badge", "aria-hidden": "true", hidden: true });
-  #button = h("button", { type: "button", class: "bell", part: "button", "aria-haspopup": "dialog", "aria-expanded": "false" });
-  #news = h("div", { class: "unheard", role: "status" });
-  #urgent = h("div", { class: "unheard", role: "alert" });
+  #button = h("button", {
+    type: "button",
+    class: "bell",
+    part: "button",
+    "aria-haspopup": "dialog",
+    "aria-expanded": "false",
+  });
+  #announcement = h("div", { class: "visually-hidden", role: "status" });
+  #urgentAnnouncement = h("div", { class: "visually-hidden", role: "alert" });
   #frame = h("div", { part: "frame" });
 
   constructor() {
     super();
     const root = this.attachShadow({ mode: "open" });
-    // Not <style>: a page's policy may forbid it.
+    // The content security policy of a page may forbid <style>.
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLES);
     root.adoptedStyleSheets = [sheet];
     this.#button.append(icon("bell"), this.#badge);
     this.#button.addEventListener("click", () => this.toggle());
-    this.#frame.append(this.#button, this.#news, this.#urgent, this.#toasts.element);
+    this.#frame.append(this.#button, this.#announcement, this.#urgentAnnouncement, this.#toasts.element);
     root.append(this.#frame);
     this.addEventListener("keydown", (event) => event.key === "Escape" && this.#panel && this.close());
     this.addEventListener("focusout", (event) => {
@@ -48,7 +55,7 @@ export class CarillonBell extends HTMLElement {
     });
   }
 
-  /** The client to use. Without one the bell makes its own, with `getToken`, or the attributes `url` and `token`. */
+  /** The client. If it is not set, the bell creates one with `getToken`, or with the attributes `url` and `token`. */
   get client(): Client | null {
     return this.#client;
   }
@@ -64,10 +71,10 @@ export class CarillonBell extends HTMLElement {
     this.client = null;
   }
 
-  /** Other words for what the bell says. */
+  /** Replaces texts of the bell. */
   set labels(labels: Partial<Labels>) {
-    this.#given = labels;
-    this.#rename();
+    this.#customLabels = labels;
+    this.#updateLabels();
   }
 
   get open(): boolean {
@@ -75,7 +82,7 @@ export class CarillonBell extends HTMLElement {
   }
 
   connectedCallback(): void {
-    this.#rename();
+    this.#updateLabels();
     this.#connect();
   }
 
@@ -85,8 +92,8 @@ export class CarillonBell extends HTMLElement {
   }
 
   attributeChangedCallback(name: string): void {
-    if (name === "lang") this.#rename();
-    else if (this.isConnected && (this.#own || !this.#client)) this.client = null;
+    if (name === "lang") this.#updateLabels();
+    else if (this.isConnected && (this.#ownsClient || !this.#client)) this.client = null;
   }
 
   toggle(): void {
@@ -101,34 +108,34 @@ export class CarillonBell extends HTMLElement {
     const panel = new Panel(feed, this.#labels(), this.#language(), {
       open: (item, event) => this.#open(item, event),
       close: () => this.close(),
-      sound: () => this.#sound(),
+      sound: () => this.#toggleSound(),
     });
     this.#panel = panel;
-    // On the side where there is room for it.
+    // Open the panel on the side with more space.
     const { left, right } = this.getBoundingClientRect();
-    const toTheLeft = left + right < window.innerWidth;
+    const onLeftHalf = left + right < window.innerWidth;
     const rtl = getComputedStyle(this.#frame).direction === "rtl";
-    panel.element.classList.toggle("from-start", toTheLeft !== rtl);
+    panel.element.classList.toggle("from-start", onLeftHalf !== rtl);
     set(this.#button, { "aria-expanded": "true", "aria-controls": panel.element.id });
     this.#button.after(panel.element);
-    document.addEventListener("pointerdown", this.#outside);
+    document.addEventListener("pointerdown", this.#closeOutside);
     this.#update();
     panel.focus();
     void this.#client?.inbox.seeAll().catch(() => undefined);
   }
 
-  /** Put the panel away, and the focus back where it came from. */
+  /** Close the panel, and return the focus to the button. */
   close(refocus = true): void {
     if (!this.#panel) return;
     this.#panel.remove();
     this.#panel = null;
     set(this.#button, { "aria-expanded": "false", "aria-controls": null });
-    document.removeEventListener("pointerdown", this.#outside);
+    document.removeEventListener("pointerdown", this.#closeOutside);
     if (refocus) this.#button.focus();
     if (this.#feed && Object.keys(this.#feed.filter).length > 0) void this.#feed.show({});
   }
 
-  #outside = (event: Event): void => {
+  #closeOutside = (event: Event): void => {
     if (!event.composedPath().includes(this)) this.close(false);
   };
 
@@ -139,41 +146,47 @@ export class CarillonBell extends HTMLElement {
     if (!this.#client) {
       if (!getToken) return;
       this.#client = createClient({ url: this.getAttribute("url") ?? "", getToken });
-      this.#own = true;
+      this.#ownsClient = true;
     }
-    const feed = (this.#feed = new Feed(this.#client));
-    this.#stops = [
+    const feed = new Feed(this.#client);
+    this.#feed = feed;
+    this.#unsubscribe = [
       feed.subscribe(() => this.#update()),
       this.#client.on("state", () => this.#update()),
-      this.#client.onAny((name, payload) => ARRIVALS.has(name) && this.#arrived(payload as Item)),
+      this.#client.onAny((name, payload) => ARRIVALS.has(name) && this.#announce(payload as Item)),
     ];
     this.#update();
   }
 
   #disconnect(): void {
-    for (const stop of this.#stops.splice(0)) stop();
+    for (const stop of this.#unsubscribe.splice(0)) stop();
     this.#feed = null;
-    if (this.#own) this.#client?.close();
-    if (this.#own) this.#client = null;
-    this.#own = false;
+    if (this.#ownsClient) this.#client?.close();
+    if (this.#ownsClient) this.#client = null;
+    this.#ownsClient = false;
   }
 
-  #arrived(item: Item): void {
-    if (Date.now() - Date.parse(item.created_at) > NEWS) return;
+  #announce(item: Item): void {
+    if (Date.now() - Date.parse(item.created_at) > MAX_NEWS_AGE) return;
     const urgent = item.level === "error" || item.level === "critical";
-    (urgent ? this.#urgent : this.#news).textContent = this.#labels().arrived.replace("{title}", item.title);
+    (urgent ? this.#urgentAnnouncement : this.#announcement).textContent = this.#labels().arrived.replace(
+      "{title}",
+      item.title,
+    );
     if (!this.#panel && document.visibilityState === "visible") this.#toasts.show(item, this.#labels());
     void ring().then((rang) => rang && this.dispatchEvent(new CustomEvent("carillon-ring")));
   }
 
-  /** Somebody has chosen a notification: the page may do with it what it likes, else its link is followed. */
+  /** A notification was selected. The page can handle the event and prevent that its link is followed. */
   #open(item: Item, event: Event): void {
     if (!item.read) void this.#feed?.read(item.id);
-    const go = this.dispatchEvent(new CustomEvent("carillon-open", { detail: item, bubbles: true, composed: true, cancelable: true }));
-    if (!go) event.preventDefault();
+    const proceed = this.dispatchEvent(
+      new CustomEvent("carillon-open", { detail: item, bubbles: true, composed: true, cancelable: true }),
+    );
+    if (!proceed) event.preventDefault();
   }
 
-  #sound(): boolean {
+  #toggleSound(): boolean {
     setSound(!soundIsOn());
     return soundIsOn();
   }
@@ -190,7 +203,7 @@ export class CarillonBell extends HTMLElement {
     this.#panel?.update(this.#client?.state ?? "connecting");
   }
 
-  #rename(): void {
+  #updateLabels(): void {
     if (!this.isConnected) return;
     const language = this.#language();
     set(this.#frame, { lang: language, dir: this.hasAttribute("lang") ? directionOf(language) : null });
@@ -206,7 +219,7 @@ export class CarillonBell extends HTMLElement {
   }
 
   #labels(): Labels {
-    return { ...labelsFor(this.#language()), ...this.#given };
+    return { ...labelsFor(this.#language()), ...this.#customLabels };
   }
 }
 

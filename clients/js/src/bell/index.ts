@@ -1,4 +1,4 @@
-/** Defines `<carillon-bell>`. In a browser without a bundler this is the one script to load; it has the client as well. */
+/** Defines `<carillon-bell>`. Pages without a bundler load only this script, which includes the client. */
 
 import { CarillonBell } from "./element.ts";
 
@@ -11,5 +11,5 @@ declare global {
 }
 
 export * from "../index.ts";
-export { CarillonBell };
 export type { Labels } from "./labels.ts";
+export { CarillonBell };

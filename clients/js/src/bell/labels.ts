@@ -1,8 +1,8 @@
-/** What the bell says, by language. `labels` of the element replaces single ones. */
+/** The texts of the bell, by language. The property `labels` of the element replaces single texts. */
 
 export interface Labels {
   title: string;
-  /** `{n}` is the number. */
+  /** `{n}` stands for the number. */
   unread: string;
   filter: string;
   all: string;
@@ -44,11 +44,11 @@ const en: Labels = {
   close: "Close",
   dismiss: "Dismiss",
   loading: "Loading",
-  empty: "Nothing here",
-  emptyHint: "New notifications appear here by themselves.",
+  empty: "No notifications",
+  emptyHint: "New notifications will appear here.",
   failed: "Notifications could not be loaded.",
   retry: "Try again",
-  offline: "You are offline. What is shown may be out of date.",
+  offline: "You are offline. This list may be out of date.",
   arrived: "New notification: {title}",
   levels: { info: "Information", success: "Success", warning: "Warning", error: "Error", critical: "Critical" },
 };
@@ -64,17 +64,17 @@ const de: Labels = {
   read: "Als gelesen markieren",
   markUnread: "Als ungelesen markieren",
   archive: "Archivieren",
-  unarchive: "Zurück in den Eingang",
+  unarchive: "In den Posteingang verschieben",
   soundOn: "Ton an",
   soundOff: "Ton aus",
   close: "Schließen",
   dismiss: "Ausblenden",
   loading: "Wird geladen",
-  empty: "Nichts Neues",
-  emptyHint: "Neue Mitteilungen erscheinen hier von selbst.",
+  empty: "Keine Mitteilungen",
+  emptyHint: "Neue Mitteilungen erscheinen hier.",
   failed: "Die Mitteilungen konnten nicht geladen werden.",
-  retry: "Noch einmal versuchen",
-  offline: "Keine Verbindung. Was hier steht, kann veraltet sein.",
+  retry: "Erneut versuchen",
+  offline: "Keine Verbindung. Die Liste ist möglicherweise veraltet.",
   arrived: "Neue Mitteilung: {title}",
   levels: { info: "Information", success: "Erfolg", warning: "Warnung", error: "Fehler", critical: "Kritisch" },
 };
@@ -96,7 +96,7 @@ const ar: Labels = {
   close: "إغلاق",
   dismiss: "إخفاء",
   loading: "جارٍ التحميل",
-  empty: "لا شيء هنا",
+  empty: "لا توجد إشعارات",
   emptyHint: "ستظهر الإشعارات الجديدة هنا تلقائيًا.",
   failed: "تعذّر تحميل الإشعارات.",
   retry: "إعادة المحاولة",
@@ -107,12 +107,12 @@ const ar: Labels = {
 
 const LANGUAGES: Record<string, Labels> = { en, de, ar };
 
-/** The labels of a language, in the nearest one that there is. */
+/** The labels in a language, or in English. */
 export function labelsFor(language: string): Labels {
   return LANGUAGES[language.toLowerCase().split("-")[0] ?? ""] ?? en;
 }
 
-/** The direction in which a language is written. */
+/** The writing direction of a language. */
 export function directionOf(language: string): "rtl" | "ltr" {
   return /^(ar|fa|he|ur|yi|ps|sd|ug|dv)\b/i.test(language) ? "rtl" : "ltr";
 }

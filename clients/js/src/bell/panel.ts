@@ -1,14 +1,19 @@
-/** The panel: a list that is fetched as it is scrolled, filters above it, and what to show where there is no list. */
+/** The panel: filters, and a list that loads more items as it is scrolled. */
 
 import type { State } from "../connection.ts";
 import type { Feed } from "../feed.ts";
 import type { Filter, Item } from "../rest.ts";
 import { h, icon, iconButton, set } from "./dom.ts";
-import { type Deeds, ItemView } from "./item.ts";
+import { type ItemActions, ItemView } from "./item.ts";
 import type { Labels } from "./labels.ts";
 import { soundIsOn } from "./sound.ts";
 
-let panels = 0;
+/** Milliseconds between two updates of the relative times. */
+const TIME_INTERVAL = 30_000;
+/** How many items PageUp and PageDown move. */
+const PAGE_STEP = 5;
+
+let panelCount = 0;
 
 export class Panel {
   readonly element: HTMLElement;
@@ -16,31 +21,32 @@ export class Panel {
   #categories = new Set<string>();
   #current: string | null = null;
   #list = h("div", { class: "list", role: "feed", "aria-busy": "true" });
-  #note = h("div");
+  #placeholder = h("div");
   #end = h("div");
   #filters = h("div", { class: "filters", role: "group" });
   #offline = h("div", { class: "offline", role: "status", hidden: true });
   #readAll: HTMLButtonElement;
-  #seer: IntersectionObserver;
+  #observer: IntersectionObserver;
   #clock: ReturnType<typeof setInterval>;
-  #deeds: Deeds;
+  #actions: ItemActions;
 
   constructor(
     private readonly feed: Feed,
     private readonly labels: Labels,
     private readonly language: string,
-    host: { open: Deeds["open"]; close(): void; sound(): boolean },
+    host: { open: ItemActions["open"]; close(): void; sound(): boolean },
   ) {
-    const id = `carillon-panel-${(panels += 1)}`;
-    this.#deeds = { ...feed, open: host.open };
+    panelCount += 1;
+    const id = `carillon-panel-${panelCount}`;
+    this.#actions = { ...feed, open: host.open };
     this.#readAll = iconButton("checks", labels.readAll, "read-all", () => void feed.readAll());
-    const sound = iconButton("sound", "", "sound", () => voice(host.sound()));
-    const voice = (on: boolean) => {
+    const sound = iconButton("sound", "", "sound", () => showSound(host.sound()));
+    const showSound = (on: boolean) => {
       sound.replaceChildren(icon(on ? "sound" : "silence"));
       const label = on ? labels.soundOn : labels.soundOff;
       set(sound, { "aria-label": label, title: label });
     };
-    voice(soundIsOn());
+    showSound(soundIsOn());
     set(this.#filters, { "aria-label": labels.filter });
     set(this.#list, { "aria-label": labels.title });
     this.#offline.textContent = labels.offline;
@@ -57,16 +63,19 @@ export class Panel {
       ),
       this.#filters,
       this.#offline,
-      this.#note,
+      this.#placeholder,
       this.#list,
     );
-    this.#list.addEventListener("keydown", (event) => this.#key(event));
-    this.#list.addEventListener("focusin", (event) => this.#focused(event));
-    this.#seer = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && void feed.more(), {
-      root: this.#list,
-      rootMargin: "400px",
-    });
-    this.#clock = setInterval(() => this.#views.forEach((view) => view.tick()), 30_000);
+    this.#list.addEventListener("keydown", (event) => this.#handleKey(event));
+    this.#list.addEventListener("focusin", (event) => this.#handleFocus(event));
+    this.#observer = new IntersectionObserver(
+      (entries) => entries.some((entry) => entry.isIntersecting) && void feed.more(),
+      {
+        root: this.#list,
+        rootMargin: "400px",
+      },
+    );
+    this.#clock = setInterval(() => this.#updateTimes(), TIME_INTERVAL);
   }
 
   focus(): void {
@@ -75,7 +84,7 @@ export class Panel {
   }
 
   remove(): void {
-    this.#seer.disconnect();
+    this.#observer.disconnect();
     clearInterval(this.#clock);
     this.element.remove();
   }
@@ -89,17 +98,17 @@ export class Panel {
     const refocus = this.#place(items);
     set(this.#list, { "aria-busy": String(status === "loading") });
     this.#list.hidden = items.length === 0;
-    this.#say(items.length ? null : status);
-    this.#seer.disconnect();
+    this.#showPlaceholder(items.length ? null : status);
+    this.#observer.disconnect();
     this.#end.remove();
     if (hasMore) {
       this.#list.append(this.#end);
-      this.#seer.observe(this.#end);
+      this.#observer.observe(this.#end);
     }
     if (refocus) (this.#currentView()?.element ?? this.element).focus();
   }
 
-  /** Put the items into the list. Returns whether the focus was on one that is there no more. */
+  /** Put the items into the list. Returns whether the focused item was removed. */
   #place(items: readonly Item[]): boolean {
     const active = (this.element.getRootNode() as ShadowRoot).activeElement ?? null;
     const wanted = new Set(items.map(({ id }) => id));
@@ -108,15 +117,16 @@ export class Panel {
     for (const [id, view] of [...this.#views]) {
       if (wanted.has(id)) continue;
       lost ||= view.element.contains(active);
-      // The focus goes to the one that moves into its place.
-      if (id === this.#current) this.#current = order.slice(order.indexOf(id)).find((other) => wanted.has(other)) ?? null;
+      // The focus moves to the item that takes its place.
+      if (id === this.#current)
+        this.#current = order.slice(order.indexOf(id)).find((other) => wanted.has(other)) ?? null;
       view.element.remove();
       this.#views.delete(id);
     }
     const placed = new Map<string, ItemView>();
     let before: Element | null = null;
     items.forEach((item, index) => {
-      const view = this.#views.get(item.id) ?? new ItemView(this.labels, this.language, this.#deeds);
+      const view = this.#views.get(item.id) ?? new ItemView(this.labels, this.language, this.#actions);
       view.show(item, index + 1);
       set(view.element, { "aria-setsize": this.feed.state.hasMore ? -1 : items.length });
       const place: Element | null = before ? before.nextElementSibling : this.#list.firstElementChild;
@@ -126,27 +136,38 @@ export class Panel {
     });
     this.#views = placed;
     this.#current = (this.#current && wanted.has(this.#current) ? this.#current : items.at(lost ? -1 : 0)?.id) ?? null;
-    for (const [id, view] of placed) view.reach(id === this.#current);
+    for (const [id, view] of placed) view.setTabbable(id === this.#current);
     return lost;
+  }
+
+  #updateTimes(): void {
+    for (const view of this.#views.values()) view.updateTime();
   }
 
   #currentView(): ItemView | undefined {
     return this.#current === null ? undefined : this.#views.get(this.#current);
   }
 
-  #focused(event: FocusEvent): void {
+  #handleFocus(event: FocusEvent): void {
     for (const [id, view] of this.#views) {
       if (!view.element.contains(event.target as Node)) continue;
-      this.#currentView()?.reach(false);
+      this.#currentView()?.setTabbable(false);
       this.#current = id;
-      view.reach(true);
+      view.setTabbable(true);
     }
   }
 
-  #key(event: KeyboardEvent): void {
+  #handleKey(event: KeyboardEvent): void {
     const ids = [...this.#views.keys()];
     const at = ids.indexOf(this.#current ?? "");
-    const steps: Record<string, number> = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 5, PageUp: at - 5, Home: 0, End: ids.length - 1 };
+    const steps: Record<string, number> = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      PageDown: at + PAGE_STEP,
+      PageUp: at - PAGE_STEP,
+      Home: 0,
+      End: ids.length - 1,
+    };
     const to = steps[event.key];
     const view = this.#currentView();
     if (to !== undefined) {
@@ -158,7 +179,7 @@ export class Panel {
       if (link) link.click();
       else view.element.click();
     } else if (view?.element === event.target && event.key === "Delete" && view.item && !view.item.archived_at) {
-      this.#deeds.archive(view.item.id);
+      this.#actions.archive(view.item.id);
     }
   }
 
@@ -179,21 +200,25 @@ export class Panel {
     });
   }
 
-  /** What stands there in place of the list. */
-  #say(status: "loading" | "ready" | "error" | null): void {
-    if (this.#note.dataset["is"] === String(status)) return;
-    this.#note.dataset["is"] = String(status);
-    this.#note.replaceChildren();
+  /** Show what replaces an empty list. */
+  #showPlaceholder(status: "loading" | "ready" | "error" | null): void {
+    if (this.#placeholder.dataset.is === String(status)) return;
+    this.#placeholder.dataset.is = String(status);
+    this.#placeholder.replaceChildren();
     const { labels } = this;
     if (status === "loading") {
-      const bones = [1, 2, 3].map(() => h("div", { class: "bones" }, h("i"), h("i"), h("i")));
-      this.#note.append(h("span", { class: "unheard", role: "status" }, labels.loading), ...bones);
+      const rows = [1, 2, 3].map(() => h("div", { class: "skeleton" }, h("i"), h("i"), h("i")));
+      this.#placeholder.append(h("span", { class: "visually-hidden", role: "status" }, labels.loading), ...rows);
     } else if (status === "ready") {
-      this.#note.append(h("div", { class: "note" }, icon("bell"), h("strong", {}, labels.empty), h("span", {}, labels.emptyHint)));
+      this.#placeholder.append(
+        h("div", { class: "note" }, icon("bell"), h("strong", {}, labels.empty), h("span", {}, labels.emptyHint)),
+      );
     } else if (status === "error") {
       const retry = h("button", { type: "button", class: "retry" }, labels.retry);
       retry.addEventListener("click", () => void this.feed.load());
-      this.#note.append(h("div", { class: "note", role: "alert" }, icon("alert"), h("strong", {}, labels.failed), retry));
+      this.#placeholder.append(
+        h("div", { class: "note", role: "alert" }, icon("alert"), h("strong", {}, labels.failed), retry),
+      );
     }
   }
 }

@@ -1,7 +1,8 @@
-/** The bell's voice: made here, so that there is no file to load, and a choice that is kept. */
+/** The sound of the bell, which is synthesised, and the setting that turns it off. */
 
 import { claim } from "../tabs.ts";
 
+/** The key of the setting, and the name of the claim to ring. */
 const KEY = "carillon:sound";
 
 export function soundIsOn(): boolean {
@@ -16,20 +17,20 @@ export function setSound(on: boolean): void {
   try {
     localStorage.setItem(KEY, on ? "on" : "off");
   } catch {
-    // Blocked: it holds for nobody, then.
+    // Storage is blocked: the setting is lost.
   }
 }
 
-/** Ring in one of all open tabs, once for what comes within three seconds. Returns whether this one rang. */
+/** Ring in one of the open tabs, at most once in three seconds. Returns whether this tab rang. */
 export async function ring(): Promise<boolean> {
-  // A browser keeps a page silent that nobody has touched yet: let another tab do it.
+  // Browsers mute a page until the user has interacted with it. Another tab may be able to ring.
   const able = navigator.userActivation?.hasBeenActive ?? true;
   if (!soundIsOn() || !able || !(await claim(KEY))) return false;
   play();
   return true;
 }
 
-/** A small bell: a note, its octave and the fifth between, each fading in its own time. */
+/** Play a note with its fifth and its octave. Each fades separately. */
 function play(): void {
   const context = new AudioContext();
   const partials: [number, number, number][] = [

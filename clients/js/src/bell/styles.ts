@@ -1,4 +1,4 @@
-/** How the bell looks. A page adapts it by the custom properties at the top, and by ::part(). */
+/** The style sheet of the bell. Pages adapt it with the custom properties at its top, and with ::part(). */
 
 export const STYLES = `
 :host {
@@ -30,7 +30,7 @@ button { font: inherit; color: inherit; background: none; border: 0; padding: 0;
 :focus { outline: none; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 svg { display: block; width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 1.7; stroke-linecap: round; stroke-linejoin: round; }
-.unheard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 [hidden] { display: none !important; }
 
 .bell { position: relative; display: grid; place-items: center; width: 40px; height: 40px; border-radius: 10px; color: var(--text); transition: background .12s; }
@@ -76,7 +76,7 @@ article[data-url] { cursor: pointer; }
 [data-level="warning"] { --tone: var(--amber); }
 [data-level="error"], [data-level="critical"] { --tone: var(--alarm); }
 [data-level="critical"] .level { background: var(--alarm); color: var(--on-alarm); }
-.words { min-width: 0; }
+.text { min-width: 0; }
 .line { display: flex; align-items: baseline; gap: 10px; }
 h3, .title { flex: 1; min-width: 0; margin: 0; font-size: 14px; font-weight: 500; line-height: 20px; overflow-wrap: anywhere; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
 h3 a, .title a { color: inherit; text-decoration: none; }
@@ -89,12 +89,12 @@ p { margin: 2px 0 0; color: var(--muted); font-size: 13.5px; overflow-wrap: anyw
 .unread p { color: light-dark(#3d434e, #c3c8d1); }
 time, .category { flex: none; color: var(--muted); font-size: 12px; line-height: 20px; font-variant-numeric: tabular-nums; }
 .category { display: block; margin-block-start: 4px; line-height: 16px; }
-.acts { position: absolute; z-index: 1; inset-block-start: 8px; inset-inline-end: 12px; display: flex; padding: 1px; border-radius: 9px; background: var(--surface); box-shadow: 0 0 0 1px var(--line); opacity: 0; transition: opacity .1s; }
-article:hover .acts, article:is(:focus-visible, :has(:focus-visible)) .acts { opacity: 1; }
-.acts .icon { width: 28px; height: 28px; }
-.acts svg { width: 18px; height: 18px; }
+.actions { position: absolute; z-index: 1; inset-block-start: 8px; inset-inline-end: 12px; display: flex; padding: 1px; border-radius: 9px; background: var(--surface); box-shadow: 0 0 0 1px var(--line); opacity: 0; transition: opacity .1s; }
+article:hover .actions, article:is(:focus-visible, :has(:focus-visible)) .actions { opacity: 1; }
+.actions .icon { width: 28px; height: 28px; }
+.actions svg { width: 18px; height: 18px; }
 @media (hover: none) {
-  .acts { position: static; grid-column: 2; justify-self: start; margin-block-start: 8px; opacity: 1; }
+  .actions { position: static; grid-column: 2; justify-self: start; margin-block-start: 8px; opacity: 1; }
 }
 
 .note { display: grid; justify-items: center; gap: 4px; padding: 56px 32px 60px; text-align: center; }
@@ -103,10 +103,10 @@ article:hover .acts, article:is(:focus-visible, :has(:focus-visible)) .acts { op
 .note span { color: var(--muted); font-size: 13.5px; }
 .retry { margin-block-start: 12px; padding: 6px 14px; border-radius: 8px; box-shadow: inset 0 0 0 1px var(--line); font-weight: 500; }
 .retry:hover { background: var(--hover); }
-.bones { padding: 14px 20px; display: grid; grid-template-columns: 32px 1fr; gap: 8px 12px; }
-.bones i { border-radius: 5px; height: 12px; background: var(--line); animation: breathe 1.4s ease-in-out infinite alternate; }
-.bones i:first-child { grid-row: span 2; width: 32px; height: 32px; border-radius: 50%; }
-.bones i:nth-child(2) { width: 45%; margin-block-start: 4px; }
+.skeleton { padding: 14px 20px; display: grid; grid-template-columns: 32px 1fr; gap: 8px 12px; }
+.skeleton i { border-radius: 5px; height: 12px; background: var(--line); animation: breathe 1.4s ease-in-out infinite alternate; }
+.skeleton i:first-child { grid-row: span 2; width: 32px; height: 32px; border-radius: 50%; }
+.skeleton i:nth-child(2) { width: 45%; margin-block-start: 4px; }
 @keyframes breathe { to { opacity: .45; } }
 
 .toasts { position: fixed; z-index: 1001; inset-block-end: 20px; inset-inline-end: 20px; display: grid; gap: 10px; width: 360px; max-width: calc(100vw - 40px); text-align: start; }
@@ -120,5 +120,5 @@ article:hover .acts, article:is(:focus-visible, :has(:focus-visible)) .acts { op
   .toasts { inset-inline: 12px; width: auto; max-width: none; }
 }
 @media (prefers-reduced-motion: reduce) { *, *::before { animation: none !important; transition: none !important; } }
-@media (forced-colors: active) { .panel, .toast, .acts, .badge { border: 1px solid CanvasText; } .unread::before { background: Highlight; forced-color-adjust: none; } }
+@media (forced-colors: active) { .panel, .toast, .actions, .badge { border: 1px solid CanvasText; } .unread::before { background: Highlight; forced-color-adjust: none; } }
 `;

@@ -1,15 +1,15 @@
-/** What comes while the panel is closed is shown for a moment; what is serious stays until somebody has dealt with it. */
+/** Toasts for notifications that arrive while the panel is closed. Errors stay until they are dismissed. */
 
 import type { Item } from "../rest.ts";
 import { h, iconButton, safeUrl, set } from "./dom.ts";
 import { levelIcon } from "./item.ts";
 import type { Labels } from "./labels.ts";
 
-/** Milliseconds, by level; null: until it is dismissed. */
-const SHOWN = { info: 6_000, success: 6_000, warning: 10_000, error: null, critical: null };
+/** Milliseconds that a toast is shown, by level. With null, until it is dismissed. */
+const DURATIONS = { info: 6_000, success: 6_000, warning: 10_000, error: null, critical: null };
 
-/** So many at once; older ones give way, they are in the panel. */
-const MOST = 3;
+/** The most toasts at a time. Older ones are removed; they are in the panel. */
+const MAX_TOASTS = 3;
 
 export class Toasts {
   readonly element = h("div", { class: "toasts", part: "toasts" });
@@ -28,7 +28,7 @@ export class Toasts {
       "div",
       { class: "toast", part: "toast", role: "group", "aria-label": item.title },
       levelIcon(item, labels),
-      h("div", { class: "words" }, title, h("p", {}, h("bdi", {}, item.message))),
+      h("div", { class: "text" }, title, h("p", {}, h("bdi", {}, item.message))),
       iconButton("close", labels.dismiss, "dismiss", dismiss),
     );
     set(toast, { "data-level": item.level });
@@ -36,17 +36,17 @@ export class Toasts {
       this.open(item, event);
       dismiss();
     });
-    const stays = SHOWN[item.level] ?? null;
+    const duration = DURATIONS[item.level] ?? null;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const start = () => {
-      if (stays !== null) timer = setTimeout(dismiss, stays);
+      if (duration !== null) timer = setTimeout(dismiss, duration);
     };
-    // Whoever reads it, or is about to press it, is given the time.
+    // The timer stops while the toast has the pointer or the focus.
     for (const begin of ["pointerenter", "focusin"]) toast.addEventListener(begin, () => clearTimeout(timer));
     for (const end of ["pointerleave", "focusout"]) toast.addEventListener(end, start);
     start();
     this.element.append(toast);
-    while (this.element.childElementCount > MOST) this.element.firstElementChild?.remove();
+    while (this.element.childElementCount > MAX_TOASTS) this.element.firstElementChild?.remove();
   }
 
   clear(): void {

@@ -1,15 +1,15 @@
-/** In place of `services/websocketService.js` and the hooks of the unified hub: the same names, and nothing is lost. */
+/** Replaces `services/websocketService.js` and the hooks of the unified hub, with the same names. */
 
 import { useEffect, useState } from "react";
 import { type Client, createClient } from "../client.ts";
-import { applied, type FeedState } from "../feed.ts";
+import { apply, type FeedState } from "../feed.ts";
 import type { Alert, Item } from "../rest.ts";
-import { everything, isConnected } from "./events.ts";
+import { isConnected, onEverything } from "./events.ts";
 
 type Callback = (data: any) => void;
 
 export class WebSocketService {
-  /** Where the server is; the page's own origin if empty. Set before `connect`. */
+  /** The URL of the server; if empty, the origin of the page. Set it before `connect`. */
   url = "";
   #client: Client | null = null;
   #listeners = new Map<string, Callback[]>();
@@ -17,22 +17,25 @@ export class WebSocketService {
   connect(token: string): void {
     this.disconnect();
     this.#client = createClient({ url: this.url, getToken: () => token, dialect: "hub" });
-    everything(this.#client, (event, data) => {
+    onEverything(this.#client, (event, data) => {
       for (const callback of this.#listeners.get(event) ?? []) callback(data);
     });
   }
 
-  /** Returns how to unsubscribe. */
+  /** Returns a function that unsubscribes. */
   on(event: string, callback: Callback): () => void {
     this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), callback]);
     return () => this.off(event, callback);
   }
 
   off(event: string, callback: Callback): void {
-    this.#listeners.set(event, (this.#listeners.get(event) ?? []).filter((one) => one !== callback));
+    this.#listeners.set(
+      event,
+      (this.#listeners.get(event) ?? []).filter((one) => one !== callback),
+    );
   }
 
-  /** Sends only while connected, and waits for no answer. */
+  /** Send an event. Does nothing without a connection, and does not wait for an answer. */
   emit(event: string, data?: unknown): void {
     if (this.#client && isConnected(this.#client.state)) void this.#client.request(event, data).catch(() => undefined);
   }
@@ -46,21 +49,27 @@ export class WebSocketService {
 export const wsService = new WebSocketService();
 export default wsService;
 
-const NOTHING: FeedState = { items: [], counts: null, status: "ready", error: null, hasMore: false };
+const EMPTY: FeedState = { items: [], counts: null, status: "ready", error: null, hasMore: false };
 
 export function useRealtimeNotifications(): { notifications: readonly Item[]; unreadCount: number } {
-  const [state, setState] = useState(NOTHING);
+  const [state, setState] = useState(EMPTY);
   useEffect(() => {
-    const names = ["new", "read", "read_all", "unread", "archived", "deleted", "count"].map((name) => `notification:${name}`);
-    const stops = names.map((name) => wsService.on(name, (data) => setState((old) => applied(old, {}, name, data) ?? old)));
-    return () => stops.forEach((stop) => stop());
+    const names = ["new", "read", "read_all", "unread", "archived", "deleted", "count"].map(
+      (name) => `notification:${name}`,
+    );
+    const stops = names.map((name) =>
+      wsService.on(name, (data) => setState((old) => apply(old, {}, name, data) ?? old)),
+    );
+    return () => {
+      for (const stop of stops) stop();
+    };
   }, []);
   return { notifications: state.items, unreadCount: state.counts?.unread ?? 0 };
 }
 
 type ShowToast = (toast: { type: string; title: string; message: string }) => void;
 
-/** Alerts are shown by `showToast`, or by the page's global function of that name. */
+/** New alerts are passed to `showToast`, or to the global function with that name. */
 export function useRealtimeAlerts(showToast?: ShowToast): { alerts: Alert[]; unacknowledgedCount: number } {
   const [alerts, setAlerts] = useState<Alert[]>([]);
   useEffect(() => {
@@ -77,7 +86,9 @@ export function useRealtimeAlerts(showToast?: ShowToast): { alerts: Alert[]; una
         setAlerts((old) => old.filter(({ id }) => id !== alert_id)),
       ),
     ];
-    return () => stops.forEach((stop) => stop());
+    return () => {
+      for (const stop of stops) stop();
+    };
   }, [showToast]);
   return { alerts, unacknowledgedCount: alerts.filter(({ acknowledged }) => !acknowledged).length };
 }

@@ -1,20 +1,20 @@
-/** In place of `hooks/useWebSocket.js` of tenant events. Polling needs no code of the page's own any more. */
+/** Replaces `hooks/useWebSocket.js` of tenant events. Polling is included. */
 
 import { useEffect, useState } from "react";
 import { type Client, createClient } from "../client.ts";
 import type { Answer } from "../socket.ts";
-import { everything, isConnected, storedToken } from "./events.ts";
+import { isConnected, onEverything, storedToken } from "./events.ts";
 
 type Callback = (data: any) => void;
 
-/** As much of a Socket.IO socket as these pages use. */
+/** The part of a Socket.IO socket that these pages use. */
 export class TenantSocket {
   readonly #client: Client;
   readonly #callbacks = new Map<string, Set<Callback>>();
 
   constructor(tenantId: string, url: string) {
     this.#client = createClient({ url, getToken: () => storedToken("jwt_token"), dialect: "tenant" });
-    everything(this.#client, (event, data) => {
+    onEverything(this.#client, (event, data) => {
       for (const callback of [...(this.#callbacks.get(event) ?? [])]) callback(data);
     });
     this.on("session:ready", () => this.emit("join-tenant", tenantId));
@@ -29,17 +29,17 @@ export class TenantSocket {
     return this;
   }
 
-  /** Without a callback, all of them. */
+  /** Remove a callback; without one, all callbacks of the event. */
   off(event: string, callback?: Callback): this {
     if (callback) this.#callbacks.get(event)?.delete(callback);
     else this.#callbacks.delete(event);
     return this;
   }
 
-  emit(event: string, data?: unknown, answered?: (answer: Answer) => void): this {
+  emit(event: string, data?: unknown, acknowledge?: (answer: Answer) => void): this {
     this.#client.request(event, data).then(
-      (answer) => answered?.(answer),
-      ({ code, message }) => answered?.({ ok: false, success: false, error: { code, message } }),
+      (answer) => acknowledge?.(answer),
+      ({ code, message }) => acknowledge?.({ ok: false, success: false, error: { code, message } }),
     );
     return this;
   }
@@ -65,7 +65,7 @@ declare const process: { env: { REACT_APP_API_URL?: string } };
 
 function apiUrl(): string {
   try {
-    // Bundlers put the value in its place; without one there is no `process` in a page.
+    // Bundlers replace this expression by its value. Without a bundler, pages have no `process`.
     return process.env.REACT_APP_API_URL ?? "";
   } catch {
     return "";

@@ -1,24 +1,25 @@
 /**
- * In place of `/js/websocket.js`: `window.ws` with its four names, on one connection that loses nothing. It connects by
- * itself where `localStorage` has an `auth_token`.
+ * Replaces `/js/websocket.js`: `window.ws` with four namespaces, on one connection. It connects automatically if
+ * localStorage has an `auth_token`.
  */
 
 import { type Client, createClient } from "../client.ts";
 import type { Payload } from "../log.ts";
-import { everything, isConnected, storedToken } from "./events.ts";
+import { isConnected, onEverything, storedToken } from "./events.ts";
 
 type Namespace = "sns" | "orders" | "chat" | "notifications";
 type Callback = (data: any) => void;
-type Told = [Namespace, string, object?];
+/** A namespace, the name of an event there, and additional members. */
+type Rendering = [Namespace, string, object?];
 
 const NAMESPACES: Namespace[] = ["sns", "orders", "chat", "notifications"];
 
-/** Where an event is heard, under which name, and with what beside its members. */
-function renderings(name: string, payload: Payload): Told[] {
+/** The namespaces and names under which an event is emitted. */
+function renderings(name: string, payload: Payload): Rendering[] {
   const [domain, rest = ""] = name.split(/:(.*)/s);
-  const there = rest === "offline" ? "user_offline" : "user_online";
-  const escaped = { title_html: escape(payload["title"]), message_html: escape(payload["message"]) };
-  const as: Record<string, Told[]> = {
+  const presence = rest === "offline" ? "user_offline" : "user_online";
+  const escaped = { title_html: escapeHtml(payload.title), message_html: escapeHtml(payload.message) };
+  const names: Record<string, Rendering[]> = {
     "notification:new": [["notifications", "notification", escaped]],
     "notification:read": [["notifications", "notification_read"]],
     "notification:read_all": [["notifications", "notification_read", { all: true }]],
@@ -26,9 +27,9 @@ function renderings(name: string, payload: Payload): Told[] {
     "notification:count": [["notifications", "notification:count"]],
   };
   if (domain === "sns" || domain === "orders") return [[domain, rest]];
-  if (domain === "presence") return (["sns", "chat"] as const).map((ns) => [ns, there, { user_id: payload["user"] }]);
+  if (domain === "presence") return (["sns", "chat"] as const).map((ns) => [ns, presence, { user_id: payload.user }]);
   if (!domain || !rest) return NAMESPACES.map((ns) => [ns, name]);
-  return as[name] ?? [];
+  return names[name] ?? [];
 }
 
 export class WebSocketClient {
@@ -39,20 +40,20 @@ export class WebSocketClient {
     return this.#client !== null && isConnected(this.#client.state);
   }
 
-  /** By namespace, whether it is connected: all of them are, or none. */
+  /** Whether each namespace is connected. They share one connection. */
   get sockets(): Record<Namespace, { connected: boolean }> {
     const connected = this.isConnected;
     return { sns: { connected }, orders: { connected }, chat: { connected }, notifications: { connected } };
   }
 
-  /** Any number of times: a second call changes nothing. */
+  /** Connect, unless there is a connection already. */
   connect(): void {
     if (this.#client) return;
     this.#client = createClient({ getToken: () => storedToken("auth_token") });
-    everything(this.#client, (name, payload) => {
+    onEverything(this.#client, (name, payload) => {
       const members = (payload ?? {}) as Payload;
-      for (const [namespace, event, more] of renderings(name, members)) {
-        const data = { timestamp: members["created_at"], ...members, ...more };
+      for (const [namespace, event, additional] of renderings(name, members)) {
+        const data = { timestamp: members.created_at, ...members, ...additional };
         for (const callback of [...(this.#callbacks.get(`${namespace}/${event}`) ?? [])]) callback(data);
       }
     });
@@ -68,7 +69,7 @@ export class WebSocketClient {
     this.#callbacks.set(key, (this.#callbacks.get(key) ?? new Set()).add(callback));
   }
 
-  /** Null is all of them. */
+  /** Remove a callback; with null, all callbacks of the event. */
   off(namespace: Namespace, event: string, callback: Callback | null = null): void {
     const key = `${namespace}/${event}`;
     if (callback) this.#callbacks.get(key)?.delete(callback);
@@ -76,13 +77,13 @@ export class WebSocketClient {
   }
 
   emit(namespace: Namespace, event: string, data?: unknown): void {
-    // Canonical names, such as notification:read, are understood everywhere.
+    // Canonical names, such as notification:read, are valid in every namespace.
     const name = event.includes(":") ? event : `${namespace}:${event}`;
     void this.#client?.request(name, data).catch(() => undefined);
   }
 }
 
-function escape(text: unknown): string {
+function escapeHtml(text: unknown): string {
   const signs: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;" };
   return String(text ?? "").replace(/[&<>"']/g, (sign) => signs[sign] ?? sign);
 }

@@ -1,7 +1,10 @@
-/** The tenant's alerts: one state for all, and the name of whoever took one on. */
+/** The alerts of the tenant. Acknowledging one acknowledges it for everybody. */
 
-import { useAlerts } from "../../../js/src/react.ts";
-import { Moment } from "./moment.tsx";
+import { useAlerts } from "carillon-client/preact";
+import { Time } from "./time.tsx";
+
+/** The most alerts that are shown. */
+const MAX_ALERTS = 8;
 
 export function Alerts() {
   const { alerts, unacknowledged, status, error, acknowledge } = useAlerts();
@@ -15,22 +18,24 @@ export function Alerts() {
           {error.message}
         </p>
       )}
-      {status === "ready" && alerts.length === 0 && <p class="empty">All quiet. An alert is everybody's, until somebody takes it on.</p>}
+      {status === "ready" && alerts.length === 0 && (
+        <p class="empty">No alerts. An alert goes to everybody, until somebody acknowledges it.</p>
+      )}
       <ul class="items">
-        {alerts.slice(0, 8).map((alert) => (
+        {alerts.slice(0, MAX_ALERTS).map((alert) => (
           <li key={alert.id} class={`item ${alert.level} ${alert.acknowledged ? "" : "unread"}`}>
             <div class="text">
               <p class="title">
-                {alert.title} <Moment at={alert.created_at} />
+                {alert.title} <Time at={alert.created_at} />
               </p>
               <p class="message">
-                {alert.acknowledged ? `${alert.message} Taken on by ${alert.acknowledged_by ?? "somebody"}.` : alert.message}
+                {alert.message} {alert.acknowledged && `Acknowledged by ${alert.acknowledged_by ?? "a service"}.`}
               </p>
             </div>
             {!alert.acknowledged && (
               <span class="actions">
                 <button type="button" onClick={() => void acknowledge(alert.id).catch(() => undefined)}>
-                  Take it on
+                  Acknowledge
                 </button>
               </span>
             )}

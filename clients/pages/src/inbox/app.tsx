@@ -1,21 +1,17 @@
-/** Everything for one person: the bell above, and below it what reaches them, by channel. */
+/** The page of a signed-in user: the bell above, the channels below. */
 
-import type { ComponentChildren, FunctionComponent } from "preact";
+import { type Client, createClient, type State } from "carillon-client";
+import { CarillonBell } from "carillon-client/bell";
+import { CarillonProvider, useConnection } from "carillon-client/preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { CarillonBell } from "../../../js/src/bell/index.ts";
-import { type Client, createClient, type State } from "../../../js/src/index.ts";
-import { CarillonProvider, useConnection } from "../../../js/src/react.ts";
 import { Alerts } from "./alerts.tsx";
+import { Avatar, capitalise } from "./avatar.tsx";
+import { EventLog, useEventLog } from "./event-log.tsx";
 import { Inbox } from "./inbox.tsx";
-import { Outside } from "./outside.tsx";
-import { People } from "./people.tsx";
-import { Sender } from "./sender.tsx";
-import { renewed, type Session } from "./session.ts";
-import { Avatar, capital } from "./signin.tsx";
-import { useWire, Wire } from "./wire.tsx";
-
-/** A React component as Preact sees it. */
-const Provider = CarillonProvider as unknown as FunctionComponent<{ client: Client; children?: ComponentChildren }>;
+import { Lab } from "./lab.tsx";
+import { Presence } from "./presence.tsx";
+import { SendForm } from "./send.tsx";
+import { renew, type Session } from "./session.ts";
 
 const STATES: Record<State, string> = {
   connecting: "Connecting",
@@ -24,32 +20,32 @@ const STATES: Record<State, string> = {
   offline: "Offline",
 };
 
-export function App({ session, onLeave }: { session: Session; onLeave: () => void }) {
+export function App({ session, onSignOut }: { session: Session; onSignOut: () => void }) {
   const current = useRef(session);
   const getToken = useCallback(async (fresh?: boolean) => {
-    current.current = await renewed(current.current, fresh === true);
+    current.current = await renew(current.current, fresh === true);
     return current.current.token;
   }, []);
   const getServiceToken = useCallback(async () => {
-    current.current = await renewed(current.current);
+    current.current = await renew(current.current);
     return current.current.serviceToken;
   }, []);
-  const [cut, setCut] = useState(false);
-  const [round, setRound] = useState(0);
-  // A client that was closed stays closed: another one goes on from where it stood.
-  const client = useMemo(() => createClient({ getToken }), [round]);
+  const [disconnected, setDisconnected] = useState(false);
+  const [connections, setConnections] = useState(0);
+  // A closed client cannot be opened again. A new one continues from the same position.
+  const client = useMemo(() => createClient({ getToken }), [connections]);
   useEffect(() => () => client.close(), [client]);
-  const wire = useWire(client);
+  const log = useEventLog(client);
 
   const toggle = () => {
-    if (cut) setRound(round + 1);
+    if (disconnected) setConnections(connections + 1);
     else client.close();
-    setCut(!cut);
-    wire.mark(cut ? "connected again" : "cut off");
+    setDisconnected(!disconnected);
+    log.add(disconnected ? "connected" : "disconnected");
   };
 
   return (
-    <Provider client={client}>
+    <CarillonProvider client={client}>
       <header class="top">
         <h1 class="brand">
           <img src="/static/carillon.svg" alt="" width="26" height="26" />
@@ -61,60 +57,59 @@ export function App({ session, onLeave }: { session: Session; onLeave: () => voi
           <a href="/console">Console</a>
           {session.lab && <a href={session.lab}>Lab</a>}
         </nav>
-        <Connection cut={cut} />
+        <ConnectionState disconnected={disconnected} />
         <label class="switch">
-          <input type="checkbox" role="switch" checked={!cut} onChange={toggle} />
+          <input type="checkbox" role="switch" checked={!disconnected} aria-checked={!disconnected} onChange={toggle} />
           <span>Connected</span>
         </label>
         <Bell client={client} />
-        <span class="me">
+        <span class="account">
           <Avatar name={session.user} />
-          <span class="name">{capital(session.user)}</span>
-          <button type="button" class="quiet" onClick={onLeave}>
+          <span class="name">{capitalise(session.user)}</span>
+          <button type="button" class="quiet" onClick={onSignOut}>
             Sign out
           </button>
         </span>
       </header>
-      {cut && (
+      {disconnected && (
         <p class="notice" role="status">
-          You cut the connection. Send something now: it waits in the log, and comes in order when you connect again.
+          This page is disconnected. Notifications that are sent now arrive in order when you connect again.
         </p>
       )}
       <main class="board">
         <div class="column">
-          {session.serviceToken && <Sender me={session.user} getServiceToken={getServiceToken} />}
-          <People me={session.user} />
+          {session.serviceToken && <SendForm user={session.user} getServiceToken={getServiceToken} />}
+          <Presence user={session.user} />
         </div>
         <div class="column">
-          <Inbox key={round} />
+          <Inbox key={connections} />
           <Alerts />
         </div>
         <div class="column">
-          {session.serviceToken && <Outside user={session.user} />}
-          <Wire entries={wire.entries} />
+          {session.serviceToken && <Lab user={session.user} />}
+          <EventLog entries={log.entries} />
         </div>
       </main>
-    </Provider>
+    </CarillonProvider>
   );
 }
 
-function Connection({ cut }: { cut: boolean }) {
+function ConnectionState({ disconnected }: { disconnected: boolean }) {
   const state = useConnection();
-  const shown = cut ? "offline" : state;
   return (
-    <span class={`state ${shown}`} role="status">
-      {cut ? "Cut off" : STATES[state]}
+    <span class={`state ${disconnected ? "offline" : state}`} role="status">
+      {disconnected ? "Disconnected" : STATES[state]}
     </span>
   );
 }
 
 function Bell({ client }: { client: Client }) {
-  const place = useRef<HTMLSpanElement>(null);
+  const container = useRef<HTMLSpanElement>(null);
   useEffect(() => {
     const bell = new CarillonBell();
     bell.client = client;
-    place.current?.replaceChildren(bell);
+    container.current?.replaceChildren(bell);
     return () => bell.remove();
   }, [client]);
-  return <span class="bell-place" ref={place} />;
+  return <span class="bell-place" ref={container} />;
 }

@@ -1,9 +1,9 @@
-/** The inbox as a list, with everything that can be done to an item. */
+/** The inbox as a list, with the actions on each item. */
 
+import type { Filter, Item } from "carillon-client";
+import { useNotifications } from "carillon-client/preact";
 import { useState } from "preact/hooks";
-import type { Filter, Item } from "../../../js/src/index.ts";
-import { useNotifications } from "../../../js/src/react.ts";
-import { Moment } from "./moment.tsx";
+import { Time } from "./time.tsx";
 
 const VIEWS: { name: string; filter: Filter }[] = [
   { name: "All", filter: {} },
@@ -20,7 +20,7 @@ export function Inbox() {
         <h2 id="inbox-title">
           Inbox {feed.counts && feed.counts.unread > 0 && <span class="count">{feed.counts.unread} unread</span>}
         </h2>
-        <div class="tabs" role="group" aria-label="Which">
+        <div class="tabs" role="group" aria-label="Filter">
           {VIEWS.map(({ name }, number) => (
             <button key={name} type="button" aria-pressed={number === view} onClick={() => setView(number)}>
               {name}
@@ -36,14 +36,14 @@ export function Inbox() {
           </button>
         </p>
       )}
-      {feed.status === "loading" && <p class="hint">Loading …</p>}
-      {feed.status === "ready" && feed.items.length === 0 && <p class="empty">Nothing here.</p>}
+      {feed.status === "loading" && <p class="hint">Loading…</p>}
+      {feed.status === "ready" && feed.items.length === 0 && <p class="empty">No notifications.</p>}
       <ul class="items">
         {feed.items.map((item) => (
           <li key={item.id} class={`item ${item.level} ${item.read ? "" : "unread"}`}>
             <div class="text">
               <p class="title">
-                {item.title} <Moment at={item.created_at} />
+                {item.title} <Time at={item.created_at} />
               </p>
               <p class="message">{item.message}</p>
             </div>
@@ -54,7 +54,7 @@ export function Inbox() {
       <div class="foot">
         {feed.hasMore && (
           <button type="button" onClick={() => void feed.more()}>
-            Older
+            Show older
           </button>
         )}
         {feed.items.some((item) => !item.read) && (
@@ -68,16 +68,16 @@ export function Inbox() {
 }
 
 function Actions({ item, feed }: { item: Item; feed: ReturnType<typeof useNotifications> }) {
-  const act = (name: string, what: (id: string) => Promise<void>) => (
-    <button type="button" class="quiet" aria-label={`${name}: ${item.title}`} onClick={() => void what(item.id)}>
+  const button = (name: string, action: (id: string) => Promise<void>) => (
+    <button type="button" class="quiet" aria-label={`${name}: ${item.title}`} onClick={() => void action(item.id)}>
       {name}
     </button>
   );
   return (
     <span class="actions">
-      {item.read ? act("Unread", feed.unread) : act("Read", feed.read)}
-      {item.archived_at ? act("Restore", feed.unarchive) : act("Archive", feed.archive)}
-      {act("Delete", feed.remove)}
+      {item.read ? button("Mark unread", feed.unread) : button("Mark read", feed.read)}
+      {item.archived_at ? button("Restore", feed.unarchive) : button("Archive", feed.archive)}
+      {button("Delete", feed.remove)}
     </span>
   );
 }

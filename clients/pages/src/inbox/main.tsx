@@ -1,20 +1,20 @@
-/** The page at /: sign in, and see everything that reaches you, on every channel. */
+/** The page at /: sign in, and see your notifications on every channel. */
 
 import { render } from "preact";
 import { useState } from "preact/hooks";
 import { App } from "./app.tsx";
 import "./inbox.css";
-import { forget, remembered, type Session } from "./session.ts";
-import { SignIn } from "./signin.tsx";
+import { forget, restore, type Session } from "./session.ts";
+import { SignIn } from "./sign-in.tsx";
 
 function Page() {
-  const [session, setSession] = useState<Session | null>(remembered);
+  const [session, setSession] = useState<Session | null>(restore);
   if (!session) return <SignIn onSession={setSession} />;
-  const leave = () => {
+  const signOut = () => {
     forget();
     setSession(null);
   };
-  return <App key={session.user} session={session} onLeave={leave} />;
+  return <App key={session.user} session={session} onSignOut={signOut} />;
 }
 
 const root = document.getElementById("page");

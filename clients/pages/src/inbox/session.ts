@@ -1,12 +1,12 @@
-/** Who is signed in. Under `make run` anybody of the demo, with a click; elsewhere whoever has a token. */
+/** The signed-in user: under `make run` one of the demo, elsewhere a user with a token. */
 
 export interface Session {
   user: string;
   tenant: string;
   token: string;
-  /** What a service would hold; in the demo alone. */
+  /** The token of a service. Only the demo has one. */
   serviceToken: string | null;
-  /** Where the demo's phones and mailboxes are. */
+  /** The URL of the lab, which has the phones and mailboxes of the demo. */
   lab: string | null;
 }
 
@@ -16,11 +16,11 @@ export interface Demo {
   lab: string | null;
 }
 
-const KEPT = "carillon:session";
-/** Seconds before its end at which a token is replaced. */
-const EARLY = 60;
+const STORAGE_KEY = "carillon:session";
+/** A token is replaced this many seconds before it expires. */
+const MIN_VALIDITY = 60;
 
-/** The demo, or null where this is none. */
+/** The demo, or null on a server without one. */
 export async function findDemo(): Promise<Demo | null> {
   const answer = await fetch("/demo").catch(() => null);
   return answer?.ok ? ((await answer.json()) as Demo) : null;
@@ -34,47 +34,48 @@ export async function signInAs(user: string, lab: string | null): Promise<Sessio
   });
   if (!answer.ok) throw new Error(((await answer.json()) as { detail: string }).detail);
   const { token, service_token } = (await answer.json()) as { token: string; service_token: string };
-  return keep({ ...claims(token), token, serviceToken: service_token, lab });
+  return save({ ...claims(token), token, serviceToken: service_token, lab });
 }
 
-/** Throws Error with what is wrong with it. */
+/** Throws an Error with a message for the user. */
 export function signInWith(token: string): Session {
-  return keep({ ...claims(token.trim()), token: token.trim(), serviceToken: null, lab: null });
+  return save({ ...claims(token.trim()), token: token.trim(), serviceToken: null, lab: null });
 }
 
-export function remembered(): Session | null {
+export function restore(): Session | null {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT) ?? "null") as Session | null;
+    return JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? "null") as Session | null;
   } catch {
     return null;
   }
 }
 
 export function forget(): void {
-  sessionStorage.removeItem(KEPT);
+  sessionStorage.removeItem(STORAGE_KEY);
 }
 
-/** The session with tokens that are good for a while, where new ones can be had. */
-export async function renewed(session: Session, fresh = false): Promise<Session> {
+/** The session with new tokens if the old ones expire soon. Only the demo can renew them. */
+export async function renew(session: Session, fresh = false): Promise<Session> {
   const left = claims(session.token).exp - Date.now() / 1000;
-  if (!session.serviceToken || (!fresh && left > EARLY)) return session;
+  if (!session.serviceToken || (!fresh && left > MIN_VALIDITY)) return session;
   return signInAs(session.user, session.lab);
 }
 
-function keep(session: Session): Session {
-  sessionStorage.setItem(KEPT, JSON.stringify(session));
+function save(session: Session): Session {
+  sessionStorage.setItem(STORAGE_KEY, JSON.stringify(session));
   return session;
 }
 
 function claims(token: string): { user: string; tenant: string; exp: number } {
-  const { sub, tenant, exp, aud } = readable(token) ?? {};
-  if (typeof sub !== "string" || typeof tenant !== "string" || typeof exp !== "number") throw new Error("this is not a token");
-  if (aud !== "carillon:client") throw new Error("this is not a user's token: flask token --user prints one");
+  const { sub, tenant, exp, aud } = parse(token) ?? {};
+  if (typeof sub !== "string" || typeof tenant !== "string" || typeof exp !== "number")
+    throw new Error("This is not a token.");
+  if (aud !== "carillon:client") throw new Error("This is not a user token. Print one with flask token --user.");
   return { user: sub, tenant, exp };
 }
 
-/** What the token says; null where it says nothing. Whether it is true, the server knows. */
-function readable(token: string): Record<string, unknown> | null {
+/** The claims of a token, not verified. Null if it is not a token. */
+function parse(token: string): Record<string, unknown> | null {
   try {
     const part = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
     const text = new TextDecoder().decode(Uint8Array.from(atob(part), (c) => c.charCodeAt(0)));

@@ -1,0 +1,239 @@
+"""Presence in Redis: one lease for each connection, one state for each user, and every change announced once.
+
+Redis may forget everything at any moment; leases that are renewed bring it back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Literal, NamedTuple, TypeVar, cast
+
+from bus.circuit_breaker import CircuitBreaker
+from bus.envelope import frame
+from bus.redis import UNAVAILABLE, connect
+from models.timestamps import iso
+
+Status = Literal["online", "away", "busy"]
+OFFLINE = "offline"
+
+# A connection counts as present for this long (seconds) after its last report; the process that held it may be dead.
+LEASE = 60.0
+# A connection that has ended counts for this long: a page that is loaded again has not been away.
+RELOAD = 3.0
+
+# In a tenant with more users present changes are not announced: each would go to everybody, and a thousand users who
+# connect at once would be a million events.
+MAX_ANNOUNCED = 200
+# Users whose states one question can name.
+MAX_ASKED = 200
+# Users in one list.
+MAX_LISTED = 1000
+# Leases that one step ends. Redis does nothing else meanwhile.
+STEP = 200
+
+# Callers wait for the answer, so after a failure nobody asks for this long.
+_OPEN_SECONDS = 5.0
+
+Answer = TypeVar("Answer")
+
+# Everything in one step and by the clock of Redis, the announcement included: a change is announced once, by whichever
+# process finds it, and changes are announced in the order in which they happened.
+_KEEP = """
+local prefix, channel, head, tail, moment = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local most, step, kept = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local rank = {away = 1, online = 2, busy = 3}
+local due = prefix .. 'due'
+local changes, sizes, groups = {}, {}, {}
+
+local function settle(tenant, user)
+  local member = tenant .. '/' .. user
+  local seats, told = prefix .. 'of:' .. member, prefix .. 'status:' .. tenant
+  local state, first = nil, nil
+  local found = redis.call('HGETALL', seats)
+  for i = 1, #found, 2 do
+    local its_state, its_end = string.match(found[i + 1], '^(%a+) (%d+)$')
+    its_end = tonumber(its_end)
+    if its_end <= now then
+      redis.call('HDEL', seats, found[i])
+    else
+      if not state or rank[its_state] > rank[state] then state = its_state end
+      if not first or its_end < first then first = its_end end
+    end
+  end
+  if first then redis.call('ZADD', due, first, member) else redis.call('ZREM', due, member) end
+  local before = redis.call('HGET', told, user) or nil
+  if state == before then return end
+  if state then redis.call('HSET', told, user, state) else redis.call('HDEL', told, user) end
+  changes[#changes + 1] = {tenant, user, state or 'offline'}
+end
+
+-- All of them first: what comes together must not be announced as one change after the other.
+local touched, seen = {}, {}
+for _, entry in ipairs(cjson.decode(ARGV[9])) do
+  local tenant, user, connection, state, length = unpack(entry)
+  local seats = prefix .. 'of:' .. tenant .. '/' .. user
+  local known = redis.call('HGET', seats, connection)
+  if state ~= '' then
+    redis.call('HSET', seats, connection, state .. ' ' .. (now + length))
+    redis.call('PEXPIRE', seats, kept)
+  elseif known then
+    local its_state, its_end = string.match(known, '^(%a+) (%d+)$')
+    redis.call('HSET', seats, connection, its_state .. ' ' .. math.min(tonumber(its_end), now + length))
+  end
+  local member = tenant .. '/' .. user
+  if not seen[member] then
+    seen[member] = true
+    touched[#touched + 1] = {tenant, user}
+  end
+end
+for _, who in ipairs(touched) do settle(who[1], who[2]) end
+
+local ended = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, step)
+for _, member in ipairs(ended) do
+  settle(string.match(member, '^([^/]*)/(.*)$'))
+end
+
+-- Counted when all have come: of a crowd that connects at once no change is announced, not even the first.
+for _, change in ipairs(changes) do
+  local tenant, user, state = unpack(change)
+  sizes[tenant] = sizes[tenant] or redis.call('HLEN', prefix .. 'status:' .. tenant)
+  if sizes[tenant] <= most then
+    local payload = {id = user, user = user, status = state, created_at = moment}
+    local rooms = {{tenant .. '/tenant:' .. tenant, 0}}
+    groups[#groups + 1] = {event = 'presence:' .. state, payload = payload, rooms = rooms}
+  end
+end
+if #groups > 0 then redis.call('PUBLISH', channel, head .. cjson.encode(groups) .. tail) end
+return #ended
+"""
+
+
+class Away(Exception):
+    """Redis does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The state of one connection, or that it has ended (`status` None)."""
+
+    tenant: str
+    user: str
+    connection: str
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The states of users, `offline` included if they were named. `more`: there were too many to list."""
+
+    users: Mapping[str, str]
+    more: bool = False
+
+
+class Counted(NamedTuple):
+    """Users who are present, their connections, and web processes."""
+
+    users: int
+    connections: int
+    web_processes: int
+
+
+class Leases:
+    """The states of all users of an installation. Connects at the first call. Every method raises Away.
+
+    `lease` and `reload` are how long (seconds) a connection counts after its last report, and after its end. Keys:
+
+    of:<tenant>/<user>   connection -> "<state> <end of its lease in ms>"
+    due                  <tenant>/<user>, by the first moment at which one of their leases ends
+    status:<tenant>      user -> state, as it was last announced; a user who is not in it is offline
+    """
+
+    def __init__(self, redis_url: str, topic: str, lease: float = LEASE, reload: float = RELOAD) -> None:
+        self._redis = connect(redis_url, text=True)
+        self._topic = topic
+        self._prefix = f"{topic}:presence:"
+        self._lease = lease
+        self._reload = reload
+        self._script = self._redis.register_script(_KEEP)
+        self._constants = [self._prefix, topic, *frame("presence")]
+        self._breaker = CircuitBreaker(_OPEN_SECONDS)
+
+    def keep(self, reports: Sequence[Report]) -> int:
+        """Renew, change and end leases, and end some that have run out. Returns how many of these there were."""
+        entries = [
+            [r.tenant, r.user, r.connection, r.status or "", int(1000 * (self._lease if r.status else self._reload))]
+            for r in reports
+        ]
+        # Longer than any lease in it, so that a key that nobody renews is forgotten.
+        kept = int(2000 * self._lease)
+        moment = iso(datetime.now(UTC))
+        try:
+            ended: Any = self._script(
+                args=[*self._constants, moment, MAX_ANNOUNCED, STEP, kept, json.dumps(entries, ensure_ascii=False)]
+            )
+        except UNAVAILABLE as error:
+            raise Away(type(error).__name__) from error
+        return int(ended)
+
+    def states(self, tenant: str, users: Sequence[str] | None = None) -> Present:
+        """The states of these users, or of all users of the tenant who are present, up to MAX_LISTED."""
+        status = f"{self._prefix}status:{tenant}"
+
+        def ask() -> Present:
+            # Perhaps no process with connections is left to end leases.
+            self.keep([])
+            if users is None:
+                found = dict(islice(self._redis.hscan_iter(status, count=MAX_LISTED), MAX_LISTED + 1))
+                return Present(dict(islice(found.items(), MAX_LISTED)), len(found) > MAX_LISTED)
+            known = cast(list[str | None], self._redis.hmget(status, list(users))) if users else []
+            return Present({user: state or OFFLINE for user, state in zip(users, known, strict=True)})
+
+        return self._asked(ask)
+
+    def connections(self, tenant: str, user: str) -> list[str]:
+        """The ids of the connections that a user has now, as Engine.IO names them."""
+
+        def ask() -> list[str]:
+            found = cast(dict[str, str], self._redis.hgetall(f"{self._prefix}of:{tenant}/{user}"))
+            seconds, micros = self._redis.time()
+            now = 1000 * seconds + micros // 1000
+            return sorted(name for name, lease in found.items() if int(lease.rpartition(" ")[2]) > now)
+
+        return self._asked(ask)
+
+    def count(self, tenant: str) -> Counted:
+        """How many users of the tenant are present, with how many connections, on how many web processes.
+
+        A connection that has ended counts until its lease has, some seconds later. All its namespaces count once.
+        """
+
+        def ask() -> Counted:
+            users = cast(list[str], self._redis.hkeys(f"{self._prefix}status:{tenant}"))
+            connections = 0
+            for start in range(0, len(users), MAX_LISTED):
+                with self._redis.pipeline(transaction=False) as pipeline:
+                    for user in users[start : start + MAX_LISTED]:
+                        pipeline.hlen(f"{self._prefix}of:{tenant}/{user}")
+                    connections += sum(pipeline.execute())
+            [(_, processes)] = cast(list[tuple[str, int]], self._redis.pubsub_numsub(self._topic))
+            return Counted(len(users), connections, int(processes))
+
+        return self._asked(ask)
+
+    def _asked(self, ask: Callable[[], Answer]) -> Answer:
+        """The answer, unless Redis failed a moment ago: somebody waits for it."""
+        if not self._breaker.allows():
+            raise Away("not asked again yet")
+        try:
+            answer = ask()
+        except (*UNAVAILABLE, Away) as error:
+            self._breaker.failed()
+            raise Away(type(error).__name__) from error
+        self._breaker.succeeded()
+        return answer

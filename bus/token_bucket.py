@@ -1,0 +1,160 @@
+"""Token buckets: in Redis, shared by all processes of an installation, and in the memory of one process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+from bus.circuit_breaker import CircuitBreaker
+from bus.redis import SHORT_TIMEOUT, UNAVAILABLE, connect
+
+log = logging.getLogger(__name__)
+
+# After a failure Redis is not asked for this long (seconds): an outage slows one request in this time, not all of them.
+OPEN_SECONDS = 5.0
+
+# Everything in one step, by the clock of Redis: no two processes can spend the same token. One is taken of every bucket
+# or of none, and the answer is about the bucket that refuses. A bucket is forgotten once it would be full again.
+_TAKE = """
+local clock = redis.call('TIME')
+local now = clock[1] + clock[2] / 1000000
+local buckets, about = {}, 1
+for i, key in ipairs(KEYS) do
+  local rate, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local bucket = redis.call('HMGET', key, 'tokens', 'at')
+  local tokens = burst
+  if bucket[1] then tokens = math.min(burst, bucket[1] + math.max(0, now - bucket[2]) * rate) end
+  buckets[i] = {rate, burst, tokens}
+end
+local allowed = 1
+for i, bucket in ipairs(buckets) do
+  if bucket[3] < 1 then allowed, about = 0, i end
+end
+for i, bucket in ipairs(buckets) do
+  local rate, burst, tokens = bucket[1], bucket[2], bucket[3] - allowed
+  bucket[3] = tokens
+  redis.call('HSET', KEYS[i], 'tokens', tostring(tokens), 'at', string.format('%.6f', now))
+  redis.call('PEXPIRE', KEYS[i], math.ceil(burst / rate * 1000) + 1000)
+end
+local rate, burst, tokens = unpack(buckets[about])
+local wait = 0
+if allowed == 0 then wait = math.ceil((1 - tokens) / rate) end
+return {allowed, about, math.floor(tokens), math.ceil((burst - tokens) / rate), wait}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`rate` tokens a second on average, `burst` at once."""
+
+    rate: float
+    burst: int
+
+
+class Taken(NamedTuple):
+    """Whether a token was taken of every bucket. The rest is about the bucket that refused, or else the first one.
+
+    `position` is which one. `reset` is the number of seconds until it is full, `retry_after` until it has a token.
+    """
+
+    allowed: bool
+    position: int
+    remaining: int
+    reset: int
+    retry_after: int
+
+
+class SharedBuckets:
+    """Buckets in Redis. Connects at the first call, and waits at most SHORT_TIMEOUT for each of connect and answer.
+
+    `what` completes the log record of an outage: "rate limits" are not kept. An outage lets everything through.
+    """
+
+    def __init__(self, redis_url: str, what: str) -> None:
+        self._redis = connect(redis_url, SHORT_TIMEOUT)
+        self._what = what
+        self._take = self._redis.register_script(_TAKE)
+        self._breaker = CircuitBreaker(OPEN_SECONDS)
+
+    def take(self, buckets: Sequence[tuple[str, Limit]]) -> Taken | None:
+        """Take a token of each bucket, or of none. None if Redis does not answer."""
+        if not self._breaker.allows():
+            return None
+        args = [number for _, limit in buckets for number in (limit.rate, limit.burst)]
+        try:
+            answer: Any = self._take(keys=[key for key, _ in buckets], args=args)
+        except UNAVAILABLE as error:
+            if self._breaker.failed():
+                log.warning("limits are not kept", extra={"what": self._what, "error": type(error).__name__})
+            return None
+        self._breaker.succeeded()
+        allowed, about, remaining, reset, retry_after = cast(list[int], answer)
+        return Taken(bool(allowed), about - 1, remaining, reset, retry_after)
+
+    def refill(self, key: str) -> None:
+        """Fill a bucket. Does nothing if Redis does not answer."""
+        try:
+            self._redis.delete(key)
+        except UNAVAILABLE:
+            return
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._redis.close()
+
+
+class Bucket:
+    """A token bucket in the memory of this process."""
+
+    def __init__(self, limit: Limit, now: float) -> None:
+        self._limit = limit
+        self._tokens = float(limit.burst)
+        self._at = now
+        # Refusals since the bucket was last full.
+        self.refused = 0
+
+    def take(self, cost: int, now: float) -> bool:
+        """Take `cost` tokens, if there are so many."""
+        if self.is_full(now):
+            self.refused = 0
+        if self._tokens < cost:
+            self.refused += 1
+            return False
+        self._tokens -= cost
+        return True
+
+    def is_full(self, now: float) -> bool:
+        """Whether the bucket is as good as a new one."""
+        self._tokens = min(self._limit.burst, self._tokens + (now - self._at) * self._limit.rate)
+        self._at = now
+        return self._tokens == self._limit.burst
+
+
+# With more buckets than this, full ones are dropped: they say nothing.
+_SWEEP = 10_000
+
+
+class Buckets:
+    """A bucket in memory for each key. Usable from any number of threads."""
+
+    def __init__(self, limit: Limit, sweep: int = _SWEEP) -> None:
+        self._limit = limit
+        self._sweep = sweep
+        self._lock = threading.Lock()
+        self._buckets: dict[Hashable, Bucket] = {}
+
+    def take(self, key: Hashable, cost: int, now: float) -> bool:
+        """Take `cost` tokens of the key's bucket, if there are so many."""
+        with self._lock:
+            bucket = self._buckets.get(key)
+            if bucket is None:
+                if len(self._buckets) >= self._sweep:
+                    self._buckets = {key: bucket for key, bucket in self._buckets.items() if not bucket.is_full(now)}
+                bucket = self._buckets[key] = Bucket(self._limit, now)
+            return bucket.take(cost, now)
+
+    def __len__(self) -> int:
+        return len(self._buckets)

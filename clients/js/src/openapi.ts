@@ -1,0 +1,1763 @@
+// Generated from /openapi.json. Do not edit: run make types.
+
+export interface paths {
+  "/v1/acks": {
+    post: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["AckBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["AckView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/alerts": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          level?: ("info" | "success" | "warning" | "error" | "critical") | null;
+          limit?: number;
+          severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
+          state?: ("new" | "acknowledged") | null;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["AlertPage"];
+          };
+        };
+      };
+    };
+    post: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["Alert"];
+        };
+      };
+      responses: {
+        201: {
+          content: {
+            "application/json": components["schemas"]["AlertView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/alerts/{alert}": {
+    get: {
+      parameters: {
+        path: {
+          alert: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["AlertView"];
+          };
+        };
+      };
+    };
+    delete: {
+      parameters: {
+        path: {
+          alert: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Deleted"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/alerts/{alert}/acknowledge": {
+    post: {
+      parameters: {
+        path: {
+          alert: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["AlertView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/alerts/count": {
+    get: {
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["AlertCount"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/connections/{connection}/messages": {
+    post: {
+      parameters: {
+        path: {
+          connection: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["DirectMessage"];
+        };
+      };
+      responses: {
+        202: {
+          content: {
+            "application/json": components["schemas"]["Passed"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/connections/count": {
+    get: {
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ConnectionCount"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/dead-letters": {
+    get: {
+      parameters: {
+        query?: {
+          after?: number | null;
+          channel?: ("in_app" | "push" | "email") | null;
+          failure?: ("address_gone" | "bad_request" | "credentials" | "quota" | "provider_down" | "worker_lost" | "policy" | "expired" | "unclassified") | null;
+          limit?: number;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["DeadPage"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/dead-letters/redrive": {
+    post: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["RedriveBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Redriven"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/devices": {
+    get: {
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["DeviceList"];
+          };
+        };
+      };
+    };
+    put: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["DeviceBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["DeviceView"];
+          };
+        };
+      };
+    };
+    delete: {
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Forgotten"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/devices/{device}": {
+    delete: {
+      parameters: {
+        path: {
+          device: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Deleted"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/event-types": {
+    get: {
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["EventTypeList"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/event-types.ts": {
+    get: {
+      responses: {
+        200: {
+          content: {
+            "text/plain": string;
+          };
+        };
+      };
+    };
+  };
+  "/v1/event-types/{name}": {
+    get: {
+      parameters: {
+        path: {
+          name: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["EventTypeView"];
+          };
+        };
+      };
+    };
+    put: {
+      parameters: {
+        path: {
+          name: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["DeclarationBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["EventTypeView"];
+          };
+        };
+      };
+    };
+    delete: {
+      parameters: {
+        path: {
+          name: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Withdrawn"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/events": {
+    get: {
+      parameters: {
+        query?: {
+          cursor?: string | null;
+          dialect?: string;
+          limit?: number;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["EventPage"];
+          };
+        };
+      };
+    };
+    post: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["Event"];
+        };
+      };
+      responses: {
+        202: {
+          content: {
+            "application/json": components["schemas"]["EventsAccepted"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/events/head": {
+    get: {
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["HeadView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/inbox": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          category?: string | null;
+          level?: ("info" | "success" | "warning" | "error" | "critical") | null;
+          limit?: number;
+          status?: "all" | "unread" | "read" | "archived";
+          type?: string | null;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ItemPage"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/inbox/{notification}": {
+    get: {
+      parameters: {
+        path: {
+          notification: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ItemView"];
+          };
+        };
+      };
+    };
+    delete: {
+      parameters: {
+        path: {
+          notification: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Deleted"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/inbox/{notification}/archive": {
+    post: {
+      parameters: {
+        path: {
+          notification: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ItemView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/inbox/{notification}/read": {
+    post: {
+      parameters: {
+        path: {
+          notification: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ItemView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/inbox/{notification}/seen": {
+    post: {
+      parameters: {
+        path: {
+          notification: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ItemView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/inbox/{notification}/unarchive": {
+    post: {
+      parameters: {
+        path: {
+          notification: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ItemView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/inbox/{notification}/unread": {
+    post: {
+      parameters: {
+        path: {
+          notification: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ItemView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/inbox/clear": {
+    post: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["ClearBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["SweptView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/inbox/counts": {
+    get: {
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["CountsView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/inbox/read-all": {
+    post: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["ReadAllBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["SweptView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/inbox/seen": {
+    post: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["UpTo"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["SweptView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/notifications": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          category?: string | null;
+          limit?: number;
+          priority?: ("critical" | "high" | "normal" | "low" | "bulk") | null;
+          q?: string | null;
+          reference?: string | null;
+          since?: string | null;
+          state?: ("accepted" | "expanded" | "recalling" | "recalled") | null;
+          type?: string | null;
+          until?: string | null;
+          user?: string | null;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["NotificationPage"];
+          };
+        };
+      };
+    };
+    post: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["Notification"];
+        };
+      };
+      responses: {
+        202: {
+          content: {
+            "application/json": components["schemas"]["AcceptedView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/notifications/{notification}": {
+    get: {
+      parameters: {
+        path: {
+          notification: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["NotificationStatus"];
+          };
+        };
+      };
+    };
+    delete: {
+      parameters: {
+        path: {
+          notification: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["RecallView"];
+          };
+        };
+        202: {
+          content: {
+            "application/json": components["schemas"]["RecallView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/notifications/{notification}/deliveries": {
+    get: {
+      parameters: {
+        query?: {
+          after?: number | null;
+          channel?: ("in_app" | "push" | "email") | null;
+          limit?: number;
+          state?: ("pending" | "sending" | "sent" | "acked" | "dead" | "expired" | "suppressed" | "cancelled") | null;
+        };
+        path: {
+          notification: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["DeliveryPage"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/notifications/bulk": {
+    post: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["Bulk"];
+        };
+      };
+      responses: {
+        202: {
+          content: {
+            "application/json": components["schemas"]["BulkView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/operator/dead-letters/summary": {
+    get: {
+      parameters: {
+        query?: {
+          tenant?: string | null;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["DeadSummary"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/operator/overview": {
+    get: {
+      parameters: {
+        query?: {
+          minutes?: number;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["OverviewView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/operator/tenants": {
+    get: {
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["TenantList"];
+          };
+        };
+      };
+    };
+    post: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["TenantBody"];
+        };
+      };
+      responses: {
+        201: {
+          content: {
+            "application/json": components["schemas"]["TenantView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/operator/tenants/{tenant}/keys": {
+    get: {
+      parameters: {
+        path: {
+          tenant: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["KeyList"];
+          };
+        };
+      };
+    };
+    post: {
+      parameters: {
+        path: {
+          tenant: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["KeyBody"];
+        };
+      };
+      responses: {
+        201: {
+          content: {
+            "application/json": components["schemas"]["NewKeyView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/operator/tenants/{tenant}/keys/{prefix}": {
+    delete: {
+      parameters: {
+        path: {
+          prefix: string;
+          tenant: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["KeyView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/operator/users": {
+    get: {
+      parameters: {
+        query?: {
+          after?: number | null;
+          limit?: number;
+          q?: string | null;
+          tenant?: string | null;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["UserList"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/operator/users/{user}": {
+    get: {
+      parameters: {
+        query?: {
+          tenant?: string | null;
+        };
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["UserPage"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/outbox/rejected": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          limit?: number;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["RejectedPage"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/presence": {
+    get: {
+      parameters: {
+        query?: {
+          users?: string | null;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["PresenceView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/subscriptions": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          limit?: number;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["SubscriptionPage"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/subscriptions/{topic}": {
+    put: {
+      parameters: {
+        path: {
+          topic: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Subscription"];
+          };
+        };
+      };
+    };
+    delete: {
+      parameters: {
+        path: {
+          topic: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Deleted"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/topics/{topic}": {
+    put: {
+      parameters: {
+        path: {
+          topic: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["Door"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["TopicView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/topics/{topic}/members": {
+    put: {
+      parameters: {
+        path: {
+          topic: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["Members"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Added"];
+          };
+        };
+      };
+    };
+    delete: {
+      parameters: {
+        path: {
+          topic: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["Members"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Removed"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/users/{user}": {
+    get: {
+      parameters: {
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["UserView"];
+          };
+        };
+      };
+    };
+    put: {
+      parameters: {
+        path: {
+          user: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["UserBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["UserView"];
+          };
+        };
+      };
+    };
+    delete: {
+      parameters: {
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Deleted"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/users/{user}/connections": {
+    get: {
+      parameters: {
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Connections"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/users/{user}/devices": {
+    get: {
+      parameters: {
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["DeviceList"];
+          };
+        };
+      };
+    };
+    put: {
+      parameters: {
+        path: {
+          user: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["DeviceBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["DeviceView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/users/{user}/devices/{device}": {
+    delete: {
+      parameters: {
+        path: {
+          device: string;
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Deleted"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/users/{user}/inbox": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          limit?: number;
+          status?: "all" | "unread" | "read" | "archived";
+        };
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ItemPage"];
+          };
+        };
+      };
+    };
+  };
+}
+export interface components {
+  schemas: {
+    AcceptedView: {
+      created_at: string;
+      id: string;
+      links: components["schemas"]["Links"];
+      status?: "accepted";
+    };
+    AckBody: {
+      ids?: string[] | null;
+      up_to_seq?: number | null;
+    };
+    Acknowledged: {
+      acknowledged: number;
+    };
+    AckView: {
+      acknowledged: number;
+    };
+    Added: {
+      members: number;
+      topic: string;
+    };
+    Advice: {
+      backoffMultiplier?: number;
+      defaultInterval?: number;
+      maxInterval?: number;
+      maxRetries?: number;
+      minInterval?: number;
+    };
+    Alert: {
+      data?: {
+        [key: string]: unknown;
+      };
+      expires_in?: number | null;
+      level?: "info" | "success" | "warning" | "error" | "critical";
+      message: string;
+      severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      title: string;
+      type?: string;
+    };
+    AlertCount: {
+      unacknowledged: number;
+    };
+    AlertPage: {
+      data: components["schemas"]["AlertView"][];
+      page: components["schemas"]["Page"];
+    };
+    AlertView: {
+      acknowledged: boolean;
+      acknowledged_at: string | null;
+      acknowledged_by: string | null;
+      alert_id: string;
+      created_at: string;
+      data: {
+        [key: string]: unknown;
+      };
+      expires_at: string;
+      id: string;
+      level: "info" | "success" | "warning" | "error" | "critical";
+      message: string;
+      severity: "info" | "success" | "warning" | "error" | "critical";
+      state: "new" | "acknowledged";
+      title: string;
+      type: string;
+    };
+    AllRead: {
+      count: number;
+      unread_count: number;
+    };
+    AttemptView: {
+      at: string;
+      failure: "address_gone" | "bad_request" | "credentials" | "quota" | "provider_down" | "worker_lost" | "policy" | "expired" | "unclassified";
+      number: number;
+      reason: string;
+    };
+    Audience: {
+      tenant?: true | null;
+      topic?: string | null;
+      users?: (string | components["schemas"]["Recipient"])[] | null;
+    };
+    Bulk: {
+      items: components["schemas"]["BulkItem"][];
+    };
+    BulkItem: {
+      audience: components["schemas"]["Audience"];
+      category?: string | null;
+      channels?: string[] | null;
+      collapse_key?: string | null;
+      data?: {
+        [key: string]: unknown;
+      };
+      expires_in?: number | null;
+      idempotency_key?: string | null;
+      level?: "info" | "success" | "warning" | "error" | "critical";
+      message: string;
+      priority?: "critical" | "high" | "normal" | "low" | "bulk";
+      reference?: string | null;
+      severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      title: string;
+      type?: string;
+      url?: string | null;
+    };
+    BulkResult: {
+      created_at?: string | null;
+      id?: string | null;
+      links?: components["schemas"]["Links"] | null;
+      problem?: components["schemas"]["ProblemDocument"] | null;
+      replayed?: boolean | null;
+      status: number;
+    };
+    BulkView: {
+      data: components["schemas"]["BulkResult"][];
+    };
+    ClearBody: {
+      category?: string | null;
+      level?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      status?: "all" | "unread" | "read" | "archived";
+      type?: string | null;
+      up_to?: string | null;
+    };
+    Coalescing: {
+      key?: string[];
+      window_ms: number;
+    };
+    ConnectionCount: {
+      connections: number;
+      rooms: number;
+      users: number;
+      web_processes: number;
+    };
+    Connections: {
+      data: string[];
+    };
+    CountsView: {
+      total: number;
+      unread: number;
+      unseen: number;
+    };
+    DeadGroup: {
+      channel: string;
+      failure: string;
+      mode: "live" | "test";
+      number: number;
+      tenant: string;
+    };
+    DeadLetter: {
+      acked_at: string | null;
+      action: "show" | "withdraw";
+      attempts: number;
+      channel: string;
+      created_at: string;
+      expires_at: string;
+      failed_attempts: components["schemas"]["AttemptView"][];
+      failure: ("address_gone" | "bad_request" | "credentials" | "quota" | "provider_down" | "worker_lost" | "policy" | "expired" | "unclassified") | null;
+      id: number;
+      next_attempt_at: string | null;
+      notification_id: string;
+      provider_id: string | null;
+      reason: string | null;
+      sent_at: string | null;
+      seq: number | null;
+      state: "pending" | "sending" | "sent" | "acked" | "dead" | "expired" | "suppressed" | "cancelled";
+      user: string;
+    };
+    DeadPage: {
+      data: components["schemas"]["DeadLetter"][];
+      page: components["schemas"]["Page"];
+    };
+    DeadSummary: {
+      data: components["schemas"]["DeadGroup"][];
+      more: boolean;
+    };
+    DeclarationBody: {
+      coalesce?: components["schemas"]["Coalescing"] | null;
+      description?: string | null;
+      payload?: {
+        [key: string]: unknown;
+      };
+      priority?: "critical" | "high" | "normal" | "low" | "bulk";
+      replay?: boolean;
+      rooms?: ("user" | "tenant" | "conversation")[];
+      title: string;
+      ttl?: number;
+    };
+    Deleted: {
+      deleted?: true;
+    };
+    DeliveryPage: {
+      data: components["schemas"]["DeliveryView"][];
+      page: components["schemas"]["Page"];
+    };
+    DeliveryView: {
+      acked_at: string | null;
+      action: "show" | "withdraw";
+      attempts: number;
+      channel: string;
+      created_at: string;
+      expires_at: string;
+      failed_attempts: components["schemas"]["AttemptView"][];
+      failure: ("address_gone" | "bad_request" | "credentials" | "quota" | "provider_down" | "worker_lost" | "policy" | "expired" | "unclassified") | null;
+      id: number;
+      next_attempt_at: string | null;
+      provider_id: string | null;
+      reason: string | null;
+      sent_at: string | null;
+      seq: number | null;
+      state: "pending" | "sending" | "sent" | "acked" | "dead" | "expired" | "suppressed" | "cancelled";
+      user: string;
+    };
+    DeviceBody: {
+      fid?: string | null;
+      platform?: ("android" | "ios" | "web") | null;
+      token?: string | null;
+    };
+    DeviceList: {
+      data: components["schemas"]["DeviceView"][];
+    };
+    Devices: {
+      devices: components["schemas"]["DeviceView"][];
+    };
+    DeviceView: {
+      created_at: string;
+      disabled_at: string | null;
+      disabled_reason: string | null;
+      id: string;
+      kind: "token" | "fid";
+      last_seen_at: string;
+      platform: string | null;
+      state: "active" | "stale" | "expired" | "disabled";
+    };
+    DirectMessage: {
+      message: {
+        [key: string]: unknown;
+      };
+    };
+    Door: {
+      open: boolean;
+    };
+    Event: {
+      audience: components["schemas"]["EventAudience"];
+      data: {
+        [key: string]: unknown;
+      };
+      key?: string | null;
+      type: string;
+    };
+    EventAudience: {
+      tenant?: true | null;
+      users?: string[] | null;
+    };
+    EventIds: {
+      eventIds: string[];
+    };
+    EventPage: {
+      complete: boolean;
+      cursor: string;
+      data: components["schemas"]["EventView"][];
+      epoch: string;
+      more: boolean;
+      poll_interval_ms: number;
+      positions: {
+        [key: string]: number;
+      };
+    };
+    EventsAccepted: {
+      accepted: number;
+    };
+    EventTypeList: {
+      data: components["schemas"]["EventTypeView"][];
+    };
+    EventTypeView: {
+      coalesce?: components["schemas"]["Coalescing"] | null;
+      declared_by: "carillon" | "installation" | "tenant";
+      description?: string | null;
+      emitted_by?: "server" | "client";
+      name: string;
+      payload?: {
+        [key: string]: unknown;
+      };
+      priority?: "critical" | "high" | "normal" | "low" | "bulk";
+      replay?: boolean;
+      reserved?: boolean;
+      rooms?: ("user" | "tenant" | "conversation")[];
+      title: string;
+      ttl?: number;
+    };
+    EventView: {
+      created_at: string;
+      event: string;
+      payload: {
+        [key: string]: unknown;
+      };
+      room: string;
+      seq: number;
+    };
+    Failure: "address_gone" | "bad_request" | "credentials" | "quota" | "provider_down" | "worker_lost" | "policy" | "expired" | "unclassified";
+    FieldError: {
+      code: string;
+      field: string;
+      message: string;
+    };
+    Forgotten: {
+      deleted: number;
+    };
+    FoundUser: {
+      created_at: string;
+      devices: number;
+      email: string | null;
+      id: string;
+    };
+    HeadView: {
+      cursor: string;
+      epoch: string;
+      positions: {
+        [key: string]: number;
+      };
+    };
+    ItemList: {
+      notifications: components["schemas"]["ItemView"][];
+      page: components["schemas"]["Page"];
+      unread_count: number;
+    };
+    ItemPage: {
+      data: components["schemas"]["ItemView"][];
+      page: components["schemas"]["Page"];
+    };
+    ItemView: {
+      archived_at: string | null;
+      category: string | null;
+      collapse_key: string | null;
+      created_at: string;
+      data: {
+        [key: string]: unknown;
+      };
+      expires_at: string;
+      id: string;
+      level: "info" | "success" | "warning" | "error" | "critical";
+      message: string;
+      notification_id: string;
+      priority: "critical" | "high" | "normal" | "low" | "bulk";
+      read: boolean;
+      read_at: string | null;
+      reference: string | null;
+      seen_at: string | null;
+      seq: number;
+      severity: "info" | "success" | "warning" | "error" | "critical";
+      status: "unread" | "read" | "archived";
+      timestamp: string;
+      title: string;
+      type: string;
+      url: string | null;
+    };
+    KeyBody: {
+      mode?: "live" | "test";
+      name: string;
+    };
+    KeyList: {
+      data: components["schemas"]["KeyView"][];
+    };
+    KeyView: {
+      created_at: string;
+      mode: "live" | "test";
+      name: string;
+      prefix: string;
+      revoked_at: string | null;
+    };
+    Links: {
+      deliveries: string;
+      self: string;
+    };
+    Members: {
+      users: string[];
+    };
+    NewKeyView: {
+      created_at: string;
+      key: string;
+      mode: "live" | "test";
+      name: string;
+      prefix: string;
+      revoked_at: string | null;
+    };
+    NewNote: {
+      category?: string | null;
+      data?: {
+        [key: string]: unknown;
+      };
+      level?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      message: string;
+      title?: string | null;
+      type?: string | null;
+      url?: string | null;
+      user_id: string | number;
+    };
+    Notification: {
+      audience: components["schemas"]["Audience"];
+      category?: string | null;
+      channels?: string[] | null;
+      collapse_key?: string | null;
+      data?: {
+        [key: string]: unknown;
+      };
+      expires_in?: number | null;
+      level?: "info" | "success" | "warning" | "error" | "critical";
+      message: string;
+      priority?: "critical" | "high" | "normal" | "low" | "bulk";
+      reference?: string | null;
+      severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      title: string;
+      type?: string;
+      url?: string | null;
+    };
+    NotificationPage: {
+      data: components["schemas"]["NotificationView"][];
+      page: components["schemas"]["Page"];
+    };
+    NotificationStatus: {
+      category: string | null;
+      channels: string[] | null;
+      collapse_key: string | null;
+      created_at: string;
+      data: {
+        [key: string]: unknown;
+      };
+      deliveries: {
+        [key: string]: {
+          [key: string]: number;
+        };
+      };
+      expires_at: string;
+      id: string;
+      level: "info" | "success" | "warning" | "error" | "critical";
+      message: string;
+      mode: "live" | "test";
+      priority: "critical" | "high" | "normal" | "low" | "bulk";
+      recipients: number;
+      reference: string | null;
+      state: "accepted" | "expanded" | "recalling" | "recalled";
+      title: string;
+      type: string;
+      url: string | null;
+    };
+    NotificationView: {
+      category: string | null;
+      channels: string[] | null;
+      collapse_key: string | null;
+      created_at: string;
+      data: {
+        [key: string]: unknown;
+      };
+      expires_at: string;
+      id: string;
+      level: "info" | "success" | "warning" | "error" | "critical";
+      message: string;
+      mode: "live" | "test";
+      priority: "critical" | "high" | "normal" | "low" | "bulk";
+      recipients: number;
+      reference: string | null;
+      state: "accepted" | "expanded" | "recalling" | "recalled";
+      title: string;
+      type: string;
+      url: string | null;
+    };
+    OverviewView: {
+      connections: number;
+      counted: boolean;
+      dead_letters: {
+        [key: string]: number;
+      };
+      latency: components["schemas"]["Quantiles"];
+      queues: components["schemas"]["QueueView"][];
+      series: components["schemas"]["Series"];
+      step_seconds: number;
+      web_processes: number;
+    };
+    Page: {
+      has_more: boolean;
+      next: string | null;
+    };
+    Passed: {
+      status?: string;
+    };
+    PolledEvent: {
+      created_at: string;
+      id: string;
+      payload: {
+        [key: string]: unknown;
+      };
+      type: string;
+    };
+    PolledPage: {
+      complete: boolean;
+      cursor: string;
+      data: components["schemas"]["PolledEvent"][];
+      more: boolean;
+      poll: components["schemas"]["Advice"];
+    };
+    PresenceView: {
+      data: components["schemas"]["PresentUser"][];
+      more: boolean;
+    };
+    PresentUser: {
+      status: "online" | "away" | "busy" | "offline";
+      user: string;
+    };
+    ProblemDocument: {
+      code: string;
+      detail: string;
+      errors?: components["schemas"]["FieldError"][] | null;
+      instance?: string | null;
+      request_id?: string | null;
+      status: number;
+      title: string;
+      type: string;
+    };
+    Quantiles: {
+      count: number;
+      late: number;
+      p50: number | null;
+      p95: number | null;
+      p99: number | null;
+    };
+    QueueView: {
+      channel: string;
+      due: number;
+      oldest_seconds: number;
+    };
+    Reach: {
+      addresses: string[];
+      channel: string;
+      reason: string | null;
+    };
+    ReadAllBody: {
+      category?: string | null;
+      level?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      type?: string | null;
+      up_to?: string | null;
+    };
+    RecallView: {
+      id: string;
+      status: "recalling" | "recalled";
+    };
+    Recipient: {
+      email?: string | null;
+      id: string;
+      locale?: string | null;
+    };
+    RedriveBody: {
+      channel?: ("in_app" | "push" | "email") | null;
+      failure?: components["schemas"]["Failure"] | null;
+      ids?: number[] | null;
+      limit?: number;
+      notification_id?: string | null;
+    };
+    Redriven: {
+      redriven: number;
+      remaining: boolean;
+    };
+    Registration: {
+      fid?: string | null;
+      platform?: ("android" | "ios" | "web") | null;
+      token?: string | null;
+    };
+    RejectedPage: {
+      data: components["schemas"]["RejectedRow"][];
+      page: components["schemas"]["Page"];
+    };
+    RejectedRow: {
+      body: unknown;
+      created_at: string;
+      id: string;
+      kind: string;
+      problem: components["schemas"]["ProblemDocument"];
+      rejected_at: string;
+    };
+    Removed: {
+      removed: number;
+      topic: string;
+    };
+    Sent: {
+      created_at: string;
+      id: string;
+      notification_id: string;
+      status?: "accepted";
+    };
+    Series: {
+      accepted: number[];
+      acked: {
+        [key: string]: number[];
+      };
+      at: number[];
+      dead: {
+        [key: string]: number[];
+      };
+      oldest: {
+        [key: string]: (number | null)[];
+      };
+      p50: (number | null)[];
+      p95: (number | null)[];
+      p99: (number | null)[];
+      requests: number[];
+      sent: {
+        [key: string]: number[];
+      };
+    };
+    ShortNote: {
+      message: string;
+      type?: string | null;
+    };
+    Stats: {
+      total: number;
+      unread: number;
+      unread_count: number;
+      unseen: number;
+    };
+    Subscribed: {
+      subscribed: boolean;
+      topic: string;
+    };
+    Subscription: {
+      topic: string;
+    };
+    SubscriptionPage: {
+      data: components["schemas"]["Subscription"][];
+      page: components["schemas"]["Page"];
+    };
+    SweptView: {
+      count: number;
+      counts: components["schemas"]["CountsView"];
+      more: boolean;
+    };
+    TenantBody: {
+      id: string;
+      name?: string | null;
+    };
+    TenantList: {
+      data: components["schemas"]["TenantView"][];
+    };
+    TenantView: {
+      created_at: string;
+      dialect: string | null;
+      id: string;
+      name: string;
+      weight: number;
+    };
+    TopicView: {
+      open: boolean;
+      topic: string;
+    };
+    Unregistered: {
+      count: number;
+    };
+    UpTo: {
+      up_to?: string | null;
+    };
+    UserBody: {
+      email?: string | null;
+      locale?: string | null;
+    };
+    UserList: {
+      data: components["schemas"]["FoundUser"][];
+      page: components["schemas"]["Page"];
+    };
+    UserPage: {
+      devices: components["schemas"]["DeviceView"][];
+      presence: string | null;
+      reach: components["schemas"]["Reach"][];
+      tenant: string;
+      topics: string[];
+      user: components["schemas"]["UserView"];
+    };
+    UserView: {
+      created_at: string;
+      email: string | null;
+      id: string;
+      locale: string | null;
+      updated_at: string;
+    };
+    Withdrawn: {
+      deleted?: true;
+    };
+  };
+}
+
+export const CHANNELS = ["in_app", "push", "email"] as const;
+
+export const DELIVERY_STATES = ["pending", "sending", "sent", "acked", "dead", "expired", "suppressed", "cancelled"] as const;
+
+export const NOTIFICATION_STATES = ["accepted", "expanded", "recalling", "recalled"] as const;
+
+export const LEVELS = ["info", "success", "warning", "error", "critical"] as const;
+
+export const PRIORITIES = ["critical", "high", "normal", "low", "bulk"] as const;
