@@ -1,1 +1,1 @@
-"""How fast it is, beside what somebody would use instead: `make bench`, docs/performance.md."""
+"""Benchmarks of Carillon and of the alternatives: `make bench`. The results are in docs/performance.md."""

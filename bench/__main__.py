@@ -1,4 +1,4 @@
-"""`python -m bench [name …]`: run these benchmarks, or all of them, one after the other."""
+"""`python -m bench [name …]`: runs the named benchmarks, or all of them, one after another."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ BENCHMARKS: dict[str, Callable[[], Result | Iterator[Result]]] = {
 
 
 def main(names: list[str]) -> int:
-    """Run them; prints what it finds and keeps it in bench/results."""
+    """Run benchmarks. Prints their results and writes them to bench/results."""
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
-        print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        print(f"unknown benchmark: {', '.join(unknown)}; choose from {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     for name in names or BENCHMARKS:
-        found = BENCHMARKS[name]()
-        for result in [found] if isinstance(found, Result) else found:
+        results = BENCHMARKS[name]()
+        for result in [results] if isinstance(results, Result) else results:
             result.save()
             print(result.table(), flush=True)
     return 0

@@ -1,4 +1,4 @@
-"""The API's acceptance of single notifications, what a running system costs that does nothing, and its memory."""
+"""Benchmarks of the web process: accepting notifications, CPU time while idle, and memory for each connection."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.databases import migrate
 from tests.pipeline.stand import Stand
 
 SECONDS = 10
-CONNECTED = 5000
+CONNECTIONS = 5000
 BODY = {"audience": {"users": ["alice"]}, "title": "Backup finished", "message": "All 3 volumes were saved."}
 
 
 def accept() -> Result:
-    """Requests a second at one and at four connections, everything else running."""
+    """Measure accepted requests per second over one and over four connections, with all processes running."""
     lines = []
     for name, database in (("SQLite", _sqlite), ("PostgreSQL", postgresql)):
         with (
@@ -35,7 +35,7 @@ def accept() -> Result:
             node("callers.mjs") as callers,
         ):
             for connections in (1, 4):
-                # Below the limit of a caller that is gone wild; each of these is one.
+                # All requests have the same API key; its rate limit is above what is measured here.
                 answer = callers.ask(
                     port=stand.ports["web"],
                     path="/v1/notifications",
@@ -45,7 +45,7 @@ def accept() -> Result:
                     body=BODY,
                 )
                 if answer["refused"]:
-                    raise RuntimeError(f"{answer['refused']} were refused")
+                    raise RuntimeError(f"{answer['refused']} requests were refused")
                 more = {"p50 ms": answer["p50"], "p99 ms": answer["p99"]}
                 label = f"{name}, {connections} connection{'s' if connections > 1 else ''}"
                 lines.append(Line(label, answer["rate"], more, ours=True))
@@ -53,7 +53,7 @@ def accept() -> Result:
 
 
 def idle() -> Result:
-    """What everything costs together while nothing is sent."""
+    """Measure the CPU time and the SQL statements of all processes in a minute without notifications."""
     with (
         postgresql("shared_preload_libraries=pg_stat_statements") as url,
         _running(url, "redis", "web", "worker", "relay") as stand,
@@ -62,26 +62,26 @@ def idle() -> Result:
         before, statements = _cpu(stand), _statements(stand.engine)
         time.sleep(60)
         used = {name: after - before[name] for name, after in _cpu(stand).items()}
-        asked = _statements(stand.engine) - statements
+        executed = _statements(stand.engine) - statements
     lines = [Line(name, seconds, ours=True) for name, seconds in used.items()]
-    lines.append(Line("statements to PostgreSQL, all processes", asked, ours=True))
+    lines.append(Line("statements to PostgreSQL, all processes", executed, ours=True))
     return Result("idle", "an idle minute", "seconds of CPU", lines, less=True)
 
 
 def memory() -> Result:
-    """The web process with 5,000 connections, and without."""
+    """Measure how much memory 5,000 connections add to the web process."""
     with _sqlite() as url, _running(url, "redis", "web") as stand, node("crowd.mjs") as crowd:
         hour = timedelta(hours=1)
-        tokens = [factories.create_token(stand.settings, subject=f"u{i}", lifetime=hour) for i in range(CONNECTED)]
+        tokens = [factories.create_token(stand.settings, subject=f"u{i}", lifetime=hour) for i in range(CONNECTIONS)]
         before = _memory(stand, "web")
         greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
         answer = crowd.ask(do="connect", port=stand.ports["web"], greetings=greetings, ready='42["session:ready"')
-        if answer != {"connected": CONNECTED}:
+        if answer != {"connected": CONNECTIONS}:
             raise RuntimeError(str(answer))
         time.sleep(5)
-        each = (_memory(stand, "web") - before) / CONNECTED
+        each = (_memory(stand, "web") - before) / CONNECTIONS
     return Result(
-        "memory", f"{CONNECTED:,} connected clients", "KiB each", [Line("web process", each / 1024, ours=True)]
+        "memory", f"{CONNECTIONS:,} connected clients", "KiB each", [Line("web process", each / 1024, ours=True)]
     )
 
 
@@ -104,21 +104,21 @@ def _running(url: str, *names: str) -> Iterator[Stand]:
             stand.stop()
 
 
-def _family(stand: Stand, name: str) -> list[psutil.Process]:
+def _process_tree(stand: Stand, name: str) -> list[psutil.Process]:
     first = psutil.Process(stand.processes[name].pid)
     return [first, *first.children(recursive=True)]
 
 
 def _cpu(stand: Stand) -> dict[str, float]:
-    return {name: sum(sum(one.cpu_times()[:2]) for one in _family(stand, name)) for name in stand.processes}
+    return {name: sum(sum(one.cpu_times()[:2]) for one in _process_tree(stand, name)) for name in stand.processes}
 
 
 def _memory(stand: Stand, name: str) -> int:
-    return sum(one.memory_info().rss for one in _family(stand, name))
+    return sum(one.memory_info().rss for one in _process_tree(stand, name))
 
 
 def _statements(engine: Engine) -> int:
-    """Those that all processes have had PostgreSQL run, without BEGIN and the like."""
+    """Return how many statements PostgreSQL has executed, without BEGIN, COMMIT and the like."""
     with write(engine) as connection:
         connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_stat_statements"))
         counted = text("SELECT sum(calls) FROM pg_stat_statements WHERE query !~* '^(begin|commit|rollback|set|show)'")

@@ -1,4 +1,7 @@
-"""End to end on PostgreSQL: from one request to a settled row for every recipient, a thousand of them watching."""
+"""Benchmark of in-app delivery end to end on PostgreSQL, from one request to a settled row for every recipient.
+
+A thousand of the recipients have an open page.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,11 @@ from tests.pipeline.stand import Stand
 
 RECIPIENTS = 100_000
 SCREENS = 1000
-PATIENCE = 300
+SETTLE_TIMEOUT = 300
 CONTENT = {"title": "Backup finished", "message": "All 3 volumes were saved.", "data": {"volumes": 3}}
-# A job or a task costs the same however many there are, so these need not be as many as ours.
+# Fewer recipients than for Carillon: a job or a task costs the same however many there are.
 JOBS, TASKS = 10_000, 2_000
-# As it comes, but for the memory: 128 MB are its default for the smallest of machines.
+# PostgreSQL's defaults except for memory, whose default of 128 MB is for very small machines.
 OPTIONS = ("shared_buffers=512MB", "max_wal_size=4GB")
 
 PEER_TABLE = """
@@ -46,7 +49,7 @@ CREATE INDEX ON peer_notifications (user_name, id)
 
 
 def pipeline() -> Result:
-    """100,000 recipients, beside a job and a task for each."""
+    """Measure 100,000 recipients, and a BullMQ job or a Celery task per recipient for comparison."""
     with postgresql() as url, _peer_table(url) as directory:
         bullmq = _bullmq(url, directory)
         celery = _celery(url, directory)
@@ -67,7 +70,7 @@ def pipeline() -> Result:
 
 
 def scale(sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> Result:
-    """What a recipient costs, and what memory the worker has, from a thousand to a million."""
+    """Measure the worker's CPU time per recipient and its memory, for a thousand to a million recipients."""
     lines = []
     with postgresql() as url, carillon(url, max(sizes)) as stand, _screens(stand, max(sizes)) as crowd:
         screens = {size: size * SCREENS // max(sizes) for size in sizes}
@@ -93,7 +96,7 @@ def scale(sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> Resul
 
 @contextmanager
 def postgresql(*options: str) -> Iterator[str]:
-    # On a disk, as it would be; not in memory, as in tests.
+    # On disk, as in production. Tests keep it in memory.
     with postgresql_server((*OPTIONS, *options), parent=None) as server, server.database() as url:
         yield url
 
@@ -114,12 +117,12 @@ def carillon(url: str, users: int) -> Iterator[Stand]:
 
 
 def user(number: int) -> str:
-    """Named so that the order of names is that of numbers: people are put in sorted."""
+    """Return a name that sorts like its number, because users are inserted in the order of their names."""
     return f"u{number:07}"
 
 
 def _populate(engine: Engine, users: int) -> None:
-    """People of the tenant acme, subscribed to a topic for each size of audience."""
+    """Create users of the tenant acme, and a topic for each size of audience."""
     now = utc_now()
     for first in range(0, users, 5000):
         with write(engine) as connection:
@@ -142,10 +145,10 @@ def _populate(engine: Engine, users: int) -> None:
 
 @contextmanager
 def _screens(stand: Stand, users: int) -> Iterator[Program]:
-    """Open pages of users who are spread evenly over all of them, from the first page of an audience to the last."""
+    """Open the pages of some users, who are spread evenly over the audience."""
     hour = timedelta(hours=1)
-    watching = [user(i) for i in range(0, users, users // SCREENS)]
-    tokens = [factories.create_token(stand.settings, subject=name, lifetime=hour) for name in watching]
+    connected = [user(i) for i in range(0, users, users // SCREENS)]
+    tokens = [factories.create_token(stand.settings, subject=name, lifetime=hour) for name in connected]
     with node("crowd.mjs") as crowd:
         greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
         _connect(crowd, stand.ports["web"], greetings, '42["session:ready"')
@@ -156,12 +159,12 @@ def _connect(crowd: Program, port: int, greetings: list[str], ready: str) -> Non
     answer = crowd.ask(do="connect", port=port, greetings=greetings, ready=ready)
     if answer != {"connected": SCREENS}:
         raise RuntimeError(str(answer))
-    # Whatever follows a connection, such as who is there, is over by then.
+    # Wait until the work that follows a connection, such as presence updates, is done.
     time.sleep(3)
 
 
 def _send(stand: Stand, crowd: Program, size: int, screens: int) -> float:
-    """Seconds from the request until every row is settled, and every screen has it."""
+    """Return the seconds from the request until every row is settled and every open page has the event."""
     crowd.ask(do="count", event='42["notification:new"', number=screens)
     body = {"audience": {"topic": f"first-{size}"}, "channels": ["in_app"], **CONTENT}
     began = time.perf_counter()
@@ -169,10 +172,10 @@ def _send(stand: Stand, crowd: Program, size: int, screens: int) -> float:
         f"{stand.url}/v1/notifications", json=body, headers={"Authorization": f"Bearer {stand.key}"}, timeout=10
     )
     answer.raise_for_status()
-    _until(lambda: settled(stand.engine, answer.json()["id"], size), began)
+    _wait_until(lambda: settled(stand.engine, answer.json()["id"], size), began)
     counted = crowd.ask(do="wait", seconds=30)["counted"]
     if counted < screens:
-        raise RuntimeError(f"{counted} of {screens} screens")
+        raise RuntimeError(f"only {counted} of {screens} open pages got the event")
     return time.perf_counter() - began
 
 
@@ -193,20 +196,20 @@ def settled(engine: Engine, id_: str, size: int) -> bool:
     return True
 
 
-def _until(check: Callable[[], bool], began: float) -> float:
+def _wait_until(check: Callable[[], bool], began: float) -> float:
     while not check():
-        if time.perf_counter() - began > PATIENCE:
-            raise RuntimeError(f"not within {PATIENCE} s")
+        if time.perf_counter() - began > SETTLE_TIMEOUT:
+            raise RuntimeError(f"not settled within {SETTLE_TIMEOUT} s")
         time.sleep(0.05)
     return time.perf_counter() - began
 
 
-# What else there is
+# The alternatives
 
 
 @contextmanager
 def _peer_table(url: str) -> Iterator[str]:
-    """PostgreSQL's directory and the database's name."""
+    """Create the table of the alternatives. Yields PostgreSQL's directory and the database's name."""
     engine = connect(url)
     with write(engine) as connection:
         for statement in PEER_TABLE.split(";"):
@@ -227,21 +230,21 @@ def _redis(url: str) -> Iterator[Stand]:
             stand.stop()
 
 
-def _written(connection: Any, number: int) -> bool:
+def _all_written(connection: Any, number: int) -> bool:
     return bool(connection.execute("SELECT count(*) >= %s FROM peer_notifications", (number,)).fetchone()[0])
 
 
-def _race(url: str, crowd: Program, recipients: int, queue: Callable[[], Any]) -> float:
-    """Recipients a second from the request until the last row."""
+def _measure_peer(url: str, crowd: Program, recipients: int, queue: Callable[[], Any]) -> float:
+    """Return recipients per second, from the request until the last row is written."""
     crowd.ask(do="count", event='42["news"', number=SCREENS)
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("TRUNCATE peer_notifications")
         began = time.perf_counter()
         queue()
-        seconds = _until(lambda: _written(connection, recipients), began)
+        seconds = _wait_until(lambda: _all_written(connection, recipients), began)
     counted = crowd.ask(do="wait", seconds=30)["counted"]
     if counted < SCREENS:
-        raise RuntimeError(f"{counted} of {SCREENS} screens")
+        raise RuntimeError(f"only {counted} of {SCREENS} open pages got the event")
     return recipients / seconds
 
 
@@ -254,7 +257,7 @@ def _bullmq(url: str, directory: str) -> float:
         crowd = stack.enter_context(node("crowd.mjs"))
         worker.read()
         _connect(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
-        return _race(url, crowd, JOBS, lambda: producer.ask(recipients=JOBS, content=CONTENT))
+        return _measure_peer(url, crowd, JOBS, lambda: producer.ask(recipients=JOBS, content=CONTENT))
 
 
 def _celery(url: str, _directory: str) -> float:
@@ -286,4 +289,4 @@ def _celery(url: str, _directory: str) -> float:
                 for i in range(TASKS):
                     tasks.send_task("notify", args=[f"u{i}", CONTENT], producer=producer)
 
-        return _race(url, crowd, TASKS, queue)
+        return _measure_peer(url, crowd, TASKS, queue)

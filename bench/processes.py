@@ -1,4 +1,4 @@
-"""Programs that a benchmark runs beside itself: each its own process, ended with the benchmark."""
+"""Runs the programs that a benchmark needs, each in its own process, and stops them when the benchmark ends."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from typing import Any
 
 PEERS = Path(__file__).parent / "peers"
 
-# Whoever has not ended by then is killed (seconds).
-GRACE = 10
+# Seconds between SIGTERM and SIGKILL.
+GRACE_PERIOD = 10
 
 
 class Program:
-    """A process that speaks in lines of JSON."""
+    """A process that reads commands and writes answers, one line of JSON each."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
 
     def read(self) -> Any:
-        """The next line. Raises RuntimeError where the program has ended."""
+        """Read the next answer. Raises RuntimeError if the program has ended."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.process.args!r} ended with {self.process.wait()}")
+            raise RuntimeError(f"{self.process.args!r} ended with exit status {self.process.wait()}")
         return json.loads(line)
 
-    def ask(self, **what: Any) -> Any:
-        """Say a line and read the answer."""
+    def ask(self, **command: Any) -> Any:
+        """Send a command and read the answer."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(what).encode() + b"\n")
+        self.process.stdin.write(json.dumps(command).encode() + b"\n")
         self.process.stdin.flush()
         return self.read()
 
 
 @contextmanager
 def program(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Iterator[Program]:
-    """Run a program as long as the block lasts; its complaints go to our standard error."""
+    """Run a program for the duration of the block. Its standard error is that of this process."""
     process = subprocess.Popen(
         list(map(str, command)),
         stdin=subprocess.PIPE,
@@ -52,12 +52,12 @@ def program(command: Sequence[str | Path], environment: Mapping[str, str] | None
     finally:
         process.terminate()
         try:
-            process.wait(GRACE)
+            process.wait(GRACE_PERIOD)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def node(script: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Any:
-    """Run a program of bench/peers in Node."""
+    """Run a script of bench/peers with Node."""
     return program(["node", PEERS / script, *arguments], environment)

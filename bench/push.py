@@ -1,4 +1,4 @@
-"""Push: our channel beside firebase-admin, against one stand-in for FCM in a process of its own."""
+"""Benchmark of push: Carillon's channel compared with firebase-admin, against the same stand-in for FCM."""
 
 from __future__ import annotations
 
@@ -30,21 +30,23 @@ from models.deliveries.message import Action, Message
 from models.notifications.content import Content
 
 MESSAGES = 20_000
-# What the SDK takes in one call, and what we claim at once.
+# The SDK's maximum for one call, and the number of deliveries that a worker claims at once.
 BATCH = CHANNELS["push"].batch_size
-# Threads of the push worker (Procfile).
+# The push worker has this many threads (Procfile).
 THREADS = 4
 TITLE, BODY = "Backup finished", "All 3 volumes were saved."
 
 
 def push() -> Result:
-    """20,000 messages, one for each device."""
+    """Send 20,000 messages to as many devices."""
     with _stand_in() as ports:
         lines = [
             _measure("firebase_admin.messaging.send_each", lambda: _send_each(ports["h1"])),
             _measure("firebase_admin.messaging.send_each_async", lambda: _send_each_async(ports["h2"])),
-            _measure("Carillon, one thread", lambda: _ours(ports["h2"], 1)),
-            _measure(f"Carillon, {THREADS} threads as in the Procfile", lambda: _ours(ports["h2"], THREADS)),
+            _measure("Carillon, one thread", lambda: _send_with_carillon(ports["h2"], 1)),
+            _measure(
+                f"Carillon, {THREADS} threads as in the Procfile", lambda: _send_with_carillon(ports["h2"], THREADS)
+            ),
         ]
     return Result(
         name="push",
@@ -58,10 +60,10 @@ def push() -> Result:
 
 def _measure(name: str, send: Callable[[], int]) -> Line:
     began, cpu = time.perf_counter(), time.process_time()
-    taken = send()
+    accepted = send()
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    if taken != MESSAGES:
-        raise RuntimeError(f"{name}: {taken} of {MESSAGES} were taken")
+    if accepted != MESSAGES:
+        raise RuntimeError(f"{name}: only {accepted} of {MESSAGES} messages were accepted")
     return Line(name, MESSAGES / seconds, {"µs CPU each": cpu / MESSAGES * 1e6}, ours=name.startswith("Carillon"))
 
 
@@ -69,30 +71,32 @@ def _measure(name: str, send: Callable[[], int]) -> Line:
 def _stand_in() -> Iterator[dict[str, int]]:
     certificate = Certificate()
     with tempfile.TemporaryDirectory() as folder:
-        both, authority = Path(folder, "both.pem"), Path(folder, "ca.pem")
-        authority.write_text(certificate.pem)
-        certificate.write(both)
-        os.environ["REQUESTS_CA_BUNDLE"] = os.environ["SSL_CERT_FILE"] = str(authority)
-        with node("fcm.mjs", str(both)) as server:
+        key_and_certificate, ca_file = Path(folder, "both.pem"), Path(folder, "ca.pem")
+        ca_file.write_text(certificate.pem)
+        certificate.write(key_and_certificate)
+        os.environ["REQUESTS_CA_BUNDLE"] = os.environ["SSL_CERT_FILE"] = str(ca_file)
+        with node("fcm.mjs", str(key_and_certificate)) as server:
             yield server.read()
 
 
-class _Token(credentials.Base):  # type: ignore[misc]
-    """Spares the SDK the token, as `_Granted` spares us."""
+class _SdkCredentials(credentials.Base):  # type: ignore[misc]
+    """A constant token for the SDK, so that fetching one is not measured."""
 
     def get_credential(self) -> Any:
         return Credentials("a-token")  # type: ignore[no-untyped-call]
 
 
-class _Granted:
-    def grant(self) -> AccessToken:
+class _ConstantToken:
+    """The same for Carillon's channel, in place of AccessTokens."""
+
+    def get(self) -> AccessToken:
         return AccessToken("bench", "a-token")
 
 
 def _sdk(port: int) -> firebase_admin.App:
-    # Never deleted: the SDK closes its asynchronous client in another event loop than it was used in, and fails.
+    # The app is never deleted. Deleting it fails: the SDK closes its asynchronous client in another event loop.
     messaging._MessagingService.FCM_URL = f"https://localhost:{port}/v1/projects/{{0}}/messages:send"
-    return firebase_admin.initialize_app(_Token(), {"projectId": "bench"}, name=f"bench-{port}")
+    return firebase_admin.initialize_app(_SdkCredentials(), {"projectId": "bench"}, name=f"bench-{port}")
 
 
 def _sdk_batch(first: int) -> list[messaging.Message]:
@@ -117,12 +121,13 @@ def _send_each_async(port: int) -> int:
     return asyncio.run(send())
 
 
-def _ours(port: int, threads: int) -> int:
+def _send_with_carillon(port: int, threads: int) -> int:
     url = f"https://localhost:{port}/v1/projects/{{0}}/messages:send"
-    # Unpaced, as the SDK is: no Redis there lets everything through, and need not be told.
-    logging.getLogger("channels.fcm.rate_limit").setLevel(logging.ERROR)
-    pace = AdaptiveRate("redis://127.0.0.1:1/0", limit=1e6, max_wait=0)
-    channel = FcmChannel(_Granted(), url, 10, pace, ca_file=os.environ["SSL_CERT_FILE"])  # type: ignore[arg-type]
+    # No rate limit, because the SDK has none: without Redis, AdaptiveRate lets everything through. Hide the warning.
+    logging.getLogger("bus.adaptive_rate").setLevel(logging.ERROR)
+    rate_limit = AdaptiveRate("redis://127.0.0.1:1/0", 1e6, 0)
+    ca_file = os.environ["SSL_CERT_FILE"]
+    channel = FcmChannel(_ConstantToken(), url, 10, rate_limit, ca_file=ca_file)  # type: ignore[arg-type]
     now = datetime.now(UTC)
     content = Content(
         notification_id="019a9b3e-7c1d-7000-8000-0123456789ab", tenant="acme", title=TITLE, message=BODY, data={},
@@ -131,7 +136,7 @@ def _ours(port: int, threads: int) -> int:
     )  # fmt: skip
     firsts = iter(range(0, MESSAGES, BATCH))
     lock = threading.Lock()
-    taken: list[int] = []
+    accepted: list[int] = []
 
     def work() -> None:
         while True:
@@ -143,7 +148,7 @@ def _ours(port: int, threads: int) -> int:
                 Message(i, 1, Action.SHOW, content, f"user-{i}", _token(i), "token", seq=i)
                 for i in range(first, first + BATCH)
             ]
-            taken.append(sum(isinstance(outcome, Sent) for outcome in channel.send(batch)))
+            accepted.append(sum(isinstance(outcome, Sent) for outcome in channel.send(batch)))
 
     workers = [threading.Thread(target=work) for _ in range(threads)]
     for worker in workers:
@@ -151,9 +156,9 @@ def _ours(port: int, threads: int) -> int:
     for worker in workers:
         worker.join()
     channel.close()
-    return sum(taken)
+    return sum(accepted)
 
 
 def _token(number: int) -> str:
-    # As long as a registration token is.
+    # The length of a real registration token.
     return f"{number:08d}:APA91b" + "x" * 134

@@ -1,4 +1,4 @@
-"""What a benchmark found: a table on the screen, a JSON file and a picture, all with what it was found on."""
+"""Reports benchmark results: a printed table, a JSON file with the machine and the versions, and an SVG chart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = ("celery", "kombu", "redis", "sqlalchemy", "psycopg", "python-socket
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One side of a comparison: its figure, and whatever else was seen. `ours`: it is Carillon's."""
+    """One measurement: its figure, and further figures in `more`. `ours` is set for Carillon's own."""
 
     name: str
     figure: float
@@ -28,7 +28,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The sides of one comparison. `less`: a smaller figure is the better one."""
+    """The measurements that a benchmark compares. `less` is set if smaller figures are better."""
 
     name: str
     title: str
@@ -39,7 +39,7 @@ class Result:
     less: bool = False
 
     def table(self) -> str:
-        """For the screen: every side with its ratio to each of the others' figures."""
+        """Return a table of all measurements, with their ratios to those of the peers."""
         peers = [line for line in self.lines if not line.ours]
         more = list(dict.fromkeys(key for line in self.lines for key in line.more))
         rows = [["", self.unit, *more, *(f"× {chr(65 + i)}" for i in range(len(peers)))]]
@@ -66,11 +66,11 @@ class Result:
         folder.mkdir(exist_ok=True)
         found = asdict(self) | {"machine": machine(), "versions": versions() | self.versions}
         (folder / f"{self.name}.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-        (folder / f"{self.name}.svg").write_text(self.picture())
+        (folder / f"{self.name}.svg").write_text(self.chart())
 
-    def picture(self) -> str:
-        """Bars, as SVG."""
-        longest = max(line.figure for line in self.lines) or 1
+    def chart(self) -> str:
+        """Return a bar chart as SVG."""
+        maximum = max(line.figure for line in self.lines) or 1
         height = 54 + 30 * len(self.lines)
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 {height}" font-family="sans-serif">',
@@ -79,7 +79,7 @@ class Result:
         ]
         for number, line in enumerate(self.lines):
             y = 44 + 30 * number
-            width = max(330 * line.figure / longest, 1)
+            width = max(330 * line.figure / maximum, 1)
             colour = "#b45309" if line.ours else "#94a3b8"
             parts += [
                 f'<text x="12" y="{y + 15}" font-size="13">{escape(line.name)}</text>',
@@ -90,7 +90,7 @@ class Result:
 
 
 def machine() -> dict[str, str | int]:
-    """What this runs on, and when."""
+    """Describe this machine, with the current time."""
     model = next(
         (
             line.partition(":")[2].strip()
@@ -109,7 +109,7 @@ def machine() -> dict[str, str | int]:
 
 
 def versions() -> dict[str, str]:
-    """What everything was made of."""
+    """Return the versions of Python, Node and the packages that affect the results."""
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     return {"python": platform.python_version(), "node": node, **{name: version(name) for name in _PACKAGES}}
 

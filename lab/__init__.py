@@ -1,1 +1,1 @@
-"""Local stand-ins for what lies outside: FCM, a mail server, an embedded Redis. No production code imports this."""
+"""Local stand-ins for external services: FCM, a mail server, Redis. Production code does not import this package."""

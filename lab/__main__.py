@@ -1,4 +1,7 @@
-"""`python -m lab`: FCM, its token endpoint, a mail server and the page, in one process until SIGTERM or SIGINT."""
+"""`python -m lab`: runs stand-ins for FCM, its token endpoint and a mail server, and the lab's page.
+
+It stops on SIGTERM or SIGINT.
+"""
 
 from __future__ import annotations
 
@@ -24,27 +27,27 @@ from lab.smtp import server
 from lab.wire import problems
 
 DEFAULT_PORT = 8025
-# A batch of 1,000 screen messages at the size the product lets in.
-LARGEST_REQUEST = 32 * 1024 * 1024
-# A load test opens its connections all at once.
+# Room for a batch of 1,000 in-app messages of the maximum size.
+MAX_REQUEST = 32 * 1024 * 1024
+# Large, because a load test opens all its connections at once.
 BACKLOG = 1024
 
 
-class Unusable(Exception):
-    """The lab cannot start; the message says why."""
+class CannotStart(Exception):
+    """The lab cannot start. The message says why."""
 
 
 def application(journal: Journal, script: Script, certificate: Certificate) -> web.Application:
-    """Everything the lab serves over HTTP."""
+    """Return the application with all HTTP endpoints."""
     oauth = Oauth(script, time.monotonic)
-    app = web.Application(middlewares=[problems], client_max_size=LARGEST_REQUEST)
+    app = web.Application(middlewares=[problems], client_max_size=MAX_REQUEST)
     for part in (Fcm(journal, script, oauth), oauth, Admin(journal, script), Pages(certificate)):
         app.add_routes(part.routes())
     return app
 
 
 def ports(environ: Mapping[str, str]) -> tuple[int, int]:
-    """The HTTP and the SMTP port asked for; 0 means any free one. Raises Unusable."""
+    """Return the HTTP port and the SMTP port from the environment. 0 means any free port. Raises CannotStart."""
     http = _port(environ, "LAB_PORT", DEFAULT_PORT)
     return http, _port(environ, "LAB_SMTP_PORT", http + 1 if http else 0)
 
@@ -52,21 +55,21 @@ def ports(environ: Mapping[str, str]) -> tuple[int, int]:
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise Unusable(f"{name} must be a port, 0 to 65535, not {text!r}")
+        raise CannotStart(f"{name} must be a port, 0 to 65535, not {text!r}")
     return int(text)
 
 
 async def run(host: str, http_port: int, smtp_port: int) -> None:
-    """Serve until a signal; says in one line of JSON on standard output where, once everything listens."""
+    """Serve until a signal arrives. Once all ports are open, print their addresses as one line of JSON."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    # aiosmtpd prints a traceback when a client does not trust the certificate, and a warning at every log-in. A bug
-    # still shows: the client gets it as a 500 reply.
+    # aiosmtpd logs a traceback when a client does not trust the certificate, and a warning at every login. A bug is
+    # still visible: the client gets a 500 reply.
     logging.getLogger("mail.log").setLevel(logging.CRITICAL)
     journal, script, certificate = Journal(), Script(time.monotonic), Certificate()
-    # A message that is slow on purpose must not hold up the end.
+    # A short timeout, so that messages with the `slow` fault do not delay the shutdown.
     runner = web.AppRunner(application(journal, script, certificate), access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     tls = certificate.context()
@@ -74,12 +77,12 @@ async def run(host: str, http_port: int, smtp_port: int) -> None:
         await web.TCPSite(runner, host, http_port, backlog=BACKLOG).start()
     except OSError as error:
         await runner.cleanup()
-        raise _taken(host, http_port, error) from error
+        raise _cannot_listen(host, http_port, error) from error
     try:
         mail = await loop.create_server(lambda: server(journal, script, tls, loop), host, smtp_port, backlog=BACKLOG)
     except OSError as error:
         await runner.cleanup()
-        raise _taken(host, smtp_port, error) from error
+        raise _cannot_listen(host, smtp_port, error) from error
     name = f"[{host}]" if ":" in host else host
     http = f"http://{name}:{runner.addresses[0][1]}"
     smtp = f"{name}:{mail.sockets[0].getsockname()[1]}"
@@ -89,16 +92,16 @@ async def run(host: str, http_port: int, smtp_port: int) -> None:
     await runner.cleanup()
 
 
-def _taken(host: str, port: int, error: OSError) -> Unusable:
-    return Unusable(f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}")
+def _cannot_listen(host: str, port: int, error: OSError) -> CannotStart:
+    return CannotStart(f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}")
 
 
 def main() -> int:
-    """Run, and say in one line what prevents it."""
+    """Run the lab. If it cannot start, print why in one line."""
     try:
         http, smtp = ports(os.environ)
         asyncio.run(run(os.environ.get("LAB_HOST") or "127.0.0.1", http, smtp))
-    except Unusable as error:
+    except CannotStart as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""The lab's own HTTP interface: the journal, the screens of test keys, the faults."""
+"""The lab's own HTTP API: recorded messages, in-app messages of test keys, and faults."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from lab.script import Script, UnknownFault
 from lab.wire import Malformed, json_object, json_response
 
 DEFAULT_LIMIT = 200
-HIGHEST_LIMIT = 10_000
-LONGEST_FAULT = 86_400
+MAX_LIMIT = 10_000
+# Seconds that a fault of a whole provider can last.
+MAX_FAULT_DURATION = 86_400
 
 _FILTERS = ("channel", "address", "notification_id", "outcome")
 _TEXTS = ("user", "tenant", "notification_id", "title", "message", "level", "action")
 
 
 class Admin:
-    """What tests and people ask of the lab."""
+    """The endpoints for tests and for the lab's page."""
 
     def __init__(self, journal: Journal, script: Script) -> None:
         self._journal = journal
         self._script = script
 
     def routes(self) -> list[web.RouteDef]:
-        """The endpoints."""
+        """Return the endpoints."""
         return [
             web.get("/messages", self.messages),
             web.get("/messages/count", self.count),
@@ -40,37 +41,37 @@ class Admin:
         ]
 
     async def messages(self, request: web.Request) -> web.Response:
-        """Arrivals after number `after`, or the newest; `next` is the `after` of the next call."""
-        _only(request, *_FILTERS, "after", "limit", "raw")
-        limit = _integer(request, "limit", DEFAULT_LIMIT, 1, HIGHEST_LIMIT)
+        """List arrivals after number `after`, or the newest. `next` is the `after` of the next request."""
+        _check_parameters(request, *_FILTERS, "after", "limit", "raw")
+        limit = _integer(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
         after = _integer(request, "after", -1, 0)
-        whole = _integer(request, "raw", 1, 0, 1) == 1
+        with_raw = _integer(request, "raw", 1, 0, 1) == 1
         wanted = _filter(request)
-        found, following = (
+        found, next_after = (
             self._journal.newest(wanted, limit) if after < 0 else self._journal.after(after, wanted, limit)
         )
         return json_response(
             {
-                "messages": [arrival.as_json(whole=whole) for arrival in found],
-                "next": following,
+                "messages": [arrival.as_json(with_raw=with_raw) for arrival in found],
+                "next": next_after,
                 "oldest": self._journal.oldest,
             }
         )
 
     async def count(self, request: web.Request) -> web.Response:
-        """How many arrivals, by channel and outcome."""
-        _only(request, *_FILTERS, "after")
+        """Count arrivals by channel and outcome."""
+        _check_parameters(request, *_FILTERS, "after")
         counts = self._journal.count(_filter(request), _integer(request, "after", 0, 0))
         return json_response({"total": sum(sum(kinds.values()) for kinds in counts.values()), "channels": counts})
 
     async def empty(self, _request: web.Request) -> web.Response:
-        """Forget what arrived, and how often each address was tried."""
+        """Delete all arrivals and reset the attempt counters of all addresses."""
         self._journal.empty()
-        self._script.forget_attempts()
+        self._script.reset_attempts()
         return web.Response(status=204)
 
     async def screens(self, request: web.Request) -> web.Response:
-        """In-app messages made with a test key: all are recorded, or none."""
+        """Record in-app messages that were sent with a test key: all of them, or none if one is malformed."""
         messages = json_object(await request.read()).get("messages")
         if not isinstance(messages, list):
             raise Malformed("messages must be a list")
@@ -80,7 +81,7 @@ class Admin:
         return json_response({"accepted": len(arrivals)})
 
     async def faults(self, _request: web.Request) -> web.Response:
-        """The faults set for whole providers, and the vocabulary."""
+        """Return the faults of whole providers, and the vocabulary."""
         active, seconds = self._script.active()
         return json_response(
             {
@@ -91,7 +92,7 @@ class Admin:
                         "word": word.name,
                         "meaning": word.meaning,
                         "number": word.number,
-                        "attempts": word.first,
+                        "attempts": word.attempts,
                         **{provider: _text(getattr(word, provider)) for provider in PROVIDERS},
                     }
                     for word in WORDS
@@ -100,14 +101,14 @@ class Admin:
         )
 
     async def set_faults(self, request: web.Request) -> web.Response:
-        """Set the faults of whole providers, in place of all that were set before."""
+        """Set the faults of whole providers. Replaces all that were set before."""
         wanted = json_object(await request.read())
         seconds = wanted.pop("for", None)
         if seconds is not None and not _is_duration(seconds):
-            raise Malformed(f"for must be a number of seconds, more than 0 and at most {LONGEST_FAULT}")
+            raise Malformed(f"for must be a number of seconds, more than 0 and at most {MAX_FAULT_DURATION}")
         for provider, word in wanted.items():
             if provider not in PROVIDERS:
-                raise Malformed(f"{provider!r} is no provider; there are {', '.join(PROVIDERS)}")
+                raise Malformed(f"unknown provider {provider!r}; must be one of {', '.join(PROVIDERS)}")
             if not isinstance(word, str):
                 raise Malformed(f"{provider} must be one of the words {', '.join(VOCABULARY)}")
         try:
@@ -122,22 +123,22 @@ def _text(effect: object) -> str | None:
 
 
 def _is_duration(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST_FAULT
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MAX_FAULT_DURATION
 
 
-def _only(request: web.Request, *names: str) -> None:
+def _check_parameters(request: web.Request, *known: str) -> None:
     for name in request.query:
-        if name not in names:
-            raise Malformed(f"unknown parameter {name!r}; there are {', '.join(names)}")
+        if name not in known:
+            raise Malformed(f"unknown parameter {name!r}; must be one of {', '.join(known)}")
 
 
-def _integer(request: web.Request, name: str, default: int, lowest: int, highest: float = math.inf) -> int:
+def _integer(request: web.Request, name: str, default: int, minimum: int, maximum: float = math.inf) -> int:
     text = request.query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 16 and lowest <= int(text) <= highest):
-        bound = "" if highest == math.inf else f" to {highest}"
-        raise Malformed(f"{name} must be a whole number from {lowest}{bound}")
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and minimum <= int(text) <= maximum):
+        bounds = f"of at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
+        raise Malformed(f"{name} must be a whole number {bounds}")
     return int(text)
 
 
@@ -156,7 +157,7 @@ def _screen(index: int, message: Any) -> Arrival:
             raise Malformed(f"messages[{index}].{name} is missing")
     for name in _TEXTS:
         if not isinstance(message.get(name), str | None):
-            raise Malformed(f"messages[{index}].{name} must be a text")
+            raise Malformed(f"messages[{index}].{name} must be a string")
     action = message.get("action") or "show"
     if action not in ("show", "withdraw"):
         raise Malformed(f"messages[{index}].action must be show or withdraw")

@@ -1,4 +1,4 @@
-"""The mail server's certificate, made anew at every start and its own authority."""
+"""The lab's TLS certificate: self-signed, and new at every start."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
 class Certificate:
-    """Valid for localhost, this machine's name and both loopback addresses.
+    """A certificate for localhost, this machine's name and both loopback addresses.
 
-    A client that trusts `pem` trusts the server; the extensions satisfy OpenSSL's strict checks.
+    Clients must trust `pem`. The extensions satisfy OpenSSL's strict checks.
     """
 
     def __init__(self) -> None:
@@ -35,11 +35,11 @@ class Certificate:
             .issuer_name(name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            # Clocks of containers and their hosts differ a little.
+            # Allows for clock differences between containers and their hosts.
             .not_valid_before(now - timedelta(hours=1))
             .not_valid_after(now + timedelta(days=365))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage(), critical=True)
+            .add_extension(_key_usage(), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
             .add_extension(identity, critical=False)
@@ -53,22 +53,22 @@ class Certificate:
         self._key = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     def context(self) -> ssl.SSLContext:
-        """For a server that shows this certificate."""
+        """Return the TLS context of a server with this certificate."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        # OpenSSL's binding loads keys from files only.
+        # The ssl module can load keys from files only.
         with tempfile.TemporaryDirectory() as folder:
-            both = Path(folder) / "both.pem"
-            self.write(both)
-            context.load_cert_chain(both)
+            path = Path(folder) / "server.pem"
+            self.write(path)
+            context.load_cert_chain(path)
         return context
 
     def write(self, path: Path) -> None:
-        """The key and the certificate in one file, for a server that reads them itself."""
+        """Write the key and the certificate to one file, for a server that loads them itself."""
         path.touch(mode=0o600)
         path.write_text(self._key + self.pem)
 
 
-def _usage() -> x509.KeyUsage:
+def _key_usage() -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,
         key_cert_sign=True,

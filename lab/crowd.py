@@ -1,7 +1,7 @@
-"""A tenant full of people, for a load.
+"""Creates a tenant with many users for the load test.
 
-They are put into the ledger by its own functions, a page at a time: asking the API 20,000 times would measure that
-instead.
+The users are written to the database directly, a page at a time. Creating them with 20,000 API requests would measure
+those requests instead.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from models.tenants.api_keys import create_api_key
 from models.tenants.queries import create_tenant
 from models.users.queries import Person, upsert_users
 
-PAGE = 1000
+PAGE_SIZE = 1000
 
 
 @dataclass(slots=True)
 class Crowd:
-    """A tenant full of people, and what each channel should reach."""
+    """A tenant, its API key and users, and the addresses that each channel should reach."""
 
     tenant: str
     key: str
@@ -31,17 +31,17 @@ class Crowd:
     expected: dict[str, set[str]] = field(default_factory=lambda: {"push": set(), "email": set()})
 
 
-def gather(settings: Settings, number: int) -> Crowd:
-    """A fresh tenant with its people, each with a mailbox and a device."""
+def create_crowd(settings: Settings, number: int) -> Crowd:
+    """Create a tenant with `number` users, each with a mailbox and a device."""
     engine = connect(settings.database_url)
     now = datetime.now(UTC)
     tenant = f"load-{secrets.token_hex(3)}"
     with write(engine) as connection:
-        create_tenant(connection, tenant, "A load", now)
+        create_tenant(connection, tenant, "Load test", now)
         key = create_api_key(connection, tenant, "live", "make demo-load", now)
     crowd = Crowd(tenant, key, [f"user-{n:05}" for n in range(number)])
-    for start in range(0, number, PAGE):
-        page = [Person(name, email=f"{name}@{tenant}.test") for name in crowd.users[start : start + PAGE]]
+    for start in range(0, number, PAGE_SIZE):
+        page = [Person(name, email=f"{name}@{tenant}.test") for name in crowd.users[start : start + PAGE_SIZE]]
         with write(engine) as connection:
             row_ids = upsert_users(connection, tenant, page, now)
             devices = {row_id: f"{tenant}-phone-{row_id}" for row_id in row_ids}

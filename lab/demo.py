@@ -1,4 +1,4 @@
-"""The tenant that `make run` comes with: three people, a key to write to them, and the line that does."""
+"""The demo tenant of `make run`: three users, an API key, and a curl command that notifies one of them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from web.demo import PEOPLE, TENANT
 
 
 def prepare(engine: Engine, keys_file: Path, now: datetime) -> str:
-    """Make the tenant and its people where they are missing. Returns a live API key, the same at every start."""
+    """Create the tenant and its users if they are missing. Returns a live API key, the same at every start."""
     with write(engine) as connection:
-        create_tenant(connection, TENANT, "The demo", now)
+        create_tenant(connection, TENANT, "Demo", now)
         for name in PEOPLE:
             person = Person(name, email=f"{name}@example.test")
             [user_id] = upsert_users(connection, TENANT, [person], now)
@@ -32,7 +32,7 @@ def prepare(engine: Engine, keys_file: Path, now: datetime) -> str:
 
 def _live_key(connection: Connection, keys_file: Path, now: datetime) -> str:
     keys = _read(keys_file)
-    # One of a database that has been deleted since opens nothing.
+    # The file may hold a key from an earlier database, which has been deleted.
     if "live" not in keys or find_api_key(connection, keys["live"]) is None:
         keys = {mode: create_api_key(connection, TENANT, mode, "make run", now) for mode in ("live", "test")}
         write_secret(keys_file, json.dumps({"tenant": TENANT, **keys}, indent=2))
@@ -47,16 +47,16 @@ def _read(keys_file: Path) -> dict[str, str]:
 
 
 def curl(api: str, key: str) -> str:
-    """One line for a shell: tell alice something on every channel she has."""
+    """Return a shell command that notifies alice on all her channels."""
     body = {
         "audience": {"users": [PEOPLE[0]]},
         "title": "Hello from Carillon",
-        "message": "One call rang the page, the phone and the mailbox.",
+        "message": "One request reached the page, the phone and the mailbox.",
     }
     headers = {
         "Authorization": f"Bearer {key}",
         "Content-Type": "application/json",
-        # Running the line again repeats the request, it does not notify again.
+        # Running the command again repeats the same request, which does not notify again.
         "Idempotency-Key": f"demo-{secrets.token_hex(6)}",
     }
     words = ["curl", "-sS", "-X", "POST", f"{api}/v1/notifications"]

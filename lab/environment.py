@@ -1,4 +1,4 @@
-"""What `make run` runs with: ports, a place for data, secrets for development, and the environment made of them."""
+"""The environment of `make run`: ports, the data directory, and secrets for development."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 FLOWER_USER = "carillon"
 DEV_ENV = "dev.env"
-# What a second terminal needs, beside whatever begins with CARILLON_.
+# The variables that another terminal needs, in addition to all that begin with CARILLON_.
 _SHARED = (
     "DATABASE_URL",
     "REDIS_URL",
@@ -28,17 +28,17 @@ _SHARED = (
     "FLOWER_BASIC_AUTH",
 )
 
-# Below those that systems give to outgoing connections, which could take one before its server listens.
-OURS = range(10_240, 32_768)
+# Below the ephemeral ports: the system could give one of those to an outgoing connection before the server listens.
+PORT_RANGE = range(10_240, 32_768)
 
 
-class Unusable(Exception):
-    """This cannot run as it was asked to; the message is one readable line."""
+class CannotStart(Exception):
+    """`make run` cannot start with these settings. The message is one readable line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where each part listens. `redis` is None where REDIS_URL names a server."""
+    """The port of each server. `redis` is None if REDIS_URL is set."""
 
     web: int
     lab: int
@@ -48,32 +48,32 @@ class Ports:
 
 
 def ports(environ: Mapping[str, str]) -> Ports:
-    """The ports asked for, all of them free. Raises Unusable."""
+    """Return the ports from the environment. Raises CannotStart if one of them is not free."""
     web = _number(environ, "PORT", 8000)
     lab = _number(environ, "LAB_PORT", 8025)
     smtp = _number(environ, "LAB_SMTP_PORT", lab + 1)
     flower = _number(environ, "FLOWER_PORT", 5555)
-    taken: dict[int, str] = {}
+    chosen: dict[int, str] = {}
     for name, port in (("PORT", web), ("LAB_PORT", lab), ("LAB_SMTP_PORT", smtp), ("FLOWER_PORT", flower)):
-        if port in taken:
-            raise Unusable(f"{name}: {port} is {taken[port]} already")
+        if port in chosen:
+            raise CannotStart(f"{name}: {port} is the same as {chosen[port]}")
         if not is_free(port):
-            raise Unusable(f"{name}: {port} is in use on this machine; choose another, such as {name}={port + 100}")
-        taken[port] = name
+            raise CannotStart(f"{name}: {port} is in use on this machine; choose another, such as {name}={port + 100}")
+        chosen[port] = name
     return Ports(web, lab, smtp, flower, None if environ.get("REDIS_URL") else free_ports(1)[0])
 
 
 def _number(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise Unusable(f"{name}: must be a port, 1 to 65535, not {text!r}")
+        raise CannotStart(f"{name}: must be a port, 1 to 65535, not {text!r}")
     return int(text)
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port of the loopback."""
+    """Return whether a server can listen on this loopback port."""
     with socket.socket() as probe:
-        # As servers do: what a stopped one left behind does not count.
+        # Servers set this too: connections in TIME_WAIT do not occupy the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -83,17 +83,17 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports of the loopback that nobody uses at this moment."""
+    """Return `count` different loopback ports that are free now."""
     found: set[int] = set()
     while len(found) < count:
-        port = secrets.choice(OURS)
+        port = secrets.choice(PORT_RANGE)
         if is_free(port):
             found.add(port)
     return sorted(found)
 
 
 class Var:
-    """The directory that holds everything: data, secrets, and how to reach what runs. Ours alone while it is open."""
+    """The directory for data, secrets and the addresses of what runs. Holds a lock on it: one `make run` at a time."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.path = Path(environ.get("CARILLON_VAR") or "var").resolve()
@@ -102,12 +102,12 @@ class Var:
             self._lock = (self.path / "lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Unusable(f"CARILLON_VAR: another `make run` uses {self.path}") from None
+            raise CannotStart(f"CARILLON_VAR: another `make run` uses {self.path}") from None
         except OSError as error:
-            raise Unusable(f"CARILLON_VAR: {self.path}: {error.strerror}") from None
+            raise CannotStart(f"CARILLON_VAR: {self.path}: {error.strerror}") from None
 
     def jwks(self) -> Path:
-        """The key that signs tokens, as a JWKS."""
+        """Return the file with the key that signs tokens, a JWKS. Creates it if it is missing."""
         path = self.path / "jwks.json"
         if not path.exists():
             key = base64.urlsafe_b64encode(secrets.token_bytes(48)).decode().rstrip("=")
@@ -116,7 +116,7 @@ class Var:
         return path
 
     def flower_password(self) -> str:
-        """Flower's password."""
+        """Return Flower's password. Creates it if it is missing."""
         path = self.path / "flower-password"
         if not path.exists():
             write_secret(path, secrets.token_urlsafe(12))
@@ -124,16 +124,16 @@ class Var:
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    """Write a file atomically, readable by its owner only."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text + "\n")
-    draft.replace(path)
+    temporary.replace(path)
 
 
 def environment(environ: Mapping[str, str], var: Var, ports: Ports) -> dict[str, str]:
-    """The environment of every process: the caller's own, completed."""
+    """Return the environment of every process: the caller's, and defaults for what it does not set."""
     given = {name: value for name, value in environ.items() if value}
     return {
         "DATABASE_URL": f"sqlite:///{var.path / 'carillon.db'}",
@@ -152,13 +152,13 @@ def environment(environ: Mapping[str, str], var: Var, ports: Ports) -> dict[str,
         "FLOWER_ADDRESS": "127.0.0.1",
         "CARILLON_FLOWER_URL": f"http://127.0.0.1:{ports.flower}",
         "PYTHONUNBUFFERED": "1",
-        # The programs of the Procfile are those of this virtual environment.
+        # So that the Procfile's commands are found in this virtual environment.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)]),
     }
 
 
 def write_dev_env(path: Path, environment: Mapping[str, str]) -> None:
-    """Tell other terminals how to reach what runs, in KEY=VALUE lines that a shell can read."""
+    """Write the settings that other terminals need, as KEY=VALUE lines that a shell can read."""
     lines = [
         f"{name}={shlex.quote(value)}"
         for name, value in sorted(environment.items())
@@ -168,6 +168,6 @@ def write_dev_env(path: Path, environment: Mapping[str, str]) -> None:
 
 
 def read_dev_env(path: Path) -> dict[str, str]:
-    """What `write_dev_env` wrote. Raises FileNotFoundError where nothing was started from here."""
+    """Read the settings that `write_dev_env` wrote. Raises FileNotFoundError if `make run` was never started here."""
     pairs = (shlex.split(line)[0].partition("=") for line in (path / DEV_ENV).read_text().splitlines() if line)
     return {name: value for name, _, value in pairs}

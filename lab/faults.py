@@ -1,4 +1,4 @@
-"""The fault vocabulary: every word an address can begin with, and what it does to each provider."""
+"""The fault vocabulary: the words that an address can begin with, and the effect of each at every provider."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class FcmError:
 
 @dataclass(frozen=True, slots=True)
 class SmtpError:
-    """A refusing reply to RCPT TO; with `hang_up` the connection ends after it."""
+    """A refusal in reply to RCPT TO. With `hang_up`, the connection is closed after it."""
 
     code: int
     text: str
     hang_up: bool = False
 
     def __str__(self) -> str:
-        return f"{self.code} {self.text.split()[0]}" + (" and hangs up" if self.hang_up else "")
+        return f"{self.code} {self.text.split()[0]}" + (", then closes the connection" if self.hang_up else "")
 
 
 @dataclass(frozen=True, slots=True)
 class OauthError:
-    """A refusal by the token endpoint, in the shape of RFC 6749 §5.2."""
+    """An error of the token endpoint (RFC 6749 §5.2)."""
 
     status: int
     error: str
@@ -47,7 +47,7 @@ class OauthError:
 
 @dataclass(frozen=True, slots=True)
 class Slow:
-    """Success, answered this many seconds late."""
+    """Success, but the answer is delayed by this many seconds."""
 
     seconds: float
 
@@ -56,10 +56,10 @@ class Slow:
 
 
 class Cut(Enum):
-    """The connection ends where the answer should be; the value says what became of the message."""
+    """The connection is closed in place of an answer. The value says whether the message was accepted."""
 
-    REFUSED = "hangs up, not accepted"
-    ACCEPTED = "accepts, then hangs up"
+    REFUSED = "closes the connection, not accepted"
+    ACCEPTED = "accepts, then closes the connection"
 
     def __str__(self) -> str:
         return self.value
@@ -72,9 +72,9 @@ Oauth = OauthError | Slow | Cut
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One prefix and its effect on each provider (None: no effect there).
+    """A fault word and its effect at each provider (None: no effect).
 
-    `first` is how many attempts per address it lasts for where the address names no number; None means all.
+    `attempts` is how many attempts of an address fail if the address has no number after the word; None means all.
     """
 
     name: str
@@ -82,11 +82,11 @@ class Word:
     fcm: Fcm | None = None
     smtp: Smtp | None = None
     oauth: Oauth | None = None
-    first: int | None = None
+    attempts: int | None = None
 
     @property
     def number(self) -> str:
-        """What a number after the word counts: `seconds` or `attempts`."""
+        """The unit of a number after the word: `seconds` or `attempts`."""
         return "seconds" if isinstance(self.fcm, Slow) else "attempts"
 
 
@@ -97,13 +97,13 @@ _UNAVAILABLE = FcmError(
 WORDS = (
     Word(
         "gone",
-        "The address does not exist any more.",
+        "The address no longer exists.",
         fcm=FcmError(404, "NOT_FOUND", "Requested entity was not found.", error_code="UNREGISTERED"),
         smtp=SmtpError(550, "5.1.1 No such mailbox here"),
     ),
     Word(
         "badtoken",
-        "What was given is not an address at all.",
+        "The address is malformed.",
         fcm=FcmError(
             400,
             "INVALID_ARGUMENT",
@@ -113,7 +113,7 @@ WORDS = (
     ),
     Word(
         "badbody",
-        "The provider finds the message itself malformed: the sender's bug.",
+        "The provider rejects the message as malformed, which means a bug in the sender.",
         fcm=FcmError(
             400,
             "INVALID_ARGUMENT",
@@ -133,12 +133,12 @@ WORDS = (
     ),
     Word(
         "policy",
-        "Refused by the receiver's policy.",
+        "The recipient's policy refuses the message.",
         smtp=SmtpError(550, "5.7.1 Message refused by policy"),
     ),
     Word(
         "quota",
-        "Too many messages for now.",
+        "The quota is exceeded.",
         fcm=FcmError(
             429,
             "RESOURCE_EXHAUSTED",
@@ -149,37 +149,37 @@ WORDS = (
     ),
     Word(
         "grey",
-        "Greylisting: the first attempt is turned away.",
+        "Greylisting: the first attempt is refused.",
         smtp=SmtpError(451, "4.7.1 Greylisted, please try again later"),
-        first=1,
+        attempts=1,
     ),
     Word(
         "busy",
-        "The server takes no more for now and ends the session.",
+        "The server is too busy and closes the connection.",
         smtp=SmtpError(421, "4.3.2 Too busy, closing the connection", hang_up=True),
     ),
     Word(
         "down",
-        "The provider is out of order.",
+        "The provider is unavailable.",
         fcm=_UNAVAILABLE,
         smtp=SmtpError(451, "4.3.0 Temporary system failure"),
-        oauth=OauthError(503, "temporarily_unavailable", "The token endpoint is out of order."),
+        oauth=OauthError(503, "temporarily_unavailable", "The token endpoint is unavailable."),
     ),
     Word(
         "flaky",
-        "Out of order for the first attempt only.",
+        "The provider is unavailable for the first attempt only.",
         fcm=_UNAVAILABLE,
-        first=1,
+        attempts=1,
     ),
     Word(
         "error",
-        "The provider failed inside.",
+        "The provider has an internal error.",
         fcm=FcmError(500, "INTERNAL", "Internal error encountered.", error_code="INTERNAL"),
         oauth=OauthError(500, "internal_failure", "Internal error encountered."),
     ),
     Word(
         "apns",
-        "Apple or the web push service refuses the project's credentials.",
+        "Apple or the web push service rejects the project's credentials.",
         fcm=FcmError(
             401,
             "UNAUTHENTICATED",
@@ -189,37 +189,37 @@ WORDS = (
     ),
     Word(
         "expired",
-        "The access token is not accepted, although this lab issued it.",
+        "FCM rejects the access token, although this lab issued it.",
         fcm=FcmError(401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
     ),
     Word(
         "denied",
-        "The service account may not do this.",
+        "The service account has no permission.",
         fcm=FcmError(403, "PERMISSION_DENIED", "Permission 'cloudmessaging.messages.create' denied on resource."),
         oauth=OauthError(400, "invalid_grant", "Invalid grant: account not found"),
     ),
     Word(
         "project",
-        "There is no such project: a 404 that says nothing about the token.",
+        "The project does not exist. This 404 is not about the device token.",
         fcm=FcmError(404, "NOT_FOUND", "Requested entity was not found."),
     ),
     Word(
         "slow",
-        "Accepted, but the answer is late.",
+        "The message is accepted, but the answer is late.",
         fcm=Slow(3),
         smtp=Slow(3),
         oauth=Slow(3),
     ),
     Word(
         "close",
-        "The connection ends without an answer; nothing was accepted. By mail, at the end of DATA.",
+        "The connection is closed without an answer, and nothing is accepted. For mail, at the end of DATA.",
         fcm=Cut.REFUSED,
         smtp=Cut.REFUSED,
         oauth=Cut.REFUSED,
     ),
     Word(
         "lost",
-        "Accepted and recorded, but the connection ends before the answer. By mail, at the end of DATA.",
+        "The message is accepted, but the connection is closed before the answer. For mail, at the end of DATA.",
         fcm=Cut.ACCEPTED,
         smtp=Cut.ACCEPTED,
     ),

@@ -1,4 +1,4 @@
-"""What arrived: every attempt that reached a stand-in, in order, within bounded memory."""
+"""The journal: a record of every attempt that reached a stand-in, in order and in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Outcome = Literal["accepted", "refused"]
 CHANNELS: tuple[Channel, ...] = ("push", "email", "in_app")
 OUTCOMES: tuple[Outcome, ...] = ("accepted", "refused")
 
-KEPT = 200_000
-KEPT_WHOLE = 5_000
-# 5,000 mails with attachments would not be bounded memory.
-KEPT_WHOLE_BYTES = 32 * 1024 * 1024
-# The longest payload FCM takes, so that a push is never cut; of a longer mail the rest is in `raw`.
-LONGEST_TEXT = 4096
+MAX_ARRIVALS = 200_000
+MAX_RAW = 5_000
+# A second limit, because 5,000 mails with attachments could be very large.
+MAX_RAW_BYTES = 32 * 1024 * 1024
+# FCM's maximum payload, so a push is never truncated. The full text of a longer mail is in `raw`.
+MAX_TEXT = 4096
 
 
 @dataclass(slots=True)
 class Arrival:
-    """One attempt, as a stand-in saw it. `status` 0: the connection ended without an answer.
+    """One attempt, as a stand-in saw it. `status` is 0 if the connection was closed without an answer.
 
-    `raw` is the FCM message or the screen's message as parsed, or the mail's text; `size` its length on the wire.
+    `raw` is the parsed FCM or in-app message, or the text of the mail. `size` is its length on the wire.
     """
 
     channel: Channel
@@ -45,8 +45,8 @@ class Arrival:
     n: int = 0
     at: str = ""
 
-    def as_json(self, *, whole: bool = True) -> dict[str, Any]:
-        """The arrival as `GET /messages` shows it; without `headers` and `raw` unless `whole`."""
+    def as_json(self, *, with_raw: bool = True) -> dict[str, Any]:
+        """Return the arrival as `GET /messages` shows it, with or without `headers` and `raw`."""
         shown = {
             "n": self.n,
             "at": self.at,
@@ -61,12 +61,12 @@ class Arrival:
             "message_id": self.message_id,
             "action": self.action,
         }
-        return {**shown, "headers": self.headers, "raw": self.raw} if whole else shown
+        return {**shown, "headers": self.headers, "raw": self.raw} if with_raw else shown
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which arrivals are meant; None means any."""
+    """Selects arrivals. None matches any value."""
 
     channel: str | None = None
     address: str | None = None
@@ -74,7 +74,7 @@ class Filter:
     outcome: str | None = None
 
     def matches(self, arrival: Arrival) -> bool:
-        """Whether `arrival` is meant."""
+        """Return whether `arrival` is selected."""
         return (
             (self.channel is None or arrival.channel == self.channel)
             and (self.outcome is None or arrival.outcome == self.outcome)
@@ -84,63 +84,65 @@ class Filter:
 
 
 class Journal:
-    """The last `kept` arrivals, numbered from 1 without gaps; numbers are never used again, not even after `empty`.
+    """Keeps the last `max_arrivals` arrivals, numbered from 1 without gaps. `empty` does not reset the numbers.
 
-    `headers` and `raw` are kept for the newest arrivals only: at most `whole` of them and `whole_bytes` together.
+    `headers` and `raw` are kept for the newest arrivals only: at most `max_raw` arrivals of together `max_raw_bytes`.
     """
 
-    def __init__(self, kept: int = KEPT, whole: int = KEPT_WHOLE, whole_bytes: int = KEPT_WHOLE_BYTES) -> None:
+    def __init__(
+        self, max_arrivals: int = MAX_ARRIVALS, max_raw: int = MAX_RAW, max_raw_bytes: int = MAX_RAW_BYTES
+    ) -> None:
         self.last = 0
-        self._arrivals: deque[Arrival] = deque(maxlen=kept)
-        self._whole: deque[Arrival] = deque()
-        self._most_whole = whole
-        self._whole_bytes = 0
-        self._most_whole_bytes = whole_bytes
+        self._arrivals: deque[Arrival] = deque(maxlen=max_arrivals)
+        self._with_raw: deque[Arrival] = deque()
+        self._max_raw = max_raw
+        self._raw_bytes = 0
+        self._max_raw_bytes = max_raw_bytes
 
     @property
     def oldest(self) -> int:
-        """The number of the oldest arrival still kept, or the next number when there is none."""
+        """The number of the oldest arrival that is kept. If there is none, the next number."""
         return self.last - len(self._arrivals) + 1
 
     def record(self, arrival: Arrival) -> None:
-        """Keep `arrival`, numbered and dated; its texts are cut at LONGEST_TEXT characters."""
+        """Add `arrival` with a number and the time. Truncates its texts to MAX_TEXT characters."""
         self.last += 1
         arrival.n = self.last
         arrival.at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        arrival.address = arrival.address[:LONGEST_TEXT]
-        arrival.title = arrival.title and arrival.title[:LONGEST_TEXT]
-        arrival.body = arrival.body and arrival.body[:LONGEST_TEXT]
+        arrival.address = arrival.address[:MAX_TEXT]
+        arrival.title = arrival.title and arrival.title[:MAX_TEXT]
+        arrival.body = arrival.body and arrival.body[:MAX_TEXT]
         self._arrivals.append(arrival)
-        self._whole.append(arrival)
-        self._whole_bytes += arrival.size
-        while len(self._whole) > self._most_whole or self._whole_bytes > self._most_whole_bytes:
-            faded = self._whole.popleft()
-            faded.raw = faded.headers = None
-            self._whole_bytes -= faded.size
+        self._with_raw.append(arrival)
+        self._raw_bytes += arrival.size
+        while len(self._with_raw) > self._max_raw or self._raw_bytes > self._max_raw_bytes:
+            oldest = self._with_raw.popleft()
+            oldest.raw = oldest.headers = None
+            self._raw_bytes -= oldest.size
 
     def after(self, n: int, wanted: Filter, limit: int) -> tuple[list[Arrival], int]:
-        """The first `limit` wanted arrivals after number `n`, and the number to go on from."""
+        """Return the first `limit` matching arrivals after number `n`, and the `n` of the next call."""
         found = list(islice(filter(wanted.matches, self._since(n)), limit))
         return found, found[-1].n if len(found) == limit else self.last
 
     def newest(self, wanted: Filter, limit: int) -> tuple[list[Arrival], int]:
-        """The last `limit` wanted arrivals, oldest first, and the number to go on from."""
+        """Return the last `limit` matching arrivals, oldest first, and the `n` for `after`."""
         found = list(islice(filter(wanted.matches, reversed(self._arrivals)), limit))
         found.reverse()
         return found, self.last
 
     def count(self, wanted: Filter, after: int = 0) -> dict[str, dict[str, int]]:
-        """How many wanted arrivals after number `after` are kept, by channel and outcome."""
+        """Count the matching arrivals after number `after` by channel and outcome."""
         counts = {channel: dict.fromkeys(map(str, OUTCOMES), 0) for channel in map(str, CHANNELS)}
         for arrival in filter(wanted.matches, self._since(after)):
             counts[arrival.channel][arrival.outcome] += 1
         return counts
 
     def empty(self) -> None:
-        """Forget all arrivals."""
+        """Delete all arrivals."""
         self._arrivals.clear()
-        self._whole.clear()
-        self._whole_bytes = 0
+        self._with_raw.clear()
+        self._raw_bytes = 0
 
     def _since(self, n: int) -> Iterator[Arrival]:
         return islice(self._arrivals, max(0, n - self.oldest + 1), None)

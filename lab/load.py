@@ -1,6 +1,6 @@
-"""`python -m lab.load`: one notification to 10,000 people on three channels, every delivery accounted for.
+"""`python -m lab.load`: sends one notification to 10,000 users on three channels and checks every delivery.
 
-Uses what `make run` has started, or starts a copy of its own.
+Uses the installation that `make run` has started, or starts one for the duration of the test.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from typing import Any
 import requests
 
 from config.settings import Settings
-from lab.crowd import Crowd, gather
+from lab.crowd import Crowd, create_crowd
 from lab.environment import free_ports, read_dev_env
 from lab.listener import Listener
 from web.auth import CLIENT, JwtKeys, mint
 
 USERS = 10_000
 SOCKETS = 50
-# Nothing may stand still for so long, not even a retry: the lab refuses nobody here.
-PATIENCE = 60.0
+# The test fails after this many seconds without progress. The lab refuses nothing here, so no retry takes longer.
+MAX_SECONDS_WITHOUT_PROGRESS = 60.0
 SETTLED = ("sent", "acked")
 
 
-class Failed(Exception):
-    """The load cannot be run; the message says why."""
+class LoadFailed(Exception):
+    """The load test cannot run. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was seen. Times are in seconds after the acceptance."""
+    """The measurements. Times are in seconds after the notification was accepted. `complete` counts open pages."""
 
     expanded: float
     settled: float
@@ -52,8 +52,8 @@ class Result:
     slowest: float
 
 
-async def ring(settings: Settings, crowd: Crowd) -> Result:
-    """Notify everybody, and watch until nothing is under way any more."""
+async def run(settings: Settings, crowd: Crowd) -> Result:
+    """Notify all users, and wait until every delivery is settled."""
     keys = JwtKeys.load(settings.jwks_file)
     watching = crowd.users[:: len(crowd.users) // SOCKETS]
     listeners = [
@@ -75,9 +75,9 @@ async def ring(settings: Settings, crowd: Crowd) -> Result:
         id_ = await asyncio.to_thread(api.notify)
         began = time.monotonic()
         expanded, settled, _ = await _watch(api, id_, began)
-        # Settled does not wait for screens: an in-app delivery is sent before it is acknowledged.
-        await _until(lambda: all(id_ in listener.acknowledged for listener in listeners), 10)
-        states = (await asyncio.to_thread(api.look, id_))["deliveries"]
+        # An in-app delivery is settled when it is sent, so acknowledgements may still be missing.
+        await _wait_until(lambda: all(id_ in listener.acknowledged for listener in listeners), 10)
+        states = (await asyncio.to_thread(api.status, id_))["deliveries"]
         received = await asyncio.to_thread(api.received, id_)
     finally:
         await asyncio.gather(*(listener.close() for listener in listeners), return_exceptions=True)
@@ -87,16 +87,19 @@ async def ring(settings: Settings, crowd: Crowd) -> Result:
 
 
 async def _watch(api: Api, id_: str, began: float) -> tuple[float, float, dict[str, dict[str, int]]]:
-    """(seconds until expanded, seconds until settled, the last look); 0 seconds: that did not happen."""
-    expanded, moved = 0.0, time.monotonic()
+    """Return (seconds until expanded, seconds until settled, the last counts by channel and state).
+
+    0 seconds mean that it did not happen.
+    """
+    expanded, last_progress = 0.0, time.monotonic()
     last: dict[str, dict[str, int]] = {}
-    while time.monotonic() - moved < PATIENCE:
-        seen = await asyncio.to_thread(api.look, id_)
-        elapsed, states = time.monotonic() - began, seen["deliveries"]
+    while time.monotonic() - last_progress < MAX_SECONDS_WITHOUT_PROGRESS:
+        status = await asyncio.to_thread(api.status, id_)
+        elapsed, states = time.monotonic() - began, status["deliveries"]
         if states != last:
-            last, moved = states, time.monotonic()
-            _progress(states)
-        if not expanded and seen["state"] == "expanded":
+            last, last_progress = states, time.monotonic()
+            _print_progress(states)
+        if not expanded and status["state"] == "expanded":
             expanded = elapsed
         if expanded and not any(counts.get(state) for counts in states.values() for state in ("pending", "sending")):
             return expanded, elapsed, states
@@ -104,21 +107,21 @@ async def _watch(api: Api, id_: str, began: float) -> tuple[float, float, dict[s
     return expanded, 0.0, last
 
 
-def _progress(states: dict[str, dict[str, int]]) -> None:
+def _print_progress(states: dict[str, dict[str, int]]) -> None:
     if sys.stdout.isatty():
         settled = {channel: counts.get("sent", 0) + counts.get("acked", 0) for channel, counts in states.items()}
         line = ", ".join(f"{number:,} {channel}" for channel, number in settled.items())
         print(f"\r\033[K  {line}", end="", flush=True)
 
 
-async def _until(check: Any, seconds: float) -> None:
+async def _wait_until(check: Any, seconds: float) -> None:
     end = time.monotonic() + seconds
     while not check() and time.monotonic() < end:
         await asyncio.sleep(0.05)
 
 
 class Api:
-    """The API and the lab, as this asks them."""
+    """Requests to the API and to the lab."""
 
     def __init__(self, settings: Settings, key: str) -> None:
         self._url = f"{settings.public_url}/v1/notifications"
@@ -127,21 +130,21 @@ class Api:
         self._session.headers["Authorization"] = f"Bearer {key}"
 
     def notify(self) -> str:
-        """Ask for the notification; returns its id."""
-        body = {"audience": {"tenant": True}, "title": "A load", "message": "For everybody, on every channel."}
+        """Send the notification and return its id."""
+        body = {"audience": {"tenant": True}, "title": "Load test", "message": "To all users, on every channel."}
         answer = self._session.post(self._url, json=body, headers={"Idempotency-Key": secrets.token_hex(8)}, timeout=30)
         if answer.status_code != 202:
-            raise Failed(f"the API answered {answer.status_code}: {answer.text}")
+            raise LoadFailed(f"the API answered {answer.status_code}: {answer.text}")
         return str(answer.json()["id"])
 
-    def look(self, id_: str) -> Any:
-        """How far it has come."""
+    def status(self, id_: str) -> Any:
+        """Return the notification's state and its deliveries, counted by channel and state."""
         answer = self._session.get(f"{self._url}/{id_}", timeout=30)
         answer.raise_for_status()
         return answer.json()
 
     def received(self, id_: str) -> dict[str, Counter[str]]:
-        """How often the lab accepted it, by channel and address."""
+        """Count how often the lab accepted the notification, by channel and address."""
         counts: dict[str, Counter[str]] = {"push": Counter(), "email": Counter()}
         after, limit = 0, 10_000
         while True:
@@ -161,14 +164,14 @@ class Api:
 
 
 def report(crowd: Crowd, result: Result) -> bool:
-    """Print what was seen. Returns whether everything arrived."""
+    """Print the result. Returns whether everything arrived."""
     total = sum(sum(counts.values()) for counts in result.states.values())
     rate = total / result.settled if result.settled else 0.0
-    print(f"\n{len(crowd.users):,} people of {crowd.tenant}, {total:,} deliveries\n")
+    print(f"\n{len(crowd.users):,} users of {crowd.tenant}, {total:,} deliveries\n")
     print(f"  accepted to expanded  {result.expanded:7.1f} s")
     print(f"  accepted to settled   {result.settled:7.1f} s  {rate:,.0f} deliveries/s")
-    print(f"  screens               {result.complete:4} of {SOCKETS} complete, the last after {result.slowest:.1f} s\n")
-    columns = ("sent", "acked", "other", "arrived", "missing", "foreign", "twice")
+    print(f"  open pages            {result.complete:4} of {SOCKETS} complete, the last after {result.slowest:.1f} s\n")
+    columns = ("sent", "acked", "other", "arrived", "missing", "foreign", "repeated")
     print(f"  {'channel':8}", *(f"{column:>8}" for column in columns))
     good = bool(result.settled) and result.complete == SOCKETS
     for channel in ("in_app", "push", "email"):
@@ -189,14 +192,14 @@ def report(crowd: Crowd, result: Result) -> bool:
 
 @contextmanager
 def running() -> Iterator[dict[str, str]]:
-    """The environment of what `make run` has started, or of a copy that lives as long as this."""
+    """Yield the environment of what `make run` has started, or of an installation started for this test."""
     try:
         present = read_dev_env(Path(os.environ.get("CARILLON_VAR") or "var"))
         requests.get(f"http://127.0.0.1:{present['PORT']}/healthz", timeout=5).raise_for_status()
     except (FileNotFoundError, requests.RequestException):
-        print("Nothing is running: starting a copy for this.")
+        print("Carillon is not running: starting it for this test.")
     else:
-        print(f"Using what runs at port {present['PORT']}.")
+        print(f"Using the installation at port {present['PORT']}.")
         yield present
         return
     with tempfile.TemporaryDirectory(prefix="carillon-load-") as var:
@@ -214,7 +217,7 @@ def running() -> Iterator[dict[str, str]]:
             end = time.monotonic() + 120
             while b"Carillon is ready." not in log.read_bytes():
                 if copy.poll() is not None or time.monotonic() > end:
-                    raise Failed(f"the copy did not start:\n{log.read_text()[-3000:]}")
+                    raise LoadFailed(f"Carillon did not start:\n{log.read_text()[-3000:]}")
                 time.sleep(0.2)
             yield read_dev_env(Path(var))
         finally:
@@ -223,13 +226,13 @@ def running() -> Iterator[dict[str, str]]:
 
 
 def main() -> int:
-    """Run it once."""
+    """Run the load test. The exit status is 0 if everything arrived."""
     try:
         with running() as environ:
             settings = Settings.from_env(environ)
-            crowd = gather(settings, USERS)
-            return 0 if report(crowd, asyncio.run(ring(settings, crowd))) else 1
-    except Failed as error:
+            crowd = create_crowd(settings, USERS)
+            return 0 if report(crowd, asyncio.run(run(settings, crowd))) else 1
+    except LoadFailed as error:
         print(f"demo-load: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         pass

@@ -1,4 +1,4 @@
-"""A Google service account and its OAuth 2 token endpoint (the JWT bearer grant, RFC 7523)."""
+"""The stand-in for a Google service account and its OAuth 2 token endpoint (the JWT bearer grant, RFC 7523)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from lab.wire import hang_up, json_response
 PROJECT = "carillon-lab"
 CLIENT_EMAIL = f"carillon@{PROJECT}.iam.gserviceaccount.com"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-# google-auth names this audience whatever the credentials' token_uri is.
+# google-auth always uses this audience, whatever the token_uri of the credentials is.
 GOOGLE_AUDIENCE = "https://oauth2.googleapis.com/token"
 SCOPES = frozenset(
     {"https://www.googleapis.com/auth/firebase.messaging", "https://www.googleapis.com/auth/cloud-platform"}
 )
+# The lifetime of an access token, in seconds.
 LIFETIME = 3599
-_KEPT_TOKENS = 10_000
+_MAX_TOKENS = 10_000
 
 
 class Oauth:
-    """Issues access tokens to whoever signs with the service account's key, which is new in every lab."""
+    """Issues access tokens for assertions signed with the service account's key. The key is new at every start."""
 
     def __init__(self, script: Script, clock: Callable[[], float]) -> None:
         self._script = script
@@ -40,18 +41,18 @@ class Oauth:
         self._expiries: dict[str, float] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        """The endpoints."""
+        """Return the endpoints."""
         return [web.post("/token", self.token), web.get("/service-account.json", self.service_account)]
 
     def accepts(self, authorization: str | None) -> bool:
-        """Whether this `Authorization` header carries an access token issued here that has not expired."""
+        """Return whether this `Authorization` header has an access token that was issued here and has not expired."""
         if authorization is None or not authorization.startswith("Bearer "):
             return False
         expiry = self._expiries.get(authorization[7:])
         return expiry is not None and self._clock() < expiry
 
     async def service_account(self, request: web.Request) -> web.Response:
-        """The credentials file; its token_uri is this lab under the name by which the caller reached it."""
+        """Return the credentials file. Its token_uri has the host name that the client used for this request."""
         origin = request.url.origin()
         key = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return json_response(
@@ -71,26 +72,26 @@ class Oauth:
         )
 
     async def token(self, request: web.Request) -> web.Response:
-        """An access token for a valid assertion, or an OAuth error."""
+        """Return an access token for a valid assertion, or an OAuth error."""
         form = parse_qs((await request.read()).decode(errors="replace"))
         match self._script.oauth():
             case OauthError() as error:
-                return _refusal(error)
+                return _error_response(error)
             case Cut():
                 return hang_up(request)
             case Slow(seconds):
                 await asyncio.sleep(seconds)
-        objection = self._objection(form, f"{request.url.origin()}/token")
-        return _refusal(objection) if objection else json_response(self._issue())
+        invalid = self._validation_error(form, f"{request.url.origin()}/token")
+        return _error_response(invalid) if invalid else json_response(self._issue())
 
     def _issue(self) -> dict[str, Any]:
         token = f"ya29.{secrets.token_urlsafe(48)}"
         self._expiries[token] = self._clock() + LIFETIME
-        if len(self._expiries) > _KEPT_TOKENS:
+        if len(self._expiries) > _MAX_TOKENS:
             del self._expiries[next(iter(self._expiries))]
         return {"access_token": token, "expires_in": LIFETIME, "token_type": "Bearer"}
 
-    def _objection(self, form: dict[str, list[str]], audience: str) -> OauthError | None:
+    def _validation_error(self, form: dict[str, list[str]], audience: str) -> OauthError | None:
         if form.get("grant_type") != [GRANT]:
             return OauthError(400, "unsupported_grant_type", f"Invalid grant_type: it must be {GRANT}")
         try:
@@ -110,5 +111,5 @@ class Oauth:
         return None
 
 
-def _refusal(error: OauthError) -> web.Response:
+def _error_response(error: OauthError) -> web.Response:
     return json_response({"error": error.error, "error_description": error.description}, error.status)

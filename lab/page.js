@@ -1,10 +1,10 @@
-// Shows what arrived. Every text that came from outside goes through textContent.
+// Shows the messages that arrived. Their texts are untrusted and only assigned to textContent.
 "use strict";
 
-const EVERY = 1000; // ms between two looks
-const BATCH = 1000; // arrivals per look
-const PLACES = 24; // phones, mailboxes or screens shown per channel, the most recently used
-const CARDS = 20; // messages shown per place
+const POLL_INTERVAL = 1000; // ms
+const BATCH_SIZE = 1000; // arrivals per request
+const MAX_PLACES = 24; // phones, mailboxes or screens shown per channel: the most recently used
+const MAX_CARDS = 20; // messages shown per place
 
 const $ = (id) => document.getElementById(id);
 const channels = { push: new Map(), email: new Map(), in_app: new Map() };
@@ -31,7 +31,7 @@ function placeFor(channel, address) {
     place = { box, list: element("ul"), cards: new Map() };
     box.append(name, place.list);
   }
-  // A Map keeps the order of insertion, so the most recently used place is the last.
+  // A Map keeps insertion order, so the most recently used place comes last.
   places.delete(address);
   places.set(address, place);
   return place;
@@ -39,7 +39,7 @@ function placeFor(channel, address) {
 
 function refusal(arrival) {
   const card = element("li", "card refused");
-  const what = arrival.status ? `refused ${arrival.status}` : "hung up, no answer";
+  const what = arrival.status ? `refused ${arrival.status}` : "connection closed without an answer";
   card.append(element("span", "title", what), element("span", "when", time(arrival.at)));
   return card;
 }
@@ -93,20 +93,20 @@ function show(arrival) {
     place.cards.set(key, { box, times, notification: arrival.notification_id });
     place.list.prepend(box);
   }
-  while (place.list.children.length > CARDS) place.list.lastChild.remove();
-  while (place.cards.size > CARDS) place.cards.delete(place.cards.keys().next().value);
+  while (place.list.children.length > MAX_CARDS) place.list.lastChild.remove();
+  while (place.cards.size > MAX_CARDS) place.cards.delete(place.cards.keys().next().value);
 }
 
 function arrange(channel) {
   const places = channels[channel];
   const shelf = $(channel);
   const all = places.size;
-  for (const address of [...places.keys()].slice(0, Math.max(0, all - PLACES))) places.delete(address);
-  // Places keep their spot while they are among the shown, so that nothing jumps under the reader's pointer.
+  for (const address of [...places.keys()].slice(0, Math.max(0, all - MAX_PLACES))) places.delete(address);
+  // A place stays where it is for as long as it is shown, so that nothing moves under the pointer.
   const boxes = [...places.values()].map((place) => place.box);
   for (const box of [...shelf.children]) if (!boxes.includes(box)) box.remove();
   for (const box of boxes) if (!box.isConnected) shelf.prepend(box);
-  $(`${channel}-more`).hidden = all < PLACES;
+  $(`${channel}-more`).hidden = all < MAX_PLACES;
 }
 
 function clear() {
@@ -117,36 +117,36 @@ function clear() {
   }
 }
 
-async function ask(url, options) {
+async function request(url, options) {
   const response = await fetch(url, options);
   if (!response.ok) throw new Error(`${url}: ${response.status}`);
   return response.status === 204 ? null : response.json();
 }
 
-async function look() {
-  const reply = await ask(`/messages?limit=${BATCH}` + (after === null ? "" : `&after=${after}`));
-  // Emptied elsewhere, or a lab that was started anew.
+async function updateMessages() {
+  const reply = await request(`/messages?limit=${BATCH_SIZE}` + (after === null ? "" : `&after=${after}`));
+  // The journal was emptied in another tab, or the lab was restarted.
   if (after !== null && (reply.oldest > after || reply.next < after)) clear();
-  const behind = after !== null && reply.messages.length === BATCH;
+  const behind = after !== null && reply.messages.length === BATCH_SIZE;
   after = reply.next;
   reply.messages.forEach(show);
   Object.keys(channels).forEach(arrange);
   return behind;
 }
 
-async function count() {
-  const { total, channels: kinds } = await ask("/messages/count");
+async function updateCounts() {
+  const { total, channels: kinds } = await request("/messages/count");
   const refused = Object.values(kinds).reduce((sum, kind) => sum + kind.refused, 0);
   $("counts").textContent =
     `${kinds.push.accepted} pushes · ${kinds.email.accepted} mails · ${kinds.in_app.accepted} on screens`
-    + ` · ${refused} refused · ${total} in all`;
+    + ` · ${refused} refused · ${total} in total`;
 }
 
-async function faults() {
-  const { active, seconds_left: left, vocabulary } = await ask("/faults");
+async function updateFaults() {
+  const { active, seconds_left: left, vocabulary } = await request("/faults");
   const set = Object.entries(active).map(([provider, word]) => `${provider}: ${word}`).join(", ");
   $("active").hidden = !set;
-  $("active").textContent = `Set for every address: ${set}` + (left === null ? "" : ` (${Math.ceil(left)} s more)`);
+  $("active").textContent = `Faults for every address: ${set}` + (left === null ? "" : ` (${Math.ceil(left)} s left)`);
   if ($("words").children.length) return;
   for (const word of vocabulary) {
     const row = element("tr");
@@ -158,23 +158,23 @@ async function faults() {
   }
 }
 
-async function tick() {
+async function poll() {
   let behind = false;
   try {
-    behind = await look();
-    await count();
-    await faults();
+    behind = await updateMessages();
+    await updateCounts();
+    await updateFaults();
     $("trouble").hidden = true;
   } catch (error) {
     $("trouble").textContent = `The lab does not answer (${error.message}); trying again.`;
     $("trouble").hidden = false;
   }
-  setTimeout(tick, behind ? 0 : EVERY);
+  setTimeout(poll, behind ? 0 : POLL_INTERVAL);
 }
 
 $("empty").addEventListener("click", async () => {
-  await ask("/messages", { method: "DELETE" }).catch(() => null);
+  await request("/messages", { method: "DELETE" }).catch(() => null);
   clear();
 });
 
-tick();
+poll();

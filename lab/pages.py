@@ -1,4 +1,4 @@
-"""The page for people: phones and mailboxes filling up."""
+"""The lab's page, which shows the messages that arrived."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FILES = {
 
 
 class Pages:
-    """The page's files, and the mail server's certificate to trust."""
+    """Serves the page's files and the mail server's certificate."""
 
     def __init__(self, certificate: Certificate) -> None:
         folder = Path(__file__).parent
@@ -34,14 +34,14 @@ class Pages:
         self._certificate = certificate
 
     def routes(self) -> list[web.RouteDef]:
-        """The endpoints."""
-        return [*(web.get(path, self.file) for path in _FILES), web.get("/ca.pem", self.authority)]
+        """Return the endpoints."""
+        return [*(web.get(path, self.file) for path in _FILES), web.get("/ca.pem", self.ca_certificate)]
 
     async def file(self, request: web.Request) -> web.Response:
-        """One of the page's files."""
+        """Return one of the page's files."""
         content, kind = self._files[request.path]
         return web.Response(body=content, content_type=kind, charset="utf-8", headers=_HEADERS)
 
-    async def authority(self, _request: web.Request) -> web.Response:
-        """The authority to trust when speaking TLS to the mail server."""
+    async def ca_certificate(self, _request: web.Request) -> web.Response:
+        """Return the certificate that clients of the mail server must trust for TLS."""
         return web.Response(text=self._certificate.pem, content_type="application/x-pem-file")

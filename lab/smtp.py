@@ -1,4 +1,4 @@
-"""A mail server that takes mail for everybody and forwards none."""
+"""The stand-in for a mail server: it accepts mail for every address and forwards none."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from lab.faults import Cut, Slow, SmtpError
 from lab.journal import Arrival, Journal
 from lab.script import Script
 
-LARGEST_MAIL = 5 * 1024 * 1024
+MAX_MAIL = 5 * 1024 * 1024
 WRONG_PASSWORD = b"wrong"
 
 
 def server(journal: Journal, script: Script, tls: ssl.SSLContext, loop: asyncio.AbstractEventLoop) -> Any:
-    """The protocol of one connection: STARTTLS offered, log-in possible only under TLS and never needed."""
+    """Return the protocol of one connection. It offers STARTTLS, and after that login, but requires neither."""
     return SMTP(
         _Handler(journal, script),
-        data_size_limit=LARGEST_MAIL,
+        data_size_limit=MAX_MAIL,
         enable_SMTPUTF8=True,
-        hostname="localhost",  # aiosmtpd would ask the DNS for it at every connection
+        hostname="localhost",  # otherwise aiosmtpd looks it up in the DNS for every connection
         ident="Carillon lab",
         tls_context=tls,
         authenticator=_authenticate,
@@ -40,7 +40,7 @@ def _authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, 
 
 
 class _Handler:
-    """aiosmtpd's hooks. A reply is returned as text; the connection ends by _HungUp."""
+    """aiosmtpd's hooks. They return replies as text, and raise _HangUp to close the connection."""
 
     def __init__(self, journal: Journal, script: Script) -> None:
         self._journal = journal
@@ -51,7 +51,8 @@ class _Handler:
         self, _server: Any, session: Session, _envelope: Envelope, hostname: str, replies: list[str]
     ) -> list[str]:
         session.host_name = hostname
-        # aiosmtpd reads commands one by one from its buffer, which is all that RFC 2920 asks for, but does not say so.
+        # aiosmtpd supports pipelining (RFC 2920), because it reads commands one by one from a buffer, but does not
+        # announce it.
         return [replies[0], "250-PIPELINING", *replies[1:]]
 
     async def handle_RCPT(  # noqa: N802
@@ -62,7 +63,7 @@ class _Handler:
             self._journal.record(Arrival("email", address, "refused", effect.code))
             if effect.hang_up:
                 await server.push(f"{effect.code} {effect.text}")
-                raise _HungUp
+                raise _HangUp
             return f"{effect.code} {effect.text}"
         if isinstance(effect, Slow):
             await asyncio.sleep(effect.seconds)
@@ -77,12 +78,12 @@ class _Handler:
         for address in envelope.rcpt_tos:
             self._journal.record(_arrival(content, address, accepted=cut is not Cut.REFUSED))
         if cut is not None:
-            raise _HungUp
+            raise _HangUp
         return "250 2.0.0 OK: accepted"
 
 
-class _HungUp(asyncio.CancelledError):
-    """Ends the session without a further reply: aiosmtpd closes the connection when its task is cancelled."""
+class _HangUp(asyncio.CancelledError):
+    """Ends the session without a reply: aiosmtpd closes the connection when its task is cancelled."""
 
 
 def _arrival(content: bytes, address: str, *, accepted: bool) -> Arrival:
@@ -105,15 +106,15 @@ def _arrival(content: bytes, address: str, *, accepted: bool) -> Arrival:
 
 
 def _headers(text: str) -> dict[str, str]:
-    """Decoded and unfolded; of a header that occurs several times the first."""
+    """Return the headers, decoded and unfolded. If a header occurs several times, the first counts."""
     headers: dict[str, str] = {}
-    # Parsed from text, not bytes, because a header under SMTPUTF8 is plain UTF-8.
+    # Parsed from text instead of bytes, because headers are plain UTF-8 with SMTPUTF8.
     for name, value in HeaderParser().parsestr(text).items():
-        headers.setdefault(name, _decoded("".join(value.splitlines())))
+        headers.setdefault(name, _decoded_header("".join(value.splitlines())))
     return headers
 
 
-def _decoded(value: str) -> str:
+def _decoded_header(value: str) -> str:
     if "=?" not in value:
         return value
     try:
@@ -123,13 +124,13 @@ def _decoded(value: str) -> str:
 
 
 def _body(content: bytes) -> str | None:
-    """The first text/plain part, else the first text part."""
+    """Return the first text/plain part, or else the first text part."""
     parts = [part for part in BytesParser().parsebytes(content).walk() if part.get_content_maintype() == "text"]
     parts.sort(key=lambda part: part.get_content_subtype() != "plain")
-    return _text(parts[0]) if parts else None
+    return _decoded_text(parts[0]) if parts else None
 
 
-def _text(part: Message) -> str:
+def _decoded_text(part: Message) -> str:
     payload = part.get_payload(decode=True)
     content = payload if isinstance(payload, bytes) else b""
     try:

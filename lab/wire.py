@@ -1,4 +1,4 @@
-"""What the lab's HTTP endpoints share: strict JSON in, JSON or a problem (RFC 9457) out, hanging up."""
+"""What the lab's HTTP endpoints share: strict JSON parsing, JSON and problem (RFC 9457) responses, and hanging up."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 from aiohttp import web
 
-DEEPEST = 64
+MAX_DEPTH = 64
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Malformed(ValueError):
-    """The request is not what the endpoint takes; the message tells the caller why."""
+    """The request is malformed. The message tells the client why."""
 
 
-def _no_constant(name: str) -> Any:
+def _reject_constant(name: str) -> Any:
     raise Malformed(f"{name} is not JSON")
 
 
@@ -30,12 +30,12 @@ def _finite(digits: str) -> float:
     return number
 
 
-# What these would let in could not be written out as JSON again.
-_decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+# Rejects NaN and infinity, which cannot be encoded as JSON again.
+_decoder = json.JSONDecoder(parse_constant=_reject_constant, parse_float=_finite)
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`, which can be written as JSON again. Raises Malformed."""
+    """Parse a JSON object that can be encoded as JSON again. Raises Malformed."""
     try:
         value = _decoder.decode(body.decode())
     except Malformed:
@@ -43,14 +43,14 @@ def json_object(body: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise Malformed("the body is not UTF-8") from None
     except RecursionError:
-        raise Malformed(f"the body is nested more than {DEEPEST} deep") from None
+        raise Malformed(f"the body is nested more than {MAX_DEPTH} deep") from None
     except ValueError as error:
         raise Malformed(f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise Malformed("the body must be a JSON object")
-    # With fewer brackets than that it cannot be too deep: no walk for the ordinary message.
-    if body.count(b"{") + body.count(b"[") > DEEPEST and _deeper_than(DEEPEST, value):
-        raise Malformed(f"the body is nested more than {DEEPEST} deep")
+    # Without more brackets than MAX_DEPTH it cannot be too deep, so most bodies need no walk.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _deeper_than(MAX_DEPTH, value):
+        raise Malformed(f"the body is nested more than {MAX_DEPTH} deep")
     return value
 
 
@@ -62,7 +62,7 @@ def _deeper_than(levels: int, value: Any) -> bool:
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:
-    """`value` as JSON, not to be cached."""
+    """Return a JSON response that must not be cached."""
     body = json.dumps(value).encode()
     return web.Response(
         body=body, status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
@@ -70,20 +70,20 @@ def json_response(value: Any, status: int = 200) -> web.Response:
 
 
 def problem(status: int, detail: str) -> web.Response:
-    """An RFC 9457 problem."""
+    """Return a problem response (RFC 9457)."""
     value = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return web.Response(body=json.dumps(value).encode(), status=status, content_type="application/problem+json")
 
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every refusal as a problem."""
+    """Turn every client error into a problem response."""
     try:
         return await handler(request)
     except Malformed as error:
         return problem(400, str(error))
     except web.RequestPayloadError:
-        return await _last(request, problem(400, "the body cannot be read: its encoding is wrong"))
+        return await _close_after(request, problem(400, "the body cannot be read: its encoding is wrong"))
     except web.HTTPClientError as error:
         response = problem(error.status, f"{request.method} {request.path}: {error.reason}")
         if "Allow" in error.headers:
@@ -91,8 +91,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return response
 
 
-async def _last(request: web.Request, response: web.Response) -> web.Response:
-    # Where the broken body ends nobody knows. aiohttp would try to read the rest of it and log the failure.
+async def _close_after(request: web.Request, response: web.Response) -> web.Response:
+    # The end of a broken body is unknown. aiohttp would try to read the rest and log the failure.
     response.force_close()
     await response.prepare(request)
     await response.write_eof()
@@ -101,7 +101,7 @@ async def _last(request: web.Request, response: web.Response) -> web.Response:
 
 
 def hang_up(request: web.Request) -> web.Response:
-    """End the connection. What is returned satisfies aiohttp; the client never sees it."""
+    """Close the connection. The returned response is for aiohttp only; the client never gets it."""
     if request.transport is not None:
         request.transport.close()
     return web.Response()

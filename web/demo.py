@@ -1,6 +1,6 @@
-"""The demo of `make run`: its people, signing in as one of them with a click, and what their phones and mailboxes got.
+"""The demo of `make run`: sign in as one of its users with a click, and see what arrived at their phones and mailboxes.
 
-Registered in development only. The tokens are those that `flask token` would print.
+Registered in development only. The tokens are like those of `flask token`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ PEOPLE = ("alice", "bob", "carol")
 
 _LIFETIME = timedelta(hours=1)
 _LAB_TIMEOUT = 3.0
-# Of each address; the page shows fewer.
-_SHOWN = 20
+# Messages returned for each address. The page shows fewer.
+_MAX_MESSAGES = 20
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _routes = Blueprint("demo", __name__, url_prefix="/demo")
@@ -39,15 +39,15 @@ def register(app: Flask) -> None:
 
 
 @_routes.before_request
-def _from_here_only() -> None:
-    # A page of elsewhere could have its own name point here, and then read the answers as its own (DNS rebinding).
+def _require_loopback_host() -> None:
+    # Prevents DNS rebinding: another site could point its own host name to this machine and read the responses.
     if urlsplit(f"//{request.host}").hostname not in _LOOPBACK:
-        raise Problem(403, "forbidden", "the demo answers on this machine only: use http://127.0.0.1 or localhost")
+        raise Problem(403, "forbidden", "the demo works on this machine only: use http://127.0.0.1 or localhost")
 
 
 @_routes.get("")
 def about() -> Response:
-    """Who is there, and where the rest of what `make run` started is."""
+    """Return the demo's tenant and users, and the address of the lab."""
     with read(context().engine) as connection:
         if not tenant_exists(connection, TENANT):
             raise not_found("demo")
@@ -56,11 +56,11 @@ def about() -> Response:
 
 @_routes.post("/sign-in")
 def sign_in() -> Response:
-    """Tokens: of a person and of a service that sends to them, or of an operator."""
-    asked = read_json(SINGLE)
-    if isinstance(asked, dict) and asked.get("operator") is True:
+    """Return tokens: for a user and for a service that can notify them, or for an operator."""
+    body = read_json(SINGLE)
+    if isinstance(body, dict) and body.get("operator") is True:
         return jsonify(operator_token=_token(OPERATOR, "demo", EVERY_TENANT))
-    user = asked.get("user") if isinstance(asked, dict) else None
+    user = body.get("user") if isinstance(body, dict) else None
     if user not in PEOPLE:
         raise invalid("user", "unknown", f"must be one of {', '.join(PEOPLE)}")
     return jsonify(
@@ -72,7 +72,7 @@ def sign_in() -> Response:
 
 @_routes.get("/arrivals/<user>")
 def arrivals(user: str) -> Response:
-    """What the lab has taken for the person: pushes by phone, mails by mailbox, the newest last."""
+    """Return what the lab received for the user: pushes by phone and mails by mailbox, newest last."""
     if user not in PEOPLE:
         raise not_found("user")
     with read(context().engine) as connection:
@@ -86,15 +86,15 @@ def arrivals(user: str) -> Response:
 
 
 def _messages(channel: str, address: str) -> list[Any]:
-    query: dict[str, str | int] = {"channel": channel, "address": address, "limit": _SHOWN, "raw": 0}
+    query: dict[str, str | int] = {"channel": channel, "address": address, "limit": _MAX_MESSAGES, "raw": 0}
     lab = context().settings.lab_url
     try:
         answer = requests.get(f"{lab}/messages", params=query, timeout=_LAB_TIMEOUT)
         answer.raise_for_status()
-        found: list[Any] = answer.json()["messages"]
+        messages: list[Any] = answer.json()["messages"]
     except (requests.RequestException, ValueError, KeyError) as error:
         raise Problem(503, "unavailable", "the lab does not answer", headers={"Retry-After": "2"}) from error
-    return found
+    return messages
 
 
 def _token(audience: str, subject: str, tenant: str) -> str:
@@ -102,4 +102,4 @@ def _token(audience: str, subject: str, tenant: str) -> str:
     try:
         return mint(keys, issuer, audience=audience, subject=subject, tenant=tenant, lifetime=_LIFETIME)
     except LookupError as error:
-        raise Problem(409, "no_signing_key", f"{error}; flask jwks create > jwks.json makes one") from error
+        raise Problem(409, "no_signing_key", f"{error}; create one with flask jwks create > jwks.json") from error

@@ -1,6 +1,6 @@
-"""gunicorn -c web/gunicorn.py 'web.app:create_app()': one process for each port, thousands of connections in each.
+"""gunicorn -c web/gunicorn.py 'web.app:create_app()': one process per port, with thousands of connections.
 
-Another address is given on the command line (-b), which counts before this file.
+To listen on another address, use -b on the command line. It overrides this file.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# gunicorn is started by its script, whose directory is not that of the checkout.
+# The checkout is not on the path, because gunicorn is started by its own script.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
@@ -20,50 +20,53 @@ from config.settings import Settings, SettingsError
 try:
     _settings = Settings.from_env()
 except SettingsError as error:
-    # The list of what is wrong, and not the traceback that gunicorn would print.
+    # Print the list of errors. gunicorn would print a traceback.
     sys.exit(str(error))
 
 _host = "127.0.0.1" if _settings.env == "development" else "0.0.0.0"
 bind = f"{_host}:{_settings.port}"
 
-# Flask-SocketIO keeps its connections in the process: more of it means more processes behind a balancer, not workers.
+# Must be 1, because Flask-SocketIO keeps connections in the process. To scale out, run more processes behind a load
+# balancer.
 workers = 1
 if _settings.socketio_async_mode == "gevent":
     worker_class = "web.gevent_worker.Worker"
 else:
     worker_class = "gthread"
-    # A WebSocket holds its thread for as long as it is open.
+    # Each open WebSocket occupies a thread.
     threads = 100
 
-# gunicorn's own default of 1000 would be the limit of open sockets.
+# gunicorn's default of 1000 would limit the number of open sockets.
 worker_connections = 10_000
 
-# A request that waits for SQLite's write lock may hold the process for 10 s; that is no reason to kill it.
+# A request that waits for SQLite's write lock can block the process for 10 s. gunicorn must not kill it for that.
 timeout = 60
-# Longer than any request, shorter than the 30 s after which orchestrators send SIGKILL.
+# Longer than any request, and shorter than the 30 s after which orchestrators send SIGKILL.
 graceful_timeout = 20
-# Longer than the idle time-out of common balancers (60 s), so that they close first and never write into a closed one.
+# Longer than the idle timeout of common load balancers (60 s). So they close idle connections first, and never send a
+# request over a connection that is already closed.
 keepalive = 75
 
-# The access log is ours (web/middleware.py); /dev/shm, because a heartbeat must not wait for a disk.
+# web/middleware.py writes the access log.
 accesslog = None
+# In memory, because the worker's heartbeat must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn makes its own private file
 control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
-    """The application is loaded in its own process."""
-    # Imported here: the arbiter must not load what a worker patches first.
+    """Called when the application is loaded in the worker process."""
+    # Imported here, because the worker must patch modules (gevent) before they are loaded.
     from web.realtime import listen
 
     listen(worker.wsgi)
 
 
 class JsonLogger(Logger):  # type: ignore[misc]
-    """gunicorn's own lines go the way of all others. Workers inherit it."""
+    """Sends gunicorn's own log records to the application's handlers, in the master and in workers."""
 
     def setup(self, cfg: Any) -> None:
-        """Called before the first line is written, and again on SIGHUP."""
+        """Called before the first record is logged, and again on SIGHUP."""
         super().setup(cfg)
         configure_logging(_settings.log_level)
         self.error_log.handlers.clear()

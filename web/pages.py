@@ -1,4 +1,4 @@
-"""The pages for people, and the files that they load."""
+"""The HTML pages, and the files that they load."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def register(app: Flask, settings: Settings) -> None:
 
 
 def page(name: str, needs: str) -> Response:
-    """A document of web/static, with its policy. Raises Problem where its program `needs` was not built."""
+    """Return a document of web/static with its headers. Raises Problem if the script that it `needs` is not built."""
     if not (_STATIC / needs).is_file():
         raise Problem(503, "not_built", "this page has not been built: make client, which needs Node.js 20 or newer")
     return _file(name)

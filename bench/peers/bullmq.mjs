@@ -1,7 +1,7 @@
-// What a Node program would do: a job for each recipient, whose worker persists the notification and emits it.
+// How a Node program would do it: one BullMQ job per recipient. The worker stores the notification and emits it.
 //   node bullmq.mjs worker REDIS_URL DATABASE       prints {} when it is ready
-//   node bullmq.mjs producer REDIS_URL DATABASE     {"recipients": 1000} on standard input; answers once they are queued
-// DATABASE is a directory with PostgreSQL's socket and the name of a database: /tmp/pg:name
+//   node bullmq.mjs producer REDIS_URL DATABASE     reads {"recipients": 1000}; prints {} once the jobs are queued
+// DATABASE is the directory of PostgreSQL's socket and the name of a database: /tmp/pg:name
 import readline from "node:readline";
 import { Emitter } from "@socket.io/redis-emitter";
 import { Queue, Worker } from "bullmq";

@@ -1,11 +1,11 @@
-// Services that ask as fast as they are answered, each over one kept connection.
+// HTTP clients that send the next request as soon as the last is answered, each over one keep-alive connection.
 //   {"port": 8000, "path": "/v1/notifications", "key": "ck_…", "connections": 4, "seconds": 10, "body": {…}}
-// answers {"rate": per second, "p50": ms, "p99": ms, "refused": how many were not answered 202}
+// answers {"rate": requests per second, "p50": ms, "p99": ms, "refused": number of answers other than 202}
 import { randomUUID } from "node:crypto";
 import http from "node:http";
 import readline from "node:readline";
 
-function ask(agent, { port, path, key, body }) {
+function send(agent, { port, path, key, body }) {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "idempotency-key": randomUUID() };
     const request = http.request({ host: "127.0.0.1", port, path, method: "POST", agent, headers }, (response) => {
@@ -18,22 +18,23 @@ function ask(agent, { port, path, key, body }) {
 }
 
 for await (const line of readline.createInterface({ input: process.stdin })) {
-  const asked = JSON.parse(line);
-  const took = [];
+  const command = JSON.parse(line);
+  const latencies = [];
   let refused = 0;
-  const end = performance.now() + asked.seconds * 1000;
+  const end = performance.now() + command.seconds * 1000;
   const caller = async () => {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     while (performance.now() < end) {
       const began = performance.now();
-      if ((await ask(agent, asked)) !== 202) refused++;
-      took.push(performance.now() - began);
+      if ((await send(agent, command)) !== 202) refused++;
+      latencies.push(performance.now() - began);
     }
     agent.destroy();
   };
-  await Promise.all(Array.from({ length: asked.connections }, caller));
-  took.sort((a, b) => a - b);
-  const at = (share) => took[Math.floor(share * (took.length - 1))];
-  console.log(JSON.stringify({ rate: took.length / asked.seconds, p50: at(0.5), p99: at(0.99), refused }));
+  await Promise.all(Array.from({ length: command.connections }, caller));
+  latencies.sort((a, b) => a - b);
+  const percentile = (share) => latencies[Math.floor(share * (latencies.length - 1))];
+  const rate = latencies.length / command.seconds;
+  console.log(JSON.stringify({ rate, p50: percentile(0.5), p99: percentile(0.99), refused }));
 }
 process.exit();

@@ -1,6 +1,6 @@
-"""What a Python program would do: a Celery task for each recipient, which persists the notification and emits it.
+"""How a Python program would do it: one Celery task per recipient, which stores the notification and emits it.
 
-`celery -A bench.peers.celery_peer worker` works; `python -m bench.peers.celery_peer PORT` serves the screens.
+`celery -A bench.peers.celery_peer worker` runs the tasks; `python -m bench.peers.celery_peer PORT` serves the clients.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _emitter() -> Any:
 
 @app.task(name="notify")
 def notify(user: str, content: dict[str, Any]) -> None:
-    """One recipient."""
+    """Notify one recipient."""
     from psycopg.types.json import Jsonb
 
     _connection().execute(
@@ -44,7 +44,7 @@ def notify(user: str, content: dict[str, Any]) -> None:
 
 
 def serve(port: int) -> None:
-    """The screens' server: Flask-SocketIO on gevent."""
+    """Serve Socket.IO clients with Flask-SocketIO on gevent."""
     from gevent import monkey
 
     monkey.patch_all()

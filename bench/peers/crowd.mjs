@@ -1,17 +1,20 @@
-// Many Socket.IO clients over bare WebSockets, for whichever server is measured: they connect, count what arrives, and do
-// nothing else. Reads commands, one JSON object a line, and answers each with one.
+// Many Socket.IO clients over plain WebSockets, the same for every server that is measured. They only connect and count
+// events. Reads commands, one JSON object per line, and answers each with one:
 //
-//   {"do": "connect", "port": 8000, "greetings": ["40{…}", …], "ready": "42[\"session:ready\""}   {"connected": 1000}
-//   {"do": "count", "event": "42[\"news\"", "number": 1000}    begins to count;                   {"counting": true}
-//   {"do": "wait", "seconds": 30}                              until so many came;                {"counted": 1000}
+//   {"do": "connect", "port": 8000, "greetings": ["40{…}", …], "ready": "42[\"session:ready\""}
+//       opens a connection for each greeting; answers {"connected": 1000}
+//   {"do": "count", "event": "42[\"news\"", "number": 1000}
+//       starts counting messages that begin with `event`; answers {"counting": true}
+//   {"do": "wait", "seconds": 30}
+//       waits until `number` messages have arrived; answers {"counted": 1000}
 import { randomBytes } from "node:crypto";
 import net from "node:net";
 import readline from "node:readline";
 
-const AT_ONCE = 64;
+const CONCURRENT_CONNECTS = 64;
 let [prefix, wanted, counted, done] = [Buffer.from("\0"), Infinity, 0, () => {}];
 
-function masked(text) {
+function maskedFrame(text) {
   const payload = Buffer.from(text);
   const mask = randomBytes(4);
   const head = payload.length < 126 ? Buffer.from([0x81, 0x80 | payload.length])
@@ -19,7 +22,7 @@ function masked(text) {
   for (let i = 0; i < payload.length; i++) payload[i] ^= mask[i & 3];
   return Buffer.concat([head, mask, payload]);
 }
-const PONG = () => masked("3");
+const pong = () => maskedFrame("3");
 
 function client(port, greeting, ready) {
   return new Promise((resolve, reject) => {
@@ -34,8 +37,8 @@ function client(port, greeting, ready) {
         `Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\n\r\n`,
     );
     const message = (data, from, to) => {
-      if (data[from] === 0x30) socket.write(masked(greeting)); // Engine.IO: open
-      else if (data[from] === 0x32) socket.write(PONG()); // ping
+      if (data[from] === 0x30) socket.write(maskedFrame(greeting)); // Engine.IO: open
+      else if (data[from] === 0x32) socket.write(pong()); // ping
       else if (data.length - from >= prefix.length && data.compare(prefix, 0, prefix.length, from, from + prefix.length) === 0) {
         if (++counted === wanted) done();
       } else if (data.subarray(from, to).indexOf(isReady) === 0) resolve(socket);
@@ -64,13 +67,13 @@ function client(port, greeting, ready) {
 
 async function connect({ port, greetings, ready }) {
   let [next, connected] = [0, 0];
-  const some = async () => {
+  const connectNext = async () => {
     while (next < greetings.length) {
       await client(port, greetings[next++], ready);
       connected++;
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, some));
+  await Promise.all(Array.from({ length: CONCURRENT_CONNECTS }, connectNext));
   return { connected };
 }
 

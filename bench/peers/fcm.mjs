@@ -1,16 +1,17 @@
-// Stands in for FCM: takes every message. HTTP/2 with TLS, and HTTP/1.1 with TLS on a second port for clients that speak
-// no more. Prints {"h2": port, "h1": port}.
+// A stand-in for FCM that accepts every message. It serves HTTP/2 with TLS, and HTTP/1.1 with TLS on a second port for
+// clients without HTTP/2. Prints {"h2": port, "h1": port}.
 //
-// Node's own http2 server answers some 9,000 requests a second, and whoever is measured would wait for it. So this reads
-// the frames itself, and of them only what it needs: where a request ends. Google's machines are not on yours either.
+// Node's http2 server answers about 9,000 requests/s, which would limit the measurement. So this parses HTTP/2 frames
+// itself, and only as much as it needs to find the end of a request. It also leaves more CPU time to the sender, as
+// Google's servers, which run elsewhere, would.
 import { readFileSync } from "node:fs";
 import https from "node:https";
 import tls from "node:tls";
 
-const both = readFileSync(process.argv[2]);
-const options = { key: both, cert: both };
-let taken = 0;
-const answer = () => `{"name":"projects/bench/messages/${String(++taken).padStart(9, "0")}"}`;
+const keyAndCertificate = readFileSync(process.argv[2]);
+const options = { key: keyAndCertificate, cert: keyAndCertificate };
+let accepted = 0;
+const answer = () => `{"name":"projects/bench/messages/${String(++accepted).padStart(9, "0")}"}`;
 
 const [DATA, HEADERS, SETTINGS, PING] = [0, 1, 4, 6];
 const [ACK, END_STREAM, END_HEADERS] = [1, 1, 4];
@@ -25,7 +26,7 @@ function frame(type, flags, stream, payload) {
   return Buffer.concat([head, payload]);
 }
 
-// Settings: MAX_CONCURRENT_STREAMS is 100, as at Google. Then a window that nobody fills in a benchmark.
+// SETTINGS: MAX_CONCURRENT_STREAMS is 100, as at Google. WINDOW_UPDATE: a window that the benchmark never fills.
 const HELLO = Buffer.concat([
   frame(SETTINGS, 0, 0, Buffer.from([0, 3, 0, 0, 0, 100])),
   frame(8, 0, 0, Buffer.from([0x7f, 0xff, 0, 0])),
@@ -36,7 +37,7 @@ const ANSWER = Buffer.concat([
   frame(HEADERS, END_HEADERS, 0, Buffer.concat([Buffer.from([0x88, 0x0f, 0x10, type.length]), type])),
   frame(DATA, END_STREAM, 0, Buffer.from(answer())),
 ]);
-const SECOND = ANSWER.indexOf(type) + type.length;
+const DATA_FRAME = ANSWER.indexOf(type) + type.length; // where the second frame begins
 
 function serve(socket) {
   let rest = Buffer.alloc(0);
@@ -61,8 +62,8 @@ function serve(socket) {
       if ((kind === DATA || kind === HEADERS) && flags & END_STREAM) {
         const reply = Buffer.from(ANSWER);
         reply.writeUInt32BE(data.readUInt32BE(at + 5), 5);
-        reply.writeUInt32BE(data.readUInt32BE(at + 5), SECOND + 5);
-        reply.write(answer(), SECOND + 9);
+        reply.writeUInt32BE(data.readUInt32BE(at + 5), DATA_FRAME + 5);
+        reply.write(answer(), DATA_FRAME + 9);
         out.push(reply);
       }
       at += 9 + length;

@@ -1,6 +1,6 @@
-// What a Node program would do: Socket.IO with the Redis adapter in one process, and the Redis emitter in another.
-//   node socketio.mjs serve REDIS_URL     prints {"port": …}; each client joins "everybody" and user:<auth.user>
-//   node socketio.mjs emit REDIS_URL      {"room": "everybody", …} or {"users": 1000, …} on standard input
+// How a Node program would do it: Socket.IO with the Redis adapter in one process, and the Redis emitter in another.
+//   node socketio.mjs serve REDIS_URL     prints {"port": …}; every client joins "everybody" and user:<auth.user>
+//   node socketio.mjs emit REDIS_URL      reads {"room": "everybody", …} or {"users": 1000, …}; prints {} when done
 import { createServer } from "node:http";
 import readline from "node:readline";
 import { createAdapter } from "@socket.io/redis-adapter";
@@ -22,7 +22,7 @@ if (role === "serve") {
     const { room, users, payload } = JSON.parse(line);
     seq++;
     if (room) emitter.to(room).emit("news", { ...payload, room, seq });
-    // One message each: every user has a number of its own.
+    // One message per user, because each has its own seq.
     for (let i = 0; i < users; i++) emitter.to(`user:u${i}`).emit("news", { ...payload, room: `user:u${i}`, seq });
     console.log("{}");
   }

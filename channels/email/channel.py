@@ -1,4 +1,4 @@
-"""E-mail by SMTP: what the server answers, and what we make of it."""
+"""The e-mail channel: sends batches by SMTP and classifies the server's replies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from channels.email.message import Mail, Unsendable, Writer, mailbox
+from channels.email.message import Mail, MailBuilder, Unsendable, parse_address
 from channels.email.smtp import Connection, Pool, Server
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
 from channels.registry import Mode
@@ -28,18 +28,18 @@ from models.deliveries.message import Action, Message
 
 
 def build(settings: Settings, mode: Mode) -> EmailChannel | None:
-    """The mail server for live keys where one is named, else the lab where there is one, else None.
+    """Return a channel to the mail server for live keys if one is set, else one to the lab if it is set, else None.
 
-    Raises SettingsError where the settings cannot work together.
+    Raises SettingsError if the settings contradict each other.
     """
-    sender = _sender(settings.smtp_from)
+    sender = parse_sender(settings.smtp_from)
     if mode == "live" and settings.smtp_host is not None:
         username, password = settings.smtp_username, settings.smtp_password
         secret = password.get_secret_value() if password else ""
         if username is not None and settings.smtp_security == "none":
-            raise SettingsError("SMTP_USERNAME: a password is not sent in the clear; SMTP_SECURITY must not be none")
+            raise SettingsError("SMTP_USERNAME: needs an encrypted connection; SMTP_SECURITY must not be none")
         if not (username or "").isascii() or not secret.isascii():
-            raise SettingsError("SMTP_USERNAME, SMTP_PASSWORD: only ASCII is possible")
+            raise SettingsError("SMTP_USERNAME, SMTP_PASSWORD: must be ASCII")
         server = Server(
             host=settings.smtp_host,
             port=settings.smtp_port,
@@ -52,16 +52,20 @@ def build(settings: Settings, mode: Mode) -> EmailChannel | None:
     elif settings.lab_url is not None:
         host = urlsplit(settings.lab_url).hostname
         if host is None:
-            raise SettingsError("CARILLON_LAB_URL: no host in it")
+            raise SettingsError("CARILLON_LAB_URL: has no host")
         server = Server(host, settings.lab_smtp_port, "none", sender.domain, settings.provider_timeout)
     else:
         return None
-    # The last mail may begin at the end of this time: it takes the time-out, and a new session for it as long again.
+    # A mail may start at the very end of `max_duration`. It takes up to one timeout, and opening a session for it
+    # another.
     return EmailChannel(server, sender, settings.lease - 2 * settings.provider_timeout)
 
 
 class EmailChannel:
-    """Sends a batch over one session, mail by mail; what has not begun after `seconds` is left for later."""
+    """Sends a batch over one session, one mail after another.
+
+    A mail that has not started after `max_duration` seconds is retried later.
+    """
 
     name = EMAIL
 
@@ -69,31 +73,31 @@ class EmailChannel:
         self,
         server: Server,
         sender: Address,
-        seconds: float,
+        max_duration: float,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._server = server
         self._pool = Pool(server)
         self._sender = sender
-        self._seconds = seconds
+        self._max_duration = max_duration
         self._clock = clock
 
     def send(self, batch: Sequence[Message]) -> list[Outcome]:
         """See Channel."""
-        faults = FailureLog(self.name)
-        session = _Session(self._pool, self._sender, time.monotonic() + self._seconds, faults)
-        writer = Writer(self._sender, self._clock())
+        failures = FailureLog(self.name)
+        sending = _BatchSending(self._pool, self._sender, time.monotonic() + self._max_duration, failures)
+        builder = MailBuilder(self._sender, self._clock())
         try:
-            return [self._send(message, writer, session, faults) for message in batch]
+            return [self._send(message, builder, sending, failures) for message in batch]
         finally:
-            session.end()
-            faults.log()
+            sending.end()
+            failures.log()
 
     def check(self) -> str | None:
-        """See Channel. Connects and logs in, and hands in no mail."""
+        """See Channel. Connects and logs in, and sends no mail."""
         try:
-            self._pool.give(self._pool.take())
+            self._pool.release(self._pool.acquire())
         except (smtplib.SMTPException, OSError) as error:
             outcome = redact(classify(error), self._server.username or "")
             return None if isinstance(outcome, Sent | Deferred) else outcome.reason
@@ -103,96 +107,99 @@ class EmailChannel:
         """See Channel."""
         self._pool.close()
 
-    def _send(self, message: Message, writer: Writer, session: _Session, faults: FailureLog) -> Outcome:
+    def _send(self, message: Message, builder: MailBuilder, sending: _BatchSending, failures: FailureLog) -> Outcome:
         if message.action is Action.WITHDRAW:
-            # What was posted cannot be taken back.
+            # A mail cannot be taken back.
             return Sent()
         try:
-            return session.send(message, writer.mail(message))
+            return sending.send(message, builder.build(message))
         except Unsendable as error:
-            faults.add(message, "Unsendable", logging.WARNING)
+            failures.add(message, "Unsendable", logging.WARNING)
             return Rejected(str(error))
 
 
-class _Session:
-    """The sending of one batch: a connection, a second one should the first break, and no third."""
+class _BatchSending:
+    """Sends the mails of one batch. Replaces a broken connection once; then the remaining mails are retried later.
 
-    def __init__(self, pool: Pool, sender: Address, deadline: float, faults: FailureLog) -> None:
+    `_ended` is the outcome of the remaining mails once the batch cannot continue.
+    """
+
+    def __init__(self, pool: Pool, sender: Address, deadline: float, failures: FailureLog) -> None:
         self._pool = pool
         self._sender = sender.addr_spec
         self._deadline = deadline
-        self._faults = faults
+        self._failures = failures
         self._connection: Connection | None = None
-        self._broken = 0
-        self._over: RetryLater | None = None
+        self._broken_connections = 0
+        self._ended: RetryLater | None = None
 
     def send(self, message: Message, mail: Mail) -> Outcome:
-        """Hand in one mail, or answer for it that the batch is over."""
-        if self._over is None and time.monotonic() > self._deadline:
-            self._over = RetryLater("the mail server is too slow for the whole batch")
-            self._faults.add(message, "Slow", logging.WARNING)
-        if self._over is not None:
-            return self._over
+        """Send one mail. If the batch has ended, return the outcome that all remaining mails have."""
+        if self._ended is None and time.monotonic() > self._deadline:
+            self._ended = RetryLater("the mail server is too slow for the whole batch")
+            self._failures.add(message, "Slow", logging.WARNING)
+        if self._ended is not None:
+            return self._ended
         try:
             connection = self._connect()
         except (smtplib.SMTPException, OSError) as error:
-            # No mail is at fault, so that even a refusal is for all of them, and for later.
+            # This is not about one mail, so even a permanent error becomes a retry for all of them.
             outcome = redact(classify(error), message.address)
-            self._over = outcome if isinstance(outcome, RetryLater) else RetryLater(f"cannot connect: {outcome}")
-            self._over = replace(self._over, for_all=self._over.failure is Failure.CREDENTIALS)
-            self._report(message, error, self._over)
-            return self._over
+            self._ended = outcome if isinstance(outcome, RetryLater) else RetryLater(f"cannot connect: {outcome}")
+            self._ended = replace(self._ended, for_all=self._ended.failure is Failure.CREDENTIALS)
+            self._log_failure(message, error, self._ended)
+            return self._ended
         if mail.utf8 and not connection.offers_utf8:
-            raise Unsendable("the mail server takes no address beyond ASCII")
+            raise Unsendable("the mail server accepts only ASCII addresses")
         try:
             connection.deliver(self._sender, mail)
         except (smtplib.SMTPException, OSError) as error:
             outcome = redact(classify(error), message.address, mail.recipient)
-            self._report(message, error, outcome)
+            self._log_failure(message, error, outcome)
             if isinstance(outcome, RetryLater) and outcome.failure is Failure.CREDENTIALS:
-                # The next mail has the same sender.
-                self._over = outcome = replace(outcome, for_all=True)
+                # All mails have the same sender, so the next one would fail too.
+                self._ended = outcome = replace(outcome, for_all=True)
             elif not connection.alive:
-                self._broke(error)
+                self._connection_broke(error)
             return outcome
         return Sent(mail.message_id)
 
     def end(self) -> None:
-        """Give the connection back."""
+        """Release the connection."""
         if self._connection is not None:
-            self._pool.give(self._connection)
+            self._pool.release(self._connection)
 
     def _connect(self) -> Connection:
-        if self._connection is not None and (self._connection.worn or not self._connection.alive):
-            self._pool.give(self._connection)
+        if self._connection is not None and (self._connection.exhausted or not self._connection.alive):
+            self._pool.release(self._connection)
             self._connection = None
         if self._connection is None:
-            self._connection = self._pool.take()
+            self._connection = self._pool.acquire()
         return self._connection
 
-    def _broke(self, error: Exception) -> None:
-        self._broken += 1
-        if reply_in(error).code == 421 or self._broken > 1:
-            self._over = RetryLater("the mail server ended the session")
+    def _connection_broke(self, error: Exception) -> None:
+        self._broken_connections += 1
+        if parse_reply(error).code == 421 or self._broken_connections > 1:
+            self._ended = RetryLater("the mail server ended the session")
 
-    def _report(self, message: Message, error: Exception, outcome: Outcome) -> None:
-        code = reply_in(error).code
-        self._faults.add(message, f"{type(error).__name__} {code or ''}".rstrip(), log_level(outcome))
+    def _log_failure(self, message: Message, error: Exception, outcome: Outcome) -> None:
+        code = parse_reply(error).code
+        self._failures.add(message, f"{type(error).__name__} {code or ''}".rstrip(), log_level(outcome))
 
 
 class Reply(NamedTuple):
-    """A refusal: RFC 5321's code, RFC 3463's status where the text begins with one, and the text."""
+    """An SMTP reply: its code (RFC 5321), the enhanced status that its text may begin with (RFC 3463), and its text."""
 
     code: int
     status: str
     text: str
 
 
-def reply_in(error: Exception) -> Reply:
-    """The server's reply that `error` carries; code 0 where there was none."""
+def parse_reply(error: Exception) -> Reply:
+    """Return the server's reply that `error` carries. Its code is 0 if there was none."""
     raw: bytes | str
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        # One envelope has one recipient.
+        # Every mail has exactly one recipient.
         code, raw = next(iter(error.recipients.values()))
     elif isinstance(error, smtplib.SMTPResponseException):
         code, raw = error.smtp_code, error.smtp_error
@@ -203,7 +210,7 @@ def reply_in(error: Exception) -> Reply:
     return Reply(code, status[0] if status else "", text)
 
 
-def _gone(reason: str) -> Outcome:
+def _address_gone(reason: str) -> Outcome:
     return AddressGone(reason)
 
 
@@ -211,7 +218,7 @@ def _rejected(reason: str) -> Outcome:
     return Rejected(reason)
 
 
-def _later(reason: str) -> Outcome:
+def _retry_later(reason: str) -> Outcome:
     return RetryLater(reason)
 
 
@@ -219,75 +226,76 @@ def _credentials(reason: str) -> Outcome:
     return RetryLater(reason, Failure.CREDENTIALS, CREDENTIALS_RETRY_AFTER)
 
 
-# The first line that fits, by stage, code and status; an empty stage or status fits any.
+# The outcome of a reply, by stage, code and enhanced status. The first matching row applies; an empty stage or status
+# matches any.
 REPLIES: tuple[tuple[str, str, str, Callable[[str], Outcome]], ...] = (
-    ("", r"4..", "", _later),
-    # Log in first, or differently: 530, 534, 535 and 538 of RFC 4954.
+    ("", r"4..", "", _retry_later),
+    # Authentication is missing or failed: 530, 534, 535 and 538 of RFC 4954.
     ("", r"53[0458]", "", _credentials),
-    # No mail is at fault where the server does not let us in, or not as this sender (5.1.7 and 5.1.8, which Postfix
-    # says at RCPT). 552 at MAIL is about the size.
+    # The server does not accept us, or not this sender. Postfix sends the statuses for the sender, 5.1.7 and 5.1.8, in
+    # reply to RCPT. 552 in reply to MAIL is about the size of the mail.
     ("open", r"5..", "", _credentials),
     ("", r"5..", r"5\.1\.[78]", _credentials),
     ("mail", r"5(?!52)..", "", _credentials),
-    # No such mailbox, no such host, no valid address, moved, no mail there. Not 5.1.0, by which Exchange turns away
-    # senders, and not a bare 550, which is said for any reason.
-    ("rcpt", r"550", r"5\.1\.([1236]|10)", _gone),
+    # The mailbox or host does not exist, the address is invalid, the mailbox has moved, or the host accepts no mail.
+    # Excludes 5.1.0, with which Exchange refuses senders, and a 550 without a status, which can mean anything.
+    ("rcpt", r"550", r"5\.1\.([1236]|10)", _address_gone),
     ("", r"5..", "", _rejected),
-    # No refusal at all: the conversation is out of step.
-    ("", r".*", "", _later),
+    # Not an error code: replies and commands are out of step.
+    ("", r".*", "", _retry_later),
 )
 
 
-def by_reply(stage: str, error: Exception) -> Outcome:
-    """The outcome for the reply in `error`, given to the command of that stage: open, mail, rcpt or data."""
-    reply = reply_in(error)
-    for where, code, status, verdict in REPLIES:
+def classify_reply(stage: str, error: Exception) -> Outcome:
+    """Map the reply in `error` to an outcome. `stage` is the command it answers: open, mail, rcpt or data."""
+    reply = parse_reply(error)
+    for where, code, status, outcome in REPLIES:
         if where in ("", stage) and re.fullmatch(code, str(reply.code)) and re.fullmatch(status or ".*", reply.status):
-            return verdict(f"{reply.code} {reply.text}")
-    raise AssertionError("the last line fits everything")
+            return outcome(f"{reply.code} {reply.text}")
+    raise AssertionError("the last row matches everything")
 
 
-def _by_text(verdict: Callable[[str], Outcome], error: Exception) -> Outcome:
-    return verdict(f"{type(error).__name__}: {error}")
+def _without_reply(outcome: Callable[[str], Outcome], error: Exception) -> Outcome:
+    return outcome(f"{type(error).__name__}: {error}")
 
 
 CLASSIFY: dict[type[Exception], Callable[[Exception], Outcome]] = {
-    smtplib.SMTPRecipientsRefused: partial(by_reply, "rcpt"),
-    smtplib.SMTPSenderRefused: partial(by_reply, "mail"),
-    smtplib.SMTPDataError: partial(by_reply, "data"),
-    smtplib.SMTPConnectError: partial(by_reply, "open"),
-    smtplib.SMTPHeloError: partial(by_reply, "open"),
-    smtplib.SMTPAuthenticationError: partial(by_reply, "open"),
-    # STARTTLS refused.
-    smtplib.SMTPResponseException: partial(by_reply, "open"),
-    # STARTTLS or AUTH not offered; with the base class, no way to log in that both sides know.
-    smtplib.SMTPNotSupportedError: partial(_by_text, _credentials),
-    smtplib.SMTPException: partial(_by_text, _credentials),
-    # If that was after the last dot, the server may have the mail: a copy carries the same Message-ID.
-    smtplib.SMTPServerDisconnected: partial(_by_text, _later),
-    # The certificate, or no TLS behind that port; but a connection may also end in the handshake.
-    ssl.SSLError: partial(_by_text, _credentials),
-    ssl.SSLEOFError: partial(_by_text, _later),
-    ssl.SSLZeroReturnError: partial(_by_text, _later),
-    ssl.SSLSyscallError: partial(_by_text, _later),
-    OSError: partial(_by_text, _later),
+    smtplib.SMTPRecipientsRefused: partial(classify_reply, "rcpt"),
+    smtplib.SMTPSenderRefused: partial(classify_reply, "mail"),
+    smtplib.SMTPDataError: partial(classify_reply, "data"),
+    smtplib.SMTPConnectError: partial(classify_reply, "open"),
+    smtplib.SMTPHeloError: partial(classify_reply, "open"),
+    smtplib.SMTPAuthenticationError: partial(classify_reply, "open"),
+    # STARTTLS was refused.
+    smtplib.SMTPResponseException: partial(classify_reply, "open"),
+    # STARTTLS or AUTH is not offered. The base class: there is no login method that both sides support.
+    smtplib.SMTPNotSupportedError: partial(_without_reply, _credentials),
+    smtplib.SMTPException: partial(_without_reply, _credentials),
+    # The server may have accepted the mail if the whole content was sent. The retry has the same Message-ID.
+    smtplib.SMTPServerDisconnected: partial(_without_reply, _retry_later),
+    # An untrusted certificate, or no TLS on that port. The subclasses are connections lost during the handshake.
+    ssl.SSLError: partial(_without_reply, _credentials),
+    ssl.SSLEOFError: partial(_without_reply, _retry_later),
+    ssl.SSLZeroReturnError: partial(_without_reply, _retry_later),
+    ssl.SSLSyscallError: partial(_without_reply, _retry_later),
+    OSError: partial(_without_reply, _retry_later),
 }
 
 
 def classify(error: Exception) -> Outcome:
-    """What an exception of smtplib, or one that it lets through, means for the delivery."""
-    row = next(CLASSIFY[kind] for kind in type(error).__mro__ if kind in CLASSIFY)
-    return row(error)
+    """Map an exception raised by smtplib, or passed through by it, to the delivery's outcome."""
+    classifier = next(CLASSIFY[kind] for kind in type(error).__mro__ if kind in CLASSIFY)
+    return classifier(error)
 
 
-def _sender(text: str) -> Address:
+def parse_sender(text: str) -> Address:
     try:
         addresses = policy.SMTP.header_factory("From", text).addresses
         if len(addresses) != 1:
             raise SettingsError("SMTP_FROM: must be one address")
-        found = mailbox(addresses[0].addr_spec)
-        if not found.username.isascii():
+        parsed = parse_address(addresses[0].addr_spec)
+        if not parsed.username.isascii():
             raise SettingsError("SMTP_FROM: the part before the @ must be ASCII")
-        return Address(addresses[0].display_name, found.username, found.domain)
+        return Address(addresses[0].display_name, parsed.username, parsed.domain)
     except (Unsendable, MessageError, ValueError, IndexError) as error:
-        raise SettingsError(f"SMTP_FROM: must be one address, as in Name <name@example.com> ({error})") from None
+        raise SettingsError(f"SMTP_FROM: must be one address, such as Name <name@example.com> ({error})") from None

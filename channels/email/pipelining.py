@@ -1,4 +1,4 @@
-"""One mail in two round trips instead of four, where the server offers PIPELINING (RFC 2920)."""
+"""SMTP pipelining (RFC 2920): sends a mail in two round trips instead of four, if the server offers it."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ from channels.email.message import Mail
 
 
 def sendmail(smtp: smtplib.SMTP, sender: str, mail: Mail) -> None:
-    """Hand in one mail as `SMTP.sendmail` does, and raise what that raises, but write MAIL, RCPT and DATA at once.
+    """Send one mail like `SMTP.sendmail`, and raise the same exceptions, but write MAIL, RCPT and DATA at once.
 
-    The session is closed where the server ends it, or where a reply is out of place: only by counting do we know which
-    command it is for.
+    Closes the session if the server ends it, or if a reply is not valid for its command. Replies are matched to
+    commands by counting, so after an invalid one the count could be wrong.
 
-    RFC 2920 §3.1 would let the next mail's commands follow the content in the same write. But a server may keep replies
-    until it has obeyed all that it was sent (Postfix does): one mail's outcome would wait for another's recipient.
+    RFC 2920 §3.1 allows the next mail's commands in the same write as the content. This is not used: a server may hold
+    back replies until it has processed all commands it received (Postfix does), so one mail's outcome would wait for
+    the next mail's recipient.
     """
-    # Writes block, but neither side waits for the other for ever: three short replies fit into the buffers between us,
-    # and a server that writes more meets the deadline.
+    # Writes block, but cannot deadlock: three short replies fit into the socket buffers, and if the server writes more,
+    # the deadline ends the session.
     smtp.send(_envelope(smtp, sender, mail))
-    refused: tuple[tuple[tuple[int, ...], Callable[[int, bytes], smtplib.SMTPException]], ...] = (
+    steps: tuple[tuple[tuple[int, ...], Callable[[int, bytes], smtplib.SMTPException]], ...] = (
         ((250,), lambda code, text: smtplib.SMTPSenderRefused(code, text, sender)),
         ((250, 251), lambda code, text: smtplib.SMTPRecipientsRefused({mail.recipient: (code, text)})),
         ((354,), smtplib.SMTPDataError),
     )
     errors: list[smtplib.SMTPException] = []
     try:
-        for expected, refusal in refused:
-            code, text = _reply(smtp, *expected)
+        for expected, make_error in steps:
+            code, text = _read_reply(smtp, *expected)
             if code not in expected:
-                errors.append(refusal(code, text))
+                errors.append(make_error(code, text))
         if errors and code == 354:
-            _send_nothing(smtp, errors[-1])
+            _send_empty_content(smtp, errors[-1])
     except smtplib.SMTPServerDisconnected as error:
         errors.append(error)
     if errors:
-        # What came after the first refusal, even the end of the session, says nothing about the mail.
+        # Only the first error is about the mail. Later ones, even a lost connection, are its consequences.
         raise errors[0]
-    smtp.send(_quoted(mail.content))
-    code, text = _reply(smtp, 250)
+    smtp.send(_dot_stuffed(mail.content))
+    code, text = _read_reply(smtp, 250)
     if code != 250:
         raise smtplib.SMTPDataError(code, text)
 
@@ -52,25 +53,25 @@ def _envelope(smtp: smtplib.SMTP, sender: str, mail: Mail) -> bytes:
     return f"mail FROM:{sender}{options}\r\nrcpt TO:{recipient}\r\ndata\r\n".encode()
 
 
-def _quoted(content: bytes) -> bytes:
-    # As `SMTP.data` does: a line that begins with a dot gets another one, and a dot of its own is the end.
-    quoted = re.sub(rb"(?m)^\.", b"..", content)
-    return quoted + (b".\r\n" if quoted.endswith(b"\r\n") else b"\r\n.\r\n")
+def _dot_stuffed(content: bytes) -> bytes:
+    # Same as `SMTP.data`: double a dot at the beginning of a line, and end with a line that is a single dot.
+    stuffed = re.sub(rb"(?m)^\.", b"..", content)
+    return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
-def _send_nothing(smtp: smtplib.SMTP, error: smtplib.SMTPException) -> None:
-    """End the content that the server waits for although it refused the mail, with `error` last."""
+def _send_empty_content(smtp: smtplib.SMTP, error: smtplib.SMTPException) -> None:
+    """End the DATA phase of a server that refused the mail but still waits for content. `error` is its last refusal."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        # As RFC 2920 §3.1 asks. There is no recipient, and §3.2 forbids the server to send this to anybody.
+        # As RFC 2920 §3.1 requires. There is no recipient, so §3.2 forbids the server to deliver this.
         smtp.send(b".\r\n")
-        _reply(smtp, 250)
+        _read_reply(smtp, 250)
     else:
-        # The sender was refused and the recipient was not, who might get an empty mail.
+        # The server refused the sender but accepted the recipient, who could get an empty mail.
         smtp.close()
 
 
-def _reply(smtp: smtplib.SMTP, *expected: int) -> tuple[int, bytes]:
-    """The next reply. After one that ended the session there is none: SMTPServerDisconnected."""
+def _read_reply(smtp: smtplib.SMTP, *expected: int) -> tuple[int, bytes]:
+    """Read the next reply. Raises SMTPServerDisconnected if an earlier reply ended the session."""
     code, text = smtp.getreply()
     if code == 421 or (code not in expected and not 400 <= code <= 599):
         smtp.close()

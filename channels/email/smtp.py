@@ -1,4 +1,4 @@
-"""Connections to the mail server: every step in bounded time, kept from batch to batch, for one thread at a time."""
+"""Connections to the mail server, pooled between batches. Every step has a deadline. One thread uses each at a time."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-from channels.email import pipelining as email_pipelining
+from channels.email import pipelining
 from channels.email.message import Mail
 
-# Servers end sessions that grow long, often at 100 messages, and sessions that stand idle.
-MOST_MAILS = 100
-LONGEST_SESSION = 60.0
-# RFC 5321 §4.5.3.1.5 gives a reply line 512 octets, and nobody answers at such length.
-LONGEST_REPLY = 16 * 1024
+# Servers end long sessions, often after 100 mails, and idle ones. `MAX_SESSION` is in seconds.
+MAX_MAILS_PER_SESSION = 100
+MAX_SESSION = 60.0
+# Maximum bytes of a reply. RFC 5321 §4.5.3.1.5 limits a line to 512 octets, and real replies have a few lines.
+MAX_REPLY = 16 * 1024
 
-# Whom this machine trusts is a long list, and is read once.
-_trust = cache(ssl.create_default_context)
+# Cached because loading the trusted certificates is slow.
+_default_context = cache(ssl.create_default_context)
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where mail is handed in, and as whom. `name` is what we say in EHLO."""
+    """The mail server and the credentials for it. `name` is the host name sent in EHLO."""
 
     host: str
     port: int
@@ -35,29 +35,32 @@ class Server:
     timeout: float
     username: str | None = None
     password: str = field(default="", repr=False)
-    context: ssl.SSLContext = field(default_factory=_trust, repr=False)
+    context: ssl.SSLContext = field(default_factory=_default_context, repr=False)
 
 
-class _Bounded:
-    """Ends by `deadline`. Smtplib bounds each read by itself, so that a server that trickles never times out."""
+class _WithDeadline:
+    """A mixin for smtplib's classes that ends every operation by `deadline`.
+
+    smtplib's own timeout is for each read, so a server that sends one byte at a time never times out.
+    """
 
     sock: Any
     _read = b""
 
     def __init__(self, *args: Any, deadline: float, **kwargs: Any) -> None:
         self.deadline = deadline
-        super().__init__(*args, **kwargs)  # SMTP's, which stands behind this class and connects
+        super().__init__(*args, **kwargs)  # smtplib's, which connects
 
     def send(self, s: Any) -> None:
         """See smtplib."""
-        self._arm()
-        super().send(s)  # type: ignore[misc]  # SMTP's, which stands behind this class
+        self._set_timeout()
+        super().send(s)  # type: ignore[misc]  # smtplib's
 
     def getreply(self) -> tuple[int, bytes]:
         """See smtplib."""
         lines: list[bytes] = []
         while True:
-            line = self._line(LONGEST_REPLY - sum(map(len, lines)))
+            line = self._read_line(MAX_REPLY - sum(map(len, lines)))
             lines.append(line[4:].strip())
             if not line[:3].isdigit():
                 return -1, b"not an SMTP reply"
@@ -67,7 +70,8 @@ class _Bounded:
     def starttls(self, *args: Any, **kwargs: Any) -> Any:
         """See smtplib."""
         reply = super().starttls(*args, **kwargs)  # type: ignore[misc]
-        # What was sent before the handshake was not encrypted, whoever sent it (CVE-2011-0411).
+        # Discard data received before the handshake: it was not encrypted, so anybody could have sent it
+        # (CVE-2011-0411).
         self._read = b""
         return reply
 
@@ -76,22 +80,24 @@ class _Bounded:
         self._read = b""
         super().close()  # type: ignore[misc]
 
-    def _line(self, longest: int) -> bytes:
+    def _read_line(self, max_length: int) -> bytes:
         while b"\n" not in self._read:
-            self._arm()
+            self._set_timeout()
             try:
                 data = self.sock.recv(4096) if self.sock is not None else b""
             except OSError as error:
                 self.close()
                 raise smtplib.SMTPServerDisconnected(f"no answer: {error}") from None
-            if not data or len(self._read) > longest:
+            if not data or len(self._read) > max_length:
                 self.close()
-                raise smtplib.SMTPServerDisconnected("the server hung up" if not data else "the reply does not end")
+                raise smtplib.SMTPServerDisconnected(
+                    "the server closed the connection" if not data else "the reply is too long"
+                )
             self._read += data
         line, _, self._read = self._read.partition(b"\n")
         return line
 
-    def _arm(self) -> None:
+    def _set_timeout(self) -> None:
         if self.sock is None:
             return
         left = self.deadline - time.monotonic()
@@ -101,22 +107,22 @@ class _Bounded:
         self.sock.settimeout(left)
 
 
-class _Smtp(_Bounded, smtplib.SMTP):
+class _Smtp(_WithDeadline, smtplib.SMTP):
     pass
 
 
-class _SmtpTls(_Bounded, smtplib.SMTP_SSL):
+class _SmtpTls(_WithDeadline, smtplib.SMTP_SSL):
     pass
 
 
 class Connection:
-    """One session with the server, opened within `seconds`. Whatever smtplib raises passes through."""
+    """One session with the server, opened within `seconds`. smtplib's exceptions are not caught."""
 
     def __init__(self, server: Server, seconds: float) -> None:
         self._timeout = server.timeout
         self._opened_at = time.monotonic()
         self._sent = 0
-        # The name is given because smtplib would ask the DNS for one, for as long as the DNS likes.
+        # Without local_hostname, smtplib would look up our host name in the DNS, without a timeout.
         common: dict[str, Any] = {
             "local_hostname": server.name,
             "timeout": seconds,
@@ -133,7 +139,7 @@ class Connection:
             self._smtp.ehlo_or_helo_if_needed()
             if server.username is not None:
                 if server.security == "none":
-                    raise smtplib.SMTPNotSupportedError("a password is not sent in the clear")
+                    raise smtplib.SMTPNotSupportedError("passwords are not sent without encryption")
                 self._smtp.login(server.username, server.password)
         except BaseException:
             self._smtp.close()
@@ -141,27 +147,27 @@ class Connection:
 
     @property
     def alive(self) -> bool:
-        """Whether the session still stands, as far as we were told."""
+        """Whether the session is open, as far as is known without asking the server."""
         return self._smtp.sock is not None
 
     @property
-    def worn(self) -> bool:
-        """Whether the session has done enough."""
-        return self._sent >= MOST_MAILS or time.monotonic() - self._opened_at > LONGEST_SESSION
+    def exhausted(self) -> bool:
+        """Whether the session has reached its maximum age or number of mails."""
+        return self._sent >= MAX_MAILS_PER_SESSION or time.monotonic() - self._opened_at > MAX_SESSION
 
     @property
     def offers_utf8(self) -> bool:
-        """Whether the server takes addresses that are not ASCII (RFC 6531)."""
+        """Whether the server accepts non-ASCII addresses (RFC 6531)."""
         return self._smtp.has_extn("smtputf8")
 
     def deliver(self, sender: str, mail: Mail) -> None:
-        """Hand in one mail within the time-out. Whatever becomes of it, the session is fit for the next, or closed."""
+        """Send one mail within the timeout. Afterwards the session is either ready for the next mail or closed."""
         self._smtp.deadline = time.monotonic() + self._timeout
         self._sent += 1
         try:
-            # As the last EHLO said: smtplib forgets what was offered before STARTTLS.
+            # smtplib discards the extensions offered before STARTTLS, so this is from the last EHLO.
             if self._smtp.has_extn("pipelining"):
-                email_pipelining.sendmail(self._smtp, sender, mail)
+                pipelining.sendmail(self._smtp, sender, mail)
             else:
                 options = ["SMTPUTF8", "BODY=8BITMIME"] if mail.utf8 else ()
                 self._smtp.sendmail(sender, [mail.recipient], mail.content, options)
@@ -170,17 +176,17 @@ class Connection:
                 self._smtp.close()
             raise
         except BaseException:
-            # It may have come between a command and its reply, which would then pass for that to RSET.
+            # An interrupt between a command and its reply: that reply would be taken for the one to RSET.
             self._smtp.close()
             raise
 
-    def answers(self, seconds: float) -> bool:
-        """Whether the other side is still there and says so within `seconds`."""
+    def responds(self, seconds: float) -> bool:
+        """Return whether the server answers within `seconds`."""
         self._smtp.deadline = time.monotonic() + seconds
         return self._reset()
 
     def close(self) -> None:
-        """Say good-bye without waiting for an answer, and close."""
+        """Send QUIT without waiting for the reply, and close the connection."""
         if self.alive:
             self._smtp.deadline = time.monotonic() + 1
             with suppress(smtplib.SMTPException):
@@ -195,7 +201,7 @@ class Connection:
 
 
 class Pool:
-    """The open sessions that nobody uses at the moment."""
+    """Idle sessions, kept for the next batch."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -203,28 +209,28 @@ class Pool:
         self._idle: list[Connection] = []
         self._closed = False
 
-    def take(self) -> Connection:
-        """A session that works, within the time-out. Raises what smtplib raises."""
+    def acquire(self) -> Connection:
+        """Return a working session within the timeout. Raises smtplib's exceptions and OSError."""
         deadline = time.monotonic() + self._server.timeout
         with self._lock:
             connection = self._idle.pop() if self._idle else None
         if connection is not None:
-            if not connection.worn and connection.answers(self._server.timeout / 4):
+            if not connection.exhausted and connection.responds(self._server.timeout / 4):
                 return connection
             connection.close()
         return Connection(self._server, deadline - time.monotonic())
 
-    def give(self, connection: Connection) -> None:
-        """Take a session back. What is not to be used again is closed, the worn ones that lie here as well."""
+    def release(self, connection: Connection) -> None:
+        """Take a session back, and close all sessions that cannot be used again."""
         with self._lock:
             self._idle.append(connection)
-            ended = [idle for idle in self._idle if self._closed or idle.worn or not idle.alive]
-            self._idle = [idle for idle in self._idle if idle not in ended]
-        for idle in ended:
+            unusable = [idle for idle in self._idle if self._closed or idle.exhausted or not idle.alive]
+            self._idle = [idle for idle in self._idle if idle not in unusable]
+        for idle in unusable:
             idle.close()
 
     def close(self) -> None:
-        """Close the idle sessions now, and those in use when they are given back."""
+        """Close idle sessions now, and sessions in use when they are released."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

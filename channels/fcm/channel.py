@@ -1,7 +1,7 @@
-"""Push through Firebase Cloud Messaging, HTTP v1: what it answers, and what we make of it.
+"""Push through Firebase Cloud Messaging (HTTP v1): sends batches and classifies FCM's answers.
 
-The SDK builds, validates, authenticates and parses; it does not send. Its `send_each` starts a thread for each message,
-and repeats requests by itself, also such as FCM had taken.
+The Firebase SDK builds and validates messages, authenticates, and parses errors. It does not send: its `send_each`
+starts one thread per message and retries requests that FCM may already have accepted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from firebase_admin import exceptions as fe
 from bus.adaptive_rate import AdaptiveRate
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
 from channels.fcm.credentials import AccessToken, AccessTokens, CredentialsRejected, load_file, load_lab
-from channels.fcm.message import Template, Unsendable, template
+from channels.fcm.message import Template, Unsendable, make_template
 from channels.http_batch import Answer, Http
 from channels.registry import Mode
 from config.settings import Settings, SettingsError
@@ -29,71 +29,74 @@ from models.channels import PUSH
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Action, Message
 
-# "Quota exceeded: retry after at least one minute" (ErrorCode in the FCM v1 reference), whatever Retry-After says.
-QUOTA_FLOOR = 60.0
-# Seconds that a batch waits for its turn, where its lease allows for it: a stopping worker waits as long.
-LONGEST_WAIT = 5.0
-# As the SDK's own client sends; `Expect:` keeps libcurl from asking for leave before each body.
+# The FCM v1 reference (ErrorCode) asks for at least one minute after a quota error, even if Retry-After is shorter.
+MIN_QUOTA_RETRY_AFTER = 60.0
+# Maximum wait for the rate limit, in seconds. A worker that is stopping waits just as long.
+MAX_RATE_LIMIT_WAIT = 5.0
+# The headers of the SDK's own client. An empty `Expect:` stops libcurl from sending "Expect: 100-continue".
 _HEADERS = (
     "Content-Type: application/json; charset=UTF-8",
     "X-GOOG-API-FORMAT-VERSION: 2",
     f"X-FIREBASE-CLIENT: fire-admin-python/{firebase_admin.__version__}",
     "Expect:",
 )
-_KINDS = {"": "token", "token": "token", "fid": "fid"}
-_DETAIL = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
-_NAMES_THE_TOKEN = re.compile(r"registration[ _-]?token|installation[ _-]?id", re.IGNORECASE)
+# Address kinds, and the field of an FCM message that carries each.
+_TARGET_FIELDS = {"": "token", "token": "token", "fid": "fid"}
+_FCM_ERROR_TYPE = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+_MENTIONS_TOKEN = re.compile(r"registration[ _-]?token|installation[ _-]?id", re.IGNORECASE)
 
-Verdict = Callable[[fe.FirebaseError, float | None], Outcome]
+# Maps an SDK error and FCM's Retry-After (seconds) to an outcome.
+Classifier = Callable[[fe.FirebaseError, float | None], Outcome]
 
 
 def build(settings: Settings, mode: Mode) -> FcmChannel | None:
-    """FCM for live keys where there are credentials, else the lab where there is one, else None.
+    """Return a channel to FCM for live keys if credentials are set, else one to the lab if it is set, else None.
 
-    Raises SettingsError where the credentials cannot be used.
+    Raises SettingsError if the credentials cannot be used.
     """
     timeout = settings.provider_timeout
-    # A batch may wait for a token and for the answers, as long as the time-out each.
-    patience = min(LONGEST_WAIT, settings.lease - 2 * timeout)
+    # The lease must also cover fetching a token and sending the batch; each takes at most one timeout.
+    max_wait = min(MAX_RATE_LIMIT_WAIT, settings.lease - 2 * timeout)
     path = settings.firebase_credentials
     if mode == "live" and path is not None:
         try:
             load_file(str(path))
         except CredentialsRejected as error:
             raise SettingsError(f"FIREBASE_CREDENTIALS_PATH: {error}") from None
-        access = AccessTokens(lambda: load_file(str(path)), timeout)
-        pace = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, patience)
-        return FcmChannel(access, messaging._MessagingService.FCM_URL, timeout, pace)
+        access_tokens = AccessTokens(lambda: load_file(str(path)), timeout)
+        rate_limit = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, max_wait)
+        return FcmChannel(access_tokens, messaging._MessagingService.FCM_URL, timeout, rate_limit)
     if settings.lab_url is not None:
         lab = settings.lab_url.rstrip("/")
-        access = AccessTokens(lambda: load_lab(lab, timeout / 2), timeout)
-        pace = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, patience)
-        return FcmChannel(access, lab + "/v1/projects/{0}/messages:send", timeout, pace)
+        access_tokens = AccessTokens(lambda: load_lab(lab, timeout / 2), timeout)
+        rate_limit = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, max_wait)
+        return FcmChannel(access_tokens, lab + "/v1/projects/{0}/messages:send", timeout, rate_limit)
     return None
 
 
 class FcmChannel:
-    """Sends a batch in one flight: for a token, if need be, and then for the messages, at most the time-out each.
+    """Sends all messages of a batch concurrently.
 
-    What the pace does not let through is `Held`.
+    Fetching an access token, if one is needed, and sending the messages each take at most `timeout` seconds. Messages
+    over the rate limit are `Deferred`. `url` is FCM's endpoint with `{0}` in place of the project.
     """
 
     name = PUSH
 
     def __init__(
         self,
-        access: AccessTokens,
+        access_tokens: AccessTokens,
         url: str,
         timeout: float,
-        pace: AdaptiveRate,
+        rate_limit: AdaptiveRate,
         *,
         ca_file: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._access = access
+        self._access_tokens = access_tokens
         self._url = url
         self._http = Http(timeout, ca_file)
-        self._pace = pace
+        self._rate_limit = rate_limit
         self._clock = clock
 
     def send(self, batch: Sequence[Message]) -> list[Outcome]:
@@ -102,68 +105,70 @@ class FcmChannel:
         now = self._clock()
         outcomes: dict[int, Outcome] = {}
         bodies: dict[int, bytes] = {}
-        faults = FailureLog(self.name)
+        failures = FailureLog(self.name)
         for index, message in enumerate(batch):
             encoded = _encode(message, templates, now)
             if isinstance(encoded, bytes):
                 bodies[index] = encoded
             else:
                 outcomes[index] = encoded
-                faults.add(message, "Unsendable", logging.WARNING)
+                failures.add(message, "Unsendable", logging.WARNING)
         if bodies:
-            outcomes |= self._post(batch, bodies, faults)
-        faults.log()
+            outcomes |= self._send_within_limit(batch, bodies, failures)
+        failures.log()
         return [outcomes[index] for index in range(len(batch))]
 
     def check(self) -> str | None:
         """See Channel. Fetches an access token and sends nothing."""
-        grant = self._access.grant()
-        return None if isinstance(grant, AccessToken) else grant.reason
+        token = self._access_tokens.get()
+        return None if isinstance(token, AccessToken) else token.reason
 
     def close(self) -> None:
         """See Channel."""
         self._http.close()
-        self._pace.close()
+        self._rate_limit.close()
 
-    def _post(self, batch: Sequence[Message], bodies: dict[int, bytes], faults: FailureLog) -> dict[int, Outcome]:
-        grant = self._access.grant()
-        if not isinstance(grant, AccessToken):
-            return dict.fromkeys(bodies, grant)
-        granted, rate = self._pace.take(grant.project, len(bodies))
-        # The others in their turn, as fast as the rate will let them.
-        held: dict[int, Outcome] = {
+    def _send_within_limit(
+        self, batch: Sequence[Message], bodies: dict[int, bytes], failures: FailureLog
+    ) -> dict[int, Outcome]:
+        token = self._access_tokens.get()
+        if not isinstance(token, AccessToken):
+            return dict.fromkeys(bodies, token)
+        granted, rate = self._rate_limit.take(token.project, len(bodies))
+        # The rest becomes due in order, spaced by the rate.
+        deferred: dict[int, Outcome] = {
             index: Deferred(number / rate) for number, index in enumerate(list(bodies)[granted:], start=1)
         }
-        flying = {index: bodies[index] for index in bodies if index not in held}
-        return held | (self._fly(grant, batch, flying, faults) if flying else {})
+        allowed = {index: bodies[index] for index in bodies if index not in deferred}
+        return deferred | (self._post(token, batch, allowed, failures) if allowed else {})
 
-    def _fly(
-        self, grant: AccessToken, batch: Sequence[Message], bodies: dict[int, bytes], faults: FailureLog
+    def _post(
+        self, token: AccessToken, batch: Sequence[Message], bodies: dict[int, bytes], failures: FailureLog
     ) -> dict[int, Outcome]:
-        headers = (f"Authorization: Bearer {grant.token}", *_HEADERS)
-        answers = self._http.post(self._url.format(grant.project), headers, list(bodies.values()))
+        headers = (f"Authorization: Bearer {token.token}", *_HEADERS)
+        answers = self._http.post(self._url.format(token.project), headers, list(bodies.values()))
         outcomes: dict[int, Outcome] = {}
         for index, answer in zip(bodies, answers, strict=True):
-            name = name_in(answer)
+            name = message_name(answer)
             if name is not None:
                 outcomes[index] = Sent(name)
                 continue
-            error = error_in(answer)
+            error = parse_error(answer)
             outcome = outcomes[index] = redact(classify(error), batch[index].address)
-            # A 400 that is not about the token is a bug of ours, for a person to mend.
-            bug = isinstance(outcome, Rejected)
-            faults.add(batch[index], type(error).__name__, logging.ERROR if bug else log_level(outcome))
+            # A 400 that is not about the token is a bug in Carillon, so log it as an error.
+            is_bug = isinstance(outcome, Rejected)
+            failures.add(batch[index], type(error).__name__, logging.ERROR if is_bug else log_level(outcome))
             if type(error) is fe.UnauthenticatedError:
-                self._access.forget(grant.token)
-        self._pace.learn(
-            grant.project,
+                self._access_tokens.forget(token.token)
+        self._rate_limit.learn(
+            token.project,
             taken=sum(isinstance(outcome, Sent) for outcome in outcomes.values()),
             refused=sum(isinstance(o, RetryLater) and o.failure is Failure.QUOTA for o in outcomes.values()),
         )
         return outcomes
 
 
-def _gone(error: fe.FirebaseError, _: float | None) -> Outcome:
+def _address_gone(error: fe.FirebaseError, _: float | None) -> Outcome:
     return AddressGone(str(error))
 
 
@@ -171,16 +176,16 @@ def _rejected(error: fe.FirebaseError, _: float | None) -> Outcome:
     return Rejected(str(error))
 
 
-def _invalid(error: fe.FirebaseError, after: float | None) -> Outcome:
-    # Both are 400 INVALID_ARGUMENT. One bug in our payloads must not cost every device, so that only FCM's own word
-    # about the token counts, and none beside a complaint about a field.
-    types = _detail_types(error)
-    about_the_token = types == [_DETAIL] and _NAMES_THE_TOKEN.search(str(error))
-    return _gone(error, after) if about_the_token else _rejected(error, after)
+def _invalid_argument(error: fe.FirebaseError, after: float | None) -> Outcome:
+    # FCM answers 400 INVALID_ARGUMENT both for a malformed token and for a malformed message. A bug in our payloads
+    # must not disable every device, so the address is gone only if the one detail is an FcmError and the text names
+    # the token. Any other detail is a complaint about a field.
+    names_token = _detail_types(error) == [_FCM_ERROR_TYPE] and _MENTIONS_TOKEN.search(str(error))
+    return _address_gone(error, after) if names_token else _rejected(error, after)
 
 
-def _other_sender(error: fe.FirebaseError, _: float | None) -> Outcome:
-    # With the wrong service account every token belongs to another sender: the addresses stay.
+def _sender_mismatch(error: fe.FirebaseError, _: float | None) -> Outcome:
+    # With the wrong service account, every token mismatches. So keep the address.
     return Rejected(str(error), Failure.CREDENTIALS)
 
 
@@ -188,16 +193,16 @@ def _credentials(error: fe.FirebaseError, _: float | None) -> Outcome:
     return RetryLater(str(error), Failure.CREDENTIALS, CREDENTIALS_RETRY_AFTER, for_all=True)
 
 
-def _third_party(error: fe.FirebaseError, _: float | None) -> Outcome:
-    # Apple's key or the one for browsers: the other platforms are well.
+def _platform_credentials(error: fe.FirebaseError, _: float | None) -> Outcome:
+    # The APNs key or the web push key is wrong. Other platforms still work, so this is not `for_all`.
     return RetryLater(str(error), Failure.CREDENTIALS, CREDENTIALS_RETRY_AFTER)
 
 
 def _quota(error: fe.FirebaseError, after: float | None) -> Outcome:
-    return RetryLater(str(error), Failure.QUOTA, max(after or 0.0, QUOTA_FLOOR))
+    return RetryLater(str(error), Failure.QUOTA, max(after or 0.0, MIN_QUOTA_RETRY_AFTER))
 
 
-def _down(error: fe.FirebaseError, after: float | None) -> Outcome:
+def _provider_down(error: fe.FirebaseError, after: float | None) -> Outcome:
     return RetryLater(str(error), Failure.PROVIDER_DOWN, after)
 
 
@@ -205,42 +210,42 @@ def _unclassified(error: fe.FirebaseError, after: float | None) -> Outcome:
     return RetryLater(f"{type(error).__name__}: {error}", Failure.UNCLASSIFIED, after)
 
 
-CLASSIFY: dict[type[fe.FirebaseError], Verdict] = {
-    messaging.UnregisteredError: _gone,
-    messaging.SenderIdMismatchError: _other_sender,
+CLASSIFY: dict[type[fe.FirebaseError], Classifier] = {
+    messaging.UnregisteredError: _address_gone,
+    messaging.SenderIdMismatchError: _sender_mismatch,
     messaging.QuotaExceededError: _quota,
-    messaging.ThirdPartyAuthError: _third_party,
+    messaging.ThirdPartyAuthError: _platform_credentials,
     fe.UnauthenticatedError: _credentials,
     fe.PermissionDeniedError: _credentials,
-    # Without FCM's own detail a 404 says that the project or the URL is wrong, not the token.
+    # A 404 without an FcmError detail means that the project or the URL is wrong, not the token.
     fe.NotFoundError: _credentials,
-    fe.InvalidArgumentError: _invalid,
+    fe.InvalidArgumentError: _invalid_argument,
     fe.OutOfRangeError: _rejected,
     fe.ResourceExhaustedError: _quota,
-    fe.FailedPreconditionError: _down,
-    fe.ConflictError: _down,
-    fe.AbortedError: _down,
-    fe.AlreadyExistsError: _down,
-    fe.CancelledError: _down,
-    fe.DataLossError: _down,
-    fe.UnknownError: _down,
-    fe.InternalError: _down,
-    fe.UnavailableError: _down,
-    # FCM may have taken the message: a copy carries the same collapse id.
-    fe.DeadlineExceededError: _down,
+    fe.FailedPreconditionError: _provider_down,
+    fe.ConflictError: _provider_down,
+    fe.AbortedError: _provider_down,
+    fe.AlreadyExistsError: _provider_down,
+    fe.CancelledError: _provider_down,
+    fe.DataLossError: _provider_down,
+    fe.UnknownError: _provider_down,
+    fe.InternalError: _provider_down,
+    fe.UnavailableError: _provider_down,
+    # FCM may have accepted the message. The retry carries the same collapse id.
+    fe.DeadlineExceededError: _provider_down,
     fe.FirebaseError: _unclassified,
 }
 
 
 def classify(error: fe.FirebaseError) -> Outcome:
-    """What an error of the SDK means for the delivery."""
+    """Map an SDK error to the delivery's outcome."""
     response = error.http_response
     after = float(response.headers.get("Retry-After", 0)) if response is not None else 0.0
     return CLASSIFY.get(type(error), _unclassified)(error, after or None)
 
 
-def name_in(answer: Answer) -> str | None:
-    """FCM's name for the message, by which it says that it has taken it."""
+def message_name(answer: Answer) -> str | None:
+    """Return FCM's name for the message. Only an accepted message has one."""
     if answer.status != 200:
         return None
     try:
@@ -250,8 +255,8 @@ def name_in(answer: Answer) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def error_in(answer: Answer) -> fe.FirebaseError:
-    """The SDK's own exception for an answer without a name, by the SDK's own parser."""
+def parse_error(answer: Answer) -> fe.FirebaseError:
+    """Return the exception that the SDK would raise for an answer without a message name."""
     if answer.status == 0:
         return (fe.DeadlineExceededError if answer.timed_out else fe.UnavailableError)(answer.error)
     if answer.status == 200:
@@ -266,26 +271,26 @@ def error_in(answer: Answer) -> fe.FirebaseError:
             failure, messaging._MessagingService._build_fcm_error_requests
         )
     except (AttributeError, TypeError):
-        # The parser trusts the shape of the body. Whoever sent this is not FCM, and only the status says anything.
+        # The SDK's parser fails on bodies of an unexpected shape. Those are not from FCM, so use the status alone.
         return _utils.handle_requests_error(failure)
 
 
 def _encode(
     message: Message, templates: dict[tuple[int, Action], Template | Rejected], now: datetime
 ) -> bytes | Rejected:
-    kind = _KINDS.get(message.address_kind)
-    if kind is None:
-        return Rejected(f"no such kind of push address: {message.address_kind!r}")
+    field = _TARGET_FIELDS.get(message.address_kind)
+    if field is None:
+        return Rejected(f"unknown kind of push address: {message.address_kind!r}")
     if not (message.address.isascii() and message.address.isprintable() and message.address.strip()):
-        return Rejected("the address is no device token")
+        return Rejected("the address is not a device token")
     key = (id(message.content), message.action)
     if key not in templates:
         try:
-            templates[key] = template(message.content, message.action, now)
+            templates[key] = make_template(message.content, message.action, now)
         except Unsendable as error:
             templates[key] = Rejected(str(error))
-    shared = templates[key]
-    return shared if isinstance(shared, Rejected) else shared.fill(message, kind)
+    template = templates[key]
+    return template if isinstance(template, Rejected) else template.fill(message, field)
 
 
 def _detail_types(error: fe.FirebaseError) -> list[Any]:

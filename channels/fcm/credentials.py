@@ -1,4 +1,4 @@
-"""Whose FCM project we send to, and the OAuth access token that lets us: fetched once, shared by all threads."""
+"""FCM credentials: the service account and its OAuth access token, fetched once and shared by all threads."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ from channels.http_batch import fetch
 from models.channels import PUSH
 from models.deliveries.lifecycle import Failure, RetryLater
 
-# While the old token still holds, a failing token endpoint is asked this often and not for every batch.
-PAUSE = 15.0
+# Seconds between refresh attempts after a failure, while the old token is still valid. Without it, every batch would
+# call the failing token endpoint.
+REFRESH_RETRY_AFTER = 15.0
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A project, and a token good for at least the length of a send."""
+    """A token that stays valid long enough to send a batch, and the project it is for."""
 
     project: str
     token: str
 
 
 class AccessTokens:
-    """Hands out the current grant; `load` gives the service account, and is asked again after `forget`.
+    """Caches the access token of a service account and refreshes it.
 
-    `load` raises Refused where the account is unusable and Unreachable where it cannot be had now.
+    `load` returns the service account; it is called again after `forget`. It raises CredentialsRejected if the account
+    is unusable, and Unreachable if it cannot be fetched now.
     """
 
     def __init__(self, load: Callable[[], Certificate], timeout: float) -> None:
@@ -45,40 +47,43 @@ class AccessTokens:
         self._request = TokenRequest(timeout / 2)
         self._lock = threading.Lock()
         self._account: Certificate | None = None
-        self._refusal = RetryLater("no access token yet")
-        self._refused_at = float("-inf")
+        self._failure = RetryLater("no access token yet")
+        self._failed_at = float("-inf")
 
-    def grant(self) -> AccessToken | RetryLater:
-        """The grant, or what to answer for every message. Takes at most the time-out, for all waiting threads alike."""
-        grant = self._held(TokenState.FRESH)
-        if grant:
-            return grant
-        asked_at = time.monotonic()
+    def get(self) -> AccessToken | RetryLater:
+        """Return a token, or the outcome for every message if there is none. Takes at most the timeout.
+
+        One thread refreshes the token; the others wait for it and share its result.
+        """
+        token = self._cached(TokenState.FRESH)
+        if token:
+            return token
+        called_at = time.monotonic()
         if not self._lock.acquire(timeout=self._timeout):
             return RetryLater("the token endpoint has not answered")
         try:
-            # Whoever held the lock has done the work meanwhile, or found that it cannot be done.
-            grant = self._held(TokenState.FRESH)
-            if grant:
-                return grant
-            old = self._held(TokenState.STALE)
-            if old and time.monotonic() < self._refused_at + PAUSE:
-                return old
-            if self._refused_at < asked_at and self._refresh():
-                return self._held(TokenState.FRESH) or self._held(TokenState.STALE) or self._refusal
-            return old or self._refusal
+            # Another thread may have refreshed the token, or failed to, while this one waited for the lock.
+            token = self._cached(TokenState.FRESH)
+            if token:
+                return token
+            stale = self._cached(TokenState.STALE)
+            if stale and time.monotonic() < self._failed_at + REFRESH_RETRY_AFTER:
+                return stale
+            if self._failed_at < called_at and self._refresh():
+                return self._cached(TokenState.FRESH) or self._cached(TokenState.STALE) or self._failure
+            return stale or self._failure
         finally:
             self._lock.release()
 
     def forget(self, token: str) -> None:
-        """FCM did not accept `token`: fetch account and token anew, as the key may have been rotated."""
-        # Whoever holds the lock is fetching already.
+        """Discard `token`, which FCM rejected, and its account: the key may have been rotated."""
+        # If another thread holds the lock, it is refreshing the token already.
         if self._lock.acquire(blocking=False):
             if self._account is not None and self._account.get_credential().token == token:
                 self._account = None
             self._lock.release()
 
-    def _held(self, state: TokenState) -> AccessToken | None:
+    def _cached(self, state: TokenState) -> AccessToken | None:
         account = self._account
         if account is None:
             return None
@@ -91,27 +96,29 @@ class AccessTokens:
             account = account or self._load()
             account.get_credential().refresh(self._request)
         except (CredentialsRejected, RefreshError) as error:
-            # The lab has a new key after each start, and a key file may have been replaced.
-            if not self._held(TokenState.STALE):
+            # Load the account again next time: a key file may be replaced, and the lab has a new key after each start.
+            if not self._cached(TokenState.STALE):
                 self._account = None
-            self._refuse(
-                RetryLater(f"credentials refused: {_short(error)}", Failure.CREDENTIALS, CREDENTIALS_RETRY_AFTER, True),
+            self._fail(
+                RetryLater(
+                    f"credentials rejected: {_truncate(error)}", Failure.CREDENTIALS, CREDENTIALS_RETRY_AFTER, True
+                ),
                 logging.ERROR,
             )
             return False
         except (Unreachable, GoogleAuthError) as error:
-            self._refuse(RetryLater(f"no access token: {_short(error)}"), logging.WARNING)
+            self._fail(RetryLater(f"no access token: {_truncate(error)}"), logging.WARNING)
             return False
         self._account = account
         return True
 
-    def _refuse(self, refusal: RetryLater, level: int) -> None:
-        self._refusal, self._refused_at = refusal, time.monotonic()
-        _log.log(level, "no access token", extra={"channel": PUSH, "failure": refusal.failure, "error": refusal.reason})
+    def _fail(self, failure: RetryLater, level: int) -> None:
+        self._failure, self._failed_at = failure, time.monotonic()
+        _log.log(level, "no access token", extra={"channel": PUSH, "failure": failure.failure, "error": failure.reason})
 
 
 class CredentialsRejected(Exception):
-    """The credentials are not accepted, or are none."""
+    """The credentials were not accepted, or are not a service account's."""
 
 
 class Unreachable(Exception):
@@ -119,7 +126,7 @@ class Unreachable(Exception):
 
 
 class TokenRequest:
-    """What google-auth sends requests with: bounded, and not repeated, as google-auth would do after a 5xx."""
+    """The transport given to google-auth. It has a timeout and does not retry after a 5xx, unlike google-auth's own."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
@@ -127,7 +134,7 @@ class TokenRequest:
     def __call__(
         self, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, **_: Any
     ) -> TokenResponse:
-        """The token. Raises Refused or Unreachable, which pass through google-auth."""
+        """Request a token. Raises CredentialsRejected or Unreachable, which google-auth lets through."""
         lines = [f"{name}: {value}" for name, value in (headers or {}).items()]
         answer = fetch(url, timeout=self._timeout, headers=lines, body=body)
         if answer.status in (400, 401, 403):
@@ -135,7 +142,7 @@ class TokenRequest:
             raise CredentialsRejected(f"{error.get('error', answer.status)}: {error.get('error_description', '')}")
         if answer.status != 200:
             raise Unreachable(answer.error or f"the token endpoint answered {answer.status}")
-        # Google-auth trusts the shape of the answer, and would raise a TypeError.
+        # google-auth does not check these fields and would raise a TypeError.
         token = _object(answer.body)
         if not isinstance(token.get("access_token"), str) or not isinstance(token.get("expires_in"), int):
             raise Unreachable("the token endpoint did not answer with a token")
@@ -144,16 +151,16 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """A 200, as google-auth wants it."""
+    """A successful response in the shape that google-auth expects."""
 
     data: bytes
     status: int = 200
 
 
 def load_file(path: str) -> Certificate:
-    """The service account in a file. Raises Refused, which says what is wrong with it, and no more."""
+    """Load the service account from a file. Raises CredentialsRejected; its text does not quote the file."""
     try:
-        return checked(Certificate(path))
+        return require_project(Certificate(path))
     except OSError as error:
         raise CredentialsRejected(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, AttributeError):
@@ -162,18 +169,18 @@ def load_file(path: str) -> Certificate:
 
 
 def load_lab(lab_url: str, timeout: float) -> Certificate:
-    """The lab's service account. Raises Unreachable while the lab is away."""
+    """Fetch the lab's service account. Raises Unreachable while the lab is down."""
     answer = fetch(f"{lab_url}/service-account.json", timeout=timeout)
     if answer.status != 200:
-        raise Unreachable(f"the lab is away: {answer.error or answer.status}")
+        raise Unreachable(f"the lab is down: {answer.error or answer.status}")
     try:
-        return checked(Certificate(_object(answer.body)))
+        return require_project(Certificate(_object(answer.body)))
     except ValueError:
         raise Unreachable("the lab did not answer with a service account") from None
 
 
-def checked(account: Certificate) -> Certificate:
-    """`account`, if it names its project. Raises ValueError."""
+def require_project(account: Certificate) -> Certificate:
+    """Return `account`. Raises ValueError if it does not name its project."""
     if not account.project_id:
         raise ValueError("no project_id")
     return account
@@ -187,5 +194,5 @@ def _object(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _short(error: Exception) -> str:
+def _truncate(error: Exception) -> str:
     return str(error)[:200]

@@ -1,4 +1,4 @@
-"""One lab process for all tests of the channels, blank before each."""
+"""One lab process for all tests of the channels. It is reset before each test."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def _lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(_lab: Lab) -> Lab:
-    """A running lab in which nothing has arrived."""
-    _lab.blank()
+    """A running lab without messages and faults."""
+    _lab.reset()
     return _lab

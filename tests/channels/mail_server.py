@@ -1,4 +1,4 @@
-"""A mail server that answers by script, keeps to RFC 5321 and RFC 2920 otherwise, and counts round trips."""
+"""A mail server that follows a script, and RFC 5321 and RFC 2920 otherwise. It counts round trips."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from dataclasses import dataclass
 
 from tests.channels import support
 
-# In place of a reply. LOST takes the mail first.
+# Used in place of a reply: close the connection. LOST accepts the mail first.
 HANG_UP = ""
 LOST = "lost"
 
 
 @dataclass(frozen=True)
 class Script:
-    """What is answered while one mail is handed in.
+    """The replies for one mail.
 
-    `nobody` answers a DATA without a recipient. `careless`: what follows a refused MAIL is answered as if it were not.
-    `lingers`: a reply of 421 is not the last.
+    `no_rcpt` is the reply to DATA without a recipient. With `careless`, the commands after a refused MAIL are answered
+    as if it had been accepted. With `lingers`, the connection stays open after a 421.
     """
 
     mail: str = "250 2.1.0 ok"
     rcpt: str = "250 2.1.5 ok"
     data: str = "354 go on"
-    dot: str = "250 2.0.0 taken"
-    nobody: str = "503 5.5.1 RCPT first"
+    dot: str = "250 2.0.0 accepted"
+    no_rcpt: str = "503 5.5.1 RCPT first"
     rset: str = "250 ok"
     careless: bool = False
     lingers: bool = False
 
 
 class MailServer:
-    """Its connections share the scripts, one for each MAIL; when they are used up, all is well.
+    """Uses one script for each MAIL command, across all connections. After the last script, every mail is accepted.
 
-    `offers` is what EHLO answers, `secured` the same after STARTTLS. Replies are written `piece` bytes at a time.
+    `offers` are the extensions in the reply to EHLO; `offers_tls` are those after STARTTLS. Replies are written in
+    pieces of `piece` bytes.
     """
 
     def __init__(
@@ -44,127 +45,127 @@ class MailServer:
         scripts: Iterable[Script] = (),
         *,
         offers: Sequence[str] = (),
-        secured: Sequence[str] = (),
+        offers_tls: Sequence[str] = (),
         tls: ssl.SSLContext | None = None,
         piece: int = 1 << 16,
     ) -> None:
         self.scripts = iter(scripts)
-        self.offers, self.secured, self.tls, self.piece = offers, secured, tls, piece
-        # All that was read, and of it what was taken: each mail's recipient and content.
+        self.offers, self.offers_tls, self.tls, self.piece = offers, offers_tls, tls, piece
+        # All bytes received, and the accepted mails: recipient and content.
         self.received = b""
-        self.taken: list[tuple[str, bytes]] = []
+        self.accepted: list[tuple[str, bytes]] = []
         self.connections = 0
-        # How often all that had come was answered, and how often something came that had to wait for an answer.
-        self.turns = 0
+        # How often the server wrote replies, and how often commands arrived that should have waited for a reply.
+        self.round_trips = 0
         self.early = 0
 
     def running(self) -> AbstractContextManager[int]:
-        """On the port that this yields."""
-        return support.server(lambda connection: _Conversation(self, connection).hold())
+        """Run the server and yield its port."""
+        return support.server(lambda connection: _Session(self, connection).run())
 
 
-class _HungUp(OSError):
-    """The conversation is over."""
+class _SessionEnded(OSError):
+    """The connection is closed."""
 
 
-class _Conversation:
+class _Session:
     def __init__(self, server: MailServer, connection: socket.socket) -> None:
         self._server = server
         self._connection = connection
         self._offers = server.offers
         self._unread = b""
-        self._unsaid = b""
+        self._unwritten = b""
         self._script = Script()
-        self._begun = False
+        self._mail_begun = False
         self._recipient = ""
 
-    def hold(self) -> None:
+    def run(self) -> None:
         self._server.connections += 1
-        # Or pieces would wait for each other's acknowledgement.
+        # Otherwise each piece would wait for the acknowledgement of the previous one.
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._say("220 hello")
+        self._reply("220 hello")
         try:
             while True:
-                self._obey(self._line().decode())
+                self._handle(self._read_line().decode())
         finally:
-            # The socket that support.server closes is no longer ours after STARTTLS.
+            # After STARTTLS this is not the socket that support.server closes.
             self._connection.close()
 
-    def _obey(self, line: str) -> None:
+    def _handle(self, line: str) -> None:
         match line[:4].strip().lower():
             case "ehlo":
-                self._say("\r\n".join([*(f"250-{offer}" for offer in ("hello", *self._offers)), "250 HELP"]))
+                self._reply("\r\n".join([*(f"250-{offer}" for offer in ("hello", *self._offers)), "250 HELP"]))
             case "star":
-                self._secure()
-            case "mail" if self._begun:
-                self._say("503 5.5.1 nested MAIL")
+                self._start_tls()
+            case "mail" if self._mail_begun:
+                self._reply("503 5.5.1 nested MAIL")
             case "mail":
                 self._script = next(self._server.scripts, Script())
-                self._say(self._script.mail)
-                self._begun = self._script.careless or self._script.mail.startswith("250")
-            case "rcpt" if self._begun:
-                self._say(self._script.rcpt)
+                self._reply(self._script.mail)
+                self._mail_begun = self._script.careless or self._script.mail.startswith("250")
+            case "rcpt" if self._mail_begun:
+                self._reply(self._script.rcpt)
                 self._recipient = line[line.index("<") + 1 : line.index(">")] if self._script.rcpt[0] == "2" else ""
             case "data":
-                self._synchronise()
+                self._check_early()
                 self._data()
             case "rset":
-                self._say(self._script.rset)
-                self._begun, self._recipient = False, ""
+                self._reply(self._script.rset)
+                self._mail_begun, self._recipient = False, ""
             case "quit":
-                raise _HungUp
+                raise _SessionEnded
             case _:
-                self._say("503 5.5.1 not now")
+                self._reply("503 5.5.1 not now")
 
     def _data(self) -> None:
-        reply = self._script.data if self._recipient else self._script.nobody
-        self._say(reply)
+        reply = self._script.data if self._recipient else self._script.no_rcpt
+        self._reply(reply)
         if not reply.startswith("354"):
             return
         lines = []
-        while (line := self._line()) != b".":
+        while (line := self._read_line()) != b".":
             lines.append(line.removeprefix(b".") + b"\r\n")
         if self._recipient and self._script.dot.startswith(("250", LOST)):
-            self._server.taken.append((self._recipient, b"".join(lines)))
-        self._say("554 5.5.1 no valid recipients" if not self._recipient else self._script.dot)
-        self._begun, self._recipient = False, ""
+            self._server.accepted.append((self._recipient, b"".join(lines)))
+        self._reply("554 5.5.1 no valid recipients" if not self._recipient else self._script.dot)
+        self._mail_begun, self._recipient = False, ""
 
-    def _secure(self) -> None:
+    def _start_tls(self) -> None:
         assert self._server.tls is not None
-        self._synchronise()
-        self._say("220 go ahead")
+        self._check_early()
+        self._reply("220 go ahead")
         self._flush()
         self._connection = self._server.tls.wrap_socket(self._connection, server_side=True)
-        self._offers = self._server.secured
+        self._offers = self._server.offers_tls
 
-    def _synchronise(self) -> None:
+    def _check_early(self) -> None:
         self._server.early += bool(self._unread)
 
-    def _line(self) -> bytes:
+    def _read_line(self) -> bytes:
         while b"\r\n" not in self._unread:
             self._flush()
             data = self._connection.recv(1 << 20)
             if not data:
-                raise _HungUp
+                raise _SessionEnded
             self._server.received += data
             self._unread += data
         line, _, self._unread = self._unread.partition(b"\r\n")
-        if "PIPELINING" not in self._offers and self._unread and self._unsaid:
+        if "PIPELINING" not in self._offers and self._unread and self._unwritten:
             self._server.early += 1
         return line
 
-    def _say(self, reply: str) -> None:
+    def _reply(self, reply: str) -> None:
         if reply in (HANG_UP, LOST):
             self._flush()
-            raise _HungUp
-        self._unsaid += reply.encode() + b"\r\n"
+            raise _SessionEnded
+        self._unwritten += reply.encode() + b"\r\n"
         if reply.startswith("421") and not self._script.lingers:
             self._flush()
-            raise _HungUp
+            raise _SessionEnded
 
     def _flush(self) -> None:
-        if self._unsaid:
-            self._server.turns += 1
-        for begin in range(0, len(self._unsaid), self._server.piece):
-            self._connection.sendall(self._unsaid[begin : begin + self._server.piece])
-        self._unsaid = b""
+        if self._unwritten:
+            self._server.round_trips += 1
+        for begin in range(0, len(self._unwritten), self._server.piece):
+            self._connection.sendall(self._unwritten[begin : begin + self._server.piece])
+        self._unwritten = b""

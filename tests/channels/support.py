@@ -1,4 +1,4 @@
-"""Messages to send, a view into the lab, and servers that misbehave."""
+"""What the channels' tests share: messages to send, a client of the lab, and servers that misbehave."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def settings_for(http: str, smtp_port: int, timeout: float = 1.0, **environ: str
 
 
 class Lab:
-    """A lab process of our own."""
+    """A lab process, and its HTTP API."""
 
     def __init__(self, port: int = 0) -> None:
         self.process = subprocess.Popen(
@@ -95,24 +95,24 @@ class Lab:
     def settings(self, timeout: float = 1.0, **environ: str) -> Settings:
         return settings_for(self.url, self.smtp_port, timeout, **environ)
 
-    def blank(self) -> None:
-        """Forget all arrivals and faults."""
+    def reset(self) -> None:
+        """Delete all arrivals and faults."""
         self._session.delete(f"{self.url}/messages", timeout=5).raise_for_status()
         self.fault()
 
     def fault(self, **faults: str) -> None:
-        """Let whole providers fail: fault(oauth="down")."""
+        """Set the faults of whole providers, such as fault(oauth="down"). Without arguments, clear them."""
         self._session.post(f"{self.url}/faults", json=faults, timeout=5).raise_for_status()
 
     def arrivals(self, **filters: str) -> list[dict[str, Any]]:
-        """What arrived, oldest first."""
+        """Return the recorded messages, oldest first."""
         found = self._session.get(f"{self.url}/messages", params={"limit": "10000", **filters}, timeout=5)
         found.raise_for_status()
         messages: list[dict[str, Any]] = found.json()["messages"]
         return messages
 
     def only(self, **filters: str) -> dict[str, Any]:
-        """The one thing that arrived."""
+        """Return the only recorded message. Fails if there is not exactly one."""
         [arrival] = self.arrivals(**filters)
         return arrival
 
@@ -130,13 +130,13 @@ class Lab:
 
 
 def connections_to(port: int) -> set[int]:
-    """Our open connections to a local port, by our own port numbers."""
+    """Return the local port numbers of this process's open connections to a port of this machine."""
     found = psutil.Process().net_connections("tcp4")
     return {c.laddr.port for c in found if c.raddr and c.raddr.port == port and c.status == psutil.CONN_ESTABLISHED}
 
 
 def threads(number: int, work: Callable[[int], Any]) -> list[Any]:
-    """What `work` returns in each of `number` threads that start together."""
+    """Run `work` in `number` threads that start at the same time. Return the results."""
     results: list[Any] = [None] * number
     gate = threading.Barrier(number)
 
@@ -155,9 +155,9 @@ def threads(number: int, work: Callable[[int], Any]) -> list[Any]:
 
 @contextmanager
 def server(talk: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A server on a free port that lets `talk` have each connection, and closes it afterwards."""
+    """Run a server on a free port and yield the port. `talk` handles a connection, which is closed afterwards."""
     listener = socket.create_server(("127.0.0.1", 0))
-    open_ones: list[socket.socket] = []
+    accepted: list[socket.socket] = []
 
     def serve(connection: socket.socket) -> None:
         try:
@@ -173,38 +173,38 @@ def server(talk: Callable[[socket.socket], None]) -> Iterator[int]:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            open_ones.append(connection)
+            accepted.append(connection)
             threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
     threading.Thread(target=listen, daemon=True).start()
     try:
         yield listener.getsockname()[1]
     finally:
-        # Closing alone would not wake the threads that wait in accept and recv.
+        # close() alone does not wake threads that are blocked in accept and recv.
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        for connection in open_ones:
+        for connection in accepted:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
 
 def silent(connection: socket.socket) -> None:
-    """Takes everything, says nothing."""
+    """Read everything and never answer."""
     while connection.recv(65536):
         pass
 
 
 def garbage(connection: socket.socket) -> None:
-    """Neither HTTP nor SMTP, and not UTF-8 either."""
+    """Answer with bytes that are neither HTTP nor SMTP nor UTF-8."""
     connection.sendall(b"\xff\xfe\x00 garbage \r\n" * 20)
     silent(connection)
 
 
 def endless(connection: socket.socket) -> None:
-    """A reply that begins well and never ends."""
+    """Send a reply that starts correctly and never ends."""
     while True:
         connection.sendall(b"220-and so on\r\n" * 100)
 
 
-def slamming(connection: socket.socket) -> None:
-    """Hangs up at once."""
+def closing(connection: socket.socket) -> None:
+    """Close the connection immediately."""

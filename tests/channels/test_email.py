@@ -1,4 +1,4 @@
-"""Mail: what servers answer and what we make of it, and how it is sent. What is sent: test_email_message.py."""
+"""The e-mail channel: how replies are classified, and how a batch is sent. For contents, see test_email_message.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from channels.email import channel as email
 from channels.email import smtp as email_smtp
-from channels.email.channel import CLASSIFY, EmailChannel, by_reply, classify
+from channels.email.channel import CLASSIFY, EmailChannel, classify, classify_reply
 from channels.email.smtp import Server
 from config.settings import SettingsError
 from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
@@ -23,7 +23,7 @@ from tests.channels import support
 from tests.channels.support import Lab, batch, message
 
 TIMEOUT = 1.0
-SENDER = email._sender("Carillon <bell@carillon.example>")
+SENDER = email.parse_sender("Carillon <bell@carillon.example>")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def refusal(code: int, text: str) -> smtplib.SMTPResponseException:
     return smtplib.SMTPResponseException(code, text.encode())
 
 
-# What servers answer ------------------------------------------------------------------------------------------------
+# Classifying replies ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -58,15 +58,15 @@ def refusal(code: int, text: str) -> smtplib.SMTPResponseException:
         ("grey", RetryLater("451 4.7.1 Greylisted, please try again later")),
         ("down", RetryLater("451 4.3.0 Temporary system failure")),
         ("busy", RetryLater("421 4.3.2 Too busy, closing the connection")),
-        ("close", RetryLater("SMTPServerDisconnected: the server hung up")),
-        ("lost", RetryLater("SMTPServerDisconnected: the server hung up")),
+        ("close", RetryLater("SMTPServerDisconnected: the server closed the connection")),
+        ("lost", RetryLater("SMTPServerDisconnected: the server closed the connection")),
     ],
 )
-def test_each_fault_has_its_outcome(channel: EmailChannel, word: str, expected: Outcome) -> None:
+def test_each_fault_word_of_the_lab_leads_to_its_outcome(channel: EmailChannel, word: str, expected: Outcome) -> None:
     assert channel.send(mails(f"{word}-x")) == [expected]
 
 
-def test_greylisting_ends_with_the_second_attempt(channel: EmailChannel) -> None:
+def test_a_greylisted_mail_is_sent_at_the_second_attempt(channel: EmailChannel) -> None:
     assert kinds(channel.send(mails("grey-x"))) == [RetryLater]
     assert kinds(channel.send(mails("grey-x"))) == [Sent]
 
@@ -82,7 +82,7 @@ CREDENTIALS = RetryLater("", Failure.CREDENTIALS, 300)
         ("rcpt", 550, "5.1.3 bad syntax", AddressGone("")),
         ("rcpt", 550, "5.1.6 moved", AddressGone("")),
         ("rcpt", 550, "5.1.10 null MX", AddressGone("")),
-        # Said of the sender, or of anything.
+        # These are about the sender, or can mean anything.
         ("rcpt", 550, "5.1.0 sender denied", Rejected("")),
         ("rcpt", 550, "5.1.11 ?", Rejected("")),
         ("rcpt", 550, "no such user here", Rejected("")),
@@ -109,8 +109,8 @@ CREDENTIALS = RetryLater("", Failure.CREDENTIALS, 300)
         ("data", 354, "what?", RetryLater("")),
     ],
 )
-def test_replies(stage: str, code: int, text: str, expected: Outcome) -> None:
-    outcome = by_reply(stage, refusal(code, text))
+def test_a_reply_is_classified_by_stage_code_and_status(stage: str, code: int, text: str, expected: Outcome) -> None:
+    outcome = classify_reply(stage, refusal(code, text))
     assert type(outcome) is type(expected)
     assert not isinstance(outcome, Sent)
     assert outcome.reason == f"{code} {text}"
@@ -124,7 +124,7 @@ def test_every_exception_of_smtplib_is_classified() -> None:
         kind for _, kind in inspect.getmembers(smtplib, inspect.isclass) if issubclass(kind, smtplib.SMTPException)
     }
     assert found <= set(CLASSIFY)
-    # And what it lets through: errors of sockets and of TLS.
+    # smtplib also passes through errors of sockets and of TLS.
     assert OSError in CLASSIFY
     assert ssl.SSLError in CLASSIFY
 
@@ -146,16 +146,16 @@ def test_every_exception_of_smtplib_is_classified() -> None:
         (socket.gaierror("no such host"), Failure.PROVIDER_DOWN),
     ],
 )
-def test_what_is_not_about_one_mail_is_retried(error: Exception, failure: Failure) -> None:
+def test_an_error_that_is_not_about_one_mail_is_retried(error: Exception, failure: Failure) -> None:
     outcome = classify(error)
     assert isinstance(outcome, RetryLater)
     assert outcome.failure is failure
 
 
-# How it is sent -----------------------------------------------------------------------------------------------------
+# Sending a batch ----------------------------------------------------------------------------------------------------
 
 
-def test_one_failure_is_nobody_elses(lab: Lab, channel: EmailChannel) -> None:
+def test_a_failed_mail_does_not_affect_the_others(lab: Lab, channel: EmailChannel) -> None:
     outcomes = channel.send(mails("ok-1", "gone-2", "ok-3", "policy-4", "grey-5", "full-6", "ok-7"))
     assert kinds(outcomes) == [Sent, AddressGone, Sent, Rejected, RetryLater, Rejected, Sent]
     accepted = lab.arrivals(outcome="accepted")
@@ -169,14 +169,14 @@ def test_a_broken_connection_is_replaced_once(lab: Lab, channel: EmailChannel) -
     assert [arrival["address"].partition("@")[0] for arrival in lab.arrivals()] == ["ok-1", "close-2", "ok-3", "lost-4"]
 
 
-def test_a_server_that_is_busy_is_left_alone(lab: Lab, channel: EmailChannel) -> None:
+def test_after_a_421_the_rest_of_the_batch_is_not_sent(lab: Lab, channel: EmailChannel) -> None:
     assert kinds(channel.send(mails("ok-1", "busy-2", "ok-3", "ok-4"))) == [Sent, RetryLater, RetryLater, RetryLater]
     assert len(lab.arrivals()) == 2
     assert kinds(channel.send(mails("ok-5"))) == [Sent]
 
 
 @pytest.mark.slow
-def test_a_slow_mailbox_takes_no_more_than_the_time_out(channel: EmailChannel) -> None:
+def test_a_slow_mail_takes_no_longer_than_the_timeout(channel: EmailChannel) -> None:
     began = time.monotonic()
     assert kinds(channel.send(mails("ok-1", "slow3-2", "ok-3"))) == [Sent, RetryLater, Sent]
     assert time.monotonic() - began < TIMEOUT + 0.5
@@ -186,7 +186,7 @@ def test_a_slow_mailbox_takes_no_more_than_the_time_out(channel: EmailChannel) -
 def test_a_batch_ends_before_its_lease(lab: Lab) -> None:
     server = Server("127.0.0.1", lab.smtp_port, "none", "carillon.example", 2.0)
     channel = EmailChannel(server, SENDER, 0.5)
-    # The second begins in time and ends late; the third does not begin.
+    # The second mail starts in time and ends late. The third does not start.
     outcomes = channel.send(mails("ok-1", "slow1-2", "ok-3", "ok-4"))
     channel.close()
     assert kinds(outcomes) == [Sent, Sent, RetryLater, RetryLater]
@@ -203,18 +203,20 @@ def test_connections_are_kept_between_batches(lab: Lab, channel: EmailChannel) -
     assert support.connections_to(lab.smtp_port) == set()
 
 
-def test_a_connection_has_its_day(lab: Lab, channel: EmailChannel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(email_smtp, "MOST_MAILS", 2)
+def test_a_connection_is_replaced_after_its_maximum_number_of_mails_or_age(
+    lab: Lab, channel: EmailChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(email_smtp, "MAX_MAILS_PER_SESSION", 2)
     assert kinds(channel.send(mails("ok-1", "ok-2", "ok-3", "ok-4", "ok-5"))) == [Sent] * 5
     first = support.connections_to(lab.smtp_port)
-    monkeypatch.setattr(email_smtp, "LONGEST_SESSION", 0.0)
+    monkeypatch.setattr(email_smtp, "MAX_SESSION", 0.0)
     assert kinds(channel.send(mails("ok-6"))) == [Sent]
     assert not first & support.connections_to(lab.smtp_port)
 
 
-def test_a_connection_that_died_in_the_pool_is_not_noticed(channel: EmailChannel) -> None:
+def test_a_connection_that_died_in_the_pool_is_replaced(channel: EmailChannel) -> None:
     assert kinds(channel.send(mails("ok-1"))) == [Sent]
-    # As a server does that is tired of waiting.
+    # Simulates a server that closes an idle connection.
     channel._pool._idle[0]._smtp.sock.shutdown(socket.SHUT_RDWR)
     assert kinds(channel.send(mails("ok-2"))) == [Sent]
 
@@ -224,7 +226,7 @@ def test_a_withdrawal_is_not_sent(lab: Lab, channel: EmailChannel) -> None:
     assert lab.arrivals() == []
 
 
-def test_addresses_of_all_alphabets(lab: Lab, channel: EmailChannel) -> None:
+def test_addresses_in_any_script_are_accepted_with_their_domain_in_ascii(lab: Lab, channel: EmailChannel) -> None:
     addresses = ["jörg@müller.example", "joerg@müller.example", "日本@例え.テスト", '"odd one"@mail.example']
     assert kinds(channel.send(batch(*addresses))) == [Sent] * 4
     arrived = [arrival["address"] for arrival in lab.arrivals()]
@@ -242,33 +244,35 @@ def test_addresses_of_all_alphabets(lab: Lab, channel: EmailChannel) -> None:
      "a@c..d", "a@c.example,b@c.example", "Ann <a@c.example>", "x" * 65 + "@c.example", "a@" + "c." * 130 + "d",
      "a@[127.0.0.1]", "a@c.example\ud800", "a@-c.example", "a@ex ample", "(comment)a@c.example"],
 )  # fmt: skip
-def test_what_is_no_mailbox_is_rejected(lab: Lab, channel: EmailChannel, address: str) -> None:
+def test_an_address_that_is_not_a_mailbox_is_rejected(lab: Lab, channel: EmailChannel, address: str) -> None:
     outcomes = channel.send([message("ok-1@mail.example"), message(address), message("ok-2@mail.example")])
     assert kinds(outcomes) == [Sent, Rejected, Sent]
     assert [arrival["address"] for arrival in lab.arrivals()] == ["ok-1@mail.example", "ok-2@mail.example"]
 
 
-def test_failures_alike_are_logged_once(channel: EmailChannel, caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_of_one_kind_are_logged_once_with_their_count(
+    channel: EmailChannel, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "channels")
     channel.send(mails("down-1", "down-2", "gone-3", "ok-4"))
     found = {(record.error, record.levelname, record.count) for record in caplog.records}  # type: ignore[attr-defined]
     assert found == {("SMTPRecipientsRefused 451", "WARNING", 2), ("SMTPRecipientsRefused 550", "INFO", 1)}
 
 
-# With whom ----------------------------------------------------------------------------------------------------------
+# Building the channel -----------------------------------------------------------------------------------------------
 
 
-def test_builds(lab: Lab) -> None:
+def test_live_keys_use_the_mail_server_and_test_keys_the_lab(lab: Lab) -> None:
     live = email.build(lab.settings(SMTP_HOST="smtp.example", SMTP_USERNAME="u", SMTP_PASSWORD="p"), "live")
     assert live is not None
-    there = live._pool._server
-    assert (there.host, there.port, there.security, there.username) == ("smtp.example", 587, "starttls", "u")
-    assert "password" not in repr(there)
+    server = live._pool._server
+    assert (server.host, server.port, server.security, server.username) == ("smtp.example", 587, "starttls", "u")
+    assert "password" not in repr(server)
     for mode, host in (("live", ""), ("test", "smtp.example")):
         built = email.build(lab.settings(SMTP_HOST=host), mode)  # type: ignore[arg-type]
         assert built is not None
-        there = built._pool._server
-        assert (there.host, there.port, there.security) == ("127.0.0.1", lab.smtp_port, "none")
+        server = built._pool._server
+        assert (server.host, server.port, server.security) == ("127.0.0.1", lab.smtp_port, "none")
     assert email.build(lab.settings(CARILLON_LAB_URL=""), "live") is None
     assert email.build(lab.settings(CARILLON_LAB_URL="", SMTP_HOST="smtp.example"), "test") is None
 
@@ -283,6 +287,8 @@ def test_builds(lab: Lab) -> None:
         ("SMTP_FROM", {"SMTP_FROM": "jörg@x.example"}),
     ],
 )
-def test_settings_that_cannot_work_end_the_start(lab: Lab, setting: str, environ: dict[str, str]) -> None:
+def test_settings_that_contradict_each_other_are_a_settings_error(
+    lab: Lab, setting: str, environ: dict[str, str]
+) -> None:
     with pytest.raises(SettingsError, match=setting):
         email.build(lab.settings(TIMEOUT, SMTP_HOST="smtp.example", **environ), "live")

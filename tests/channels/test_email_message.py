@@ -1,4 +1,4 @@
-"""What a mail says: headers that nobody can add to, a text, and HTML with everything escaped."""
+"""The content of mails: no value can add a header, and everything in the HTML is escaped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.email.message import LONGEST_MESSAGE_ID, Mail, Unsendable, Writer, message_id
+from channels.email.message import MAX_MESSAGE_ID, Mail, MailBuilder, Unsendable, message_id
 from models.deliveries.message import Message
 from tests.channels.support import NOTIFICATION, content, message
 
@@ -27,7 +27,7 @@ HEADERS = [
 
 
 def mail(message: Message) -> Mail:
-    return Writer(SENDER, NOW).mail(message)
+    return MailBuilder(SENDER, NOW).build(message)
 
 
 def rendered(locale: str | None = None, address: str = "ann@mail.example", **fields: Any) -> EmailMessage:
@@ -43,7 +43,7 @@ def parts(parsed: EmailMessage) -> tuple[str, str]:
 
 
 class Page(HTMLParser):
-    """The elements of a page, and its text."""
+    """The elements and the text of an HTML page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_headers() -> None:
+def test_a_mail_has_exactly_these_headers() -> None:
     parsed = rendered()
     assert sorted(parsed.keys()) == sorted(HEADERS)
     assert parsed["From"] == "Carillon <bell@carillon.example>"
@@ -72,13 +72,13 @@ def test_headers() -> None:
     assert [part.get_content_type() for part in parsed.iter_parts()] == ["text/plain", "text/html"]
 
 
-def test_a_copy_is_the_same_mail() -> None:
+def test_a_retry_sends_the_same_mail_with_the_same_message_id() -> None:
     first, second = rendered(), rendered()
     assert first["Message-ID"] == second["Message-ID"]
     assert parts(first) == parts(second)
 
 
-def test_text_and_html_say_the_same() -> None:
+def test_text_and_html_have_the_same_content() -> None:
     parsed = rendered(message="One.\r\n\r\n\r\nTwo,\nthree.\n", url="https://example.com/a?b=1&c=ü", level="critical")
     text, html = parts(parsed)
     assert text == "Backup finished\n\nOne.\n\n\nTwo,\nthree.\n\nhttps://example.com/a?b=1&c=ü\n"
@@ -95,7 +95,7 @@ def test_text_and_html_say_the_same() -> None:
     ("locale", "language"),
     [("de", "de"), ("de_DE", "de-DE"), ("zh-Hant-TW", "zh-Hant-TW"), (None, None), ('en"><script>', None), ("", None)],
 )
-def test_language(locale: str | None, language: str | None) -> None:
+def test_the_language_is_the_locale_if_it_is_a_valid_tag(locale: str | None, language: str | None) -> None:
     parsed = rendered(locale=locale)
     assert parsed["Content-Language"] == language
     [html] = [attributes for tag, attributes in Page(parts(parsed)[1]).tags if tag == "html"]
@@ -107,27 +107,27 @@ def test_language(locale: str | None, language: str | None) -> None:
     ["javascript:alert(1)", "data:text/html,x", "ftp://example.com/", "//example.com/", "https://", "/path", "",
      "https://user:secret@example.com/", "https://example.com/\n", "https://exa mple.com/", "https://[x/", "HTTPS"],
 )  # fmt: skip
-def test_a_link_leads_to_a_web_page_or_is_none(url: str) -> None:
+def test_a_url_that_is_not_a_web_page_is_left_out(url: str) -> None:
     text, html = parts(rendered(url=url))
     assert "a" not in [tag for tag, _ in Page(html).tags]
     assert text == "Backup finished\n\nAll 3 volumes were saved.\n"
 
 
 @pytest.mark.parametrize("field", ["title", "message"])
-def test_markup_is_text(field: str) -> None:
-    nasty = "<script>alert('x')</script>\" onload='x' &amp; {colour} {0} %s </h1></p>"
-    text, html = parts(rendered(**{field: nasty}))
+def test_markup_in_a_field_is_escaped(field: str) -> None:
+    markup = "<script>alert('x')</script>\" onload='x' &amp; {colour} {0} %s </h1></p>"
+    text, html = parts(rendered(**{field: markup}))
     plain = [tag for tag, _ in Page(parts(rendered())[1]).tags]
     assert [tag for tag, _ in Page(html).tags] == plain
-    assert nasty in Page(html).text
-    assert nasty in text
+    assert markup in Page(html).text
+    assert markup in text
 
 
 @pytest.mark.parametrize(
     "character", ["\r", "\n", "\0", "\t", "\x0b", "\x1f", "\x7f", "\x85", "\u2028", "\u2029", "\ud800"]
 )
 @pytest.mark.parametrize("field", ["title", "notification_id"])
-def test_what_could_end_a_header_is_rejected(field: str, character: str) -> None:
+def test_a_character_that_could_end_a_header_is_rejected(field: str, character: str) -> None:
     with pytest.raises(Unsendable, match="control characters"):
         rendered(**{field: f"a{character}Bcc: eve@example.com"})
 
@@ -140,19 +140,19 @@ def test_what_could_end_a_header_is_rejected(field: str, character: str) -> None
         "=?utf-8?b?DQpCY2M6IGV2ZQ==?=",
     ],
 )
-def test_an_encoded_word_in_a_title_is_text(title: str) -> None:
+def test_an_encoded_word_in_a_title_is_not_decoded(title: str) -> None:
     parsed = rendered(title=title)
     assert sorted(parsed.keys()) == sorted(HEADERS)
     assert parsed["Subject"].replace("\u200b", "") == title
 
 
-def test_controls_in_the_text_are_left_out() -> None:
+def test_control_characters_in_the_text_are_removed() -> None:
     text, html = parts(rendered(message="a\0b\x0bc\x7fd\te\rf"))
     assert text.endswith("abcd\te\nf\n")
     assert "abcd" in html
 
 
-def test_half_a_surrogate_pair_is_rejected() -> None:
+def test_an_unpaired_surrogate_is_rejected() -> None:
     with pytest.raises(Unsendable, match="surrogate"):
         rendered(message="\ud800")
 
@@ -162,7 +162,7 @@ def test_half_a_surrogate_pair_is_rejected() -> None:
     st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=200),
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=300),
 )
-def test_any_title_and_text_arrive(title: str, text: str) -> None:
+def test_any_title_and_text_arrive_unchanged(title: str, text: str) -> None:
     raw = mail(message("ann@mail.example", about=content(title=title, message=text))).content
     parsed = message_from_bytes(raw, policy=policy.default)
     assert isinstance(parsed, EmailMessage)
@@ -175,30 +175,32 @@ def test_any_title_and_text_arrive(title: str, text: str) -> None:
 @pytest.mark.parametrize("domain", ["x.example", "notifications.department.company.example"])
 @pytest.mark.parametrize("notification_id", [NOTIFICATION, "a b", "<x>", "x" * 100])
 @pytest.mark.parametrize("delivery_id", [1, 2**63 - 1])
-def test_message_ids_fit_a_line(notification_id: str, delivery_id: int, domain: str) -> None:
+def test_a_message_id_fits_a_line_and_is_the_same_for_every_attempt(
+    notification_id: str, delivery_id: int, domain: str
+) -> None:
     identity = message_id(notification_id, delivery_id, domain)
     assert re.fullmatch(rf"<[A-Za-z0-9.-]+@{re.escape(domain)}>", identity)
-    assert len(identity) <= LONGEST_MESSAGE_ID
+    assert len(identity) <= MAX_MESSAGE_ID
     assert identity == message_id(notification_id, delivery_id, domain)
     assert identity != message_id(notification_id, delivery_id + 1, domain)
 
 
-def test_mails_of_one_batch_differ_in_their_recipient_and_id_only() -> None:
-    writer, about = Writer(SENDER, NOW), content()
+def test_mails_of_one_notification_differ_in_recipient_and_message_id_only() -> None:
+    builder, about = MailBuilder(SENDER, NOW), content()
     bodies = []
     for address in ("ann@mail.example", "bob@mail.example"):
-        found = writer.mail(message(address, about=about))
-        to, identity, rest = found.content.split(b"\r\n", 2)
+        built = builder.build(message(address, about=about))
+        to, identity, rest = built.content.split(b"\r\n", 2)
         assert to == b"To: " + address.encode()
-        assert identity == b"Message-ID: " + found.message_id.encode()
+        assert identity == b"Message-ID: " + built.message_id.encode()
         bodies.append(rest)
     assert bodies[0] == bodies[1]
 
 
-def test_each_language_of_a_batch_has_its_own_mail() -> None:
-    writer, about = Writer(SENDER, NOW), content()
+def test_recipients_of_one_batch_can_have_different_languages() -> None:
+    builder, about = MailBuilder(SENDER, NOW), content()
     languages = [
-        message_from_bytes(writer.mail(message("ann@mail.example", about=about, locale=locale)).content)[
+        message_from_bytes(builder.build(message("ann@mail.example", about=about, locale=locale)).content)[
             "Content-Language"
         ]
         for locale in ("de_AT", None, "fr")

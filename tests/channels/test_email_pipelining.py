@@ -1,4 +1,4 @@
-"""The same conversation with and without PIPELINING, in fewer round trips."""
+"""SMTP pipelining: the same outcomes as without it, in fewer round trips."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.channels import support
 from tests.channels.mail_server import HANG_UP, LOST, MailServer, Script
 from tests.channels.support import batch
 
-SENDER = email._sender("Carillon <bell@carillon.example>")
+SENDER = email.parse_sender("Carillon <bell@carillon.example>")
 PIPELINING = ("SIZE", "PIPELINING", "8BITMIME", "SMTPUTF8")
 WITHOUT = ("SIZE", "8BITMIME", "SMTPUTF8")
 
@@ -47,26 +47,26 @@ def kinds(outcomes: list[Outcome]) -> list[type]:
 # Round trips --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("offers", "turns"), [(PIPELINING, 2), (WITHOUT, 4)])
-def test_a_mail_takes_two_round_trips_instead_of_four(offers: tuple[str, ...], turns: int) -> None:
+@pytest.mark.parametrize(("offers", "round_trips"), [(PIPELINING, 2), (WITHOUT, 4)])
+def test_a_mail_takes_two_round_trips_instead_of_four(offers: tuple[str, ...], round_trips: int) -> None:
     server = MailServer(offers=offers)
     assert kinds(send(server, batch(*(f"ok-{n}@mail.example" for n in range(10))))) == [Sent] * 10
     # The greeting and EHLO are the first two.
-    assert (server.turns, server.connections, server.early) == (2 + 10 * turns, 1, 0)
+    assert (server.round_trips, server.connections, server.early) == (2 + 10 * round_trips, 1, 0)
 
 
-@pytest.mark.parametrize(("offers", "secured", "turns"), [(PIPELINING, WITHOUT, 4), (WITHOUT, PIPELINING, 2)])
-def test_what_was_offered_before_starttls_does_not_count(
-    offers: tuple[str, ...], secured: tuple[str, ...], turns: int
+@pytest.mark.parametrize(("offers", "offers_tls", "round_trips"), [(PIPELINING, WITHOUT, 4), (WITHOUT, PIPELINING, 2)])
+def test_only_extensions_offered_after_starttls_are_used(
+    offers: tuple[str, ...], offers_tls: tuple[str, ...], round_trips: int
 ) -> None:
     certificate = Certificate()
-    server = MailServer(offers=(*offers, "STARTTLS"), secured=secured, tls=certificate.context())
+    server = MailServer(offers=(*offers, "STARTTLS"), offers_tls=offers_tls, tls=certificate.context())
     trusting = ssl.create_default_context(cadata=certificate.pem)
     with server.running() as port:
         channel = EmailChannel(replace(at(port), security="starttls", context=trusting), SENDER, 30)
         assert kinds(channel.send(batch("ok-1@mail.example", "ok-2@mail.example"))) == [Sent, Sent]
         channel.close()
-    assert (server.turns, server.early) == (4 + 2 * turns, 0)
+    assert (server.round_trips, server.early) == (4 + 2 * round_trips, 0)
 
 
 # Outcomes -----------------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ MAILS = batch(*(f"user{n}@mail.example" for n in range(5)))
 
 
 def replies(*good: str, bad: Sequence[str] = (*REFUSALS, HANG_UP)) -> st.SearchStrategy[str]:
-    # Good ones often enough for a conversation to go on.
+    # Three times as many good replies, so that most sessions continue.
     return st.one_of(*[st.sampled_from(good)] * 3, st.sampled_from(bad))
 
 
@@ -100,16 +100,16 @@ scripts = st.builds(
     rcpt=replies(FINE, "251 forwarding"),
     data=replies("354 go on", "354-go\r\n354 on"),
     dot=replies("250 taken", bad=(*REFUSALS, HANG_UP, LOST)),
-    # Nobody asks for this without PIPELINING, so that it must not end the session here.
-    nobody=st.sampled_from(("503 RCPT first", "554 5.5.1 no valid recipients", "354 go on")),
+    # Without PIPELINING no DATA follows a refusal. This reply then has no counterpart, so it must not end the session.
+    no_rcpt=st.sampled_from(("503 RCPT first", "554 5.5.1 no valid recipients", "354 go on")),
     rset=replies(FINE, bad=("421 enough", "500 what?", HANG_UP)),
     lingers=st.booleans(),
-    # Smtplib closes the session at a 421, but not where that answers DATA.
+    # smtplib closes the session after a 421, except in reply to DATA.
 ).filter(lambda script: not (script.lingers and script.data.startswith("421")))
 
 
-def told(outcomes: list[Outcome]) -> list[Outcome]:
-    """`outcomes` without the operating system's word for a lost connection, which depends on who noticed it first."""
+def without_os_errors(outcomes: list[Outcome]) -> list[Outcome]:
+    """Replace the reasons of lost connections: they depend on which side notices first."""
     return [
         replace(outcome, reason="cut")
         if isinstance(outcome, RetryLater) and outcome.reason.startswith("SMTPServerDisconnected")
@@ -120,16 +120,16 @@ def told(outcomes: list[Outcome]) -> list[Outcome]:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(scripts, max_size=len(MAILS)), st.sampled_from((1, 7, 1 << 16)))
-@example([Script(rcpt="550 5.1.1 who?", nobody="354 go on"), Script()], 1)
+@example([Script(rcpt="550 5.1.1 who?", no_rcpt="354 go on"), Script()], 1)
 @example([Script(dot="421 4.3.2 closing")], 1)
 @example([Script(mail="421 4.3.2 closing")], 1)
 @example([Script(dot=LOST), Script(dot=LOST)], 1)
-def test_every_mail_has_the_outcome_that_it_has_without_pipelining(script: list[Script], piece: int) -> None:
+def test_outcomes_are_the_same_with_and_without_pipelining(script: list[Script], piece: int) -> None:
     one, other = (MailServer(script, offers=offers, piece=piece) for offers in (PIPELINING, WITHOUT))
-    assert told(send(one, MAILS)) == told(send(other, MAILS))
-    taken = [(recipient, content.splitlines()[:2]) for recipient, content in one.taken]
-    assert taken == [(recipient, content.splitlines()[:2]) for recipient, content in other.taken]
-    assert all(content[0] == f"To: {recipient}".encode() for recipient, content in taken)
+    assert without_os_errors(send(one, MAILS)) == without_os_errors(send(other, MAILS))
+    accepted = [(recipient, content.splitlines()[:2]) for recipient, content in one.accepted]
+    assert accepted == [(recipient, content.splitlines()[:2]) for recipient, content in other.accepted]
+    assert all(content[0] == f"To: {recipient}".encode() for recipient, content in accepted)
     assert one.connections == other.connections
     assert one.early == other.early == 0
 
@@ -137,16 +137,16 @@ def test_every_mail_has_the_outcome_that_it_has_without_pipelining(script: list[
 @pytest.mark.parametrize(
     ("script", "expected", "connections"),
     [
-        # Refused, but the content is wanted: a lone dot, and the session goes on.
-        (Script(rcpt="550 5.1.1 who?", nobody="354 go on"), AddressGone("550 5.1.1 who?"), 1),
-        (Script(mail="452 4.5.3 later", nobody="354 go on"), RetryLater("452 4.5.3 later"), 1),
+        # The mail is refused, but the server asks for content: send a single dot and continue the session.
+        (Script(rcpt="550 5.1.1 who?", no_rcpt="354 go on"), AddressGone("550 5.1.1 who?"), 1),
+        (Script(mail="452 4.5.3 later", no_rcpt="354 go on"), RetryLater("452 4.5.3 later"), 1),
         # Only the first refusal counts.
-        (Script(rcpt="450 4.2.0 later", nobody="554 5.5.1 nobody"), RetryLater("450 4.2.0 later"), 1),
-        (Script(rcpt="550 5.1.1 who?", nobody="421 enough"), AddressGone("550 5.1.1 who?"), 2),
-        (Script(rcpt="550 5.1.1 who?", nobody=HANG_UP), AddressGone("550 5.1.1 who?"), 2),
-        # A dot would be an empty mail for somebody.
+        (Script(rcpt="450 4.2.0 later", no_rcpt="554 5.5.1 nobody"), RetryLater("450 4.2.0 later"), 1),
+        (Script(rcpt="550 5.1.1 who?", no_rcpt="421 enough"), AddressGone("550 5.1.1 who?"), 2),
+        (Script(rcpt="550 5.1.1 who?", no_rcpt=HANG_UP), AddressGone("550 5.1.1 who?"), 2),
+        # Sending a dot would deliver an empty mail.
         (Script(mail="452 4.5.3 later", careless=True), RetryLater("452 4.5.3 later"), 2),
-        # Neither what was asked for nor a refusal: nobody knows what the next reply is for.
+        # Neither success nor failure: the next reply cannot be matched to a command.
         (Script(mail="banana"), RetryLater("-1 not an SMTP reply"), 2),
         (Script(rcpt="252 perhaps"), RetryLater("252 perhaps"), 2),
         (Script(data="250 so what"), RetryLater("250 so what"), 2),
@@ -154,17 +154,17 @@ def test_every_mail_has_the_outcome_that_it_has_without_pipelining(script: list[
     ],
     ids=str,
 )
-def test_a_refused_mail_leaves_the_next_one_alone(script: Script, expected: Outcome, connections: int) -> None:
+def test_a_refused_mail_does_not_affect_the_next_one(script: Script, expected: Outcome, connections: int) -> None:
     server = MailServer([script], offers=PIPELINING)
     messages = batch("one@mail.example", "two@mail.example")
     refused, sent = send(server, messages)
     assert refused == expected
     assert isinstance(sent, Sent)
-    assert [recipient for recipient, _ in server.taken] == ["two@mail.example"]
+    assert [recipient for recipient, _ in server.accepted] == ["two@mail.example"]
     assert server.connections == connections
 
 
-def test_replies_that_do_not_end_are_not_waited_for() -> None:
+def test_a_reply_that_does_not_end_is_cut_off_at_the_timeout() -> None:
     def talk(connection: socket.socket) -> None:
         connection.sendall(b"220 hello\r\n")
         connection.recv(1024)
@@ -179,7 +179,7 @@ def test_replies_that_do_not_end_are_not_waited_for() -> None:
         channel.close()
 
 
-# What is said -------------------------------------------------------------------------------------------------------
+# On the wire --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -193,20 +193,20 @@ def test_replies_that_do_not_end_are_not_waited_for() -> None:
     ids=["dots", "empty", "utf8", "large"],
 )
 @pytest.mark.parametrize("size", [(), ("SIZE",)])
-def test_the_words_are_the_same(mail: Mail, size: tuple[str, ...]) -> None:
-    said = []
+def test_the_bytes_sent_are_the_same_with_and_without_pipelining(mail: Mail, size: tuple[str, ...]) -> None:
+    sent = []
     for more in ((), ("PIPELINING",)):
         server = MailServer(offers=(*size, *more, "8BITMIME", "SMTPUTF8"))
         with server.running() as port:
             connection = Connection(at(port), 5)
             connection.deliver("bell@carillon.example", mail)
             connection.close()
-        said.append((server.received.removesuffix(b"QUIT\r\n"), server.taken))
-    assert said[0] == said[1]
-    assert len(server.taken) == 1
+        sent.append((server.received.removesuffix(b"QUIT\r\n"), server.accepted))
+    assert sent[0] == sent[1]
+    assert len(server.accepted) == 1
 
 
-def test_a_session_that_was_interrupted_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_session_is_not_reused(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted() -> tuple[int, bytes]:
         raise KeyboardInterrupt
 
@@ -219,7 +219,7 @@ def test_a_session_that_was_interrupted_is_not_used_again(monkeypatch: pytest.Mo
             assert not connection.alive
 
 
-def test_a_lost_reply_to_the_last_dot_is_no_refusal() -> None:
+def test_a_connection_lost_after_the_content_is_not_a_refusal() -> None:
     with MailServer([Script(dot=LOST)], offers=PIPELINING).running() as port:
         connection = Connection(at(port), 5)
         with pytest.raises(smtplib.SMTPServerDisconnected):

@@ -1,4 +1,4 @@
-"""Sessions with mail servers: encrypted, logged in, well-behaved and not."""
+"""Sessions with mail servers: encryption, login, and servers that misbehave."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.channels import support
 from tests.channels.support import Lab, batch
 
 TIMEOUT = 1.0
-SENDER = email._sender("Carillon <bell@carillon.example>")
+SENDER = email.parse_sender("Carillon <bell@carillon.example>")
 LATER = RetryLater("")
 CREDENTIALS = RetryLater("", Failure.CREDENTIALS, 300)
 
@@ -50,7 +50,7 @@ def sent_with(server: Server) -> Outcome:
     return outcomes[0]
 
 
-def test_encrypted_and_logged_in(lab: Lab) -> None:
+def test_a_mail_is_sent_after_starttls_and_login(lab: Lab) -> None:
     assert isinstance(sent_with(server(lab)), Sent)
 
 
@@ -64,7 +64,9 @@ def test_encrypted_and_logged_in(lab: Lab) -> None:
     ],
     ids=lambda wrong: "-".join(wrong),
 )
-def test_what_a_person_has_to_mend(lab: Lab, wrong: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_wrong_credentials_or_encryption_are_an_error_and_nothing_is_sent(
+    lab: Lab, wrong: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     outcome = sent_with(server(lab, **wrong))
     assert isinstance(outcome, RetryLater)
     assert (outcome.failure, outcome.after) == (Failure.CREDENTIALS, 300)
@@ -74,7 +76,7 @@ def test_what_a_person_has_to_mend(lab: Lab, wrong: dict[str, Any], caplog: pyte
 
 
 def scripted(**replies: str) -> Callable[[socket.socket], None]:
-    """A server that answers each command with its reply; an unlisted one with 250."""
+    """A server that answers each command with the given reply, and other commands with 250."""
 
     def talk(connection: socket.socket) -> None:
         connection.sendall(replies.get("greeting", "220 hello").encode() + b"\r\n")
@@ -117,7 +119,9 @@ def with_script(security: str = "none", address: str = "ok@mail.example", **repl
     ids=str,
 )
 @pytest.mark.parametrize("ehlo", ["250 ok", "250-ok\r\n250 PIPELINING"])
-def test_conversations(ehlo: str, replies: dict[str, str], expected: list[Any]) -> None:
+def test_each_reply_leads_to_its_outcome_in_a_real_session(
+    ehlo: str, replies: dict[str, str], expected: list[Any]
+) -> None:
     outcomes = with_script(**{"ehlo": ehlo, **replies})
     for outcome, wanted in zip(outcomes, expected, strict=True):
         if isinstance(wanted, RetryLater):
@@ -127,16 +131,16 @@ def test_conversations(ehlo: str, replies: dict[str, str], expected: list[Any]) 
             assert isinstance(outcome, wanted)
 
 
-def test_without_starttls_nothing_is_sent_in_the_clear() -> None:
+def test_nothing_is_sent_unencrypted_if_the_server_lacks_starttls() -> None:
     outcomes = with_script("starttls")
     assert [getattr(outcome, "failure", None) for outcome in outcomes] == [Failure.CREDENTIALS] * 2
 
 
-def test_without_smtputf8_only_ascii_goes_out() -> None:
+def test_a_non_ascii_address_is_rejected_if_the_server_lacks_smtputf8() -> None:
     assert kinds(with_script(address="jörg@mail.example")) == [Rejected, Sent]
 
 
-def test_a_server_that_trickles_is_not_waited_for() -> None:
+def test_a_server_that_sends_single_bytes_is_cut_off_at_the_timeout() -> None:
     def talk(connection: socket.socket) -> None:
         connection.sendall(b"220 ")
         while True:

@@ -1,4 +1,4 @@
-"""Push: what FCM answers and what we make of it, what is sent, and how."""
+"""The push channel: how FCM's answers are classified, and how a batch is sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from firebase_admin import exceptions, messaging
 
 from channels.fcm import channel as fcm
-from channels.fcm.channel import CLASSIFY, FcmChannel, classify, error_in, name_in
+from channels.fcm.channel import CLASSIFY, FcmChannel, classify, message_name, parse_error
 from channels.http_batch import MAX_CONNECTIONS, Answer
 from config.settings import SettingsError
 from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
@@ -42,11 +42,11 @@ def body(status: str, text: str, *details: dict[str, Any]) -> bytes:
 
 
 def outcome_of(answer: Answer) -> Outcome:
-    assert name_in(answer) is None
-    return classify(error_in(answer))
+    assert message_name(answer) is None
+    return classify(parse_error(answer))
 
 
-# What FCM answers ---------------------------------------------------------------------------------------------------
+# Classifying FCM's answers ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def outcome_of(answer: Answer) -> Outcome:
         ("lost", RetryLater("", Failure.PROVIDER_DOWN)),
     ],
 )
-def test_each_fault_has_its_outcome(channel: FcmChannel, word: str, expected: Outcome) -> None:
+def test_each_fault_word_of_the_lab_leads_to_its_outcome(channel: FcmChannel, word: str, expected: Outcome) -> None:
     [outcome] = channel.send(batch(f"{word}-device"))
     if isinstance(expected, RetryLater):
         assert isinstance(outcome, RetryLater)
@@ -89,7 +89,7 @@ def test_every_exception_of_the_sdk_is_classified() -> None:
 
 
 @pytest.mark.parametrize("kind", CLASSIFY, ids=lambda kind: kind.__name__)
-def test_every_exception_of_the_sdk_has_an_outcome(kind: type[exceptions.FirebaseError]) -> None:
+def test_only_the_base_exception_of_the_sdk_is_unclassified(kind: type[exceptions.FirebaseError]) -> None:
     base = kind is exceptions.FirebaseError
     error = kind("CODE", "text") if base else kind("text")
     outcome = classify(error)
@@ -97,7 +97,7 @@ def test_every_exception_of_the_sdk_has_an_outcome(kind: type[exceptions.Firebas
     assert (isinstance(outcome, RetryLater) and outcome.failure is Failure.UNCLASSIFIED) is base
 
 
-def test_an_exception_that_the_table_does_not_know_is_retried() -> None:
+def test_an_exception_missing_from_the_table_is_retried() -> None:
     class NewError(exceptions.UnavailableError):  # type: ignore[misc]
         pass
 
@@ -113,7 +113,7 @@ def test_an_exception_that_the_table_does_not_know_is_retried() -> None:
         ("Message is too big", [{"@type": FCM_ERROR, "errorCode": "INVALID_ARGUMENT"}]),
     ],
 )
-def test_a_400_costs_the_address_only_on_fcms_own_word(text: str, details: list[dict[str, Any]]) -> None:
+def test_a_400_keeps_the_address_unless_an_fcm_error_names_the_token(text: str, details: list[dict[str, Any]]) -> None:
     assert outcome_of(Answer(400, body("INVALID_ARGUMENT", text, *details))) == Rejected(text)
 
 
@@ -135,7 +135,7 @@ def test_a_400_costs_the_address_only_on_fcms_own_word(text: str, details: list[
     ],
 )
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 429, 500, 502, 503, 504])
-def test_an_answer_that_is_not_fcms_is_judged_by_its_status(status: int, content: bytes) -> None:
+def test_an_answer_that_is_not_from_fcm_is_classified_by_its_status(status: int, content: bytes) -> None:
     outcome = outcome_of(Answer(status, content))
     expected: dict[int, Outcome] = {400: Rejected(""), 429: RetryLater("", Failure.QUOTA, 60)}
     for credentials in (401, 403, 404):
@@ -153,7 +153,7 @@ def test_a_200_without_a_name_is_not_a_success(content: bytes) -> None:
 
 @pytest.mark.parametrize("seconds", [90, 1])
 @pytest.mark.parametrize("as_date", [False, True])
-def test_retry_after_is_seconds_or_a_date(lab: Lab, seconds: int, as_date: bool) -> None:
+def test_retry_after_can_be_seconds_or_a_date(lab: Lab, seconds: int, as_date: bool) -> None:
     when = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds + 0.9), usegmt=True) if as_date else seconds
 
     def refuse(status: bytes) -> Any:
@@ -176,20 +176,20 @@ def test_retry_after_is_seconds_or_a_date(lab: Lab, seconds: int, as_date: bool)
         assert outcome.after == pytest.approx(max(seconds, floor), abs=1)
 
 
-# How it is sent -----------------------------------------------------------------------------------------------------
+# Sending a batch ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("word", ["down", "error", "quota", "close", "lost"])
-def test_nothing_is_sent_twice(lab: Lab, channel: FcmChannel, word: str) -> None:
-    # On connections that were used before, because libcurl repeats a request only there.
+def test_a_failed_request_is_not_repeated(lab: Lab, channel: FcmChannel, word: str) -> None:
+    # Use connections that were used before: only on those does libcurl repeat a request.
     channel.send(batch(*(f"ok-{n}" for n in range(40))))
-    lab.blank()
+    lab.reset()
     channel.send(batch(*(f"{word}-{n}" for n in range(40))))
     assert sorted(arrival["address"] for arrival in lab.arrivals()) == sorted(f"{word}-{n}" for n in range(40))
 
 
 @pytest.mark.slow
-def test_a_slow_device_holds_up_nobody(lab: Lab, channel: FcmChannel) -> None:
+def test_a_slow_device_does_not_delay_the_others(lab: Lab, channel: FcmChannel) -> None:
     channel.send(batch("warm-up"))
     began = time.monotonic()
     outcomes = channel.send(batch("ok-1", "slow5-2", *(f"ok-{n}" for n in range(3, 101))))
@@ -197,11 +197,11 @@ def test_a_slow_device_holds_up_nobody(lab: Lab, channel: FcmChannel) -> None:
     assert isinstance(outcomes[1], RetryLater)
     assert outcomes[1].failure is Failure.PROVIDER_DOWN
     assert {type(outcome) for outcome in (outcomes[0], *outcomes[2:])} == {Sent}
-    # The connection that did not answer is not used again, and the next batch is as good as any.
+    # The connection that did not answer is not reused, so the next batch succeeds.
     assert [type(outcome) for outcome in channel.send(batch("ok-1", "ok-2"))] == [Sent, Sent]
 
 
-def test_connections_are_few_and_kept(lab: Lab, channel: FcmChannel) -> None:
+def test_few_connections_are_opened_and_they_are_reused(lab: Lab, channel: FcmChannel) -> None:
     channel.send(batch(*(f"a-{n}" for n in range(200))))
     first = support.connections_to(lab.port)
     channel.send(batch(*(f"b-{n}" for n in range(200))))
@@ -220,12 +220,14 @@ def test_a_full_batch_arrives_once_each(lab: Lab, channel: FcmChannel) -> None:
     assert len(lab.arrivals()) == 500
 
 
-def test_failures_alike_are_logged_once(channel: FcmChannel, caplog: pytest.LogCaptureFixture) -> None:
+def test_failures_of_one_kind_are_logged_once_with_their_count(
+    channel: FcmChannel, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "channels.failures")
     down = batch(*(f"down-{n}" for n in range(30)), attempt=3)
     channel.send([*down, *batch("sender-1", "gone-1", "badbody-1")])
-    told = [record for record in caplog.records if record.name == "channels.failures"]
-    records = {(record.error, record.levelname): record for record in told}  # type: ignore[attr-defined]
+    logged = [record for record in caplog.records if record.name == "channels.failures"]
+    records = {(record.error, record.levelname): record for record in logged}  # type: ignore[attr-defined]
     assert set(records) == {
         ("UnavailableError", "WARNING"),
         ("SenderIdMismatchError", "ERROR"),
@@ -243,10 +245,10 @@ def test_failures_alike_are_logged_once(channel: FcmChannel, caplog: pytest.LogC
     assert fields.items() >= expected.items()
 
 
-# Where it is sent ---------------------------------------------------------------------------------------------------
+# Building the channel -----------------------------------------------------------------------------------------------
 
 
-def test_live_with_credentials_is_fcm(lab: Lab, tmp_path: Path) -> None:
+def test_live_keys_with_credentials_reach_fcm_and_test_keys_the_lab(lab: Lab, tmp_path: Path) -> None:
     account = tmp_path / "account.json"
     account.write_text(json.dumps(lab.service_account()))
     settings = lab.settings(FIREBASE_CREDENTIALS_PATH=str(account))
@@ -266,7 +268,7 @@ def test_without_credentials_and_lab_there_is_no_push(lab: Lab, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"type": "service_account", "private_key": "SECRET"}'])
-def test_unusable_credentials_end_the_start(lab: Lab, tmp_path: Path, text: str | None) -> None:
+def test_unusable_credentials_are_a_settings_error(lab: Lab, tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "account.json"
     if text is not None:
         path.write_text(text)

@@ -1,4 +1,4 @@
-"""The transport against an HTTP/2 server with TLS, which is what FCM is and the lab is not."""
+"""The HTTP transport against an HTTP/2 server with TLS, which the lab cannot stand in for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEADERS = ["Expect:"]
 
 
 class Server:
-    """Answers with the body it was sent; by path: /late a moment later, /hang never, /drop by hanging up."""
+    """Echoes request bodies. By path: /late echoes after a moment, /hang never answers, /drop closes the connection."""
 
     def __init__(self, folder: Path) -> None:
         certificate = Certificate()
@@ -32,7 +32,7 @@ class Server:
         self.ca.write_text(certificate.pem)
         self.requests = 0
         self.connections = 0
-        self.most_streams = 0
+        self.max_streams = 0
         self._tls = certificate.context()
         self._tls.set_alpn_protocols(["h2"])
         self.loop = asyncio.new_event_loop()
@@ -85,7 +85,7 @@ class Protocol(asyncio.Protocol):
                 path = dict(event.headers or ()).get(b":path", b"").decode()
                 self._open[event.stream_id] = (path, bytearray())
                 self._server.requests += 1
-                self._server.most_streams = max(self._server.most_streams, len(self._open))
+                self._server.max_streams = max(self._server.max_streams, len(self._open))
             elif isinstance(event, DataReceived):
                 self._open[event.stream_id][1].extend(event.data)
                 self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -132,9 +132,9 @@ def test_a_batch_shares_a_few_connections(server: Server) -> None:
     http.close()
     assert [answer.body for answer in answers] == bodies(500)
     assert {answer.status for answer in answers} == {200}
-    # Five would carry all at once; while the first still shakes hands, a sixth may be opened.
+    # Five connections carry all requests; a sixth may be opened while the first is still in its TLS handshake.
     assert server.connections <= 6
-    assert server.most_streams == STREAMS
+    assert server.max_streams == STREAMS
 
 
 def test_connections_are_kept_between_batches(server: Server, http: Http) -> None:
@@ -143,7 +143,7 @@ def test_connections_are_kept_between_batches(server: Server, http: Http) -> Non
     assert server.connections == 1
 
 
-def test_threads_have_connections_of_their_own(server: Server, http: Http) -> None:
+def test_each_thread_uses_its_own_connection(server: Server, http: Http) -> None:
     results = support.threads(
         4, lambda _: [a.body for _ in range(5) for a in http.post(server.url(), HEADERS, bodies(20))]
     )
@@ -151,7 +151,7 @@ def test_threads_have_connections_of_their_own(server: Server, http: Http) -> No
     assert server.connections <= 4
 
 
-def test_nothing_is_repeated(server: Server, http: Http) -> None:
+def test_a_failed_request_is_not_repeated(server: Server, http: Http) -> None:
     http.post(server.url(), HEADERS, bodies(20))
     before = server.requests
     answers = http.post(server.url("/drop"), HEADERS, bodies(1))
@@ -161,7 +161,7 @@ def test_nothing_is_repeated(server: Server, http: Http) -> None:
 
 
 @pytest.mark.slow
-def test_what_hangs_ends_at_the_time_out_and_costs_its_connection(server: Server, http: Http) -> None:
+def test_a_hanging_request_ends_at_the_timeout_and_its_connection_is_closed(server: Server, http: Http) -> None:
     began = time.monotonic()
     answers = http.post(server.url("/hang"), HEADERS, bodies(150))
     assert 0.9 < time.monotonic() - began < 1.5
@@ -171,16 +171,16 @@ def test_what_hangs_ends_at_the_time_out_and_costs_its_connection(server: Server
     assert server.connections == before + 1
 
 
-def test_an_answer_comes_as_soon_as_it_is_there(server: Server, http: Http) -> None:
+def test_an_answer_is_returned_as_soon_as_it_arrives(server: Server, http: Http) -> None:
     http.post(server.url(), HEADERS, bodies(1))
     began = time.monotonic()
     for _ in range(100):
         assert http.post(server.url(), HEADERS, bodies(1))[0].status == 200
-    # A wake-up missed once would wait for the time-out.
+    # A single missed wake-up would take as long as the timeout.
     assert time.monotonic() - began < 0.9
 
 
-def test_a_server_that_nobody_vouches_for_gets_nothing(server: Server) -> None:
+def test_nothing_is_sent_to_a_server_with_an_untrusted_certificate(server: Server) -> None:
     http = Http(1.0)
     answers = http.post(server.url(), HEADERS, bodies(3))
     http.close()
@@ -190,7 +190,7 @@ def test_a_server_that_nobody_vouches_for_gets_nothing(server: Server) -> None:
 
 
 @pytest.mark.parametrize("length", [b"", b"Content-Length: 100000000\r\n"])
-def test_an_answer_that_is_too_large_is_none(length: bytes) -> None:
+def test_an_answer_that_is_too_large_is_an_error(length: bytes) -> None:
     def talk(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n")
@@ -207,7 +207,7 @@ def test_an_answer_that_is_too_large_is_none(length: bytes) -> None:
     assert answer.error
 
 
-def test_a_closed_one_keeps_no_connection(server: Server) -> None:
+def test_close_closes_every_connection(server: Server) -> None:
     http = Http(1.0, str(server.ca))
     http.post(server.url(), HEADERS, bodies(1))
     http.close()
@@ -215,6 +215,6 @@ def test_a_closed_one_keeps_no_connection(server: Server) -> None:
     assert support.connections_to(server.port) == set()
 
 
-def test_only_the_web_is_fetched(tmp_path: Path) -> None:
+def test_fetch_accepts_http_and_https_only(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     assert fetch(f"file://{tmp_path}/secret", timeout=1).body == b""

@@ -1,4 +1,4 @@
-"""What a notification looks like to FCM, and what FCM could not take."""
+"""FCM messages: what a notification becomes, and what is rejected because FCM would not accept it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from channels.fcm import channel as fcm
 from channels.fcm.channel import FcmChannel
-from channels.fcm.message import LARGEST_PAYLOAD, LONGEST_TTL
+from channels.fcm.message import MAX_PAYLOAD, MAX_TTL
 from models.deliveries.lifecycle import Failure, Rejected, Sent
 from models.deliveries.message import Action
 from tests.channels.support import NOTIFICATION, Lab, content, message
@@ -26,8 +26,8 @@ def channel(_lab: Lab) -> Iterator[FcmChannel]:
 
 
 def sent(lab: Lab, channel: FcmChannel, **other: Any) -> dict[str, Any]:
-    """The FCM message of a notification with these fields."""
-    lab.blank()
+    """Send a notification with these fields and return the FCM message that the lab received."""
+    lab.reset()
     action = other.pop("action", Action.SHOW)
     [outcome] = channel.send([message("device", about=content(**other), action=action, seq=None)])
     assert isinstance(outcome, Sent), outcome
@@ -35,7 +35,7 @@ def sent(lab: Lab, channel: FcmChannel, **other: Any) -> dict[str, Any]:
     return raw
 
 
-def test_a_notification_as_fcm_sees_it(lab: Lab, channel: FcmChannel) -> None:
+def test_every_field_of_a_notification_has_its_place_in_the_message(lab: Lab, channel: FcmChannel) -> None:
     about = content(
         priority="high",
         category="storage",
@@ -76,19 +76,19 @@ def test_a_notification_as_fcm_sees_it(lab: Lab, channel: FcmChannel) -> None:
     assert raw["webpush"]["fcm_options"] == {"link": about.url}
 
 
-def test_a_notification_without_extras(lab: Lab, channel: FcmChannel) -> None:
+def test_fields_that_are_not_set_are_left_out(lab: Lab, channel: FcmChannel) -> None:
     raw = sent(lab, channel, url="http://example.com/")
     assert set(raw["data"]) == {
         "action", "notification_id", "type", "level", "priority", "url", "created_at", "data"
     }  # fmt: skip
     assert raw["android"]["notification"]["tag"] == raw["apns"]["headers"]["apns-collapse-id"] == NOTIFICATION
-    # FCM keeps messages of four collapse keys only: one for each notification would lose the fifth.
+    # FCM keeps messages of at most four collapse keys: with one key per notification, the fifth would be lost.
     assert "collapse_key" not in raw["android"]
-    # The SDK takes https links only.
+    # The SDK accepts https links only.
     assert "fcm_options" not in raw["webpush"]
 
 
-def test_an_installation_id_is_sent_as_such(lab: Lab, channel: FcmChannel) -> None:
+def test_an_installation_id_is_sent_as_fid(lab: Lab, channel: FcmChannel) -> None:
     [outcome] = channel.send([message("fid-1", address_kind="fid")])
     assert isinstance(outcome, Sent)
     assert lab.only()["raw"]["fid"] == "fid-1"
@@ -98,7 +98,7 @@ def test_an_installation_id_is_sent_as_such(lab: Lab, channel: FcmChannel) -> No
 @pytest.mark.parametrize(
     ("address", "kind"), [("", "token"), (" ", "token"), ("a\nb", "fid"), ("ü", "token"), ("x", "web")]
 )
-def test_what_is_no_device_is_rejected(lab: Lab, channel: FcmChannel, address: str, kind: str) -> None:
+def test_an_address_that_is_not_a_device_is_rejected(lab: Lab, channel: FcmChannel, address: str, kind: str) -> None:
     [outcome] = channel.send([message(address, address_kind=kind)])
     assert isinstance(outcome, Rejected)
     assert lab.arrivals() == []
@@ -114,14 +114,16 @@ def test_what_is_no_device_is_rejected(lab: Lab, channel: FcmChannel, address: s
         ("bulk", "normal", "5", "very-low"),
     ],
 )
-def test_priorities(lab: Lab, channel: FcmChannel, priority: str, android: str, apns: str, urgency: str) -> None:
+def test_each_platform_has_its_own_priority(
+    lab: Lab, channel: FcmChannel, priority: str, android: str, apns: str, urgency: str
+) -> None:
     raw = sent(lab, channel, priority=priority)
     found = raw["android"]["priority"], raw["apns"]["headers"]["apns-priority"], raw["webpush"]["headers"]["Urgency"]
     assert found == (android, apns, urgency)
 
 
-@pytest.mark.parametrize(("seconds", "ttl"), [(-5, 0), (0, 0), (90.9, 90), (LONGEST_TTL + 1000, LONGEST_TTL)])
-def test_the_lifetime_stays_within_fcms_bounds(lab: Lab, seconds: float, ttl: int) -> None:
+@pytest.mark.parametrize(("seconds", "ttl"), [(-5, 0), (0, 0), (90.9, 90), (MAX_TTL + 1000, MAX_TTL)])
+def test_the_ttl_stays_within_fcms_limits(lab: Lab, seconds: float, ttl: int) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     built = fcm.build(lab.settings(), "test")
     assert built is not None
@@ -135,7 +137,7 @@ def test_the_lifetime_stays_within_fcms_bounds(lab: Lab, seconds: float, ttl: in
 
 
 @pytest.mark.parametrize("key", ["k" * 65, "schlüssel", "two\nlines", " padded "])
-def test_a_collapse_key_not_fit_for_a_header_is_hashed_not_cut(lab: Lab, channel: FcmChannel, key: str) -> None:
+def test_a_collapse_key_that_is_not_a_valid_header_is_hashed(lab: Lab, channel: FcmChannel, key: str) -> None:
     raw = sent(lab, channel, collapse_key=key)
     collapse_id = raw["apns"]["headers"]["apns-collapse-id"]
     assert len(collapse_id) == 64
@@ -162,15 +164,15 @@ def test_a_withdrawal_is_silent_and_names_what_it_withdraws(lab: Lab, channel: F
 
 
 @pytest.mark.parametrize("letter", ["a", "ü", "😀", '"', "\n", "\x01"])
-def test_a_long_text_is_shortened_to_fit(lab: Lab, channel: FcmChannel, letter: str) -> None:
+def test_a_long_text_is_truncated_to_fit(lab: Lab, channel: FcmChannel, letter: str) -> None:
     raw = sent(lab, channel, message=letter * 4000 + "b")
     text = raw["notification"]["body"]
     assert text.endswith("…")
     assert set(text[:-1]) <= {letter}
     payload = {"notification": raw["notification"], "data": raw["data"]}
     size = len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode())
-    # Full but for one letter, and the room kept for a seq.
-    assert LARGEST_PAYLOAD - 45 < size <= LARGEST_PAYLOAD
+    # As full as possible: short of the limit by less than one letter and the bytes reserved for the seq.
+    assert MAX_PAYLOAD - 45 < size <= MAX_PAYLOAD
     assert raw["data"]["notification_id"] == NOTIFICATION
 
 
@@ -181,26 +183,28 @@ def test_the_largest_seq_still_fits(lab: Lab, channel: FcmChannel) -> None:
 
 
 @pytest.mark.parametrize("action", Action)
-def test_what_cannot_fit_is_rejected_with_its_size(lab: Lab, channel: FcmChannel, action: Action) -> None:
+def test_a_payload_that_is_too_large_is_rejected_with_its_size(lab: Lab, channel: FcmChannel, action: Action) -> None:
     about = content(data={"blob": "x" * 4000}, message="x" * 4000)
     [outcome] = channel.send([message("device", about=about, action=action)])
     assert isinstance(outcome, Rejected)
     assert outcome.failure is Failure.BAD_REQUEST
-    assert outcome.reason.endswith("bytes, FCM takes 4096")
+    assert outcome.reason.endswith("bytes, but FCM accepts at most 4096")
     assert lab.arrivals() == []
 
 
 @pytest.mark.parametrize(
     "fields", [{"title": "\ud800"}, {"data": {"x": "\ud800"}}, {"data": {"x": float("nan")}}, {"data": {"x": {1}}}]
 )
-def test_what_cannot_be_encoded_is_rejected_alone(lab: Lab, channel: FcmChannel, fields: dict[str, Any]) -> None:
+def test_only_the_message_that_cannot_be_encoded_is_rejected(
+    lab: Lab, channel: FcmChannel, fields: dict[str, Any]
+) -> None:
     outcomes = channel.send([message("one"), message("two", about=content(**fields)), message("three")])
     assert [type(outcome) for outcome in outcomes] == [Sent, Rejected, Sent]
     assert [arrival["address"] for arrival in lab.arrivals()] == ["one", "three"]
 
 
 @pytest.mark.parametrize("letter", ["e\u0301", "👩\u200d🚀", "👍\U0001f3fd", "❤\ufe0f"])
-def test_a_text_is_not_cut_within_a_letter(lab: Lab, channel: FcmChannel, letter: str) -> None:
+def test_a_text_is_not_truncated_within_a_character(lab: Lab, channel: FcmChannel, letter: str) -> None:
     for padding in range(8):
         text = sent(lab, channel, message="x" * padding + letter * 2000)["notification"]["body"]
         assert text.removesuffix("…").lstrip("x").replace(letter, "") == ""

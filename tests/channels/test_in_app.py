@@ -1,3 +1,5 @@
+"""The in-app channel: what a batch looks like on the bus, and what happens without Redis or a web process."""
+
 from __future__ import annotations
 
 import json
@@ -20,20 +22,20 @@ from tests.channels import support
 from tests.channels.support import content, message
 from tests.factories import free_port
 
-CHANNEL = "carillon-test"
+TOPIC = "carillon-test"
 
 
 class Listener:
-    """What a web process hears."""
+    """Subscribes to the bus as a web process does."""
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(url)
         self._pubsub = self._client.pubsub(ignore_subscribe_messages=True)
-        self._pubsub.subscribe(CHANNEL)
+        self._pubsub.subscribe(TOPIC)
         self._pubsub.get_message(timeout=5)
 
     def messages(self, number: int) -> list[dict[str, Any]]:
-        """The next messages; fails where there are more."""
+        """Return the next messages. Fails if there are more than `number`."""
         found = [self._next(5.0) for _ in range(number)]
         assert self._next(0.05) is None
         return [json.loads(data) for data in found if data is not None]
@@ -54,7 +56,7 @@ class Listener:
 
 @pytest.fixture
 def channel(redis_server: str) -> Iterator[InAppChannel]:
-    channel = InAppChannel(Publisher(redis_server, CHANNEL))
+    channel = InAppChannel(Publisher(redis_server, TOPIC))
     yield channel
     channel.close()
 
@@ -70,7 +72,7 @@ def kinds(outcomes: Any) -> list[type[Outcome]]:
     return [type(outcome) for outcome in outcomes]
 
 
-def test_a_batch_is_one_message_in_which_each_content_stands_once(channel: InAppChannel, listener: Listener):
+def test_a_batch_is_one_message_that_holds_each_content_once(channel: InAppChannel, listener: Listener):
     one, two = content(title="One"), content(title="Two", tenant="other")
     batch = [
         message("user:alice", about=one, user="alice", seq=4),
@@ -99,7 +101,7 @@ def test_the_message_has_the_form_of_the_socketio_queue(channel: InAppChannel, l
     assert set(sent) == set(published[0])
     assert (sent["method"], sent["event"], sent["namespace"]) == ("emit", BATCH, "/")
     assert len(sent["host_id"]) == len(published[0]["host_id"])
-    # A server that does not know it emits it to a room in which nobody is.
+    # A Socket.IO server that does not know this event emits it to a room without members.
     assert sent["room"] == BATCH
 
 
@@ -112,7 +114,7 @@ def test_only_a_very_large_batch_is_split(channel: InAppChannel, listener: Liste
     assert [group["rooms"][0][1] for one in sent for group in one["data"][0]] == list(range(250))
 
 
-def test_many_rooms_of_one_content_are_split_too(channel: InAppChannel, listener: Listener):
+def test_one_content_for_very_many_rooms_is_split(channel: InAppChannel, listener: Listener):
     about = content(message="x" * 10_000)
     users = [f"{n:05}" + "ü" * 120 for n in range(2500)]
     batch = [message("", about=about, user=user, seq=1) for user in users]
@@ -123,7 +125,7 @@ def test_many_rooms_of_one_content_are_split_too(channel: InAppChannel, listener
     ]
 
 
-def test_a_thousand_rooms_of_one_content_are_one_small_message(channel: InAppChannel, listener: Listener):
+def test_one_content_for_a_thousand_rooms_is_one_small_message(channel: InAppChannel, listener: Listener):
     about = content()
     batch = [message("", about=about, user=f"user-{n}", seq=1) for n in range(1000)]
     channel.send(batch)
@@ -131,15 +133,15 @@ def test_a_thousand_rooms_of_one_content_are_one_small_message(channel: InAppCha
     assert len(json.dumps(sent)) < 60_000
 
 
-def test_redis_away_is_retried(caplog: pytest.LogCaptureFixture):
-    channel = InAppChannel(Publisher(f"redis://:secret@127.0.0.1:{free_port()}/0", CHANNEL))
+def test_a_send_without_redis_is_retried_and_does_not_log_the_password(caplog: pytest.LogCaptureFixture):
+    channel = InAppChannel(Publisher(f"redis://:secret@127.0.0.1:{free_port()}/0", TOPIC))
     outcomes = channel.send([message("user:alice"), message("user:bob")])
     assert outcomes == [RetryLater("redis: ConnectionError", Failure.PROVIDER_DOWN)] * 2
     channel.close()
     assert "secret" not in caplog.text
 
 
-def test_only_what_was_published_counts_as_sent(channel: InAppChannel, monkeypatch: pytest.MonkeyPatch):
+def test_only_published_messages_count_as_sent(channel: InAppChannel, monkeypatch: pytest.MonkeyPatch):
     texts = [content(message="x" * 10_000) for _ in range(150)]
     results = iter([1, redis.TimeoutError("late")])
 
@@ -155,9 +157,9 @@ def test_only_what_was_published_counts_as_sent(channel: InAppChannel, monkeypat
     assert outcomes == sorted(outcomes, key=lambda kind: kind is RetryLater)
 
 
-def test_nobody_listens_is_said_once_a_minute(redis_server: str, caplog: pytest.LogCaptureFixture):
+def test_a_missing_web_process_is_logged_once_a_minute(redis_server: str, caplog: pytest.LogCaptureFixture):
     now = [0.0]
-    channel = InAppChannel(Publisher(redis_server, CHANNEL), clock=lambda: now[0])
+    channel = InAppChannel(Publisher(redis_server, TOPIC), clock=lambda: now[0])
     caplog.set_level(logging.WARNING, "channels.in_app")
     for now[0] in (0.0, 1.0, 59.0, 60.0, 61.0):
         assert kinds(channel.send([message("user:alice")])) == [Sent]
@@ -165,14 +167,14 @@ def test_nobody_listens_is_said_once_a_minute(redis_server: str, caplog: pytest.
     channel.close()
 
 
-def test_a_message_without_a_number_is_rejected_alone(channel: InAppChannel, listener: Listener):
+def test_only_a_message_without_a_seq_is_rejected(channel: InAppChannel, listener: Listener):
     outcomes = channel.send([message("user:alice", seq=None), message("user:bob", user="bob", seq=3)])
     assert kinds(outcomes) == [Rejected, Sent]
     assert [group["rooms"] for group in listener.groups()] == [[["acme/user:bob", 3]]]
 
 
-def test_threads_share_one_writer(redis_server: str, listener: Listener):
-    channel = InAppChannel(Publisher(redis_server, CHANNEL))
+def test_threads_share_one_publisher(redis_server: str, listener: Listener):
+    channel = InAppChannel(Publisher(redis_server, TOPIC))
 
     def send(number: int) -> list[type[Outcome]]:
         return [kind for turn in range(20) for kind in kinds(channel.send([message("", seq=100 * number + turn)]))]
@@ -183,7 +185,7 @@ def test_threads_share_one_writer(redis_server: str, listener: Listener):
     channel.close()
 
 
-def test_which_channel_is_built():
+def test_live_keys_publish_and_test_keys_use_the_lab():
     def build(mode: str, **environ: str) -> Any:
         return in_app.build(support.Settings.from_env(environ), mode)
 

@@ -1,4 +1,4 @@
-"""One lab process for all tests of this folder, on free ports, made blank before each of them."""
+"""One lab process for all tests of this folder, on free ports. It is reset before each test."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def running_lab() -> Iterator[Lab]:
     process, ready = start_lab()
     yield Lab(ready["http"], ready["smtp"])
     process.terminate()
-    _, complaints = process.communicate(timeout=5)
+    _, errors = process.communicate(timeout=5)
     assert process.returncode == 0
-    assert complaints == ""
+    assert errors == ""
 
 
 @pytest.fixture

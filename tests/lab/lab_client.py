@@ -1,4 +1,4 @@
-"""The lab as its clients see it, by plain HTTP and SMTP."""
+"""A client of the lab that uses plain HTTP and SMTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 def start_lab(**environ: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
-    """A lab on free ports, and its first line."""
+    """Start a lab on free ports. Returns the process and the line of JSON that it prints."""
     process = subprocess.Popen(
         [sys.executable, "-m", "lab"],
         env={**os.environ, "LAB_PORT": "0", "LAB_SMTP_PORT": "0", **environ},
@@ -34,7 +34,7 @@ def start_lab(**environ: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
 
 
 class Lab:
-    """A running lab."""
+    """Requests to a running lab."""
 
     def __init__(self, http: str, smtp: str) -> None:
         self.url = http
@@ -91,7 +91,7 @@ class Lab:
     def connect(self) -> smtplib.SMTP:
         return smtplib.SMTP(*self.smtp, timeout=5)
 
-    def trusting(self) -> ssl.SSLContext:
+    def trusting_context(self) -> ssl.SSLContext:
         pem = self.session.get(f"{self.url}/ca.pem", timeout=5).text
         return ssl.create_default_context(cadata=pem)
 

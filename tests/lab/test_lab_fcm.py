@@ -1,4 +1,4 @@
-"""FCM HTTP v1 and its token endpoint, by plain HTTP."""
+"""The stand-ins for FCM and its token endpoint, tested with plain HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 
 
-def test_success_is_named_and_recorded(lab: Lab) -> None:
+def test_an_accepted_message_gets_a_name_and_is_recorded(lab: Lab) -> None:
     message = {
         "notification": {"title": "Grüße", "body": "Text"},
         "data": {"notification_id": "n1", "action": "show"},
@@ -69,7 +69,9 @@ def test_success_is_named_and_recorded(lab: Lab) -> None:
         ),
     ],
 )
-def test_what_a_phone_shows(lab: Lab, message: dict[str, Any], expected: tuple[str | None, ...]) -> None:
+def test_title_body_and_collapse_id_are_found_on_every_platform(
+    lab: Lab, message: dict[str, Any], expected: tuple[str | None, ...]
+) -> None:
     assert lab.push("anna", **message).status_code == 200
     [seen] = lab.messages()
     assert (seen["title"], seen["body"], seen["collapse"], seen["action"]) == expected
@@ -84,12 +86,12 @@ def test_what_a_phone_shows(lab: Lab, message: dict[str, Any], expected: tuple[s
         ({"token": "t1", "fid": None}, "t1"),
     ],
 )
-def test_other_targets(lab: Lab, target: dict[str, Any], address: str) -> None:
+def test_fids_topics_and_conditions_are_valid_targets(lab: Lab, target: dict[str, Any], address: str) -> None:
     assert lab.send({"message": target}).status_code == 200
     assert lab.messages()[0]["address"] == address
 
 
-def test_validate_only_judges_without_delivering(lab: Lab) -> None:
+def test_validate_only_checks_a_message_without_recording_it(lab: Lab) -> None:
     assert lab.send({"message": {"token": "a"}, "validate_only": True}).json()["name"].endswith("/fake_message_id")
     assert lab.send({"message": {"token": "gone-a"}, "validate_only": True}).status_code == 404
     assert lab.messages() == []
@@ -116,7 +118,7 @@ def test_validate_only_judges_without_delivering(lab: Lab) -> None:
         ({"token": "a", "apns": {"payload": {"x": "y" * 4096}}}, "message"),
     ],
 )
-def test_invalid_messages(lab: Lab, message: dict[str, Any], field: str) -> None:
+def test_an_invalid_message_is_refused_with_its_field(lab: Lab, message: dict[str, Any], field: str) -> None:
     response = lab.send({"message": message})
     assert response.status_code == 400
     error = response.json()["error"]
@@ -127,7 +129,7 @@ def test_invalid_messages(lab: Lab, message: dict[str, Any], field: str) -> None
     assert [(seen["outcome"], seen["status"]) for seen in lab.messages()] == [("refused", 400)]
 
 
-def test_the_payload_bound_is_4096_bytes(lab: Lab) -> None:
+def test_the_payload_limit_is_4096_bytes(lab: Lab) -> None:
     assert lab.push("a", data={"x": "y" * 4095}).status_code == 200
     assert lab.push("a", data={"x": "y" * 4096}).status_code == 400
 
@@ -149,14 +151,14 @@ def test_the_payload_bound_is_4096_bytes(lab: Lab) -> None:
         b'{"message": {"token": "a", "apns": {"x": ' + b"9" * 5000 + b"}}}",
     ],
 )
-def test_malformed_bodies(lab: Lab, body: bytes) -> None:
+def test_a_malformed_body_is_refused(lab: Lab, body: bytes) -> None:
     response = lab.send(body)
     assert response.status_code == 400
     assert response.json()["error"]["status"] == "INVALID_ARGUMENT"
     assert lab.messages()[0]["outcome"] == "refused"
 
 
-def test_odd_but_valid_bodies(lab: Lab) -> None:
+def test_unusual_but_valid_bodies_are_accepted(lab: Lab) -> None:
     assert lab.send(b'{"message": {"token": "\\ud800", "data": {"notification_id": "\\udfff"}}}').status_code == 200
     assert lab.send(b'{"message": {"token": "a", "data": {"' + b"x" * 4095 + b'": "\\ud800"}}}').status_code == 400
     packed = gzip.compress(b'{"message": {"token": "packed"}}')
@@ -164,7 +166,7 @@ def test_odd_but_valid_bodies(lab: Lab) -> None:
     assert lab.messages()[-1]["address"] == "packed"
 
 
-def test_a_body_that_cannot_be_read(lab: Lab) -> None:
+def test_a_body_with_a_wrong_content_encoding_is_refused(lab: Lab) -> None:
     assert lab.send(b"not gzip", **{"Content-Encoding": "gzip"}).status_code == 400
 
 
@@ -185,14 +187,14 @@ REFUSALS: dict[str, tuple[int, str | None, bool, str | None]] = {
 }
 
 
-def test_every_refusal_is_expected_somewhere() -> None:
+def test_every_word_of_fcm_is_tested_in_this_file() -> None:
     assert {word.name for word in WORDS if isinstance(word.fcm, FcmError)} == set(REFUSALS)
     assert {word.name for word in WORDS if isinstance(word.fcm, Slow | Cut)} == {"slow", "close", "lost"}
 
 
 @pytest.mark.parametrize("kind", ["token", "fid"])
 @pytest.mark.parametrize("word", REFUSALS)
-def test_refusals(lab: Lab, word: str, kind: str) -> None:
+def test_each_word_is_refused_as_fcm_does(lab: Lab, word: str, kind: str) -> None:
     status, error_code, bad_request, retry_after = REFUSALS[word]
     response = lab.send({"message": {kind: f"{word}-anna", "data": {"notification_id": "n1"}}})
     assert response.status_code == status
@@ -207,37 +209,37 @@ def test_refusals(lab: Lab, word: str, kind: str) -> None:
     assert (seen["address"], seen["outcome"], seen["status"]) == (f"{word}-anna", "refused", status)
 
 
-def test_a_bad_token_is_told_by_the_message(lab: Lab) -> None:
+def test_the_error_of_a_malformed_token_names_the_token(lab: Lab) -> None:
     message = lab.push("badtoken-a").json()["error"]["message"]
     assert message == "The registration token is not a valid FCM registration token"
 
 
-def test_limited_faults_end_in_success(lab: Lab) -> None:
+def test_a_limited_fault_ends_with_success(lab: Lab) -> None:
     assert [lab.push("flaky-a").status_code for _ in range(2)] == [503, 200]
     assert [lab.push("quota3-a").status_code for _ in range(4)] == [429, 429, 429, 200]
     assert lab.get("/messages/count")["channels"]["push"] == {"accepted": 2, "refused": 4}
 
 
-def test_emptying_forgets_the_attempts(lab: Lab) -> None:
+def test_emptying_the_journal_resets_the_attempts(lab: Lab) -> None:
     assert lab.push("flaky-a").status_code == 503
     lab.session.delete(f"{lab.url}/messages", timeout=5)
     assert lab.push("flaky-a").status_code == 503
 
 
 @pytest.mark.parametrize(("word", "outcome", "status"), [("close", "refused", 0), ("lost", "accepted", 200)])
-def test_the_connection_ends_without_an_answer(lab: Lab, word: str, outcome: str, status: int) -> None:
+def test_close_and_lost_close_the_connection_without_an_answer(lab: Lab, word: str, outcome: str, status: int) -> None:
     with pytest.raises(requests.ConnectionError):
         lab.push(f"{word}-a")
     assert [(seen["outcome"], seen["status"]) for seen in lab.messages()] == [(outcome, status)]
 
 
-def test_a_limited_cut_ends_in_success(lab: Lab) -> None:
+def test_a_limited_lost_ends_with_success(lab: Lab) -> None:
     with pytest.raises(requests.ConnectionError):
         lab.push("lost1-a")
     assert lab.push("lost1-a").status_code == 200
 
 
-def test_a_fault_for_the_whole_provider(lab: Lab) -> None:
+def test_a_fault_can_be_set_for_the_whole_provider(lab: Lab) -> None:
     assert lab.post("/faults", {"fcm": "down", "for": 30}).json()["active"] == {"fcm": "down"}
     assert lab.push("anna").status_code == 503
     assert lab.get("/faults")["seconds_left"] <= 30
@@ -245,7 +247,7 @@ def test_a_fault_for_the_whole_provider(lab: Lab) -> None:
     assert lab.push("anna").status_code == 200
 
 
-def test_a_fault_ends_by_itself(lab: Lab) -> None:
+def test_a_fault_of_a_provider_ends_after_its_duration(lab: Lab) -> None:
     lab.post("/faults", {"fcm": "down", "for": 0.2})
     assert lab.push("anna").status_code == 503
     time.sleep(0.2)
@@ -253,7 +255,7 @@ def test_a_fault_ends_by_itself(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer nonsense", "Basic eDp5", ""])
-def test_only_our_tokens_are_accepted(lab: Lab, authorization: str | None) -> None:
+def test_only_tokens_issued_by_the_lab_are_accepted(lab: Lab, authorization: str | None) -> None:
     response = requests.post(
         f"{lab.url}/v1/projects/carillon-lab/messages:send",
         json={"message": {"token": "a"}},
@@ -265,7 +267,7 @@ def test_only_our_tokens_are_accepted(lab: Lab, authorization: str | None) -> No
     assert lab.messages() == []
 
 
-def test_the_token_answer(lab: Lab) -> None:
+def test_a_token_response_has_the_fields_of_oauth(lab: Lab) -> None:
     answer = lab.token(lab.assertion()).json()
     assert set(answer) == {"access_token", "expires_in", "token_type"}
     assert answer["token_type"] == "Bearer"
@@ -287,12 +289,12 @@ def foreign_key() -> str:
         ({"scope": "https://www.googleapis.com/auth/drive"}, "invalid_scope"),
     ],
 )
-def test_wrong_assertions(lab: Lab, claims: dict[str, Any], error: str) -> None:
+def test_an_invalid_assertion_is_refused(lab: Lab, claims: dict[str, Any], error: str) -> None:
     response = lab.token(lab.assertion(**claims))
     assert (response.status_code, response.json()["error"]) == (400, error)
 
 
-def test_malformed_token_requests(lab: Lab) -> None:
+def test_a_malformed_token_request_is_refused(lab: Lab) -> None:
     assert lab.token("nonsense").json()["error"] == "invalid_grant"
     assert lab.token("").json()["error"] == "invalid_grant"
     assert lab.token(lab.assertion(), grant="password").json()["error"] == "unsupported_grant_type"
@@ -306,7 +308,7 @@ def test_the_token_endpoint_can_fail(lab: Lab, word: str, status: int) -> None:
     assert (response.status_code, "access_token" in response.json()) == (status, False)
 
 
-def test_the_token_endpoint_can_hang_up(lab: Lab) -> None:
+def test_the_token_endpoint_can_close_the_connection(lab: Lab) -> None:
     lab.post("/faults", {"oauth": "close"})
     with pytest.raises(requests.ConnectionError):
         lab.token(lab.assertion())

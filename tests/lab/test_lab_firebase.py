@@ -1,4 +1,4 @@
-"""The real firebase-admin against the lab: its own exception for every fault."""
+"""firebase-admin against the lab: it raises the right exception for every fault."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sdk(running_lab: Lab) -> Iterator[firebase_admin.App]:
     app = firebase_admin.initialize_app(credentials.Certificate(running_lab.account), {"httpTimeout": 0.5})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(messaging._MessagingService, "FCM_URL", url)
-        # The SDK would repeat every 500 and 503 four times, with pauses.
+        # Without this, the SDK repeats every 500 and 503 four times, with back-off.
         messaging._get_messaging_service(app)._client.session.mount("http://", HTTPAdapter(max_retries=0))
     yield app
     firebase_admin.delete_app(app)
@@ -56,12 +56,12 @@ def _token_is_deprecated() -> Iterator[None]:
         yield
 
 
-def test_every_fault_has_an_exception() -> None:
+def test_every_fault_of_fcm_is_tested_in_this_file() -> None:
     assert {name.rstrip("1") for name in EXCEPTIONS} == {word.name for word in WORDS if word.fcm is not None}
 
 
 @pytest.mark.parametrize("kind", ["token", "fid"])
-def test_success(app: firebase_admin.App, lab: Lab, kind: str) -> None:
+def test_firebase_admin_can_send_a_message(app: firebase_admin.App, lab: Lab, kind: str) -> None:
     message = messaging.Message(
         **{kind: "anna"},
         notification=messaging.Notification(title="Hello", body="Text"),
@@ -78,18 +78,18 @@ def test_success(app: firebase_admin.App, lab: Lab, kind: str) -> None:
 
 
 @pytest.mark.parametrize("word", EXCEPTIONS)
-def test_faults(app: firebase_admin.App, word: str) -> None:
+def test_each_fault_raises_its_exception(app: firebase_admin.App, word: str) -> None:
     with pytest.raises(exceptions.FirebaseError) as caught:
         messaging.send(messaging.Message(fid=f"{word}-anna"), app=app)
     assert type(caught.value) is EXCEPTIONS[word]
 
 
-def test_a_batch_has_one_result_each(app: firebase_admin.App) -> None:
+def test_a_batch_has_one_result_for_each_message(app: firebase_admin.App) -> None:
     tokens = ["a", "gone-b", "c"]
     response = messaging.send_each([messaging.Message(token=token) for token in tokens], app=app)
     assert [one.success for one in response.responses] == [True, False, True]
 
 
-def test_dry_run(app: firebase_admin.App, lab: Lab) -> None:
+def test_a_dry_run_records_nothing(app: firebase_admin.App, lab: Lab) -> None:
     assert messaging.send(messaging.Message(fid="anna"), dry_run=True, app=app).endswith("/fake_message_id")
     assert lab.messages() == []

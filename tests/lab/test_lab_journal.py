@@ -1,10 +1,10 @@
-"""The journal: order, filters, bounds."""
+"""The journal: order, filters and limits."""
 
 from __future__ import annotations
 
 import pytest
 
-from lab.journal import LONGEST_TEXT, Arrival, Filter, Journal
+from lab.journal import MAX_TEXT, Arrival, Filter, Journal
 
 ANY = Filter()
 
@@ -13,8 +13,8 @@ def arrival(address: str = "a", **fields: object) -> Arrival:
     return Arrival("push", address, "accepted", 200, **fields)  # type: ignore[arg-type]
 
 
-def filled(count: int, **bounds: int) -> Journal:
-    journal = Journal(**bounds)
+def filled(count: int, **limits: int) -> Journal:
+    journal = Journal(**limits)
     for number in range(1, count + 1):
         journal.record(arrival(f"a{number}", raw={"n": number}, size=10))
     return journal
@@ -24,11 +24,11 @@ def numbers(found: tuple[list[Arrival], int]) -> tuple[list[int], int]:
     return [one.n for one in found[0]], found[1]
 
 
-def test_newest_are_the_last_in_order() -> None:
+def test_newest_returns_the_last_arrivals_oldest_first() -> None:
     assert numbers(filled(5).newest(ANY, 3)) == ([3, 4, 5], 5)
 
 
-def test_after_walks_through_everything_once() -> None:
+def test_repeated_calls_of_after_return_every_arrival_once() -> None:
     journal = filled(5)
     assert numbers(journal.after(0, ANY, 2)) == ([1, 2], 2)
     assert numbers(journal.after(2, ANY, 2)) == ([3, 4], 4)
@@ -37,7 +37,7 @@ def test_after_walks_through_everything_once() -> None:
     assert numbers(journal.after(99, ANY, 2)) == ([], 5)
 
 
-def test_a_filter_does_not_hold_the_cursor_back() -> None:
+def test_the_cursor_advances_past_arrivals_that_do_not_match() -> None:
     journal = filled(5)
     assert numbers(journal.after(0, Filter(address="a2"), 10)) == ([2], 5)
     assert numbers(journal.after(0, Filter(address="nobody"), 10)) == ([], 5)
@@ -54,7 +54,7 @@ def test_a_filter_does_not_hold_the_cursor_back() -> None:
         (Filter(address="b", outcome="accepted"), [2]),
     ],
 )
-def test_filters(wanted: Filter, expected: list[int]) -> None:
+def test_a_filter_selects_by_each_of_its_fields(wanted: Filter, expected: list[int]) -> None:
     journal = Journal()
     journal.record(Arrival("push", "a", "accepted", 200, notification_id="n1"))
     journal.record(Arrival("email", "b", "accepted", 250, notification_id="n1"))
@@ -63,7 +63,7 @@ def test_filters(wanted: Filter, expected: list[int]) -> None:
     assert sum(sum(kinds.values()) for kinds in journal.count(wanted).values()) == len(expected)
 
 
-def test_counts() -> None:
+def test_count_is_by_channel_and_outcome() -> None:
     journal = filled(3)
     journal.record(Arrival("email", "b", "refused", 550))
     none = {"accepted": 0, "refused": 0}
@@ -75,30 +75,30 @@ def test_counts() -> None:
     assert journal.count(ANY, after=3)["push"] == none
 
 
-def test_the_oldest_are_forgotten() -> None:
-    journal = filled(10, kept=4)
+def test_only_the_last_arrivals_are_kept() -> None:
+    journal = filled(10, max_arrivals=4)
     assert journal.oldest == 7
     assert numbers(journal.after(0, ANY, 100)) == ([7, 8, 9, 10], 10)
     assert numbers(journal.after(8, ANY, 1)) == ([9], 9)
 
 
-def test_raw_is_kept_for_the_newest_only() -> None:
-    journal = filled(10, whole=3)
+def test_raw_is_kept_for_the_newest_arrivals_only() -> None:
+    journal = filled(10, max_raw=3)
     assert [one.n for one in journal.after(0, ANY, 100)[0] if one.raw] == [8, 9, 10]
 
 
 def test_raw_is_bounded_in_bytes() -> None:
-    journal = filled(10, whole_bytes=45)
+    journal = filled(10, max_raw_bytes=45)
     assert [one.n for one in journal.after(0, ANY, 100)[0] if one.raw] == [7, 8, 9, 10]
     journal.record(arrival(raw="x", size=46))
     assert not [one for one in journal.after(0, ANY, 100)[0] if one.raw]
 
 
-def test_texts_are_cut() -> None:
+def test_long_texts_are_truncated() -> None:
     journal = Journal()
     journal.record(arrival("x" * 10_000, title="t" * 10_000, body="b" * 10_000))
     [one] = journal.newest(ANY, 1)[0]
-    assert len(one.address) == len(one.title or "") == len(one.body or "") == LONGEST_TEXT
+    assert len(one.address) == len(one.title or "") == len(one.body or "") == MAX_TEXT
 
 
 def test_emptying_never_reuses_a_number() -> None:

@@ -1,4 +1,4 @@
-"""The process, its own HTTP interface and the page."""
+"""The lab's process, its own HTTP API, and its page."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import pytest
 import requests
 from lab_client import Lab, start_lab
 
-from lab.__main__ import Unusable, ports
+from lab.__main__ import CannotStart, ports
 from lab.faults import VOCABULARY
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_quickly_even_while_slow(number: signal.Signals) -> None:
+def test_it_stops_quickly_even_during_a_slow_answer(number: signal.Signals) -> None:
     process, ready = start_lab()
     lab = Lab(ready["http"], ready["smtp"])
     lab.authorization  # noqa: B018 - fetched before the clock starts
@@ -40,28 +40,28 @@ def test_it_ends_quickly_even_while_slow(number: signal.Signals) -> None:
         pass
     started = time.monotonic()
     process.send_signal(number)
-    _, complaints = process.communicate(timeout=5)
+    _, errors = process.communicate(timeout=5)
     assert time.monotonic() - started < 2
-    assert (process.returncode, complaints) == (0, "")
+    assert (process.returncode, errors) == (0, "")
     sender.join(5)
     idle.close()
 
 
-def test_ports() -> None:
+def test_the_smtp_port_is_the_next_one_unless_it_is_set() -> None:
     assert ports({}) == (8025, 8026)
     assert ports({"LAB_PORT": "9000"}) == (9000, 9001)
     assert ports({"LAB_PORT": "0"}) == (0, 0)
     assert ports({"LAB_PORT": "9000", "LAB_SMTP_PORT": "25"}) == (9000, 25)
     assert ports({"LAB_PORT": "", "LAB_SMTP_PORT": ""}) == (8025, 8026)
     for wrong in ("nonsense", "-1", "65536", "²"):
-        with pytest.raises(Unusable):
+        with pytest.raises(CannotStart):
             ports({"LAB_PORT": wrong})
-    with pytest.raises(Unusable):
+    with pytest.raises(CannotStart):
         ports({"LAB_PORT": "65535"})
 
 
 @pytest.mark.slow
-def test_a_taken_port_is_said_in_one_line() -> None:
+def test_a_port_in_use_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         for environ in ({"LAB_PORT": port, "LAB_SMTP_PORT": "0"}, {"LAB_PORT": "0", "LAB_SMTP_PORT": port}):
@@ -74,7 +74,7 @@ def test_a_taken_port_is_said_in_one_line() -> None:
 
 
 @pytest.mark.slow
-def test_slow_is_late_at_every_provider(lab: Lab) -> None:
+def test_slow_delays_the_answer_of_every_provider(lab: Lab) -> None:
     lab.authorization  # noqa: B018 - fetched before it is slow
     lab.post("/faults", {"oauth": "slow1"})
     began = lab.get("/messages")["next"]
@@ -85,7 +85,7 @@ def test_slow_is_late_at_every_provider(lab: Lab) -> None:
         token = pool.submit(Lab(lab.url, "").token, lab.assertion())
         while not Lab(lab.url, "").messages(after=began):
             pass
-        assert time.monotonic() - started < 1, "a push is there before it is answered"
+        assert time.monotonic() - started < 1, "a push is recorded before it is answered"
         for slow in (pushed, mailed, token):
             slow.result()
             assert time.monotonic() - started >= 1
@@ -93,7 +93,7 @@ def test_slow_is_late_at_every_provider(lab: Lab) -> None:
     assert len(lab.messages()) == 2
 
 
-def test_screens(lab: Lab) -> None:
+def test_in_app_messages_are_recorded(lab: Lab) -> None:
     shown = {
         "user": "anna",
         "tenant": "acme",
@@ -126,7 +126,7 @@ def test_screens(lab: Lab) -> None:
         {"messages": [{"user": "a", "notification_id": "n"}, {"user": "a", "notification_id": "n", "action": "x"}]},
     ],
 )
-def test_malformed_screens_record_nothing(lab: Lab, body: Any) -> None:
+def test_malformed_in_app_messages_record_nothing(lab: Lab, body: Any) -> None:
     assert_problem(lab.post("/screens", body))
     assert lab.messages() == []
 
@@ -151,7 +151,7 @@ def test_malformed_faults_change_nothing(lab: Lab, body: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"for": NaN}', b'{"for": 1e999}'])
-def test_malformed_json(lab: Lab, body: bytes) -> None:
+def test_malformed_json_is_refused(lab: Lab, body: bytes) -> None:
     for path in ("/faults", "/screens"):
         assert_problem(lab.post(path, data=body))
 
@@ -172,7 +172,7 @@ def test_malformed_json(lab: Lab, body: bytes) -> None:
         "adress=typo",
     ],
 )
-def test_malformed_queries(lab: Lab, query: str) -> None:
+def test_a_malformed_query_is_refused(lab: Lab, query: str) -> None:
     assert_problem(requests.get(f"{lab.url}/messages?{query}", timeout=5))
 
 
@@ -184,7 +184,7 @@ def assert_problem(response: requests.Response, status: int = 400) -> None:
     assert problem["detail"]
 
 
-def test_unknown_paths_and_methods(lab: Lab) -> None:
+def test_an_unknown_path_method_or_size_is_a_problem_response(lab: Lab) -> None:
     assert_problem(requests.get(f"{lab.url}/nowhere", timeout=5), 404)
     response = requests.put(f"{lab.url}/messages", timeout=5)
     assert_problem(response, 405)
@@ -192,7 +192,7 @@ def test_unknown_paths_and_methods(lab: Lab) -> None:
     assert_problem(lab.post("/screens", data=b" " * (33 * 1024 * 1024)), 413)
 
 
-def test_reading_the_journal(lab: Lab) -> None:
+def test_the_journal_is_read_in_pages(lab: Lab) -> None:
     start = lab.get("/messages")["next"]
     for number in range(5):
         lab.push(f"device{number}")
@@ -210,7 +210,7 @@ def test_reading_the_journal(lab: Lab) -> None:
     assert "raw" not in lab.get("/messages", raw=0)["messages"][0]
 
 
-def test_counting(lab: Lab) -> None:
+def test_messages_are_counted_by_channel_and_outcome(lab: Lab) -> None:
     lab.push("anna")
     lab.push("gone-bob")
     none = {"accepted": 0, "refused": 0}
@@ -221,7 +221,7 @@ def test_counting(lab: Lab) -> None:
     assert lab.get("/messages/count", after=lab.get("/messages")["next"])["total"] == 0
 
 
-def test_emptying(lab: Lab) -> None:
+def test_emptying_the_journal_keeps_the_numbering(lab: Lab) -> None:
     lab.push("anna")
     last = lab.get("/messages")["next"]
     assert lab.session.delete(f"{lab.url}/messages", timeout=5).status_code == 204
@@ -238,7 +238,7 @@ def test_the_vocabulary_is_served(lab: Lab) -> None:
     assert by_name["slow"]["number"] == "seconds"
 
 
-def test_the_page_and_its_parts(lab: Lab) -> None:
+def test_the_page_loads_only_its_own_files_and_uses_no_inner_html(lab: Lab) -> None:
     page = requests.get(f"{lab.url}/", timeout=5)
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     policy = page.headers["Content-Security-Policy"]

@@ -1,4 +1,4 @@
-"""The mail server, by smtplib."""
+"""The stand-in for a mail server, tested with smtplib."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab_client import Lab
 from lab.faults import WORDS, Cut, Slow, SmtpError
 
 
-def test_mail_is_recorded(lab: Lab) -> None:
+def test_a_mail_is_recorded_with_its_headers_and_text(lab: Lab) -> None:
     lab.mail(
         "anna@example.org",
         subject="Grüße aus dem Glockenturm, in dem es heute besonders laut und besonders lange läutet",
@@ -34,7 +34,7 @@ def test_mail_is_recorded(lab: Lab) -> None:
     assert "Subject: =?utf-8?" in seen["raw"]
 
 
-def test_one_entry_per_recipient(lab: Lab) -> None:
+def test_a_mail_to_several_recipients_is_recorded_for_each(lab: Lab) -> None:
     with lab.connect() as client:
         refused = client.sendmail(
             "c@example.org", ["a@example.org", "gone-b@example.org", "d@example.org"], "x: y\n\nz"
@@ -44,7 +44,7 @@ def test_one_entry_per_recipient(lab: Lab) -> None:
     assert seen == [("gone-b@example.org", "refused"), ("a@example.org", "accepted"), ("d@example.org", "accepted")]
 
 
-def test_internationalised_addresses(lab: Lab) -> None:
+def test_internationalised_addresses_are_accepted(lab: Lab) -> None:
     content = "Subject: Grüße\r\nTo: jürgen@example.org\r\n\r\nHällo\r\n".encode()
     with lab.connect() as client:
         client.ehlo()
@@ -77,7 +77,7 @@ BOTH = (
         (b"Content-Type: image/png\r\n\r\nx", None, None),
     ],
 )
-def test_odd_mails_are_accepted(lab: Lab, content: bytes, title: str | None, body: str | None) -> None:
+def test_unusual_mails_are_accepted(lab: Lab, content: bytes, title: str | None, body: str | None) -> None:
     with lab.connect() as client:
         client.sendmail("c@example.org", "a@example.org", content)
     [seen] = lab.messages()
@@ -88,7 +88,7 @@ def test_odd_mails_are_accepted(lab: Lab, content: bytes, title: str | None, bod
         assert seen["body"].strip() == body
 
 
-def test_too_large_a_mail_is_refused(lab: Lab) -> None:
+def test_a_mail_that_is_too_large_is_refused(lab: Lab) -> None:
     with lab.connect() as client, pytest.raises(smtplib.SMTPSenderRefused) as caught:
         client.sendmail("c@example.org", "a@example.org", b"x: y\r\n\r\n" + b"z" * 70 * 80_000)
     assert caught.value.smtp_code == 552
@@ -104,13 +104,13 @@ REFUSALS = {
 }
 
 
-def test_every_refusal_is_expected_somewhere() -> None:
+def test_every_word_of_smtp_is_tested_in_this_file() -> None:
     assert {word.name for word in WORDS if isinstance(word.smtp, SmtpError)} == set(REFUSALS)
     assert {word.name for word in WORDS if isinstance(word.smtp, Slow | Cut)} == {"slow", "close", "lost"}
 
 
 @pytest.mark.parametrize("word", REFUSALS)
-def test_refusals(lab: Lab, word: str) -> None:
+def test_each_word_is_refused_with_its_code_and_status(lab: Lab, word: str) -> None:
     code, enhanced = REFUSALS[word]
     address = f"{word}-anna@example.org"
     with pytest.raises(smtplib.SMTPRecipientsRefused) as caught:
@@ -122,14 +122,14 @@ def test_refusals(lab: Lab, word: str) -> None:
     assert (seen["address"], seen["status"]) == (address, code)
 
 
-def test_the_session_goes_on_after_a_refusal(lab: Lab) -> None:
+def test_the_session_continues_after_a_refusal(lab: Lab) -> None:
     with lab.connect() as client:
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             client.sendmail("c@example.org", "gone-a@example.org", "x: y\n\nz")
         client.sendmail("c@example.org", "a@example.org", "x: y\n\nz")
 
 
-def test_busy_hangs_up(lab: Lab) -> None:
+def test_busy_closes_the_connection(lab: Lab) -> None:
     client = lab.connect()
     client.ehlo()
     client.mail("c@example.org")
@@ -138,7 +138,7 @@ def test_busy_hangs_up(lab: Lab) -> None:
         client.noop()
 
 
-def test_limited_faults_end_in_success(lab: Lab) -> None:
+def test_a_limited_fault_ends_with_success(lab: Lab) -> None:
     for address, refusals in (("grey-a@example.org", 1), ("down2-a@example.org", 2)):
         for _ in range(refusals):
             with pytest.raises(smtplib.SMTPRecipientsRefused):
@@ -147,7 +147,7 @@ def test_limited_faults_end_in_success(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(("word", "outcome", "status"), [("close", "refused", 0), ("lost", "accepted", 250)])
-def test_the_connection_ends_after_data(lab: Lab, word: str, outcome: str, status: int) -> None:
+def test_close_and_lost_close_the_connection_after_the_content(lab: Lab, word: str, outcome: str, status: int) -> None:
     with pytest.raises(smtplib.SMTPServerDisconnected):
         lab.mail(f"{word}1-anna@example.org", X_Carillon_Notification="n1")
     [seen] = lab.messages(notification_id="n1")
@@ -155,7 +155,7 @@ def test_the_connection_ends_after_data(lab: Lab, word: str, outcome: str, statu
     lab.mail(f"{word}1-anna@example.org")
 
 
-def test_a_fault_for_the_whole_server(lab: Lab) -> None:
+def test_a_fault_can_be_set_for_the_whole_server(lab: Lab) -> None:
     lab.post("/faults", {"smtp": "busy"})
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         lab.mail("anna@example.org")
@@ -181,8 +181,8 @@ def test_pipelined_commands_are_all_answered(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_starttls_with_the_offered_authority(lab: Lab, host: str) -> None:
-    context = lab.trusting()
+def test_starttls_works_with_the_lab_s_certificate_trusted(lab: Lab, host: str) -> None:
+    context = lab.trusting_context()
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     with smtplib.SMTP(host, lab.smtp[1], timeout=5) as client:
         client.starttls(context=context)
@@ -194,21 +194,21 @@ def test_starttls_with_the_offered_authority(lab: Lab, host: str) -> None:
     assert len(lab.messages()) == 1
 
 
-def test_an_authority_is_needed(lab: Lab) -> None:
+def test_starttls_fails_without_trusting_the_certificate(lab: Lab) -> None:
     with lab.connect() as client, pytest.raises(ssl.SSLCertVerificationError):
         client.starttls(context=ssl.create_default_context())
 
 
-def test_faults_hang_up_under_tls_too(lab: Lab) -> None:
+def test_faults_close_the_connection_under_tls_too(lab: Lab) -> None:
     for word in ("busy", "close", "lost"):
         client = lab.connect()
-        client.starttls(context=lab.trusting())
+        client.starttls(context=lab.trusting_context())
         with pytest.raises((smtplib.SMTPServerDisconnected, smtplib.SMTPRecipientsRefused)):
             client.sendmail("c@example.org", f"{word}-a@example.org", "x: y\n\nz")
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
-def test_login(lab: Lab, mechanism: str) -> None:
+def test_login_fails_only_with_the_password_wrong(lab: Lab, mechanism: str) -> None:
     def authenticate(client: smtplib.SMTP, password: str) -> int:
         client.user, client.password = "anybody", password
         code, _ = client.auth(mechanism, getattr(client, f"auth_{mechanism.lower()}"))
@@ -220,7 +220,7 @@ def test_login(lab: Lab, mechanism: str) -> None:
         with pytest.raises(smtplib.SMTPAuthenticationError) as before:
             authenticate(client, "secret")
         assert before.value.smtp_code == 538
-        client.starttls(context=lab.trusting())
+        client.starttls(context=lab.trusting_context())
         client.ehlo()
         with pytest.raises(smtplib.SMTPAuthenticationError) as wrong:
             authenticate(client, "wrong")

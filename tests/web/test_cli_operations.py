@@ -46,9 +46,9 @@ def test_the_doctor_finds_what_is_missing(run, recorder, settings, tenant):
     assert found["database"][0] == found["redis"][0] == found["keys"][0] == "ok"
     # Neither the broker nor the lab of these settings exists.
     assert found["workers"][0] == found["channel push"][0] == found["channel email"][0] == "failed"
-    assert found["message queue"] == ("warning", "heard here, but no web process listens")
+    assert found["message queue"] == ("warning", "works, but no web process is subscribed")
     text = run("doctor")[1]
-    assert "failed   workers: cannot be asked" in text
+    assert "failed   workers: cannot be reached" in text
     assert "check BROKER_URL" in text
 
 
@@ -56,7 +56,7 @@ def test_the_doctor_hears_what_is_published_and_counts_who_else_does(run, settin
     with redis.Redis.from_url(redis_server) as client, client.pubsub() as other:
         other.subscribe(settings.bus_topic)
         other.get_message(timeout=2)
-        assert findings(run("doctor", "--json")[1])["message queue"] == ("ok", "heard here and by 1 web process")
+        assert findings(run("doctor", "--json")[1])["message queue"] == ("ok", "works, with 1 web process subscribed")
 
 
 def test_the_doctor_says_which_part_is_away_and_no_password(tmp_path, tenant, engine):

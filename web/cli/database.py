@@ -1,4 +1,4 @@
-"""flask db: the schema. flask log: the event log's incarnation."""
+"""flask db: the database schema. flask log: the epoch of the event log."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from alembic import command
 from alembic.util import CommandError
 
 from actions.housekeeping import begin_epoch
-from web.cli.output import Group, json_option, say
+from web.cli.output import Group, json_option, print_answer
 from web.context import context
 from web.health import alembic_config, schema_of
 
-db = Group("db", help="The schema of the database.")
+db = Group("db", help="The database schema.")
 log_group = Group("log", help="The event log.")
 COMMANDS = (db, log_group)
 
@@ -21,7 +21,7 @@ COMMANDS = (db, log_group)
 @db.command("upgrade")
 @json_option
 def upgrade(as_json: bool) -> None:
-    """Bring the database to the schema this code needs. Nothing is done where it is there already."""
+    """Upgrade the database to the schema that this code needs. Does nothing if it is up to date."""
     config = alembic_config()
     file = context().engine.url.database
     if context().engine.dialect.name == "sqlite" and file:
@@ -33,25 +33,25 @@ def upgrade(as_json: bool) -> None:
         except CommandError as error:
             raise click.ClickException(f"{error}: is the database newer than this checkout?") from error
     present = schema_of(context().engine).present
-    say(as_json, {"schema": present}, f"schema {present}")
+    print_answer(as_json, {"schema": present}, f"schema {present}")
 
 
 @db.command("check")
 @json_option
 def check(as_json: bool) -> None:
-    """Tell whether the database has the schema this code needs; exit status 1 if not."""
+    """Check that the database has the schema that this code needs. Exit status 1 if not."""
     schema = schema_of(context().engine)
     if not schema.fits:
         found = f"schema {schema.present}" if schema.present else "no schema"
         raise click.ClickException(f"the database has {found}, this code needs {schema.needed}: run flask db upgrade")
     newer = schema.present != schema.needed
     note = f", newer than {schema.needed} and compatible" if newer else ", as needed"
-    say(as_json, {"schema": schema.present}, f"schema {schema.present}{note}")
+    print_answer(as_json, {"schema": schema.present}, f"schema {schema.present}{note}")
 
 
 @log_group.command("new-epoch")
 @json_option
 def new_epoch(as_json: bool) -> None:
-    """Begin a new incarnation of the log, after a backup was restored: every client fetches its state anew."""
+    """Start a new epoch of the event log, after restoring a backup. Every client then reloads its state."""
     epoch = begin_epoch(context())
-    say(as_json, {"epoch": epoch}, f"epoch {epoch}: every client fetches its state anew")
+    print_answer(as_json, {"epoch": epoch}, f"epoch {epoch}: every client will reload its state")

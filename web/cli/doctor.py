@@ -1,4 +1,4 @@
-"""flask doctor: is everything there that Carillon needs, and does it work."""
+"""flask doctor: checks that everything Carillon depends on works."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from models.channels import CHANNELS
 from models.deliveries.due import backlog
 from models.sql.engine import read, server_time
 from web.auth import LEEWAY
-from web.cli.output import Group, json_option, say
+from web.cli.output import Group, json_option, print_answer
 from web.context import Context, context
 from web.health import PATIENCE, probes, schema_of
 
 operations = Group("operations")
 
-# Work that has been due for longer (seconds) says that nobody does it: the relay rings again every second.
-LATE = 60.0
+# Warn about deliveries that have been due for longer than this (seconds). The relay rings every second, so by then
+# nothing is processing them.
+MAX_DUE_AGE = 60.0
 
 Verdict = Literal["ok", "warning", "failed"]
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
@@ -36,7 +37,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, and what was found; `advice` where there is something to do."""
+    """The result of one check: its name, a verdict, what was found, and advice if there is something to do."""
 
     name: str
     verdict: Verdict
@@ -52,11 +53,11 @@ def _database(here: Context) -> Iterator[Finding]:
     try:
         schema = schema_of(here.engine)
         with read(here.engine) as connection:
-            theirs = server_time(connection)
-        overdue = {}
+            database_time = server_time(connection)
+        backlogs = {}
         if schema.fits:
             with read(here.engine) as connection:
-                overdue = {channel: backlog(connection, channel, here.now()) for channel in CHANNELS}
+                backlogs = {channel: backlog(connection, channel, here.now()) for channel in CHANNELS}
     except (DBAPIError, PoolTimeout) as error:
         yield _failed("database", f"does not answer: {type(error).__name__}", "check DATABASE_URL")
         return
@@ -64,19 +65,20 @@ def _database(here: Context) -> Iterator[Finding]:
         yield _failed("database", f"schema {schema.present or 'none'}, needed {schema.needed}", "run flask db upgrade")
         return
     yield Finding("database", "ok", f"{here.engine.dialect.name}, schema {schema.present}")
-    if theirs is not None:
-        yield _clock("clock of the database", theirs)
-    for channel, (number, age) in overdue.items():
-        if age > LATE:
+    if database_time is not None:
+        yield _clock("clock of the database", database_time)
+    for channel, (number, age) in backlogs.items():
+        if age > MAX_DUE_AGE:
             found = f"{number} deliveries due, the oldest for {age:.0f} s"
             yield Finding(f"backlog {channel}", "warning", found, "are the relay and the channel's workers running?")
 
 
-def _clock(name: str, theirs: datetime) -> Finding:
-    apart = abs((datetime.now(UTC) - theirs).total_seconds())
-    if apart > LEEWAY / 2:
-        return _failed(name, f"{apart:.1f} s apart from this machine's", "keep all clocks by NTP")
-    return Finding(name, "ok", f"{apart:.1f} s apart from this machine's")
+def _clock(name: str, server_time: datetime) -> Finding:
+    difference = abs((datetime.now(UTC) - server_time).total_seconds())
+    found = f"differs from this machine's by {difference:.1f} s"
+    if difference > LEEWAY / 2:
+        return _failed(name, found, "synchronise all clocks by NTP")
+    return Finding(name, "ok", found)
 
 
 def _redis(here: Context) -> Iterator[Finding]:
@@ -87,31 +89,31 @@ def _redis(here: Context) -> Iterator[Finding]:
             memory: Any = client.info("memory")
             seconds, micros = client.time()
     except UNAVAILABLE as error:
-        advice = "check REDIS_URL. Nothing accepted is lost meanwhile; it is delivered late"
+        advice = "check REDIS_URL. Until Redis is back, notifications are accepted and delivered late"
         yield _failed("redis", f"does not answer: {type(error).__name__}", advice)
         return
     policy = memory.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        yield _failed("redis", f"maxmemory-policy {policy}", "set noeviction: an evicted key is a lost bell")
+        yield _failed("redis", f"maxmemory-policy {policy}", "set noeviction, so that Redis does not evict bells")
     else:
         yield Finding("redis", "ok", f"version {server.get('redis_version', 'unknown')}")
     yield _clock("clock of redis", datetime.fromtimestamp(seconds + micros / 1e6, UTC))
-    yield _queue(here)
+    yield _message_queue(here)
 
 
-def _queue(here: Context) -> Finding:
-    name, channel = "message queue", here.settings.bus_topic
-    writer = Publisher(here.settings.redis_url, channel)
+def _message_queue(here: Context) -> Finding:
+    name, topic = "message queue", here.settings.bus_topic
+    publisher = Publisher(here.settings.redis_url, topic)
     try:
-        listeners = writer.round_trip()
+        subscribers = publisher.round_trip()
     except (*UNAVAILABLE, TimeoutError) as error:
-        return _failed(name, f"what is published is not heard: {type(error).__name__}", "check REDIS_URL")
+        return _failed(name, f"published messages do not arrive: {type(error).__name__}", "check REDIS_URL")
     finally:
-        writer.close()
-    if not listeners:
-        advice = f"is web running, with the same REDIS_URL and CARILLON_REDIS_CHANNEL ({channel})?"
-        return Finding(name, "warning", "heard here, but no web process listens", advice)
-    return Finding(name, "ok", f"heard here and by {listeners} web process{'es' if listeners > 1 else ''}")
+        publisher.close()
+    if not subscribers:
+        advice = f"is web running, with the same REDIS_URL and CARILLON_REDIS_CHANNEL ({topic})?"
+        return Finding(name, "warning", "works, but no web process is subscribed", advice)
+    return Finding(name, "ok", f"works, with {subscribers} web process{'es' if subscribers > 1 else ''} subscribed")
 
 
 def _workers(here: Context) -> Iterator[Finding]:
@@ -119,17 +121,17 @@ def _workers(here: Context) -> Iterator[Finding]:
     probe.begin()
     error = probe.result(time.monotonic() + PATIENCE)
     if error:
-        yield _failed("broker", error, "check BROKER_URL. The relay does the work meanwhile, slowly")
+        yield _failed("broker", error, "check BROKER_URL. Until the broker is back, the relay does the work, slowly")
         return
     yield Finding("broker", "ok", "answers")
     try:
         served = here.bells.served_queues()
     except OperationalError:
-        yield _failed("workers", "cannot be asked", "check BROKER_URL")
+        yield _failed("workers", "cannot be reached", "check BROKER_URL")
         return
     missing = sorted({"intake", "housekeeping", *(spec.queue for spec in CHANNELS.values())} - served)
     if missing:
-        yield _failed("workers", f"nobody serves {', '.join(missing)}", "start the processes of the Procfile")
+        yield _failed("workers", f"none for {', '.join(missing)}", "start the processes of the Procfile")
     else:
         yield Finding("workers", "ok", f"serve {', '.join(sorted(served))}")
 
@@ -139,18 +141,18 @@ def _channels(here: Context) -> Iterator[Finding]:
         try:
             channel = registry.build_one(here.settings, "live", name)
         except SettingsError as error:
-            yield _failed(f"channel {name}", str(error), "mend the settings")
+            yield _failed(f"channel {name}", str(error), "correct the settings")
             continue
         if channel is None:
-            advice = "live notifications are not sent there; the README's table tells how to set it up"
-            yield Finding(f"channel {name}", "warning", "not set up", advice)
+            advice = "live notifications skip this channel; the README's table of settings says how to configure it"
+            yield Finding(f"channel {name}", "warning", "not configured", advice)
             continue
-        wrong = channel.check()
+        error_text = channel.check()
         channel.close()
-        if wrong:
-            yield _failed(f"channel {name}", wrong, "check credentials and network")
+        if error_text:
+            yield _failed(f"channel {name}", error_text, "check credentials and network")
         else:
-            yield Finding(f"channel {name}", "ok", "could send now")
+            yield Finding(f"channel {name}", "ok", "ready to send")
 
 
 def _keys(here: Context) -> Iterator[Finding]:
@@ -158,11 +160,12 @@ def _keys(here: Context) -> Iterator[Finding]:
         kid, _ = here.keys.signer()
     except LookupError:
         if here.keys.by_kid:
-            yield Finding("keys", "ok", "can verify tokens; others sign them")
+            yield Finding("keys", "ok", "can verify tokens, but not sign any")
         else:
-            yield _failed("keys", "no token can be verified", "flask jwks create > jwks.json, and CARILLON_JWKS_FILE")
+            advice = "run flask jwks create > jwks.json and set CARILLON_JWKS_FILE"
+            yield _failed("keys", "cannot verify any token", advice)
     else:
-        yield Finding("keys", "ok", f"can verify {len(here.keys.by_kid)} and sign with {kid}")
+        yield Finding("keys", "ok", f"can verify tokens of {len(here.keys.by_kid)} keys, and sign with {kid}")
 
 
 CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (_database, _redis, _workers, _keys, _channels)
@@ -171,9 +174,9 @@ CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (_database, _redis,
 @operations.command("doctor")
 @json_option
 def doctor(as_json: bool) -> None:
-    """Examine every dependency, the way to the open pages, credentials and clocks. Sends nothing to anybody.
+    """Check all dependencies, the connection to the web processes, credentials and clocks. Sends no notification.
 
-    Exit status 1 if anything has failed; warnings do not count.
+    The exit status is 1 if a check fails. Warnings do not count.
     """
     findings: list[Finding] = []
     for check in CHECKS:
@@ -183,7 +186,7 @@ def doctor(as_json: bool) -> None:
                 click.echo(_line(finding))
     failed = any(finding.verdict == "failed" for finding in findings)
     if as_json:
-        say(as_json, {"healthy": not failed, "findings": [asdict(finding) for finding in findings]}, "")
+        print_answer(as_json, {"healthy": not failed, "findings": [asdict(finding) for finding in findings]}, "")
     if failed:
         raise click.exceptions.Exit(1)
 

@@ -1,4 +1,4 @@
-"""How commands speak: text for people, --json for programs, one line for an error."""
+"""The output of commands: text for people, --json for programs, one line for an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Operation(click.Command):
-    """A command. The database's errors become one line that says what to do."""
+    """A command that turns database errors into one line with advice."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -28,43 +28,43 @@ class Operation(click.Command):
         except (DBAPIError, PoolTimeout) as error:
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             raise click.ClickException(
-                f"the database refused ({reason}): check DATABASE_URL, and that flask db upgrade was run"
+                f"the database failed ({reason}): check DATABASE_URL, and run flask db upgrade if you have not"
             ) from error
 
 
 class Group(AppGroup):
-    """Operations that need the application."""
+    """A group of operations, which run in the application's context."""
 
     command_class = Operation
 
 
 def json_option(command: Command) -> Command:
-    """Give the command --json, as the parameter `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")(command)
+    """Add the option --json, with the parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
-def say(as_json: bool, answer: Any, text: str) -> None:
-    """Print the answer for a program, or the text for a person."""
-    click.echo(json.dumps(answer, default=_plain) if as_json else text)
+def print_answer(as_json: bool, answer: Any, text: str) -> None:
+    """Print `answer` as JSON, or `text`."""
+    click.echo(json.dumps(answer, default=_as_text) if as_json else text)
 
 
 def progress(label: str, steps: Iterable[Any] | None = None, length: int | None = None) -> Any:
-    """A bar on a person's terminal; nothing where the errors go to a file."""
+    """Return a progress bar. It is hidden unless standard error is a terminal."""
     return click.progressbar(steps, length, label=label, show_pos=True, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows in columns, under their names."""
+    """Format rows in columns, with the names of the columns in the first line."""
     if not rows:
         return "none"
-    cells = [[*rows[0]], *[[_plain(value) for value in row.values()] for row in rows]]
+    cells = [[*rows[0]], *[[_as_text(value) for value in row.values()] for row in rows]]
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
     )
 
 
-def _plain(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, datetime):
         return iso(value)
     return "-" if value is None else str(value)

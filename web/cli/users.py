@@ -1,4 +1,4 @@
-"""flask users: who is known, how they can be reached, and forgetting them."""
+"""flask users: lists users, shows how they can be reached, and deletes them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from actions.users import delete_user
 from models.sql.engine import read
 from models.users.search import find_users
 from web.api.operator.users import UserPage, page_of
-from web.cli.output import Group, json_option, say, table
+from web.cli.output import Group, json_option, print_answer, table
 from web.context import context
 
-users = Group("users", help="People, and how they can be reached.")
+users = Group("users", help="Users, and how they can be reached.")
 COMMANDS = (users,)
 
 
 @users.command("list")
 @click.option("--tenant", required=True)
-@click.option("--search", help="A part of the id, or the whole of a mailbox.")
+@click.option("--search", help="Part of the id, or a whole e-mail address.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @json_option
 def list_users(tenant: str, search: str | None, limit: int, as_json: bool) -> None:
@@ -38,7 +38,7 @@ def list_users(tenant: str, search: str | None, limit: int, as_json: bool) -> No
         before = found.next
         if before is None or len(rows) >= limit:
             break
-    say(as_json, {"data": rows, "more": before is not None}, table(rows) + ("\nand more" if before else ""))
+    print_answer(as_json, {"data": rows, "more": before is not None}, table(rows) + ("\nand more" if before else ""))
 
 
 @users.command("show")
@@ -46,26 +46,26 @@ def list_users(tenant: str, search: str | None, limit: int, as_json: bool) -> No
 @click.option("--tenant", required=True)
 @json_option
 def show_user(user: str, tenant: str, as_json: bool) -> None:
-    """Tell all that is known of a user, and where a notification of now would go."""
+    """Show a user's data, and where a notification would go now."""
     try:
         page = page_of(tenant, user)
     except Problem as problem:
         raise click.ClickException(f"{tenant} has no user {user}: run flask users list --tenant {tenant}") from problem
-    say(as_json, page.model_dump(mode="json"), _described(page))
+    print_answer(as_json, page.model_dump(mode="json"), _described(page))
 
 
 def _described(page: UserPage) -> str:
     facts = {
         "user": page.user.id,
-        "presence": page.presence or "not known",
+        "presence": page.presence or "unknown",
         "email": page.user.email or "-",
         "locale": page.user.locale or "-",
         "topics": ", ".join(page.topics) or "-",
     }
-    shown = ("id", "platform", "state", "last_seen_at")
-    devices = [{name: getattr(device, name) for name in shown} for device in page.devices]
+    columns = ("id", "platform", "state", "last_seen_at")
+    devices = [{name: getattr(device, name) for name in columns} for device in page.devices]
     reach = [
-        {"channel": reach.channel, "goes to": ", ".join(reach.addresses) or f"nobody: {reach.reason}"}
+        {"channel": reach.channel, "goes to": ", ".join(reach.addresses) or f"none: {reach.reason}"}
         for reach in page.reach
     ]
     head = "\n".join(f"{name.ljust(10)}{value}" for name, value in facts.items())
@@ -75,12 +75,12 @@ def _described(page: UserPage) -> str:
 @users.command("delete")
 @click.argument("user")
 @click.option("--tenant", required=True)
-@click.confirmation_option(prompt="Their devices, inbox and deliveries go with them, for good. Delete?")
+@click.confirmation_option(prompt="This also deletes their devices, inbox and deliveries, for good. Delete?")
 @json_option
-def forget_user(user: str, tenant: str, as_json: bool) -> None:
-    """Delete a user with everything that is theirs. --yes asks no questions."""
+def delete_user_command(user: str, tenant: str, as_json: bool) -> None:
+    """Delete a user and everything that belongs to them. --yes skips the confirmation."""
     try:
         delete_user(context(), Principal("service", tenant, "flask users", "live"), user)
     except Problem as problem:
         raise click.ClickException(f"{tenant} has no user {user}: run flask users list --tenant {tenant}") from problem
-    say(as_json, {"user": user, "deleted": True}, f"{user} deleted")
+    print_answer(as_json, {"user": user, "deleted": True}, f"{user} deleted")

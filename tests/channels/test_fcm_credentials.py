@@ -1,4 +1,4 @@
-"""Access tokens: fetched once, renewed in time, and what is answered while there are none."""
+"""Access tokens: fetched once, refreshed in time, and the outcome while there is none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from channels.failures import CREDENTIALS_RETRY_AFTER
 from channels.fcm import channel as fcm
-from channels.fcm import credentials as fcm_access
+from channels.fcm import credentials
 from channels.fcm.channel import FcmChannel
 from channels.fcm.credentials import AccessToken, AccessTokens, Unreachable, load_lab
 from channels.http_batch import Answer, fetch
@@ -27,19 +27,19 @@ TIMEOUT = 1.0
 
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths fetched for credentials and tokens."""
+    """The paths that were fetched for credentials and tokens, in order."""
     paths: list[str] = []
 
     def counting(url: str, **kwargs: Any) -> Answer:
         paths.append(url.rpartition("/")[2])
         return fetch(url, **kwargs)
 
-    monkeypatch.setattr(fcm_access, "fetch", counting)
+    monkeypatch.setattr(credentials, "fetch", counting)
     return paths
 
 
 @pytest.fixture
-def access(lab: Lab, fetched: list[str]) -> AccessTokens:
+def access_tokens(lab: Lab, fetched: list[str]) -> AccessTokens:
     return AccessTokens(partial(load_lab, lab.url, TIMEOUT / 2), TIMEOUT)
 
 
@@ -51,37 +51,39 @@ def channel(lab: Lab, fetched: list[str]) -> Iterator[FcmChannel]:
     channel.close()
 
 
-def expire(access: AccessTokens, **before: float) -> None:
-    """Let the token end in this time."""
-    assert access._account is not None
-    # Naive UTC, as google-auth has it.
-    access._account.get_credential().expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(**before)
+def expire(access_tokens: AccessTokens, **before: float) -> None:
+    """Make the token expire after this time."""
+    assert access_tokens._account is not None
+    # google-auth uses naive UTC times.
+    access_tokens._account.get_credential().expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(**before)
 
 
-def test_threads_share_one_token(access: AccessTokens, fetched: list[str]) -> None:
-    grants = support.threads(8, lambda _: access.grant())
-    assert len({grant.token for grant in grants}) == 1
-    assert {grant.project for grant in grants} == {"carillon-lab"}
+def test_threads_share_one_token(access_tokens: AccessTokens, fetched: list[str]) -> None:
+    tokens = support.threads(8, lambda _: access_tokens.get())
+    assert len({token.token for token in tokens}) == 1
+    assert {token.project for token in tokens} == {"carillon-lab"}
     assert fetched == ["service-account.json", "token"]
 
 
-def test_a_token_is_renewed_before_it_ends(access: AccessTokens, fetched: list[str]) -> None:
-    first = access.grant()
-    expire(access, minutes=3)
-    assert isinstance(second := access.grant(), AccessToken)
+def test_a_token_is_refreshed_before_it_expires(access_tokens: AccessTokens, fetched: list[str]) -> None:
+    first = access_tokens.get()
+    expire(access_tokens, minutes=3)
+    assert isinstance(second := access_tokens.get(), AccessToken)
     assert second != first
     assert fetched == ["service-account.json", "token", "token"]
 
 
-def test_the_old_token_serves_as_long_as_it_holds(lab: Lab, access: AccessTokens, fetched: list[str]) -> None:
-    first = access.grant()
-    expire(access, minutes=3)
+def test_the_old_token_is_used_until_it_expires_if_refreshing_fails(
+    lab: Lab, access_tokens: AccessTokens, fetched: list[str]
+) -> None:
+    first = access_tokens.get()
+    expire(access_tokens, minutes=3)
     lab.fault(oauth="down")
-    assert access.grant() == access.grant() == first
-    # Asked once for both, and not at every batch.
+    assert access_tokens.get() == access_tokens.get() == first
+    # One failed request for both calls: the endpoint is not called for every batch.
     assert fetched.count("token") == 2
-    expire(access, seconds=-1)
-    assert isinstance(access.grant(), RetryLater)
+    expire(access_tokens, seconds=-1)
+    assert isinstance(access_tokens.get(), RetryLater)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_the_old_token_serves_as_long_as_it_holds(lab: Lab, access: AccessTokens
         ("slow", Failure.PROVIDER_DOWN, None, "WARNING"),
     ],
 )
-def test_without_a_token_every_message_waits(
+def test_without_a_token_every_message_is_retried_later(
     lab: Lab,
     channel: FcmChannel,
     caplog: pytest.LogCaptureFixture,
@@ -106,7 +108,7 @@ def test_without_a_token_every_message_waits(
     lab.fault(oauth=fault)
     began = time.monotonic()
     outcomes = channel.send(batch(*(f"device-{n}" for n in range(5))))
-    # Google-auth alone would try three times, with pauses.
+    # google-auth's own transport would try three times, with back-off.
     assert time.monotonic() - began < TIMEOUT
     assert len(outcomes) == 5
     for outcome in outcomes:
@@ -119,12 +121,12 @@ def test_without_a_token_every_message_waits(
     assert [type(outcome) for outcome in channel.send(batch("device"))] == [Sent]
 
 
-def test_waiting_threads_share_one_failure(lab: Lab, access: AccessTokens, fetched: list[str]) -> None:
-    access.grant()
-    expire(access, seconds=-1)
+def test_waiting_threads_share_one_failure(lab: Lab, access_tokens: AccessTokens, fetched: list[str]) -> None:
+    access_tokens.get()
+    expire(access_tokens, seconds=-1)
     lab.fault(oauth="slow")
     began = time.monotonic()
-    assert {type(grant) for grant in support.threads(6, lambda _: access.grant())} == {RetryLater}
+    assert {type(token) for token in support.threads(6, lambda _: access_tokens.get())} == {RetryLater}
     assert time.monotonic() - began < 2 * TIMEOUT
     assert fetched.count("token") <= 3
 
@@ -140,24 +142,24 @@ def test_waiting_threads_share_one_failure(lab: Lab, access: AccessTokens, fetch
         b'{"access_token": "x", "expires_in": []}',
     ],
 )
-def test_a_token_endpoint_that_talks_nonsense_is_down(
-    access: AccessTokens, monkeypatch: pytest.MonkeyPatch, content: bytes
+def test_an_invalid_answer_of_the_token_endpoint_counts_as_provider_down(
+    access_tokens: AccessTokens, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    account = load_lab(access_url(access), TIMEOUT)
-    monkeypatch.setattr(access, "_load", lambda: account)
-    monkeypatch.setattr(fcm_access, "fetch", lambda _, **__: Answer(200, content))
-    grant = access.grant()
-    assert isinstance(grant, RetryLater)
-    assert grant.failure is Failure.PROVIDER_DOWN
+    account = load_lab(access_url(access_tokens), TIMEOUT)
+    monkeypatch.setattr(access_tokens, "_load", lambda: account)
+    monkeypatch.setattr(credentials, "fetch", lambda _, **__: Answer(200, content))
+    token = access_tokens.get()
+    assert isinstance(token, RetryLater)
+    assert token.failure is Failure.PROVIDER_DOWN
 
 
-def access_url(access: AccessTokens) -> str:
-    load: Any = access._load
+def access_url(access_tokens: AccessTokens) -> str:
+    load: Any = access_tokens._load
     url: str = load.args[0]
     return url
 
 
-def test_a_token_that_fcm_does_not_take_is_forgotten(lab: Lab, channel: FcmChannel, fetched: list[str]) -> None:
+def test_a_token_that_fcm_rejects_is_fetched_again(lab: Lab, channel: FcmChannel, fetched: list[str]) -> None:
     channel.send(batch("device"))
     [outcome] = channel.send(batch("expired-device"))
     assert isinstance(outcome, RetryLater)
@@ -167,7 +169,7 @@ def test_a_token_that_fcm_does_not_take_is_forgotten(lab: Lab, channel: FcmChann
 
 
 @pytest.mark.slow
-def test_a_lab_that_was_away_and_has_another_key_is_found_again() -> None:
+def test_after_a_restart_the_lab_works_again_with_its_new_key() -> None:
     first = Lab()
     channel = fcm.build(first.settings(TIMEOUT), "test")
     assert channel is not None
@@ -180,7 +182,7 @@ def test_a_lab_that_was_away_and_has_another_key_is_found_again() -> None:
         assert send() == RetryLater(ANY, Failure.PROVIDER_DOWN)
     second = Lab(first.port)
     try:
-        # Its first word is that it does not know the token.
+        # The lab rejects the old token first.
         send()
         assert isinstance(send(), Sent)
     finally:
@@ -188,7 +190,9 @@ def test_a_lab_that_was_away_and_has_another_key_is_found_again() -> None:
         channel.close()
 
 
-def test_logs_hold_no_secret(lab: Lab, channel: FcmChannel, caplog: pytest.LogCaptureFixture) -> None:
+def test_logs_contain_no_token_and_no_private_key(
+    lab: Lab, channel: FcmChannel, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     lab.fault(oauth="denied")
     channel.send(batch("device"))
@@ -199,9 +203,9 @@ def test_logs_hold_no_secret(lab: Lab, channel: FcmChannel, caplog: pytest.LogCa
     assert "PRIVATE KEY" not in text
 
 
-def test_a_loader_that_cannot_reach_anything(access: AccessTokens, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> Any:
-        raise Unreachable("the lab is away")
+def test_an_unreachable_account_is_retried_later(access_tokens: AccessTokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable() -> Any:
+        raise Unreachable("the lab is down")
 
-    monkeypatch.setattr(access, "_load", away)
-    assert access.grant() == RetryLater("no access token: the lab is away")
+    monkeypatch.setattr(access_tokens, "_load", unreachable)
+    assert access_tokens.get() == RetryLater("no access token: the lab is down")
