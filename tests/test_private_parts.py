@@ -212,7 +212,7 @@ BASES = {"RedisManager", "GeventWorker", "Logger", "driver"}
 # Methods of our own subclasses that no library knows, and NamedTuple's documented names.
 OURS = {
     "_heartbeats",
-    "_unheard",
+    "_silent",
     "_send",
     "_subscription",
     "_has_subscribed",

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from bus.token_bucket import Bucket, Buckets, Limit
-from web.realtime.gateway.rate_limits import Allowance
+from web.realtime.gateway.rate_limits import RateLimits
 from web.realtime.limits import PER_CONNECTION, PER_TENANT, PER_USER, PER_USER_AND_EVENT
 
 RATE = Limit(20, 40)
@@ -12,9 +12,9 @@ def plenty(now: float = 0.0) -> Bucket:
     return Bucket(Limit(1e9, 10**9), now)
 
 
-def taken(allowance: Allowance, number: int, *, tenant="acme", user="alice", event="test", cost=1, now=0.0) -> int:
+def taken(limits: RateLimits, number: int, *, tenant="acme", user="alice", event="test", cost=1, now=0.0) -> int:
     own = plenty(now)
-    return sum(allowance.take(own, tenant, user, event, cost, now) for _ in range(number))
+    return sum(limits.take(own, tenant, user, event, cost, now) for _ in range(number))
 
 
 def test_a_bucket_gives_a_burst_and_then_its_rate():
@@ -39,34 +39,34 @@ def test_every_key_has_a_bucket_and_full_ones_are_forgotten():
     assert len(buckets) == 1
 
 
-def test_a_user_with_many_connections_has_one_allowance():
-    allowance = Allowance()
-    assert sum(taken(allowance, 100, event=f"event {n}") for n in range(5)) == PER_USER.burst
-    assert taken(allowance, 1, user="bob") == 1
-    assert taken(allowance, 1, tenant="umbra") == 1
-    assert taken(allowance, 1000, now=1.0) == PER_USER.rate
+def test_a_user_with_many_connections_has_one_limits():
+    limits = RateLimits()
+    assert sum(taken(limits, 100, event=f"event {n}") for n in range(5)) == PER_USER.burst
+    assert taken(limits, 1, user="bob") == 1
+    assert taken(limits, 1, tenant="umbra") == 1
+    assert taken(limits, 1000, now=1.0) == PER_USER.rate
 
 
 def test_one_event_does_not_take_all_of_it():
-    allowance = Allowance()
-    assert taken(allowance, 1000) == PER_USER_AND_EVENT.burst
-    assert taken(allowance, 1000, event="sync", cost=4) == (PER_USER.burst - PER_USER_AND_EVENT.burst) / 4
-    assert taken(allowance, 1, event="third") == 0
+    limits = RateLimits()
+    assert taken(limits, 1000) == PER_USER_AND_EVENT.burst
+    assert taken(limits, 1000, event="sync", cost=4) == (PER_USER.burst - PER_USER_AND_EVENT.burst) / 4
+    assert taken(limits, 1, event="third") == 0
 
 
 def test_a_tenant_with_many_users_leaves_the_others_their_share():
-    allowance = Allowance()
+    limits = RateLimits()
     users = PER_TENANT.burst // PER_USER_AND_EVENT.burst + 10
-    assert sum(taken(allowance, 200, user=f"user {n}") for n in range(users)) == PER_TENANT.burst
-    assert taken(allowance, 1, user="another") == 0
-    assert taken(allowance, 1, tenant="umbra") == 1
+    assert sum(taken(limits, 200, user=f"user {n}") for n in range(users)) == PER_TENANT.burst
+    assert taken(limits, 1, user="another") == 0
+    assert taken(limits, 1, tenant="umbra") == 1
 
 
 def test_refusals_are_counted_where_the_connection_is_judged_by_them():
-    allowance, own = Allowance(), plenty()
+    limits, own = RateLimits(), plenty()
     for _ in range(PER_USER_AND_EVENT.burst + 3):
-        allowance.take(own, "acme", "alice", "test", 1, 0.0)
+        limits.take(own, "acme", "alice", "test", 1, 0.0)
     assert own.refused == 3
     own = Bucket(PER_CONNECTION, 0.0)
-    assert not allowance.take(own, "acme", "bob", "test", PER_CONNECTION.burst + 1, 0.0)
+    assert not limits.take(own, "acme", "bob", "test", PER_CONNECTION.burst + 1, 0.0)
     assert own.refused == 1

@@ -158,13 +158,13 @@ class Wire(RuleBasedStateMachine):
         if fate != "comes again":
             del self.house.redis[index]
         if fate != "is lost":
-            self.house.hub.deliver(groups)
+            self.house.gateway.deliver(groups)
 
     @rule()
     def all_messages(self) -> None:
         self.house.work()
         while self.house.redis:
-            self.house.hub.deliver(self.house.redis.pop(0))
+            self.house.gateway.deliver(self.house.redis.pop(0))
 
     @rule()
     def something_comes_meanwhile(self) -> None:
@@ -260,7 +260,7 @@ class Wire(RuleBasedStateMachine):
 
     @rule()
     def look_at_heads(self) -> None:
-        self.house.hub.healer.look()
+        self.house.gateway.healer.look()
 
     @rule()
     def count(self) -> None:
@@ -314,7 +314,7 @@ class Wire(RuleBasedStateMachine):
             if self.healer in ("heads", "gaps"):
                 self.house.look_after()
             if self.healer == "heads":
-                self.house.hub.healer.look()
+                self.house.gateway.healer.look()
             if self.healer.startswith("client's") and (self.client.gap or self.client.more):
                 self.sync()
             if not self.take():

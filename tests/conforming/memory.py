@@ -29,7 +29,7 @@ from workers.runtime import Runtime
 
 
 class Door(FakeServer):
-    """The Socket.IO server, as far as the hub lets clients in by it."""
+    """The Socket.IO server, as far as the gateway uses it."""
 
     def eio_sid_from_sid(self, sid: str, _namespace: str) -> str:
         return sid
@@ -59,16 +59,18 @@ class House:
         self._worker = Runtime(
             self.engine, {"live": {"in_app": channel}, "test": {}}, RecordingBells(), lease=60, publisher=self
         )
-        # The application's own hub, with another server under it. Nothing waits.
-        self.hub: Gateway = app.extensions["socketio"].server.manager._listener
-        self.door = self.hub._server = self.hub._keeper._server = Door()
-        self.hub.healer._timing = Timing(grace=0)
+        # The application's own gateway, with another server under it. Nothing waits.
+        self.gateway: Gateway = app.extensions["socketio"].server.manager._listener
+        self.door = Door()
+        for part in (self.gateway, self.gateway._janitor, self.gateway._admission):
+            part._server = self.door
+        self.gateway.healer._timing = Timing(grace=0)
         # What happens between a look into the log and what is sent then.
         self.meanwhile: Callable[[], None] | None = None
-        self._read = self.hub.replayer._read
-        self.hub.replayer._read = self._read_slowly  # type: ignore[method-assign]
+        self._read = self.gateway.replayer._read
+        self.gateway.replayer._read = self._read_slowly  # type: ignore[method-assign]
         # The client asks as fast as it can.
-        self.hub._allowance = Unlimited()  # type: ignore[assignment]
+        self.gateway._rate_limits = Unlimited()  # type: ignore[assignment]
 
     def publish(self, groups: Sequence[Group]) -> int:
         """What a worker says to Redis."""
@@ -101,14 +103,14 @@ class House:
 
     def look_after(self) -> None:
         """What the web process does for connections that wait or have a gap, when the time has come."""
-        self.hub._keeper.tick(time.monotonic() + 1000, datetime.now(UTC))
+        self.gateway._janitor.tick(time.monotonic() + 1000, datetime.now(UTC))
         with suppress(Empty):
-            while session := self.hub.healer._queue.get_nowait():
-                self.hub.healer.serve(session)
+            while session := self.gateway.healer._queue.get_nowait():
+                self.gateway.healer.serve(session)
 
     def count(self) -> None:
         """What the web process does a moment after counts may have changed."""
-        self.hub._teller.tell()
+        self.gateway._counts.send()
 
     def clear(self) -> None:
         """Everybody leaves."""
@@ -117,7 +119,7 @@ class House:
         self.meanwhile = None
         for sid in list(self.door.sockets):
             self.door.sockets.pop(sid)
-            self.hub.disconnected("/", sid, "test")
+            self.gateway.disconnected("/", sid, "test")
 
 
 class Connection:
@@ -129,13 +131,13 @@ class Connection:
         self.sid = self._socket.sid
         house.door.sockets[self.sid] = self._socket
         self._name(auth)
-        house.hub.connect("/", self.sid, {}, auth)
-        session = house.hub.sessions.get(self.sid)
+        house.gateway.connect("/", self.sid, {}, auth)
+        session = house.gateway.sessions.get(self.sid)
         assert session is not None
         self.session: Any = session
         # The client is in its rooms, and has not been served yet.
         between()
-        house.hub.connected(self.sid)
+        house.gateway.connected(self.sid)
         # What the client has: all up to these, and those.
         self._named: dict[str, int] = {}
         self._sent: set[tuple[str, int]] = set()
@@ -162,7 +164,7 @@ class Connection:
     def ask(self, event: str, payload: dict[str, Any]) -> None:
         """Send an event; the answer comes after what the server had sent before it, and by it."""
         self._name(payload)
-        answer = self._house.hub.dispatch(event, self.sid, payload)
+        answer = self._house.gateway.dispatch(event, self.sid, payload)
         self._socket.queue.put((event, json.loads(json.dumps(answer))))
 
     def drop(self, noticed: bool = True) -> None:
@@ -171,7 +173,7 @@ class Connection:
         if noticed:
             self._socket.closed = True
             self._house.door.sockets.pop(self.sid)
-            self._house.hub.disconnected("/", self.sid, "transport close")
+            self._house.gateway.disconnected("/", self.sid, "transport close")
 
     def _name(self, payload: dict[str, Any]) -> None:
         if "positions" in payload:

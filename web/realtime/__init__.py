@@ -38,7 +38,7 @@ def attach(
 ) -> SocketIO:
     """Put Socket.IO before the application. No connection and no thread is made before `listen` or the first client.
 
-    `events` are what clients may send besides the events of the connection itself, each with its handler.
+    `events` holds the handlers of events that clients can send, besides those of the connection itself.
     `socketio.server.manager` is the QueueManager: `.deaf` for /healthz, `.listening` for /readyz.
     """
     timing = timing or Timing()
@@ -65,8 +65,8 @@ def attach(
         logger=_quiet("socketio.server"),
         engineio_logger=_quiet("engineio.server"),
     )
-    # Of all servers of the process. A browser that polls sends what it has in one request, and from the 17th packet on
-    # the library would drop the whole of it and answer OK.
+    # This is a setting of all servers of the process. A browser that polls sends all its packets in one request. With
+    # more than 16 the library would drop all of them and answer OK.
     Payload.max_decode_packets = 2 * PER_CONNECTION.burst
     server = socketio.server
     patience = settings.socketio_ping_interval + settings.socketio_ping_timeout
@@ -75,16 +75,16 @@ def attach(
     server.eio._async = {**server.eio._async, "websocket": websocket}
     presence = Presence(leases or Leases(settings.redis_url, settings.bus_topic, timing.lease, timing.reload), timing)
     bookmarks = Bookmarks(settings.redis_url, settings.bus_topic, patience)
-    hub = Gateway(server, installation, authenticator, origins, presence, bookmarks, timing)
-    hub.serve(client_events(installation, presence, events))
+    gateway = Gateway(server, installation, authenticator, origins, presence, bookmarks, timing)
+    gateway.serve(client_events(installation, presence, events))
     for namespace in NAMESPACES:
-        hub.register(namespace)
-    manager.bind(hub)
+        gateway.register(namespace)
+    manager.bind(gateway)
     return socketio
 
 
 def listen(app: Flask) -> None:
-    """Subscribe to the message queue now. Left to the library, a process would be deaf until its first client comes."""
+    """Subscribe to the message queue now. The library would subscribe only when the first client connects."""
     server = app.extensions["socketio"].server
     if not server.manager_initialized:
         server.manager_initialized = True

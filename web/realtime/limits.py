@@ -1,4 +1,4 @@
-"""What one connection, one user and one tenant can do: every number with its reason."""
+"""Limits of one connection, one user and one tenant, each with its reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PER_USER_AND_EVENT = Limit(30, 120)
 # A process holds 10,000 connections at most, and all of them may acknowledge one broadcast at the same moment.
 PER_TENANT = Limit(2_000, 20_000)
 
-# So many events over the limit while the bucket never fills again are no accident.
+# This many refused events before the bucket has filled again are no accident.
 REFUSALS_BEFORE_DISCONNECT = 200
 
 # Handshakes one connection may fail in a namespace; each costs the verification of a signature.
@@ -31,7 +31,7 @@ MAX_FAILED_HANDSHAKES = 5
 
 # Packets waiting for a client that does not read. Beyond, it gets nothing new until it has caught up; the log keeps it.
 MAX_BACKLOG = 500
-# Emitting goes on when so few are left.
+# Sending continues when this few are left.
 LOW_BACKLOG = 50
 
 # Numbers a connection may be ahead of a gap before the log is asked instead.

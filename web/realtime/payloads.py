@@ -1,4 +1,4 @@
-"""What clients may say, field by field."""
+"""The payloads that clients send, field by field."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Code = Literal[
 
 
 class Refused(Exception):
-    """The client cannot have this. `code` is for programs, the message for people."""
+    """A request of a client is refused. `code` is for programs, the message for people."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -82,7 +82,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def parse(model: type[_Model], payload: Any) -> _Model:
-    """The payload as the model has it; nothing is an empty one. Raises Refused."""
+    """Validate a payload; None stands for an empty object. Raises Refused."""
     if payload is None:
         payload = {}
     if not isinstance(payload, dict):

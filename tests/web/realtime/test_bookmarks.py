@@ -48,13 +48,13 @@ def there(redis_server: str) -> Bookmarks:
 
 def test_who_is_interrupted_goes_on_there_once(here, there):
     first = opened(here)
-    assert (first.resumed, first.wish.positions) == (False, {})
+    assert (first.resumed, first.resume.positions) == (False, {})
     here.close(first, INTERRUPTED)
     second = opened(there, sid="b")
-    assert (second.resumed, second.wish.epoch) == (True, "epoch")
-    assert second.wish.positions == {"user:alice": 5, "tenant:acme": 1}
+    assert (second.resumed, second.resume.epoch) == (True, "epoch")
+    assert second.resume.positions == {"user:alice": 5, "tenant:acme": 1}
     third = opened(there, sid="c")
-    assert (third.resumed, third.wish.positions) == (True, {}), "that position was another page's"
+    assert (third.resumed, third.resume.positions) == (True, {}), "that position was another page's"
 
 
 def test_a_process_that_is_killed_has_written_down_where_its_pages_were(here, there):
@@ -62,7 +62,7 @@ def test_a_process_that_is_killed_has_written_down_where_its_pages_were(here, th
         opened(here, sid=sid, seq=seq)
     here.turn(time.monotonic())
     # The furthest behind first, so that nobody misses anything.
-    again = [opened(there, sid=sid, seq=0).wish.positions.get("user:alice") for sid in "cde"]
+    again = [opened(there, sid=sid, seq=0).resume.positions.get("user:alice") for sid in "cde"]
     assert again == [5, 7, None]
 
 
@@ -92,7 +92,7 @@ def test_whoever_says_goodbye_was_not_interrupted(here):
     here.turn(time.monotonic())
     here.close(one, Server.reason.CLIENT_DISCONNECT)
     again = opened(here)
-    assert (again.resumed, again.wish.positions) == (True, {})
+    assert (again.resumed, again.resume.positions) == (True, {})
 
 
 def test_what_was_still_to_be_sent_was_not_heard(here):
@@ -102,7 +102,7 @@ def test_what_was_still_to_be_sent_was_not_heard(here):
     one.emit("notification:new", {})
     here.turn(time.monotonic())
     here.close(one, INTERRUPTED)
-    assert opened(here).wish.positions["user:alice"] == 5
+    assert opened(here).resume.positions["user:alice"] == 5
 
 
 def test_who_is_interrupted_again_before_being_served_goes_on_from_the_same_place(here):
@@ -110,7 +110,7 @@ def test_who_is_interrupted_again_before_being_served_goes_on_from_the_same_plac
     again = opened(here, sid="b", seq=9)
     again.ready = False
     here.close(again, INTERRUPTED)
-    assert opened(here).wish.positions["user:alice"] == 5
+    assert opened(here).resume.positions["user:alice"] == 5
 
 
 def test_a_connection_that_timed_out_had_heard_nothing_for_a_while(here):
@@ -119,14 +119,14 @@ def test_a_connection_that_timed_out_had_heard_nothing_for_a_while(here):
     one.progress.start("epoch", {"user:alice": 9})
     here.turn(now - 50)
     here.close(one, Server.reason.PING_TIMEOUT)
-    assert opened(here).wish.positions["user:alice"] == 5
+    assert opened(here).resume.positions["user:alice"] == 5
 
 
 def test_who_was_away_for_long_begins_anew(here, monkeypatch: pytest.MonkeyPatch):
     here.close(opened(here), INTERRUPTED)
     monkeypatch.setattr(module, "KEPT", -1.0)
     again = opened(here)
-    assert (again.resumed, again.wish.positions) == (True, {})
+    assert (again.resumed, again.resume.positions) == (True, {})
 
 
 def test_without_redis_nobody_waits_and_nothing_fails():

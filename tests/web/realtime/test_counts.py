@@ -28,12 +28,12 @@ TIMING = Timing(counts=0.05, retry=0.05)
 
 
 class Inbox:
-    """Sessions without connections, and a teller that is told to tell."""
+    """Sessions without connections, and a notifier that sends when it is told to."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.sessions = Sessions()
-        self.teller = CountNotifier(engine, self.sessions, TIMING)
+        self.counts = CountNotifier(engine, self.sessions, TIMING)
         factories.create_tenant(engine)
 
     def open(self, user: str = "alice", **other: Any) -> Session:
@@ -50,7 +50,7 @@ class Inbox:
         return new
 
     def pass_by(self, name: str, *users: str) -> None:
-        self.teller.heard([{"event": name, "payload": {}, "rooms": [[f"acme/user:{user}", 1] for user in users]}])
+        self.counts.observe([{"event": name, "payload": {}, "rooms": [[f"acme/user:{user}", 1] for user in users]}])
 
 
 @pytest.fixture
@@ -70,36 +70,36 @@ def test_everybody_is_told_their_own_counts_after_one_query(inbox: Inbox):
     inbox.pass_by("notification:new", "alice")
     statements: list[str] = []
     event.listen(inbox.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    assert inbox.teller.tell() == 4
+    assert inbox.counts.send() == 4
     assert len([sql for sql in statements if "count" in sql]) == 1
     assert heard(alice) == heard(other) == [count(2)]
     assert (heard(bob), heard(carol)) == ([count(1)], [count(0)])
-    assert inbox.teller.tell() == 0
+    assert inbox.counts.send() == 0
 
 
 def test_only_what_changes_counts_and_does_not_say_so_makes_them_told(inbox: Inbox):
     alice = inbox.open()
     for name in ("notification:read", "notification:count", "stream:data", "alert:new"):
         inbox.pass_by(name, "alice")
-    assert inbox.teller.tell() == 0
+    assert inbox.counts.send() == 0
     for name in ("notification:new", "notification:deleted"):
         inbox.pass_by(name, "alice")
-        assert inbox.teller.tell() == 1
-    inbox.teller.ask(alice)
-    assert inbox.teller.tell() == 1
+        assert inbox.counts.send() == 1
+    inbox.counts.ask(alice)
+    assert inbox.counts.send() == 1
 
 
 def test_who_cannot_hear_of_counts_is_not_counted_for(inbox: Inbox):
     shop = inbox.open(view=view_of("/orders"))
-    inbox.teller.ask(shop)
+    inbox.counts.ask(shop)
     inbox.pass_by("notification:new", "alice")
-    assert inbox.teller.tell() == 0
+    assert inbox.counts.send() == 0
     page, unready, slow = inbox.open(view=view_of("/notifications")), inbox.open(), inbox.open()
     unready.ready = False
     for _ in range(MAX_BACKLOG + 1):
         slow.socket.send(slow_packet())
     inbox.pass_by("notification:new", "alice")
-    assert inbox.teller.tell() == 1
+    assert inbox.counts.send() == 1
     assert "notification:count" in page.socket.queue.get()
 
 
@@ -122,7 +122,7 @@ def test_what_the_log_tells_meanwhile_is_newer(inbox: Inbox, monkeypatch: pytest
 
     monkeypatch.setattr(counts, "counts_for", slowly)
     inbox.pass_by("notification:new", "alice", "bob")
-    assert inbox.teller.tell() == 1
+    assert inbox.counts.send() == 1
     assert (heard(alice), heard(bob)) == ([], [count(0)])
 
 
@@ -131,7 +131,7 @@ def test_many_users_are_counted_in_several_queries(inbox: Inbox, monkeypatch: py
     for number in range(5):
         inbox.open(f"u{number}")
     inbox.pass_by("notification:new", *(f"u{number}" for number in range(5)))
-    assert inbox.teller.tell() == 5
+    assert inbox.counts.send() == 5
 
 
 def test_without_a_database_nobody_is_forgotten(inbox: Inbox):
@@ -139,14 +139,14 @@ def test_without_a_database_nobody_is_forgotten(inbox: Inbox):
     away = CountNotifier(connect("sqlite:////nowhere/nothing.db"), inbox.sessions, TIMING)
     away.ask(alice)
     with pytest.raises(OperationalError):
-        away.tell()
+        away.send()
     away._engine = inbox.engine
-    assert away.tell() == 1
+    assert away.send() == 1
 
 
 def test_a_burst_is_told_at_once_and_then_now_and_then(inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
     alice = inbox.open()
-    thread = threading.Thread(target=inbox.teller.run, daemon=True)
+    thread = threading.Thread(target=inbox.counts.run, daemon=True)
     thread.start()
     inbox.pass_by("notification:new", "alice")
     eventually(lambda: alice.backlog() == 1, within=2)

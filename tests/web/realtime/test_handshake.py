@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from models.events.cursor import Cursor
-from web.realtime.gateway.handshake import Origins, credential, wish
+from web.realtime.gateway.handshake import Origins, credential, resume_request
 from web.realtime.payloads import Handshake, Refused
 from web.realtime.replay.progress import ResumeRequest
 
@@ -72,11 +72,11 @@ def test_which_pages_may_connect():
 def test_from_where_to_go_on():
     room = "user:alice"
     cursor = Cursor("e", {room: 4}).encode()
-    assert wish(Handshake(), room) == ResumeRequest()
-    assert wish(Handshake(last_seq=0), room) == ResumeRequest("", {room: 0})
-    assert wish(Handshake(last_seq=7, epoch="e"), room) == ResumeRequest("e", {room: 7})
-    assert wish(Handshake(cursor=cursor, last_seq=7), room) == ResumeRequest("e", {room: 7})
-    assert wish(Handshake(cursor=cursor, positions={"tenant:acme": 2}), room) == ResumeRequest(
+    assert resume_request(Handshake(), room) == ResumeRequest()
+    assert resume_request(Handshake(last_seq=0), room) == ResumeRequest("", {room: 0})
+    assert resume_request(Handshake(last_seq=7, epoch="e"), room) == ResumeRequest("e", {room: 7})
+    assert resume_request(Handshake(cursor=cursor, last_seq=7), room) == ResumeRequest("e", {room: 7})
+    assert resume_request(Handshake(cursor=cursor, positions={"tenant:acme": 2}), room) == ResumeRequest(
         "e", {room: 4, "tenant:acme": 2}
     )
-    assert wish(Handshake(cursor="damaged"), room) == ResumeRequest(lost=True)
+    assert resume_request(Handshake(cursor="damaged"), room) == ResumeRequest(lost=True)

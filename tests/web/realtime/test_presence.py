@@ -246,7 +246,7 @@ def test_a_connection_is_there_from_its_first_namespace_to_its_last(presence: Pr
     presence.turn(100.0)
     assert recorded.last() == [("alice", "online")]
     # Whichever says so, it is the connection that is away.
-    presence.choose(chat, {"status": "away"})
+    presence.set_status(chat, {"status": "away"})
     presence.leave(root)
     presence.turn(101.0)
     assert recorded.last() == [("alice", "away")]
@@ -272,7 +272,7 @@ def test_who_changes_their_mind_all_the_time_is_told_now_and_then(presence: Pres
     slow.turn(100.0)
     told = []
     for step in range(1, 40):
-        slow.choose(one, {"status": ("busy", "away")[step % 2]})
+        slow.set_status(one, {"status": ("busy", "away")[step % 2]})
         slow.turn(100.0 + step / 10)
         told += recorded.last()
     assert len(told) == 3
@@ -312,15 +312,15 @@ def test_many_reports_go_in_several_steps(presence: Presence, recorded: Recorded
 @pytest.mark.parametrize(
     ("ask", "payload"),
     [
-        ("choose", None),
-        ("choose", {"status": "offline"}),
-        ("choose", {"status": "typing"}),
-        ("choose", {"status": "busy", "user": "bob"}),
-        ("tell", {"users": "alice"}),
-        ("tell", {"users": [5]}),
-        ("tell", {"users": ["x"] * (MAX_ASKED + 1)}),
-        ("tell", {"tenant": "other"}),
-        ("tell", ["alice"]),
+        ("set_status", None),
+        ("set_status", {"status": "offline"}),
+        ("set_status", {"status": "typing"}),
+        ("set_status", {"status": "busy", "user": "bob"}),
+        ("list_users", {"users": "alice"}),
+        ("list_users", {"users": [5]}),
+        ("list_users", {"users": ["x"] * (MAX_ASKED + 1)}),
+        ("list_users", {"tenant": "other"}),
+        ("list_users", ["alice"]),
     ],
 )
 def test_what_is_no_state_and_no_question_is_refused(presence: Presence, ask: str, payload: Any):
@@ -331,7 +331,7 @@ def test_what_is_no_state_and_no_question_is_refused(presence: Presence, ask: st
 
 def test_a_question_without_redis_is_answered_with_an_error(presence: Presence):
     with pytest.raises(Refused) as refused:
-        presence.tell(session(), None)
+        presence.list_users(session(), None)
     assert refused.value.code == "unavailable"
 
 

@@ -95,10 +95,10 @@ EVENTS: dict[str, tuple[Payload, str]] = {
 def names(app: Any, namespace: str, dialect: str | None = None) -> set[str]:
     """Every name by which a client in this namespace can ask for something."""
     table = DIALECTS[dialect or view_of(namespace).dialect].requests
-    return set(hub(app)._events) | set(REQUESTS) | set(table.get(namespace, {}))
+    return set(gateway(app)._events) | set(REQUESTS) | set(table.get(namespace, {}))
 
 
-def hub(app: Any) -> Any:
+def gateway(app: Any) -> Any:
     return app.extensions["socketio"].server.manager._listener
 
 
@@ -121,7 +121,7 @@ def test_nothing_is_done_for_a_token_that_has_expired_or_a_connection_that_never
     app, engine, tenant, monkeypatch, subtests
 ):
     # More is asked here than a user may.
-    monkeypatch.setattr(hub(app)._allowance, "take", lambda *_: True)
+    monkeypatch.setattr(gateway(app)._rate_limits, "take", lambda *_: True)
     factories.create_users(engine, ["alice"])
     notification = factories.accept_one(engine)
     factories.expand_all(engine, notification)
@@ -133,13 +133,13 @@ def test_nothing_is_done_for_a_token_that_has_expired_or_a_connection_that_never
         late.progress.start("e", {})
         assert late.progress.release()
         late.ready = True
-        hub(app).sessions.add(late)
+        gateway(app).sessions.add(late)
         for event in sorted(names(app, namespace)):
             with subtests.test(namespace=namespace, event=event):
-                answer = hub(app).dispatch(event, late.sid, EVENTS[event][0](victim))
+                answer = gateway(app).dispatch(event, late.sid, EVENTS[event][0](victim))
                 expected = "invalid_token" if event == "auth:refresh" else "token_expired"
                 assert (answer["ok"], answer["error"]["code"]) == (False, expected)
-                answer = hub(app).dispatch(event, "nobody", EVENTS[event][0](victim))
+                answer = gateway(app).dispatch(event, "nobody", EVENTS[event][0](victim))
                 assert (answer["ok"], answer["error"]["code"]) == (False, "forbidden")
     assert everything(engine) == before
 

@@ -1,7 +1,7 @@
-"""The number on the bell: told after whatever may have changed it and did not say so itself.
+"""The counts of an inbox, sent after events that change them without saying so.
 
-Changes that users make announce the counts in the log (models/inbox/changes.py). What comes in, what is recalled
-and what a replay brings do not: there the counts are asked for, for many users at once, and told without a number.
+Changes that users make put the new counts into the log (models/inbox/changes.py). New notifications, recalls and
+replays do not. After these the counts of many users are read at once, and sent as an event without a number.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _USERS = 1000
 
 
 class CountNotifier:
-    """One background task for the process: it tells counts at most every `timing.counts` seconds."""
+    """One background task for the process, which sends counts at most every `timing.counts` seconds."""
 
     def __init__(self, engine: Engine, sessions: Sessions, timing: Timing) -> None:
         self._engine = engine
@@ -42,17 +42,17 @@ class CountNotifier:
         self._lock = threading.Lock()
         # By the Socket.IO name of the user's room.
         self._asked: set[str] = set()
-        # Whose counts are being read, and were not told by the log meanwhile.
+        # Rooms whose counts are being read, without those to which the log has brought newer ones meanwhile.
         self._reading: set[str] = set()
         self._bell = threading.Event()
 
     def ask(self, session: Session) -> None:
-        """Tell this session's user the counts soon."""
+        """Send the session's user the counts soon."""
         if session.view.hears(NOTIFICATION_COUNT):
             self._ask([room_name(session.tenant, session.user_room)])
 
-    def heard(self, groups: list[dict[str, Any]]) -> None:
-        """Live events have passed; those that change counts make them be told."""
+    def observe(self, groups: list[dict[str, Any]]) -> None:
+        """Look at live events, and send counts after those that change them."""
         for group in groups:
             event = group["event"]
             if event in (NOTIFICATION_NEW, NOTIFICATION_DELETED):
@@ -62,43 +62,43 @@ class CountNotifier:
                     self._reading.difference_update(address for address, _ in group["rooms"])
 
     def run(self) -> None:
-        """Work for ever."""
+        """Run for ever."""
         while True:
             self._bell.wait()
             self._bell.clear()
             pause = self._timing.counts
             try:
-                self.tell()
+                self.send()
             except UNAVAILABLE as error:
                 log.warning("counts not read", extra={"error": type(error).__name__})
                 pause = self._timing.retry
             except Exception:
-                log.exception("counts not told")
+                log.exception("counts not sent")
             time.sleep(pause)
 
-    def tell(self) -> int:
-        """Tell everybody who was asked for. Returns how many connections heard it. Where it raises, all stay asked for.
+    def send(self) -> int:
+        """Send the counts that were asked for. Returns to how many connections. If it raises, all remain asked for.
 
-        What the log tells while the database is read is newer than what is read.
+        Counts that the log brings while the database is read are newer than what is read, and so are not overwritten.
         """
         with self._lock:
             asked, self._asked = self._asked, set()
             self._reading = set(asked)
         try:
-            return sum(self._tell(tenant, users) for tenant, users in _by_tenant(asked))
+            return sum(self._send(tenant, users) for tenant, users in _by_tenant(asked))
         except Exception:
             self._ask(asked)
             raise
 
-    def _tell(self, tenant: str, users: list[str]) -> int:
+    def _send(self, tenant: str, users: list[str]) -> int:
         with read(self._engine) as connection:
             counts = counts_for(connection, tenant, users, datetime.now(UTC))
-        heard = 0
+        sent = 0
         for user, count in counts.items():
             address = room_name(tenant, user_room(user))
             if address in self._reading:
-                heard += fanout.send_unlogged(self._sessions.members(address), NOTIFICATION_COUNT, count.data())
-        return heard
+                sent += fanout.send_unlogged(self._sessions.members(address), NOTIFICATION_COUNT, count.data())
+        return sent
 
     def _ask(self, addresses: Iterable[str]) -> None:
         with self._lock:

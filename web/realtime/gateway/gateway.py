@@ -1,4 +1,4 @@
-"""The doors of the socket: who is let in, what is asked of us, who leaves."""
+"""The callbacks of the Socket.IO server: connections, disconnections, events of clients, messages of the queue."""
 
 from __future__ import annotations
 
@@ -12,29 +12,25 @@ from typing import Any
 from engineio.exceptions import EngineIOError
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
-from actions.acknowledge import acknowledge
 from actions.installation import Installation
-from actions.principal import Principal
 from actions.problems import TITLES
-from models.rooms.names import user_room
-from models.sql.engine import UNAVAILABLE, read
-from models.tenants.queries import dialect_of
-from web.auth import Authenticator, AuthError
-from web.dialects import DialectView, view_of
+from models.sql.engine import UNAVAILABLE
+from web.auth import Authenticator
 from web.dialects.dialect import RequestMapping
 from web.realtime import metrics
+from web.realtime.gateway.admission import Admission
 from web.realtime.gateway.counts import CountNotifier
-from web.realtime.gateway.handshake import Origins, credential, wish
+from web.realtime.gateway.handshake import Origins
 from web.realtime.gateway.janitor import Janitor
-from web.realtime.gateway.rate_limits import Allowance
+from web.realtime.gateway.rate_limits import RateLimits
 from web.realtime.gateway.sessions import Session, Sessions
+from web.realtime.handlers import session as session_events
 from web.realtime.handlers.table import ClientEvent
-from web.realtime.limits import MAX_FAILED_HANDSHAKES, REFUSALS_BEFORE_DISCONNECT
-from web.realtime.payloads import Acknowledge, Code, Handshake, Refresh, Refused, Sync, parse
+from web.realtime.limits import REFUSALS_BEFORE_DISCONNECT
+from web.realtime.payloads import Code, Refused
 from web.realtime.presence.presence import Presence
 from web.realtime.replay.bookmarks import Bookmarks
 from web.realtime.replay.healer import Healer
-from web.realtime.replay.progress import ResumeRequest
 from web.realtime.replay.replayer import Replayer
 from web.realtime.timing import Timing
 from web.realtime.transport import fanout
@@ -43,15 +39,12 @@ log = logging.getLogger(__name__)
 
 SESSION_CLOSING = "session:closing"
 
-# Where a connection's failed handshakes are counted, for each namespace: in the environment of its first request, which
-# ends with it. A page that opens all namespaces with a token that has expired must be able to come back.
-_FAILED = "carillon.failed_handshakes"
-
 
 class Gateway:
-    """What the Socket.IO server asks of us. Registered with the server itself, not with Flask-SocketIO.
+    """Handles what the Socket.IO server and the queue manager report.
 
-    That one makes a Flask request for every event, in which hooks for HTTP do not run anyway.
+    Registered with the Socket.IO server itself: Flask-SocketIO makes a Flask request for every event, and the hooks for
+    HTTP do not run in it anyway.
     """
 
     def __init__(
@@ -65,26 +58,23 @@ class Gateway:
         timing: Timing,
     ) -> None:
         self._server = server
-        self._installation = installation
-        self._engine = engine = installation.engine
-        self._authenticator = authenticator
-        self._origins = origins
         self._presence = presence
         self._bookmarks = bookmarks
         self.sessions = Sessions()
-        self._allowance = Allowance()
-        self._teller = CountNotifier(engine, self.sessions, timing)
-        self.replayer = Replayer(installation, timing, self._teller.ask)
-        self.healer = Healer(engine, self.sessions, self.replayer, timing)
-        self._keeper = Janitor(server, self.sessions, self.healer, self.close, timing)
+        self._rate_limits = RateLimits()
+        self._admission = Admission(server, installation.engine, authenticator, origins, self.sessions, bookmarks)
+        self._counts = CountNotifier(installation.engine, self.sessions, timing)
+        self.replayer = Replayer(installation, timing, self._counts.ask)
+        self.healer = Healer(installation.engine, self.sessions, self.replayer, timing)
+        self._janitor = Janitor(server, self.sessions, self.healer, self.close, timing)
         self._events: dict[str, ClientEvent] = {
-            "notification:ack": ClientEvent(self._acknowledge),
-            "sync": ClientEvent(self._sync, cost=4),
-            "auth:refresh": ClientEvent(self._refresh, cost=4),
+            "notification:ack": ClientEvent(partial(session_events.acknowledge_events, installation)),
+            "sync": ClientEvent(partial(session_events.sync, self.replayer), cost=4),
+            "auth:refresh": ClientEvent(partial(session_events.refresh, self._admission.authenticate), cost=4),
         }
 
     def serve(self, events: Mapping[str, ClientEvent]) -> None:
-        """Let clients send these events too."""
+        """Add events that clients can send."""
         self._events.update(events)
 
     def register(self, namespace: str) -> None:
@@ -93,15 +83,15 @@ class Gateway:
         self._server.on("disconnect", partial(self.disconnected, namespace), namespace=namespace)
         self._server.on("*", self.dispatch, namespace=namespace)
 
-    # What the queue manager tells.
+    # Called by the queue manager.
 
     def started(self) -> None:
-        """Begin the background work of this process."""
-        for worker in (self.healer, self._keeper, self._teller, self._presence, self._bookmarks):
+        """Start the background tasks of this process."""
+        for worker in (self.healer, self._janitor, self._counts, self._presence, self._bookmarks):
             self._server.start_background_task(worker.run)
 
     def subscribed(self) -> None:
-        """Whatever was published while nobody listened is in the log."""
+        """Look for events that were published before the process subscribed: they are in the log."""
         self.healer.look_soon()
 
     def tenant_of(self, sid: str) -> str | None:
@@ -110,13 +100,13 @@ class Gateway:
         return session.tenant if session is not None else None
 
     def deliver(self, groups: list[dict[str, Any]]) -> None:
-        """Live events."""
+        """Send live events to the connections of this process."""
         fanout.deliver(self.sessions, groups)
-        self._teller.heard(groups)
+        self._counts.observe(groups)
         self._bookmarks.moved()
 
     def connected(self, sid: str) -> None:
-        """The client knows that it is connected: tell it what it has missed."""
+        """Send a client that has just connected what it has missed."""
         session = self.sessions.get(sid)
         if session is None:
             return
@@ -124,7 +114,7 @@ class Gateway:
         try:
             served = self.replayer.welcome(session)
         except UNAVAILABLE as error:
-            # The keeper sees to it that it is tried again.
+            # The janitor tries again.
             log.warning("not served", extra={"session": sid, "error": type(error).__name__})
             return
         fields: dict[str, Any] = {"session": sid, "namespace": session.namespace, "dialect": session.view.dialect}
@@ -132,14 +122,13 @@ class Gateway:
             fields |= {"replayed": served.replayed, "complete": served.complete, "more": served.more}
         log.info("connected", extra=fields)
 
-    # What the server tells.
+    # Called by the Socket.IO server.
 
     def connect(self, namespace: str, sid: str, environ: MutableMapping[str, Any], auth: Any = None) -> None:
-        """Let a client in, or raise Refusal. It joins its rooms before its log is read, so nothing falls between."""
+        """Admit a client. Raises Refusal, which the server sends to it."""
         try:
-            session = self._admit(namespace, sid, environ, auth)
+            session = self._admission.admit(namespace, sid, environ, auth)
         except Refused as refused:
-            environ[_FAILED + namespace] = environ.get(_FAILED + namespace, 0) + 1
             raise _refusal(refused.code, str(refused)) from None
         except Exception:
             log.exception("handshake failed", extra={"session": sid})
@@ -147,7 +136,7 @@ class Gateway:
         log.debug("authenticated", extra={"session": sid, "tenant": session.tenant, "user": session.user})
 
     def disconnected(self, _namespace: str, sid: str, reason: str) -> None:
-        """A connection has ended."""
+        """Forget a connection that has ended."""
         session = self.sessions.remove(sid)
         if session is not None:
             self._presence.leave(session)
@@ -168,73 +157,26 @@ class Gateway:
             answer = self._refuse(session, event, refused.code, str(refused))
         except UNAVAILABLE as error:
             log.warning("event not handled", extra={"session": sid, "error": type(error).__name__})
-            answer = self._refuse(session, event, "unavailable", "the database is away; try again")
+            answer = self._refuse(session, event, "unavailable", "the database is not available; try again")
         except Exception:
             log.exception("event not handled", extra={"session": sid})
             answer = self._refuse(session, event, "internal", "something went wrong here")
         return asked.answered(answer)
 
     def close(self, session: Session, code: Code, message: str) -> None:
-        """Tell the client why, and end its connection."""
+        """Send the client the reason, and end its connection."""
         try:
             session.emit(SESSION_CLOSING, {"code": code, "message": message})
             self._server.disconnect(session.sid, namespace=session.namespace, ignore_queue=True)
         except EngineIOError:
-            # It went by itself at the same moment.
+            # It has just ended by itself.
             return
-
-    def _admit(self, namespace: str, sid: str, environ: MutableMapping[str, Any], auth: Any) -> Session:
-        eio_sid = self._server.manager.eio_sid_from_sid(sid, namespace)
-        socket = self._server.eio.sockets.get(eio_sid)
-        if socket is None:
-            raise Refused("forbidden", "the connection has ended")
-        if environ.get(_FAILED + namespace, 0) >= MAX_FAILED_HANDSHAKES:
-            socket.close(wait=False, reason=self._server.reason.SERVER_DISCONNECT)
-            raise Refused("rate_limited", "too many failed handshakes on one connection")
-        greeting = parse(Handshake, auth)
-        token = credential(greeting, environ, self._origins)
-        principal, expires_at = self._authenticate(token)
-        view = self._view(namespace, greeting.dialect, principal.tenant)
-        session = Session(sid, view, socket, principal, expires_at, wish(greeting, user_room(principal.id)))
-        for room in session.channel_rooms():
-            self._server.enter_room(sid, room, namespace=namespace)
-        if not self.sessions.add(session):
-            raise Refused("too_many_connections", "this user has too many connections to this process")
-        if not view.conforming and session.wish == ResumeRequest():
-            self._bookmarks.open(session, token)
-        return session
-
-    def _authenticate(self, token: str) -> tuple[Principal, datetime]:
-        try:
-            principal = self._authenticator.user(token)
-        except AuthError as error:
-            raise Refused(error.code, error.detail) from error
-        except UNAVAILABLE as error:
-            raise Refused("unavailable", "the database is away; try again") from error
-        if principal.expires_at is None:
-            raise Refused("invalid_token", "the token does not expire")
-        # The verifier allows for clocks that differ; here the connection would be closed again at once.
-        if principal.expires_at <= datetime.now(UTC):
-            raise Refused("token_expired", "the token has expired")
-        return principal, principal.expires_at
-
-    def _view(self, namespace: str, wanted: str | None, tenant: str) -> DialectView:
-        if wanted is None and namespace == "/":
-            try:
-                with read(self._engine) as connection:
-                    wanted = dialect_of(connection, tenant)
-            except UNAVAILABLE as error:
-                raise Refused("unavailable", "the database is away; try again") from error
-        try:
-            return view_of(namespace, wanted)
-        except LookupError as error:
-            raise Refused("bad_request", f"dialect: {error.args[0]}") from None
 
     def _handle(self, session: Session, asked: RequestMapping, args: Sequence[Any]) -> dict[str, Any]:
         event = self._events.get(asked.operation, _UNKNOWN)
-        # Names that nobody knows are one event: a client can invent any number of them.
+        # All unknown names share one bucket: a client can invent any number of them.
         name = asked.operation if event is not _UNKNOWN else ""
-        if not self._allowance.take(session.bucket, session.tenant, session.user, name, event.cost, time.monotonic()):
+        if not self._rate_limits.take(session.bucket, session.tenant, session.user, name, event.cost, time.monotonic()):
             if session.bucket.refused >= REFUSALS_BEFORE_DISCONNECT:
                 self.close(session, "rate_limited", "too many events")
             raise Refused("rate_limited", "too many events; slow down")
@@ -248,40 +190,12 @@ class Gateway:
 
     def _refuse(self, session: Session, event: str, code: Code, message: str) -> dict[str, Any]:
         metrics.REFUSED_EVENTS.labels(code).inc()
-        # Many clients ask for no answer. Of a flood one refusal is enough.
+        # Many clients ask for no answer, so the refusal is an event as well. In a flood one is enough.
         if code != "rate_limited" or session.bucket.refused == 1:
             problem = {"type": f"urn:carillon:problem:{code}", "title": TITLES.get(code, "The event was refused")}
-            told = problem | {"code": code, "detail": message, "message": message, "event": event[:64]}
-            fanout.send_unlogged([session], "error", told)
+            payload = problem | {"code": code, "detail": message, "message": message, "event": event[:64]}
+            fanout.send_unlogged([session], "error", payload)
         return _failure(code, message)
-
-    # What clients ask. Whose it is comes from the session, never from the payload.
-
-    def _acknowledge(self, session: Session, payload: Any) -> dict[str, Any]:
-        request = parse(Acknowledge, payload)
-        if not request.ids and request.seq is None:
-            raise Refused("bad_request", "ids or seq is required")
-        acked = acknowledge(self._installation, session.principal, ids=request.ids, up_to_seq=request.seq)
-        return {"acked": acked}
-
-    def _sync(self, session: Session, payload: Any) -> dict[str, Any]:
-        request = parse(Sync, payload)
-        position: ResumeRequest | None = None
-        if request.cursor is not None or request.positions:
-            try:
-                position = ResumeRequest.of(request.cursor, request.positions)
-            except ValueError:
-                raise Refused("bad_request", "cursor: not a cursor of this server") from None
-        served, answer = self.replayer.next_page(session, position)
-        log.info("replayed", extra={"session": session.sid, "replayed": served.replayed, "more": served.more})
-        return answer
-
-    def _refresh(self, session: Session, payload: Any) -> dict[str, Any]:
-        principal, expires_at = self._authenticate(parse(Refresh, payload).token)
-        if (principal.tenant, principal.id, principal.mode) != (session.tenant, session.user, session.principal.mode):
-            raise Refused("forbidden", "the token is another user's")
-        session.principal, session.expires_at, session.warned = principal, expires_at, False
-        return {"exp": int(expires_at.timestamp())}
 
 
 def _unknown(_session: Session, _payload: Any) -> dict[str, Any]:

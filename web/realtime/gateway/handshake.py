@@ -1,4 +1,4 @@
-"""The handshake: the token a client shows, where it may come from, and the position it wants to go on from."""
+"""The handshake: a client's token, the origins it can come from, and the position it wants to go on from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Origins:
     def allow_cookies(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
         """Whether the request may be authenticated by a cookie.
 
-        "*" (development) does not do: it would lend every page of the web the user's session.
+        "*" (development) is not enough: it would give every page on the web the user's session.
         """
         if origin is None:
             # A browser leaves Origin out of a polling GET to the page's own origin; Sec-Fetch-Site no script can set.
@@ -38,8 +38,8 @@ class Origins:
 def credential(auth: Handshake, environ: Mapping[str, Any], origins: Origins) -> str:
     """The client's token: from `auth.token`, else the Authorization header, else the cookie. Raises Refused.
 
-    Never from the query string, which ends up in logs. A browser sends the cookie whoever wrote the page, so it counts
-    only from pages of an allowed origin.
+    Never from the query string, which ends up in logs. A browser sends the cookie with requests of any page, so it is
+    accepted only from pages of an allowed origin.
     """
     if auth.token:
         return auth.token
@@ -62,13 +62,13 @@ def _cookie(environ: Mapping[str, Any]) -> str:
     return morsel.value if morsel else ""
 
 
-def wish(auth: Handshake, user_room: str) -> ResumeRequest:
-    """The position a client wants to go on from."""
+def resume_request(auth: Handshake, user_room: str) -> ResumeRequest:
+    """Return the position from which a client wants to go on."""
     positions = dict(auth.positions)
     if auth.last_seq is not None:
         positions[user_room] = max(auth.last_seq, positions.get(user_room, 0))
     try:
         return ResumeRequest.of(auth.cursor, positions, auth.epoch)
     except ValueError:
-        # Not refused: a client whose storage was damaged would be locked out for ever.
+        # Not refused: a client whose stored cursor is damaged could never connect again.
         return ResumeRequest(lost=True)

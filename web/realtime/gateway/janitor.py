@@ -1,4 +1,4 @@
-"""The process's clock: tokens that expire, clients that never authenticate, connections that wait to be served."""
+"""Periodic work: expired tokens, clients that never authenticate, connections whose replay has to continue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SESSION_EXPIRING = "session:expiring"
 
 
 class Janitor:
-    """One background task for the process, and not a timer for each client."""
+    """One background task for the process, instead of a timer for each client."""
 
     def __init__(
         self,
@@ -37,11 +37,11 @@ class Janitor:
         self._healer = healer
         self._close = close
         self._timing = timing
-        # Engine.IO connections without a session, by id: since when.
-        self._strangers: dict[str, float] = {}
+        # Engine.IO connections without a session, by id, and since when they have none.
+        self._unauthenticated: dict[str, float] = {}
 
     def run(self) -> None:
-        """Work for ever."""
+        """Run for ever."""
         while True:
             self._server.sleep(self._timing.tick)
             try:
@@ -50,23 +50,23 @@ class Janitor:
                 log.exception("tick failed")
 
     def tick(self, now: float, time_of_day: datetime) -> None:
-        """Look at every connection once."""
+        """Check every connection once."""
         for session in self._sessions.all():
             if session.socket.closed:
                 self._forget(session)
             elif session.expires_at <= time_of_day:
                 self._close(session, "token_expired", "the token has expired")
             else:
-                self._remind(session, time_of_day)
+                self._warn(session, time_of_day)
                 self._resume(session, now)
-        self._close_strangers(now)
+        self._close_unauthenticated(now)
 
     def _forget(self, session: Session) -> None:
-        # A connection that broke in the middle of its handshake; the library does not report those.
+        # A connection that broke during its handshake: the library does not report those.
         self._sessions.remove(session.sid)
         self._server.manager.disconnect(session.sid, session.namespace, ignore_queue=True)
 
-    def _remind(self, session: Session, time_of_day: datetime) -> None:
+    def _warn(self, session: Session, time_of_day: datetime) -> None:
         left = (session.expires_at - time_of_day).total_seconds()
         if left <= self._timing.expiring and not session.warned and session.ready:
             session.warned = True
@@ -82,15 +82,16 @@ class Janitor:
             session.resume_at = float("inf")
             self._healer.ask(session)
 
-    def _close_strangers(self, now: float) -> None:
+    def _close_unauthenticated(self, now: float) -> None:
         sockets = dict(self._server.eio.sockets)
         known = {id(session.socket) for session in self._sessions.all()}
-        strangers = {sid: self._strangers.get(sid, now) for sid, socket in sockets.items() if id(socket) not in known}
-        self._strangers = strangers
-        for sid, since in strangers.items():
+        self._unauthenticated = {
+            sid: self._unauthenticated.get(sid, now) for sid, socket in sockets.items() if id(socket) not in known
+        }
+        for sid, since in self._unauthenticated.items():
             if now - since > self._timing.handshake:
                 try:
-                    # Without waiting for its queue: it may never read.
+                    # Without waiting for its queue to drain: the client may never read.
                     sockets[sid].close(wait=False, reason=self._server.eio.reason.SERVER_DISCONNECT)
                 except EngineIOError:
                     continue

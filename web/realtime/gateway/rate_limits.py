@@ -6,7 +6,7 @@ from bus.token_bucket import Bucket, Buckets
 from web.realtime.limits import PER_TENANT, PER_USER, PER_USER_AND_EVENT
 
 
-class Allowance:
+class RateLimits:
     """The limits of each connection, each user, each user and event, and each tenant."""
 
     def __init__(self) -> None:

@@ -1,10 +1,10 @@
-"""The connections of this process: who they are of, and what has been put on their wires."""
+"""The sessions of this process: whose they are, and what has been sent to them."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,13 @@ class Session:
     """One authenticated connection to one namespace."""
 
     def __init__(
-        self, sid: str, view: DialectView, socket: Any, principal: Principal, expires_at: datetime, wish: ResumeRequest
+        self,
+        sid: str,
+        view: DialectView,
+        socket: Any,
+        principal: Principal,
+        expires_at: datetime,
+        resume: ResumeRequest,
     ) -> None:
         self.sid = sid
         self.view = view
@@ -38,32 +44,33 @@ class Session:
         self.expires_at = expires_at
         self.user_room = user_room(principal.id)
         self.rooms: tuple[str, ...] = tuple(rooms_of(principal.tenant, principal.id))
-        self.wish = wish
-        # The client was here before with this token, and names no position itself.
+        self.resume = resume
+        # The client has connected with this token before, and names no position itself.
         self.resumed = False
         self.opened_at = time.monotonic()
         self.bucket = Bucket(PER_CONNECTION, self.opened_at)
         self.progress = Progress(self.rooms)
-        # Whoever changes `progress`, and puts on the wire what that change says, holds this; never while it waits.
+        # Held while `progress` is changed and the packets of that change are queued; never while waiting.
         self.lock = threading.Lock()
-        # One replay at a time; held while the database is asked.
+        # One replay at a time; held while the log is read.
         self.serving = threading.Lock()
-        # The client has heard session:ready.
+        # session:ready has been sent.
         self.ready = False
-        # The client was told that its token expires soon.
+        # session:expiring has been sent.
         self.warned = False
-        # While live events are held back and nobody serves the connection: when to look after it.
+        # When to continue the replay, while live events are held back and no replay is running.
         self.resume_at = self.opened_at
         self.gap_since: float | None = None
 
     def channel_rooms(self) -> list[str]:
-        """Its rooms as Socket.IO knows them."""
+        """Return the names of its rooms in Socket.IO."""
         return [room_name(self.tenant, room) for room in self.rooms]
 
     def offer(self, room: str, seq: int, packets: Sequence[EventPacket]) -> bool:
-        """Send a live event unless it was sent before, or has to come out of the log. Returns whether it was sent.
+        """Send a live event unless it was sent before, or has to be read from the log. Returns whether it was sent.
 
-        `packets`: under each of its names; none, if it has none here. Its number counts as sent either way.
+        `packets` holds one packet for each name that the dialect has for the event. Without any, its number counts as
+        sent all the same.
         """
         progress = self.progress
         with self.lock:
@@ -79,12 +86,12 @@ class Session:
                     self.gap_since = (self.gap_since or time.monotonic()) if progress.gap else None
                 return True
             elif live and not progress.live:
-                # Too much is missing; the log has all of it, and this event too.
+                # Too much is missing. The log has all of it, and this event too.
                 self.hold(time.monotonic())
             return False
 
     def hold(self, resume_at: float) -> None:
-        """Keep live events back, and have somebody look after the connection at `resume_at`. Holds `lock` already."""
+        """Hold live events back; the janitor continues the replay at `resume_at`. The caller holds `lock`."""
         self.progress.hold()
         self.gap_since = None
         self.resume_at = resume_at
@@ -93,22 +100,23 @@ class Session:
         """Send an event of the connection itself."""
         self.put(event_packet(self.namespace, name, payload))
 
-    def mention(self, packets: Sequence[EventPacket]) -> bool:
-        """Send what has no number: it is heard now or never. Returns whether it was sent."""
-        heard = self.ready and self.backlog() <= MAX_BACKLOG
-        for packet in packets if heard else ():
+    def send_unlogged(self, packets: Sequence[EventPacket]) -> bool:
+        """Send an event that is not in the log, unless the client is behind. Returns whether it was sent."""
+        if not self.ready or self.backlog() > MAX_BACKLOG:
+            return False
+        for packet in packets:
             self.put(packet)
-        return heard
+        return True
 
     def put(self, packet: EventPacket) -> None:
-        """Queue a packet. One for a connection that is closing is dropped: its client will ask again."""
+        """Queue a packet. If the connection is closing, it is dropped: the client asks again when it is back."""
         try:
             send(self.socket, packet)
         except EngineIOError:
             return
 
     def backlog(self) -> int:
-        """Packets that wait for the client to read."""
+        """Return the number of packets that wait for the client to read."""
         size: int = self.socket.queue.qsize()
         return size
 
@@ -122,10 +130,10 @@ class Sessions:
         self._by_room: dict[str, dict[str, Session]] = {}
 
     def add(self, session: Session) -> bool:
-        """Add a session to its rooms. False where its user has too many."""
+        """Add a session to its rooms. False if its user has too many connections."""
         with self._lock:
             mine = self._by_room.get(room_name(session.tenant, session.user_room), {})
-            # A connection may open several namespaces.
+            # A connection can have several namespaces open.
             if len({id(one.socket) for one in (*mine.values(), session)}) > MAX_CONNECTIONS_PER_USER:
                 return False
             self._by_sid[session.sid] = session
@@ -135,7 +143,7 @@ class Sessions:
         return True
 
     def remove(self, sid: str) -> Session | None:
-        """Forget a session; returns it."""
+        """Remove a session, and return it."""
         with self._lock:
             session = self._by_sid.pop(sid, None)
             for room in session.channel_rooms() if session else ():
@@ -147,14 +155,14 @@ class Sessions:
         return session
 
     def get(self, sid: str) -> Session | None:
-        """The session, if it is known."""
+        """Return the session, or None if it is not known."""
         return self._by_sid.get(sid)
 
     def members(self, room: str) -> list[Session]:
-        """Who is in the room, by its Socket.IO name."""
-        # One step for the interpreter, so nobody can be added in its middle.
+        """Return the members of a room, by its name in Socket.IO."""
+        # One step for the interpreter, so no member can be added in between.
         return list(self._by_room.get(room, {}).values())
 
-    def all(self, which: Callable[[Session], bool] = lambda _: True) -> list[Session]:
-        """The sessions for which `which` holds."""
-        return [session for session in list(self._by_sid.values()) if which(session)]
+    def all(self) -> list[Session]:
+        """Return all sessions."""
+        return list(self._by_sid.values())

@@ -23,7 +23,7 @@ Handler = Callable[[Principal, Any], dict[str, Any]]
 
 
 def _several(value: object) -> object:
-    """One id where several may stand is one of them."""
+    """A single id stands for a list of one."""
     return [value] if isinstance(value, str) else value
 
 
@@ -50,7 +50,7 @@ class UpTo(BaseModel):
 
 
 class Matching(UpTo):
-    """All items that fit, or those of them up to one."""
+    """All matching items, or those up to one."""
 
     category: TypeName | None = None
     type: TypeName | None = None
@@ -58,7 +58,7 @@ class Matching(UpTo):
 
 
 class Clearing(Matching):
-    """All items that fit."""
+    """All matching items."""
 
     status: Status = "all"
 

@@ -1,4 +1,4 @@
-"""Events by which clients join rooms. The server has put them there already, by their token: it only confirms."""
+"""Events by which clients join rooms. A connection is in all rooms of its token already, so this only confirms."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class Room(BaseModel):
 
 
 def join(session: Session, payload: Any) -> dict[str, Any]:
-    """Confirm that the connection is in the room, and how far it has come there. Idempotent; raises Refused."""
+    """Confirm that the connection is in the room, and return its position there. Idempotent; raises Refused."""
     room = _own(session, payload)
     return {"room": room, "seq": session.progress.positions[room]}
 
 
 def leave(session: Session, payload: Any) -> dict[str, Any]:
-    """Take notice that a page has closed a room. The connection stays in it: other parts of the page may listen."""
+    """Confirm that a page has closed a room. The connection stays in it: other parts of the page may use it."""
     return {"room": _own(session, payload)}
 
 
 def _own(session: Session, payload: Any) -> str:
     room = parse(Room, payload).room
     if room not in session.rooms:
-        # Whether it exists for others is not told.
+        # The answer does not say whether the room exists for others.
         raise Refused("not_found", "there is no such room")
     return room

@@ -1,6 +1,6 @@
-"""Which module answers which event of a client, by its canonical name, and what each costs.
+"""Which handler answers which event of a client, by its canonical name, and what each costs.
 
-How clients of other dialects call the events is said in web/dialects.
+web/dialects has the names by which clients of other dialects send these events.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from web.realtime.gateway.sessions import Session
 from web.realtime.handlers import posts, rooms
 from web.realtime.presence.presence import Presence
 
-# From whom an event is, and its payload, to what is added to the answer {ok: true}. Raises Refused, or
-# models.sql.engine.UNAVAILABLE.
+# Takes the principal and the payload of an event, and returns what is added to the answer {ok: true}. Raises Refused,
+# or models.sql.engine.UNAVAILABLE.
 Handler = Callable[[Principal, Any], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class ClientEvent:
-    """What answers an event. Whose it is comes from the session, never from the payload.
+    """The handler of an event. The user comes from the session, never from the payload.
 
-    `cost` is what it takes from the client's bucket: one that asks or writes much counts for several.
+    `cost` is the number of tokens it takes from the client's bucket: more for an event that reads or writes much.
     """
 
     handler: Callable[[Session, Any], dict[str, Any]]
@@ -35,13 +35,13 @@ class ClientEvent:
 def client_events(
     installation: Installation, presence: Presence, others: Mapping[str, Handler]
 ) -> dict[str, ClientEvent]:
-    """All but those of the connection itself, which are the hub's. `others` know no more of it than whose it is."""
+    """Return all but the events of the connection itself, which the gateway has. `others` need the principal alone."""
     return {
         **{name: ClientEvent(partial(_for_principal, handler), cost=2) for name, handler in others.items()},
         "room:join": ClientEvent(rooms.join),
         "room:leave": ClientEvent(rooms.leave),
-        "presence:set": ClientEvent(presence.choose, cost=2),
-        "presence:list": ClientEvent(presence.tell, cost=4),
+        "presence:set": ClientEvent(presence.set_status, cost=2),
+        "presence:list": ClientEvent(presence.list_users, cost=4),
         "test": ClientEvent(_echo),
         "sns:publish_start": ClientEvent(partial(posts.start, installation), cost=4),
     }

@@ -1,7 +1,7 @@
-"""Who is there: connections are reported to Redis, and whoever is in the tenant hears of changes.
+"""Presence: connections are reported to Redis, and changes are announced to the tenant.
 
-Presence is a courtesy. It is told without numbers, is not replayed, decides nothing, and does without Redis as well as
-without a process that was killed.
+Presence is best effort. Its events have no numbers and are not replayed, and no delivery depends on it. It survives the
+loss of Redis and of a web process.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from web.realtime.timing import Timing
 
 log = logging.getLogger(__name__)
 
-# Reports that come so close together (seconds) go to Redis together.
-_CLOSE = 0.1
+# Reports within this time (seconds) go to Redis together.
+_BATCH_SECONDS = 0.1
 
 # A user's connection, whatever number of namespaces it has: tenant, user, Engine.IO's id.
 Seat = tuple[str, str, str]
@@ -45,45 +45,45 @@ class Question(BaseModel):
 
 
 @dataclass(slots=True)
-class _Held:
+class _Connection:
     socket: Any
     status: Status = "online"
     sids: set[str] = field(default_factory=set)
-    # When it is reported next, and the earliest moment at which a new state may be.
+    # When it is reported next, and the earliest time for another change of state.
     due: float = 0.0
     free: float = 0.0
 
 
 class Presence:
-    """The connections of this process. Redis is spoken to by one background task, and waited for by nobody else.
+    """The connections of this process. One background task calls Redis; nothing else waits for it.
 
-    A connection is present from its first namespace to its last, in one state: online until its client says otherwise.
+    A connection is present from its first namespace to its last. Its state is online until its client changes it.
     """
 
     def __init__(self, leases: Leases, timing: Timing) -> None:
         self._leases = leases
         self._timing = timing
         self._lock = threading.Lock()
-        self._held: dict[Seat, _Held] = {}
+        self._held: dict[Seat, _Connection] = {}
         self._ended: set[Seat] = set()
-        # Those to report without waiting for the next look at all.
+        # Those to report now, without waiting for the next round of all.
         self._fresh: set[Seat] = set()
         self._next_look = 0.0
         self._bell = threading.Event()
 
     def enter(self, session: Session) -> None:
-        """A connection is there, or one more namespace of it."""
+        """Add a connection, or one more namespace of it."""
         seat = _seat(session)
         with self._lock:
             self._ended.discard(seat)
             if seat not in self._held:
-                self._held[seat] = _Held(session.socket)
+                self._held[seat] = _Connection(session.socket)
                 self._fresh.add(seat)
             self._held[seat].sids.add(session.sid)
         self._bell.set()
 
     def leave(self, session: Session) -> None:
-        """A namespace of a connection has ended; with the last one the connection has."""
+        """Remove a namespace of a connection; with the last one the connection has ended."""
         seat = _seat(session)
         with self._lock:
             held = self._held.get(seat)
@@ -95,8 +95,8 @@ class Presence:
                 self._ended.add(seat)
         self._bell.set()
 
-    def choose(self, session: Session, payload: Any) -> dict[str, Any]:
-        """The client says in which state its user is here. Others hear of it in a moment."""
+    def set_status(self, session: Session, payload: Any) -> dict[str, Any]:
+        """Set the state of a connection, as its client asks. It is announced soon."""
         status = parse(Choice, payload).status
         seat = _seat(session)
         with self._lock:
@@ -108,8 +108,8 @@ class Presence:
         self._bell.set()
         return {"status": status}
 
-    def tell(self, session: Session, payload: Any) -> dict[str, Any]:
-        """Answer who of the tenant is there, or in which states these users are."""
+    def list_users(self, session: Session, payload: Any) -> dict[str, Any]:
+        """Return which users of the tenant are online, or the states of the users that are named."""
         asked = parse(Question, payload).users
         try:
             present = self._leases.states(session.tenant, asked)
@@ -118,12 +118,12 @@ class Presence:
         return {"users": dict(present.users), "more": present.more}
 
     def run(self) -> None:
-        """Work for ever."""
+        """Run for ever."""
         away = False
         while True:
             self._bell.wait(self._timing.tick)
             self._bell.clear()
-            pause = _CLOSE
+            pause = _BATCH_SECONDS
             try:
                 self.turn(time.monotonic())
                 away = False
@@ -137,7 +137,7 @@ class Presence:
             time.sleep(pause)
 
     def turn(self, now: float) -> None:
-        """Report what is due, and look after leases that have run out, whosever they were. Raises Away."""
+        """Report what is due, and end leases that have run out, of all processes. Raises Away."""
         reports = self._reports(now)
         try:
             while True:
@@ -146,7 +146,7 @@ class Presence:
                 if not reports and ended < STEP:
                     return
         except Away:
-            # Redis may come back without its memory. What has ended is not told again: its leases run out.
+            # Redis may come back empty. Ends are not reported again: the leases of these connections run out.
             with self._lock:
                 self._next_look = 0.0
                 for held in self._held.values():
@@ -163,7 +163,7 @@ class Presence:
             reports = []
             for seat, held in due:
                 if held.socket.closed:
-                    # It broke off, and nobody said so.
+                    # It has ended, and the library has not reported it.
                     del self._held[seat]
                     self._ended.add(seat)
                 else:

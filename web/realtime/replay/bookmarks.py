@@ -1,9 +1,9 @@
-"""Where clients that keep no position of their own had come when their connection ended.
+"""The positions of clients that do not keep their own, stored in Redis while they reconnect.
 
-A conforming client names its position when it comes back. Those of the systems before this one do not; they show the
-token that they showed before, so their position is kept for them in Redis, by token and namespace, and whoever comes
-back soon goes on from there. Nothing is promised by it: Redis may forget, and a web process that is killed has not
-written down its last moments, which are then told twice, under the same ids.
+A conforming client sends its position when it reconnects. Clients of the systems that Carillon replaces do not, but
+they reconnect with the same token. So their position is stored by token and namespace, and a client that reconnects
+soon continues from there. This is best effort: Redis can lose positions, and a web process that is killed has not
+stored its last events, which the client then receives again, with the same ids.
 """
 
 from __future__ import annotations
@@ -28,39 +28,39 @@ from web.realtime.replay.progress import ResumeRequest
 
 log = logging.getLogger(__name__)
 
-# So long (seconds) a position is kept for whoever was interrupted: a restart, a dead spot. Who is away for longer opens
-# the page anew, or asks for what it shows.
+# How long (seconds) the position of an interrupted connection is kept: through a restart or a gap in coverage. After a
+# longer absence a page is loaded again, or fetches what it shows.
 KEPT = 300.0
-# An open connection's position is written again so often (seconds), so that it is not taken for one that has ended.
+# How often (seconds) an open connection's position is written again, so that it does not count as ended.
 _RENEW = 20.0
-# Positions that are written in one go.
+# Positions that are written in one pipeline.
 _STEP = 200
-# Between two writings (seconds): at least, at most while somebody is told something, and within these bounds so many
-# times what the last one took.
-_CLOSE = 0.05
-_FAR = 1.0
-_IDLE = 9
+# Seconds between two writes: at least and, while events are sent, at most. Within these bounds it is this many times as
+# long as the last write took.
+_MIN_INTERVAL = 0.05
+_MAX_INTERVAL = 1.0
+_IDLE_FACTOR = 9
 # After a failure Redis is not asked for this long (seconds): a handshake waits for it.
 _OPEN_SECONDS = 5.0
 
-# The field that says that this token was seen here before.
+# The field that marks a token that has been used before.
 _SEEN = "seen"
 
 
 @dataclass(slots=True)
 class _Page:
-    """A connection of such a client."""
+    """A connection of a client that does not keep its position."""
 
     key: str
     expires_at: datetime
     written: Cursor | None = None
     written_at: float = 0.0
-    # (when, where), for connections that were dead long before anybody noticed.
+    # (time, position), for connections whose end was noticed late.
     earlier: deque[tuple[float, Cursor]] = field(default_factory=lambda: deque(maxlen=16))
 
 
 class Bookmarks:
-    """The positions of this process's connections. What it does to Redis takes bounded time and never raises."""
+    """The positions of this process's connections. Calls to Redis take bounded time and never raise."""
 
     def __init__(self, redis_url: str, channel: str, patience: float) -> None:
         """`patience`: seconds after which a connection that does not answer counts as ended."""
@@ -73,7 +73,7 @@ class Bookmarks:
         self._breaker = CircuitBreaker(_OPEN_SECONDS)
 
     def open(self, session: Session, token: str) -> None:
-        """A client has come that names no position: let it go on where it was interrupted, if it was."""
+        """Continue from where the client was interrupted, if it was. For clients that send no position."""
         digest = hashlib.sha256(token.encode()).hexdigest()[:32]
         page = _Page(f"{self._prefix}{session.tenant}:{session.namespace}:{digest}", session.expires_at)
         cursor: Cursor | None = None
@@ -84,35 +84,35 @@ class Bookmarks:
             except UNAVAILABLE as error:
                 self._failed(error)
         if cursor is not None:
-            session.wish = ResumeRequest(cursor.epoch, cursor.positions)
+            session.resume = ResumeRequest(cursor.epoch, cursor.positions)
             page.written = cursor
             page.earlier.append((time.monotonic(), cursor))
         with self._lock:
             self._pages[session.sid] = session, page
 
     def close(self, session: Session, reason: str) -> None:
-        """The connection has ended, for a reason as the library has it."""
+        """Store the position of a connection that has ended. `reason` is Socket.IO's."""
         with self._lock:
             _, page = self._pages.pop(session.sid, (None, None))
         now = time.monotonic()
         if page is None:
             return
-        # One that ends before it was served, or while something waits to be sent, goes on from where it was.
+        # If it ends before its replay, or while packets wait to be sent, the last stored position is right.
         cursor = _position(session) if session.ready and session.backlog() == 0 else page.written
         if reason == Server.reason.PING_TIMEOUT:
-            # It had heard nothing for a while.
-            cursor = next((where for when, where in reversed(page.earlier) if when <= now - self._patience), None)
+            # The client has received nothing for that long.
+            cursor = next((position for at, position in reversed(page.earlier) if at <= now - self._patience), None)
         elif reason == Server.reason.CLIENT_DISCONNECT:
-            # Whoever says goodbye was not interrupted.
+            # A client that disconnects was not interrupted.
             cursor = None
         self._write([(session.sid, page, cursor)])
 
     def moved(self) -> None:
-        """Something was told to somebody."""
+        """Note that events were sent."""
         self._bell.set()
 
     def run(self) -> None:
-        """Work for ever."""
+        """Run for ever."""
         while True:
             self._bell.wait(_RENEW / 4)
             self._bell.clear()
@@ -121,15 +121,15 @@ class Bookmarks:
                 self.turn(began)
             except Exception:
                 log.exception("positions are not kept")
-            time.sleep(min(_FAR, max(_CLOSE, _IDLE * (time.monotonic() - began))))
+            time.sleep(min(_MAX_INTERVAL, max(_MIN_INTERVAL, _IDLE_FACTOR * (time.monotonic() - began))))
 
     def turn(self, now: float) -> None:
-        """Write down where everybody has come."""
+        """Write the positions that have changed."""
         with self._lock:
             pages = list(self._pages.items())
         due: list[tuple[str, _Page, Cursor]] = []
         for sid, (session, page) in pages:
-            # What waits to be sent was not heard.
+            # Packets that wait to be sent have not been received.
             if not session.ready or session.backlog():
                 continue
             cursor = _position(session)
@@ -143,15 +143,15 @@ class Bookmarks:
                 return
 
     def _take(self, page: _Page) -> tuple[bool, Cursor | None]:
-        """Whether the token was seen before, and the position that was interrupted first; nobody else gets that one."""
+        """Return whether the token was used before, and the earliest interrupted position, which is given out once."""
         found: Any = self._redis.hgetall(page.key)
         seen = found.pop(_SEEN, None) is not None
         horizon = time.time() - KEPT
         marks = []
         for sid, mark in found.items():
-            when, _, where = mark.partition(" ")
-            if float(when) >= horizon:
-                marks.append((Cursor.decode(where), sid))
+            written_at, _, position = mark.partition(" ")
+            if float(written_at) >= horizon:
+                marks.append((Cursor.decode(position), sid))
             else:
                 self._redis.hdel(page.key, sid)
         for cursor, sid in sorted(marks, key=lambda mark: sum(mark[0].positions.values())):
@@ -169,7 +169,7 @@ class Bookmarks:
                 pipeline.hdel(page.key, sid)
             else:
                 pipeline.hset(page.key, mapping={_SEEN: 1, sid: f"{now:.3f} {cursor.encode()}"})
-            # With another token it is somebody else.
+            # With another token the client would not find it.
             pipeline.expireat(page.key, page.expires_at)
         try:
             pipeline.execute()

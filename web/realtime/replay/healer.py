@@ -1,4 +1,4 @@
-"""What was lost between the ledger and the screen is found in the log and sent again, without the client asking."""
+"""Finds events that were lost between the log and a connection, and sends them without being asked."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class Healer:
-    """One background task for the process: it serves one connection at a time, so a storm cannot take the database.
+    """One background task for the process. It serves one connection at a time, which bounds the load on the database.
 
-    A publish may be lost with Redis, between two subscriptions, or with the worker. Every `timing.heads` seconds the
-    positions of all connections are held against the heads of their rooms.
+    A publish can be lost with Redis, between two subscriptions, or with the worker. Every `timing.heads` seconds the
+    positions of all connections are compared with the heads of their rooms.
     """
 
     def __init__(self, engine: Engine, sessions: Sessions, replayer: Replayer, timing: Timing) -> None:
@@ -30,7 +30,7 @@ class Healer:
         self._sessions = sessions
         self._replayer = replayer
         self._timing = timing
-        # None: look at the heads now.
+        # None: compare the heads now.
         self._queue: queue.Queue[Session | None] = queue.Queue()
 
     def ask(self, session: Session) -> None:
@@ -38,11 +38,11 @@ class Healer:
         self._queue.put(session)
 
     def look_soon(self) -> None:
-        """Look at the heads without waiting for the next turn."""
+        """Compare the heads soon, without waiting for the interval to end."""
         self._queue.put(None)
 
     def run(self) -> None:
-        """Work for ever."""
+        """Run for ever."""
         next_look = time.monotonic() + self._timing.heads
         while True:
             session: Session | None = None
@@ -63,7 +63,7 @@ class Healer:
                 log.exception("heads not read")
 
     def look(self) -> int:
-        """Hold all positions against the heads, and heal what is behind. Returns how many connections were."""
+        """Compare all positions with the heads, and heal the connections that are behind. Returns how many were."""
         live = [session for session in self._sessions.all() if session.ready and session.progress.live]
         if not live:
             return 0
@@ -73,23 +73,23 @@ class Healer:
         own = {session: {room: heads.get((session.tenant, room), 0) for room in session.rooms} for session in live}
         behind = [session for session in live if session.progress.behind(present, own[session])]
         if behind:
-            # Most of it is on its way: committed, and published a moment later.
+            # Most of these events are committed, and published a moment later.
             time.sleep(self._timing.grace)
             behind = [session for session in behind if session.progress.behind(present, own[session])]
         for session in behind:
-            # One that is not live any more is being served by somebody else.
+            # If it is not live any more, another replay of it has begun.
             if session.progress.live:
-                self.serve(session, always=True)
+                self.serve(session, is_behind=True)
         return len(behind)
 
-    def serve(self, session: Session, always: bool = False) -> None:
-        """Send the session what it lacks. Does not raise."""
+    def serve(self, session: Session, is_behind: bool = False) -> None:
+        """Send the session what it is missing. Does not raise."""
         if self._sessions.get(session.sid) is not session:
             return
         try:
             if not session.ready:
                 self._replayer.welcome(session)
-            elif always or session.progress.gap or not session.progress.live:
+            elif is_behind or session.progress.gap or not session.progress.live:
                 served = self._replayer.heal(session)
                 metrics.HEALED.inc()
                 log.info("healed", extra={"session": session.sid, "replayed": served.replayed})

@@ -1,4 +1,4 @@
-"""How far one connection has come in each of its rooms. Pure: no clock, no network, no lock of its own."""
+"""The position of one connection in each of its rooms. Pure: no clock, no network, no lock of its own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from web.realtime.limits import MAX_AHEAD
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """From where a client wants to go on. A room it does not name begins at its head; no epoch means the present one.
+    """The position from which a client wants to continue.
 
-    `lost`: the client named a position that nobody can read, and has to fetch its state anew.
+    A room that it does not name begins at its head. No epoch means the present one. `lost`: the client sent a position
+    that cannot be decoded, and has to fetch its state again.
     """
 
     epoch: str = ""
@@ -22,7 +23,7 @@ class ResumeRequest:
 
     @classmethod
     def of(cls, cursor: str | None, positions: Mapping[str, int], epoch: str = "") -> ResumeRequest:
-        """The cursor, and newer positions of single rooms. Raises ValueError if the cursor is none of ours."""
+        """Combine a cursor with newer positions of single rooms. Raises ValueError if the cursor is not valid."""
         if cursor is None:
             return cls(epoch, dict(positions))
         known = Cursor.decode(cursor)
@@ -31,10 +32,10 @@ class ResumeRequest:
 
 
 class Progress:
-    """What has been put on the wire of one connection, and whether live events may pass.
+    """What has been sent on one connection, and whether live events can be sent.
 
-    Live events are committed before they are published, so one that is held back while the log is read is in the log:
-    it need not be kept, only remembered by its number. The connection therefore gets everything in order and once.
+    Live events are committed before they are published. So an event that is held back while the log is read is in the
+    log as well: only its number has to be remembered. The connection therefore gets every event once and in order.
     """
 
     def __init__(self, rooms: tuple[str, ...]) -> None:
@@ -48,20 +49,20 @@ class Progress:
 
     @property
     def live(self) -> bool:
-        """Whether live events pass."""
+        """Whether live events are sent."""
         return self._held is None
 
     @property
     def gap(self) -> bool:
-        """Whether something was sent that comes after something missing."""
+        """Whether an event was sent that comes after a missing one."""
         return any(self._ahead.values())
 
     def is_ahead(self, room: str) -> bool:
-        """Whether something was sent in this room that comes after something missing there."""
+        """Whether an event was sent in this room that comes after a missing one."""
         return bool(self._ahead[room])
 
     def admit(self, room: str, seq: int) -> bool:
-        """Whether to send this live event now. If so it counts as sent."""
+        """Return whether to send this live event now. If so, it counts as sent."""
         if room not in self.positions:
             return False
         if self._held is not None:
@@ -80,19 +81,19 @@ class Progress:
         return True
 
     def hold(self) -> None:
-        """Keep live events back: the log is going to be read."""
+        """Hold live events back, because the log is going to be read."""
         if self._held is None:
             self._held = {}
 
     def release(self) -> bool:
-        """Let live events pass again. False where one was held back that is not sent yet: read the log again."""
+        """Let live events pass again. False if one was held back that has not been sent: read the log again."""
         if self._held and any(seq > self.positions[room] for room, seq in self._held.items()):
             return False
         self._held = None
         return True
 
     def start(self, epoch: str, positions: Mapping[str, int]) -> None:
-        """Take these positions for what the client has, in the rooms it is in; others stay as they are."""
+        """Set the positions of the rooms that are named; others stay as they are."""
         if epoch != self.epoch:
             self.positions = dict.fromkeys(self.positions, 0)
         self.epoch = epoch
@@ -101,11 +102,11 @@ class Progress:
             self._ahead[room].clear()
 
     def was_sent(self, room: str, seq: int) -> bool:
-        """Whether this number was sent already, beyond a gap."""
+        """Return whether this number was sent already, after a gap."""
         return seq in self._ahead[room]
 
     def reach(self, cursor: Cursor) -> None:
-        """Everything up to the cursor has been sent."""
+        """Note that everything up to the cursor has been sent."""
         if cursor.epoch != self.epoch:
             self.start(cursor.epoch, cursor.positions)
         for room in self.positions:
@@ -113,15 +114,15 @@ class Progress:
                 self._advance(room, cursor.positions[room])
 
     def cursor(self) -> Cursor:
-        """The position as clients keep it.
+        """Return the position as clients keep it.
 
-        A room that the log does not know yet is at 0: left out, it would count as new at the next connect, and what
-        came in between would be passed over.
+        A room that the log does not know yet is at 0. If it were left out, it would count as new at the next connect,
+        and events in between would be skipped.
         """
         return Cursor(self.epoch, dict(self.positions))
 
     def behind(self, epoch: str, heads: Mapping[str, int]) -> bool:
-        """Whether the log has something that was not sent, or is another one than that of the positions."""
+        """Return whether the log has events that were not sent, or has another epoch than the positions."""
         return epoch != self.epoch or any(seq < heads.get(room, 0) for room, seq in self.positions.items())
 
     def _advance(self, room: str, seq: int) -> None:

@@ -1,4 +1,4 @@
-"""From the log to one connection: the beginning, the next page, and what was lost on the way."""
+"""Sends one connection what it has missed, from the log: at its start, page by page, and after a gap."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ SESSION_READY = "session:ready"
 SESSION_RESUMED = "session:resumed"
 SESSION_RESYNC = "session:resync"
 
-# Pages that one healing sends at most before somebody else has a turn.
-_PAGES = 25
-# Times that a replay looks again for what was published while it read, before it gives up to catch a busy room.
-_LOOKS = 20
+# Pages that one healing sends at most before other connections are served.
+_MAX_PAGES = 25
+# How often a replay looks again for events that were published while it read, before it stops following a busy room.
+_MAX_LOOKS = 20
 
-# What a client is advised that has to poll: the interval that seed S1's clients use.
+# The interval suggested to clients that have to poll: the one that clients of seed S1 use.
 _POLL_INTERVAL_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """How a replay ended. `complete` False: part of what was missed is gone, the client has to fetch its state anew."""
+    """The result of a replay. `complete` False: some events are gone, and the client has to fetch its state again."""
 
     replayed: int = 0
     complete: bool = True
@@ -47,21 +47,21 @@ class Served:
 
 
 class Replayer:
-    """Reads the log for single connections. Called from any thread; each connection is served once at a time."""
+    """Reads the log for single connections. Called from any thread; a connection has one replay at a time."""
 
     def __init__(
-        self, installation: Installation, timing: Timing, after: Callable[[Session], None] = lambda _session: None
+        self, installation: Installation, timing: Timing, on_page: Callable[[Session], None] = lambda _session: None
     ) -> None:
         self._installation = installation
         self._engine = installation.engine
         self._timing = timing
-        # Told of every page.
-        self._after = after
+        # Called after every page.
+        self._on_page = on_page
 
     def welcome(self, session: Session) -> Served | None:
-        """Send what was missed before the connection, one page of it, and `session:ready`. None if that was done.
+        """Send the first page of what was missed, and `session:ready`. None if that was done before.
 
-        Raises where the database is away; live events stay held back, and somebody has to call again.
+        Raises UNAVAILABLE without the database. Then live events stay held back, and the caller has to try again.
         """
         with session.serving:
             if session.ready:
@@ -74,54 +74,56 @@ class Replayer:
                     for packet in session.view.told(SESSION_RESUMED, outcome(served)):
                         session.emit(*packet)
 
-            with _Held(session, self._timing.retry):
+            with _LiveEventsHeld(session, self._timing.retry):
                 start = self._start(session)
                 return self._serve(session, start, 1, self._timing.paging, ready)
 
-    def next_page(self, session: Session, wish: ResumeRequest | None) -> tuple[Served, dict[str, Any]]:
-        """Send one page, from the client's own position if it names one. Returns the answer to the client as well."""
+    def next_page(self, session: Session, resume: ResumeRequest | None) -> tuple[Served, dict[str, Any]]:
+        """Send one page, from the client's own position if it sends one. Returns the answer to the client as well."""
         answer: dict[str, Any] = {}
 
         def remember(served: Served) -> None:
             answer.update(position(session), **outcome(served))
 
-        with session.serving, _Held(session, self._timing.retry):
-            if wish is not None:
+        with session.serving, _LiveEventsHeld(session, self._timing.retry):
+            if resume is not None:
                 with session.lock:
-                    session.progress.start(wish.epoch or session.progress.epoch, wish.positions)
+                    session.progress.start(resume.epoch or session.progress.epoch, resume.positions)
             return self._serve(session, Served(), 1, self._timing.paging, remember), answer
 
     def heal(self, session: Session) -> Served:
-        """Send everything that is missing. A client that cannot be given all of it is told to fetch its state anew."""
+        """Send all missing events. If some are gone, send session:resync: the client has to fetch its state again."""
 
-        def tell(served: Served) -> None:
+        def announce(served: Served) -> None:
             if not served.complete:
                 session.emit(SESSION_RESYNC, position(session) | outcome(served))
 
-        with session.serving, _Held(session, self._timing.retry):
-            return self._serve(session, Served(), _PAGES, self._timing.tick, tell)
+        with session.serving, _LiveEventsHeld(session, self._timing.retry):
+            return self._serve(session, Served(), _MAX_PAGES, self._timing.tick, announce)
 
     def _start(self, session: Session) -> Served:
-        wish = session.wish
+        resume = session.resume
         with read(self._engine) as connection:
             head = heads(connection, session.tenant, session.rooms)
-            # What such a client has polled for meanwhile it has.
+            # Such a client also has what it has fetched by polling meanwhile.
             has = acknowledged(connection, session.tenant, session.user, session.rooms) if session.resumed else {}
             unknown = not head.positions[session.user_room] and not find_user(connection, session.tenant, session.user)
         if unknown:
             admit_user(self._installation, session.principal)
         positions = {room: head.positions.get(room, 0) for room in session.rooms}
-        if not wish.lost:
-            positions |= {room: max(seq, has.get(room, 0)) for room, seq in wish.positions.items() if room in positions}
+        if not resume.lost:
+            positions |= {
+                room: max(seq, has.get(room, 0)) for room, seq in resume.positions.items() if room in positions
+            }
         with session.lock:
-            session.progress.start(head.epoch if wish.lost else wish.epoch or head.epoch, positions)
-        return Served(complete=not wish.lost)
+            session.progress.start(head.epoch if resume.lost else resume.epoch or head.epoch, positions)
+        return Served(complete=not resume.lost)
 
     def _serve(
         self, session: Session, served: Served, pages: int, wait: float, announce: Callable[[Served], None]
     ) -> Served:
-        """Send up to `pages` full pages. If that is not all, the connection is looked after again in `wait` seconds."""
-        for _ in range(pages + _LOOKS):
+        """Send up to `pages` full pages. If that is not all, the janitor continues after `wait` seconds."""
+        for _ in range(pages + _MAX_LOOKS):
             if session.backlog() >= MAX_BACKLOG:
                 wait = self._timing.tick
                 break
@@ -142,7 +144,7 @@ class Replayer:
     def _end(self, session: Session, served: Served, announce: Callable[[Served], None]) -> Served:
         _count(served)
         announce(served)
-        self._after(session)
+        self._on_page(session)
         return served
 
     def _read(self, session: Session) -> Replay:
@@ -160,14 +162,14 @@ class Replayer:
             **outcome(served),
             "exp": int(session.expires_at.timestamp()),
             "poll_interval_ms": _POLL_INTERVAL_MS,
-            # Spread, so that clients of a process that ends do not all come back at once.
+            # Random, so that the clients of a process that ends do not all reconnect at once.
             "reconnect_after_ms": random.randint(500, 5000),  # noqa: S311
             "server_time": iso(datetime.now(UTC)),
         }
 
 
-class _Held:
-    """While the block runs, live events of the session are held back; if it raises, it is looked after later."""
+class _LiveEventsHeld:
+    """Holds live events of a session back while the block runs. If it raises, the janitor tries again."""
 
     def __init__(self, session: Session, retry: float) -> None:
         self._session = session
@@ -183,7 +185,7 @@ class _Held:
 
 
 def position(session: Session) -> dict[str, Any]:
-    """Where the connection is, for the client to keep."""
+    """Return the connection's position, for the client to keep."""
     cursor = session.progress.cursor()
     return {
         "epoch": cursor.epoch,
@@ -194,7 +196,7 @@ def position(session: Session) -> dict[str, Any]:
 
 
 def outcome(served: Served) -> dict[str, Any]:
-    """What became of a replay, for the client."""
+    """Return the result of a replay, for the client."""
     return {"replayed": served.replayed, "complete": served.complete, "more": served.more}
 
 
@@ -205,7 +207,7 @@ def _count(served: Served) -> None:
 
 
 def _emit(session: Session, page: Replay) -> int:
-    """Send a page; returns how many events. Every number up to its cursor is sent, or said to hold nothing."""
+    """Send a page; returns the number of events. Numbers without an event are sent as skipped."""
     if not page.complete:
         return 0
     expected = {room: seq + 1 for room, seq in session.progress.positions.items()}
@@ -230,8 +232,8 @@ def _skip(session: Session, room: str, first: int, last: int) -> None:
 
 
 def _put(session: Session, event: str, payload: dict[str, Any]) -> bool:
-    """Tell the connection; False where its dialect has no name for such an event."""
-    told = session.view.told(event, payload)
-    for one in told:
-        session.put(event_packet(session.namespace, *one))
-    return bool(told)
+    """Send an event. False if the session's dialect has no name for it."""
+    named = session.view.told(event, payload)
+    for name, members in named:
+        session.put(event_packet(session.namespace, name, members))
+    return bool(named)

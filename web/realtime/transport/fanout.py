@@ -1,4 +1,4 @@
-"""From one message of the queue to every connection that it concerns."""
+"""Sends the events of one message of the queue to the connections of this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from web.realtime.transport.wire import EventPacket, Frame, event_packet
 def deliver(sessions: Sessions, groups: list[dict[str, Any]]) -> int:
     """Send each event to the members of its rooms that this process has. Returns how many were sent.
 
-    One whose number is 0 is not in the log, and is told without room and number.
+    An event with the number 0 is not in the log, and is sent without room and number.
     """
     sent = 0
     for group in groups:
@@ -32,8 +32,8 @@ def deliver(sessions: Sessions, groups: list[dict[str, Any]]) -> int:
                 view = session.view
                 if view not in packets:
                     if view not in frames:
-                        told = view.told(group["event"], group["payload"])
-                        frames[view] = [Frame(view.namespace, name, payload) for name, payload in told]
+                        named = view.told(group["event"], group["payload"])
+                        frames[view] = [Frame(view.namespace, name, payload) for name, payload in named]
                     packets[view] = [frame.packet(room, seq) for frame in frames[view]]
                 sent += session.offer(room, seq, packets[view])
     metrics.EMITS.inc(sent)
@@ -41,12 +41,12 @@ def deliver(sessions: Sessions, groups: list[dict[str, Any]]) -> int:
 
 
 def send_unlogged(members: Iterable[Session], event: str, payload: dict[str, Any]) -> int:
-    """Tell these connections of something that is not in the log. Returns how many heard it."""
+    """Send these connections an event that is not in the log. Returns to how many it was sent."""
     packets: dict[DialectView, list[EventPacket]] = {}
-    heard = 0
+    sent = 0
     for session in members:
         view = session.view
         if view not in packets:
-            packets[view] = [event_packet(view.namespace, *told) for told in view.told(event, payload)]
-        heard += bool(packets[view]) and session.mention(packets[view])
-    return heard
+            packets[view] = [event_packet(view.namespace, *named) for named in view.told(event, payload)]
+        sent += bool(packets[view]) and session.send_unlogged(packets[view])
+    return sent

@@ -1,4 +1,4 @@
-"""The web process's end of the Socket.IO message queue: it subscribes, stays subscribed, and knows when it is deaf."""
+"""The web process's end of the Socket.IO message queue: it stays subscribed, and detects when it no longer receives."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from web.realtime.timing import Timing
 
 log = logging.getLogger(__name__)
 
-# How long the subscription waits for a message before it looks at the clock.
-_PATIENCE = 1.0
+# How long (seconds) the subscription waits for a message before it checks the heartbeat.
+_POLL_SECONDS = 1.0
 
 
 class Listener(Protocol):
-    """What the manager tells."""
+    """What the manager calls."""
 
     def started(self) -> None:
-        """The first client has come: background work may begin."""
+        """Start background work: the first client has connected."""
 
     def subscribed(self) -> None:
-        """This process hears the queue from now on, and may have missed something before."""
+        """Handle a new subscription: events may have been missed before it."""
 
     def connected(self, sid: str) -> None:
-        """The client has been told that it is connected."""
+        """Handle a client that has been told that it is connected."""
 
     def tenant_of(self, sid: str) -> str | None:
-        """The tenant of a session."""
+        """Return the tenant of a session, or None if there is no such session."""
 
     def deliver(self, groups: list[dict[str, Any]]) -> None:
-        """Events have come, in the form of bus.envelope.Group."""
+        """Send events, in the form of bus.envelope.Group."""
 
 
 class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no types
-    """Redis as message queue, with what the library leaves out.
+    """The library's Redis manager, with a subscription that recovers.
 
-    The library's listener sleeps up to a minute between attempts and cannot tell a quiet subscription from a dead one.
-    Ours subscribes again within seconds, publishes a heartbeat to itself, and gives up a subscription that does not
-    carry it.
+    The library's listener sleeps up to a minute between attempts, and cannot tell a quiet subscription from a dead one.
+    This one subscribes again within seconds. It publishes a heartbeat to itself, and replaces a subscription that does
+    not deliver it.
     """
 
     def __init__(self, url: str, channel: str, timing: Timing) -> None:
@@ -54,31 +54,31 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
         self._timing = timing
         self._listener: Listener | None = None
         self._beat = b'{"method": "heartbeat", "host_id": "%s"}' % self.host_id.encode()
-        # When the first heartbeat was published that has not been heard; None: all were.
-        self._unheard_since: float | None = None
+        # When the first heartbeat was published that has not been received; None: all were.
+        self._silent_since: float | None = None
         self.listening = False
 
     @property
     def deaf(self) -> bool:
-        """Redis takes our heartbeats and we do not hear them: this process should be replaced.
+        """Whether Redis accepts our heartbeats but we do not receive them: this process should be replaced.
 
-        False while Redis itself is away. Nobody can be helped by a restart then, and the API works without it.
+        False while Redis itself is unavailable: a restart would not help, and the API works without Redis.
         """
-        return self._unheard(0.0, self._timing.deaf_after)
+        return self._silent(0.0, self._timing.deaf_after)
 
     def bind(self, listener: Listener) -> None:
-        """Tell this listener; before anything is served."""
+        """Set the listener, before the first client connects."""
         self._listener = listener
 
     def initialize(self) -> None:
-        """Begin to listen; the server calls this when the first client comes."""
+        """Start to listen. The server calls this when the first client connects."""
         super().initialize()
         self.server.start_background_task(self._heartbeats)
         if self._listener is not None:
             self._listener.started()
 
     def connect(self, sid: str, namespace: str) -> str:
-        """The client has passed the handshake and has been told so."""
+        """Add a client that has passed the handshake and has been told so."""
         sid = super().connect(sid, namespace)
         if self._listener is not None:
             self._listener.connected(sid)
@@ -95,17 +95,17 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
             super()._handle_emit(message)
 
     def _pass_to_session(self, message: dict[str, Any]) -> None:
-        """Pass a direct message on. Every session is a room of its own, in a namespace that a service need not know.
+        """Send a direct message to the session that it names, or to the first session of the connection that it names.
 
-        A connection stands for the first of its sessions.
+        Every session is a room of its own, in a namespace that a service need not know.
         """
         named, tenant = message.get("room"), message.get("tenant")
         for namespace, rooms in list(self.rooms.items()):
             session = named if named in rooms else None
             if session is None and None in rooms:
-                # The library keeps the connection of each session (bidict) in the room of everybody.
+                # The room None holds all sessions of a namespace, with their connections (a bidict).
                 session = rooms[None].inverse.get(named)
-            # A service can reach connections of its own tenant only.
+            # A service can reach only connections of its own tenant.
             if session is not None and self._listener is not None and self._listener.tenant_of(session) == tenant:
                 super()._handle_emit({**message, "namespace": namespace, "room": session})
                 return
@@ -122,19 +122,19 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
         except UNAVAILABLE as error:
             log.warning("not published", extra={"error": type(error).__name__})
         except Exception:
-            # A heartbeat that ends would take a deaf process for a quiet one.
+            # If the heartbeat task ended, a process that receives nothing would look healthy.
             log.exception("not published")
         return None
 
     def _heartbeats(self) -> None:
         while True:
             self.server.sleep(self._timing.heartbeat)
-            # While nobody is subscribed there is nothing to learn from silence.
-            if self.listening and self._send(self._beat) and self._unheard_since is None:
-                self._unheard_since = time.monotonic()
+            # Without a subscription, silence says nothing.
+            if self.listening and self._send(self._beat) and self._silent_since is None:
+                self._silent_since = time.monotonic()
 
-    def _unheard(self, not_before: float, seconds: float) -> bool:
-        since = self._unheard_since
+    def _silent(self, not_before: float, seconds: float) -> bool:
+        since = self._silent_since
         return since is not None and time.monotonic() - max(since, not_before) > seconds
 
     def _listen(self) -> Iterator[dict[str, Any]]:
@@ -147,25 +147,25 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
             except UNAVAILABLE as error:
                 log.warning("message queue lost", extra={"error": type(error).__name__, "retry_in": delay})
             except Exception:
-                # Whatever it was, a process that does not listen is of no use.
+                # Whatever the error was, a process that does not listen is of no use.
                 log.exception("message queue lost")
             finally:
                 self.listening = False
-            # Spread, so that the processes do not all come back at once.
+            # Random, so that the processes do not all reconnect at once.
             self.server.sleep(delay * random.uniform(0.5, 1))  # noqa: S311
             delay = min(2 * delay, self._timing.resubscribe_max)
 
     def _subscription(self) -> Iterator[dict[str, Any]]:
-        """The messages of one subscription, until it fails or carries nothing any more."""
+        """Yield the messages of one subscription, until it fails or goes silent."""
         self._redis_connect()
         pubsub = self.redis.pubsub()
         began = time.monotonic()
         try:
             pubsub.subscribe(self.channel)
             while True:
-                message = pubsub.get_message(timeout=_PATIENCE)
+                message = pubsub.get_message(timeout=_POLL_SECONDS)
                 # Sooner than `deaf`: a new subscription may be all that is needed.
-                if self._unheard(began, self._timing.deaf_after * 2 / 3):
+                if self._silent(began, self._timing.deaf_after * 2 / 3):
                     log.warning("message queue silent, subscribing again")
                     return
                 if message is None:
@@ -174,7 +174,7 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
                     # Also where the client library has reconnected and subscribed by itself.
                     self._has_subscribed()
                 elif message["data"] == self._beat:
-                    self._unheard_since = None
+                    self._silent_since = None
                 elif message["type"] == "message":
                     yield from _decoded(message["data"])
         finally:
@@ -189,8 +189,8 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
 
 
 def _decoded(data: bytes) -> Iterator[dict[str, Any]]:
-    # Strict JSON would lose a batch for one number that JSON lacks. What is not an object would end the library's loop,
-    # and with it the subscription.
+    # A strict parser would lose a batch because of one NaN. A message that is not an object would end the library's
+    # loop, and with it the subscription.
     try:
         message = json.loads(data)
     except (ValueError, RecursionError):

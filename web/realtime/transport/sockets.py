@@ -1,4 +1,4 @@
-"""WebSockets as we want them: whole frames, bounded messages, no compression, and no endless wait for a dead peer."""
+"""WebSockets that write whole frames, bound messages, do not compress, and do not wait for ever for a dead peer."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _PACKETS = frozenset("0123456")
 class WholeWrites:
     """A connected socket whose `send` sends everything.
 
-    simple-websocket calls `send` once and takes no notice of its result. Where the socket does not block, as under
-    gevent, a client that reads slowly would get half a frame, and everything after it would be garbage.
+    simple-websocket calls `send` once and ignores its result. If the socket does not block, as under gevent, a client
+    that reads slowly would get half a frame, and everything after it would be garbage.
     """
 
     def __init__(self, sock: Any) -> None:
@@ -50,13 +50,13 @@ class WholeWrites:
         return len(data)
 
     def send_now(self, data: bytes) -> int:
-        """Send what can be sent without waiting for anybody; returns how many bytes. Only under gevent more than 0."""
+        """Send what the kernel takes without blocking; returns the number of bytes. Always 0 without gevent."""
         if self._kernel is None or self._writing:
             return 0
         try:
             sent: int = self._kernel.send(data)
         except OSError:
-            # Full, or at its end: whoever sends the usual way will find out.
+            # The buffer is full, or the connection has ended: the usual `send` handles both.
             return 0
         return sent
 
@@ -87,10 +87,10 @@ def send(socket: Any, packet: EventPacket) -> None:
 
 
 def hardened(driver: type[Any], timeout: float) -> type[Any]:
-    """The WebSocket class of an Engine.IO driver, made careful.
+    """Return the WebSocket class of an Engine.IO driver with bounds.
 
-    A peer that sends nothing for `timeout` seconds, not even the pongs that Engine.IO asks for, or takes nothing for so
-    long, is gone. Otherwise one that never reads would keep its thread and its socket for ever.
+    A peer that sends nothing for `timeout` seconds, not even the pongs that Engine.IO asks for, or reads nothing for
+    that long, is disconnected. Otherwise a peer that never reads would keep its thread and its socket for ever.
     """
 
     class WebSocket(driver):  # type: ignore[misc]  # the base carries no types
@@ -101,8 +101,8 @@ def hardened(driver: type[Any], timeout: float) -> type[Any]:
 
         def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
             environ = dict(environ)
-            # simple-websocket accepts permessage-deflate from whoever offers it: some 300 kB for each connection, and
-            # three times the time for each message of half a kilobyte.
+            # simple-websocket accepts permessage-deflate from any client that offers it. That costs some 300 kB for
+            # each connection, and triples the time for a message of half a kilobyte.
             environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
             sockets = {key: environ[key] for key in _SOCKETS if key in environ}
             for key, sock in sockets.items():
@@ -112,8 +112,8 @@ def hardened(driver: type[Any], timeout: float) -> type[Any]:
             try:
                 return super().__call__(environ, start_response)
             finally:
-                # A client that we hung up on may leave its end open. Then simple-websocket's thread goes on reading,
-                # and gunicorn's threaded worker waits two seconds for it where it accepts everybody else.
+                # A client that we disconnect may leave its end open. Then simple-websocket's thread goes on reading,
+                # and gunicorn's threaded worker waits two seconds for it before it accepts other connections.
                 for sock in sockets.values():
                     with suppress(OSError):
                         sock.shutdown(SHUT_RDWR)
@@ -126,7 +126,7 @@ def hardened(driver: type[Any], timeout: float) -> type[Any]:
 
         def wait(self) -> Any:
             message = super().wait()
-            # Not a packet of Engine.IO: as if the client had gone, instead of a traceback and a connection half open.
+            # Not a packet of Engine.IO: treated as a disconnect, instead of a traceback and a half-open connection.
             if isinstance(message, str) and message[:1] not in _PACKETS:
                 return None
             return message

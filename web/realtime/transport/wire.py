@@ -104,7 +104,7 @@ class StrictPacket(packet.Packet):  # type: ignore[misc]  # the base carries no 
 
 
 class EventPacket(engineio_packet.Packet):  # type: ignore[misc]  # the base carries no types
-    """One event, encoded once for every connection that hears it, down to the frame of the WebSocket."""
+    """One event, encoded once for all connections that receive it, including the frame of the WebSocket."""
 
     def __init__(self, text: str) -> None:
         super().__init__(engineio_packet.MESSAGE, text)
@@ -112,7 +112,7 @@ class EventPacket(engineio_packet.Packet):  # type: ignore[misc]  # the base car
 
     @cached_property
     def frame(self) -> bytes:
-        """As it travels through a WebSocket; what a server sends is not masked, so it is the same for all."""
+        """The frame of the WebSocket. Servers do not mask frames, so it is the same for all connections."""
         return text_frame(self.encode_cache)
 
 
