@@ -39,7 +39,7 @@ def attach(
     """Put Socket.IO before the application. No connection and no thread is made before `listen` or the first client.
 
     `events` holds the handlers of events that clients can send, besides those of the connection itself.
-    `socketio.server.manager` is the QueueManager: `.deaf` for /healthz, `.listening` for /readyz.
+    `socketio.server.manager` is the QueueManager; /healthz reads its `.deaf`.
     """
     timing = timing or Timing()
     origins = Origins(settings.cors_origins)

@@ -1,0 +1,60 @@
+"""A row that a service writes in its own transaction reaches phone, mailbox and page."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from carillon.outbox import Outbox
+from models.sql.engine import write
+from tests.pipeline.stand import Stand, eventually
+
+pytestmark = pytest.mark.slow
+
+AUDIENCE = {"users": ["alice"]}
+
+
+def test_a_committed_row_is_sent_on_every_channel_under_the_id_of_the_row(stand: Stand):
+    stand.start("redis", "lab", "web", "worker", "relay")
+    with stand.screen() as screen:
+        with write(stand.engine) as connection:
+            sent = Outbox("acme").send(connection, audience=AUDIENCE, title="Hello", message="World")
+        eventually(lambda: screen.titles() == ["Hello"])
+        eventually(lambda: len(stand.received(notification_id=sent)) == 2)
+        assert stand.deliveries(sent).keys() == {"in_app", "push", "email"}
+
+
+def test_a_row_that_is_rolled_back_sends_nothing(stand: Stand):
+    stand.start("redis", "lab", "web", "worker", "relay")
+    with stand.engine.connect() as connection:
+        Outbox("acme").send(connection, audience=AUDIENCE, title="Never", message="World")
+        connection.rollback()
+    with write(stand.engine) as connection:
+        sent = Outbox("acme").send(connection, audience=AUDIENCE, title="Hello", message="World")
+    eventually(lambda: len(stand.received(notification_id=sent)) == 2)
+    # Rows are taken in by their ids, so the first one would have come before.
+    assert {message["notification_id"] for message in stand.received()} == {sent}
+
+
+def test_rows_written_while_nothing_runs_are_sent_at_the_start(stand: Stand):
+    with write(stand.engine) as connection:
+        ids = [Outbox("acme").send(connection, audience=AUDIENCE, title=f"{n}", message="World") for n in range(3)]
+    stand.start("redis", "lab", "web", "worker", "relay")
+    for sent in ids:
+        eventually(lambda sent=sent: len(stand.received(notification_id=sent)) == 2)
+
+
+def test_a_worker_killed_while_it_takes_rows_in_loses_and_repeats_none(stand: Stand):
+    stand.start("redis", "lab", "web", "worker", "relay")
+    ids = []
+    for n in range(200):
+        with write(stand.engine) as connection:
+            ids.append(Outbox("acme").send(connection, audience=AUDIENCE, title=f"{n}", message="W", channels=["push"]))
+        if n == 100:
+            time.sleep(0.05)
+            stand.kill("worker")
+    stand.start("worker-2")
+    eventually(lambda: {m["notification_id"] for m in stand.received()} == set(ids), within=60)
+    states = {stand.get(f"/v1/notifications/{sent}")["state"] for sent in ids}
+    assert "accepted" not in states
