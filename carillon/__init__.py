@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from carillon.client import AsyncClient, Client
     from carillon.compat.transport import configure
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "Alert",
