@@ -13,7 +13,7 @@ from models.catalogue.event_type import EventType
 from web import VERSION
 from web.context import context
 from web.dialects.canonical import CANONICAL
-from web.dialects.dialect import EventTable, Requests, telling
+from web.dialects.dialect import EventTable, Requests, mappings
 from web.dialects.four_namespaces import NS4
 from web.dialects.groups import GROUP
 from web.dialects.simple import SIMPLE
@@ -55,9 +55,9 @@ curl -H "Authorization: Bearer $TOKEN" "URL/v1/events"
 # The namespaces that clients connect to, and what events are called there. Whoever picks another dialect on "/" hears
 # the same events by the names of that one.
 _SPACES: dict[str, tuple[EventTable, Requests]] = {
-    space: (tellings, dialect.requests.get(space, {}))
+    space: (table, dialect.requests.get(space, {}))
     for dialect in (NS4, HUB, CANONICAL)
-    for space, tellings in dialect.events.items()
+    for space, table in dialect.events.items()
 }
 
 _PLACE = {
@@ -126,11 +126,11 @@ def document(types: Iterable[EventType], public_url: str) -> dict[str, Any]:
 
 def _messages(space: str, types: Iterable[EventType]) -> dict[str, tuple[EventType, str]]:
     """The types that are told or understood in a namespace, each with its name there, by the ids of the messages."""
-    tellings, requests = _SPACES[space]
+    table, requests = _SPACES[space]
     found: dict[str, tuple[EventType, str]] = {}
     for type_ in types:
         if type_.emitted_by == "server":
-            names = [name for name, _ in telling(tellings, type_.name)]
+            names = [name for name, _ in mappings(table, type_.name)]
         else:
             names = [name for name, asked in requests.items() if asked.operation == type_.name]
             names += [type_.name] if space == "/" else []
@@ -200,7 +200,7 @@ def _names(type_: EventType) -> list[dict[str, str]]:
     for dialect in (HUB, NS4, TENANT, GROUP, SIMPLE):
         for space in dict.fromkeys([*dialect.events, *dialect.requests]):
             if type_.emitted_by == "server":
-                known = [name for name, _ in telling(dialect.events.get(space, {}), type_.name)]
+                known = [name for name, _ in mappings(dialect.events.get(space, {}), type_.name)]
             else:
                 requests = dialect.requests.get(space, {})
                 known = [name for name, asked in requests.items() if asked.operation == type_.name]

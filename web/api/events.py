@@ -124,7 +124,7 @@ def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
 def _told(view: DialectView, event: LogEvent) -> list[EventView]:
     return [
         EventView(event=name, room=event.room, seq=event.seq, created_at=event.created_at, payload=payload)
-        for name, payload in view.told(*render(event))
+        for name, payload in view.translate(*render(event))
     ]
 
 

@@ -1,16 +1,16 @@
-"""The names that Carillon uses itself. They are those of the unified hub, so its clients understand them too."""
+"""Carillon's own names. They are those of the unified hub, so its clients understand them too."""
 
 from __future__ import annotations
 
-from web.dialects.dialect import Dialect, EventMapping, RequestMapping, always, in_room, of
+from web.dialects.dialect import Dialect, EventMapping, RequestMapping, constant, in_room, member
 
-# Whose presence it is, under every name that clients look for.
-PERSON = {"userKey": of("user"), "user_key": of("user")}
+# The user of a presence event, under every name that clients read.
+PERSON = {"userKey": member("user"), "user_key": member("user")}
 
 # Understood in every dialect.
 REQUESTS = {
     **{
-        f"presence:{status}": RequestMapping("presence:set", {"status": always(status)})
+        f"presence:{status}": RequestMapping("presence:set", {"status": constant(status)})
         for status in ("online", "away", "busy")
     },
     "chat:conversation:join": RequestMapping(
@@ -23,7 +23,7 @@ CANONICAL = Dialect(
     events={
         "/": {
             "presence:*": (EventMapping("presence:*", PERSON, times=("timestamp",)),),
-            # Whoever speaks canonically asks for an answer and is told there.
+            # Canonical clients get errors in the answer to their event.
             "error": (),
             "*": (EventMapping(),),
         }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# What a member is made of: the canonical payload in, the value out, or ABSENT.
+# Computes a member from the canonical payload; ABSENT leaves it out.
 Member = Callable[[Mapping[str, Any]], Any]
 ABSENT: Any = object()
 
@@ -15,8 +15,8 @@ ABSENT: Any = object()
 _TIME = "created_at"
 
 
-def of(*names: str) -> Member:
-    """What the first of these members says that is there."""
+def member(*names: str) -> Member:
+    """The value of the first of these members that is there."""
 
     def first(payload: Mapping[str, Any]) -> Any:
         return next((payload[name] for name in names if name in payload), ABSENT)
@@ -24,23 +24,23 @@ def of(*names: str) -> Member:
     return first
 
 
-def always(value: Any) -> Member:
-    """The same in every event."""
+def constant(value: Any) -> Member:
+    """The same value in every event."""
     return lambda _: value
 
 
 def escaped(name: str) -> Member:
-    """A text that may be put into HTML as it is."""
+    """The text of a member, escaped for HTML."""
     return lambda payload: html.escape(str(payload[name])) if name in payload else ABSENT
 
 
 def in_room(kind: str, *names: str) -> Member:
-    """The room of this kind whose key the first of these members says."""
-    key = of(*names)
+    """The room of this kind whose key is the first of these members that is there."""
+    key = member(*names)
 
     def room(payload: Mapping[str, Any]) -> Any:
         value = key(payload)
-        # An id may come as a number. What is neither is passed on, for the handler to refuse.
+        # An id can be a number. Any other value is passed on, for the handler to refuse.
         named = isinstance(value, str | int) and not isinstance(value, bool)
         return f"{kind}:{value}" if named else value
 
@@ -49,10 +49,10 @@ def in_room(kind: str, *names: str) -> Member:
 
 @dataclass(frozen=True, slots=True)
 class EventMapping:
-    """How an event is told: under which name, and what its payload has beside the canonical members.
+    """An event's name in a dialect, and the members that are added to its canonical payload.
 
-    In `name`, `*` stands for what the star of the table's pattern matched. Of the object at `spread` the members stand
-    at the top as well, where their names are free. `times` are other names for created_at, where they are free.
+    `*` in `name` stands for what the `*` of the table's pattern matched. Members of the object at `spread` are copied
+    to the top, unless a member there has the name. `times` are further names for created_at, unless they are taken.
     """
 
     name: str = "*"
@@ -61,7 +61,7 @@ class EventMapping:
     times: tuple[str, ...] = ()
 
     def payload(self, canonical: Mapping[str, Any]) -> dict[str, Any]:
-        """The payload as this dialect has it."""
+        """Return the payload in this dialect."""
         payload = dict(canonical)
         inner = canonical.get(self.spread) if self.spread is not None else None
         if isinstance(inner, dict):
@@ -77,9 +77,10 @@ class EventMapping:
 
 @dataclass(frozen=True, slots=True)
 class RequestMapping:
-    """What an event of a client means: the canonical operation, and what is made of its payload and of the answer.
+    """An event of a client as a canonical operation, with the members of its payload and of the answer.
 
-    Without `members` the payload passes as it is. `bare` is the member that a payload stands for that is no object.
+    Without `members` the payload is passed on unchanged. `bare` names the member that a payload stands for if it is not
+    an object.
     """
 
     operation: str
@@ -88,7 +89,7 @@ class RequestMapping:
     answer: Mapping[str, Member] = field(default_factory=dict)
 
     def payload(self, given: Any) -> Any:
-        """The payload as the operation has it."""
+        """Return the payload of the canonical operation."""
         if not self.members:
             return given
         if not isinstance(given, dict):
@@ -97,48 +98,48 @@ class RequestMapping:
         return {name: value for name, value in values.items() if value is not ABSENT}
 
     def answered(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """The answer as the client knows it."""
+        """Return the answer in this dialect."""
         values = {name: member(answer) for name, member in self.answer.items()}
         return answer | {name: value for name, value in values.items() if value is not ABSENT}
 
 
-# Canonical event, `domain:*` or `*` -> how it is told; the first of the three that the table has.
+# By canonical event, `domain:*` or `*`; the first of the three that the table has counts.
 EventTable = Mapping[str, tuple[EventMapping, ...]]
-# A client's event -> what it means. One that is not there means what it means canonically.
+# By a client's event. An event that is not there has its canonical meaning.
 Requests = Mapping[str, RequestMapping]
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The names and members that one kind of client knows, by namespace."""
+    """The names and members of one kind of client, by namespace."""
 
     name: str
     events: Mapping[str, EventTable]
     requests: Mapping[str, Requests] = field(default_factory=dict)
 
 
-def telling(table: EventTable, event: str) -> list[tuple[str, EventMapping]]:
-    """Under which names an event is told, and how; nothing, if this table has no use for it.
+def mappings(table: EventTable, event: str) -> list[tuple[str, EventMapping]]:
+    """Return the names of an event with their mappings; none if the table leaves the event out.
 
-    Of a pattern it tells the names with the star in them.
+    For a pattern, such as `alert:*`, the names are patterns too.
     """
     domain, _, rest = event.partition(":")
     if event in table and rest != "*":
-        return [(told.name.replace("*", event), told) for told in table[event]]
+        return [(mapping.name.replace("*", event), mapping) for mapping in table[event]]
     if f"{domain}:*" in table:
-        return [(told.name.replace("*", rest), told) for told in table[f"{domain}:*"]]
-    return [(told.name.replace("*", event), told) for told in table.get("*", ())]
+        return [(mapping.name.replace("*", rest), mapping) for mapping in table[f"{domain}:*"]]
+    return [(mapping.name.replace("*", event), mapping) for mapping in table.get("*", ())]
 
 
-def together(name: str, namespace: str, *dialects: Dialect) -> Dialect:
-    """One dialect that speaks like all of them in a namespace. Of two tellings under one name the first holds."""
+def merged(name: str, namespace: str, *dialects: Dialect) -> Dialect:
+    """Return a dialect that has the names of all these dialects in a namespace. For each name the first one counts."""
     tables = [dialect.events[namespace] for dialect in dialects]
     events: dict[str, tuple[EventMapping, ...]] = {}
     for event in {event: None for table in tables for event in table}:
         named: dict[str, EventMapping] = {}
         for table in tables:
-            for as_name, told in telling(table, event):
-                named.setdefault(as_name, EventMapping(as_name, told.members, told.spread, told.times))
+            for name_here, mapping in mappings(table, event):
+                named.setdefault(name_here, EventMapping(name_here, mapping.members, mapping.spread, mapping.times))
         events[event] = tuple(named.values())
     requests: dict[str, RequestMapping] = {}
     for dialect in reversed(dialects):

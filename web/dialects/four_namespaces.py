@@ -4,70 +4,70 @@ from __future__ import annotations
 
 from functools import partial
 
-from web.dialects.dialect import Dialect, EventMapping, RequestMapping, always, escaped, of
+from web.dialects.dialect import Dialect, EventMapping, RequestMapping, constant, escaped, member
 
-_told = partial(EventMapping, times=("timestamp",))
+_event = partial(EventMapping, times=("timestamp",))
 
-_USER = {"user_id": of("user")}
-_HERE = (_told("user_online", _USER),)
-# These clients know two states: somebody who is away or busy is there.
+_USER = {"user_id": member("user")}
+_HERE = (_event("user_online", _USER),)
+# These clients know two states: a user who is away or busy is online.
 _PRESENCE = {
     "presence:online": _HERE,
     "presence:away": _HERE,
     "presence:busy": _HERE,
-    "presence:offline": (_told("user_offline", _USER),),
+    "presence:offline": (_event("user_offline", _USER),),
 }
 
-# Pages of this kind put texts into HTML: these may be.
+# These clients put texts into HTML without escaping them.
 _IN_HTML = {"title_html": escaped("title"), "message_html": escaped("message")}
 
 
 def _typing(is_typing: bool) -> tuple[EventMapping, ...]:
-    return (_told("user_typing", {"user_id": of("userKey"), "is_typing": always(is_typing)}),)
+    return (_event("user_typing", {"user_id": member("userKey"), "is_typing": constant(is_typing)}),)
 
 
 NS4 = Dialect(
     "ns4",
     events={
-        "/sns": {**_PRESENCE, "sns:*": (_told("*"),)},
-        "/orders": {"orders:*": (_told("*"),)},
+        "/sns": {**_PRESENCE, "sns:*": (_event("*"),)},
+        "/orders": {"orders:*": (_event("*"),)},
         "/chat": {
             **_PRESENCE,
             "chat:message": (
-                _told(
+                _event(
                     "message_received",
                     {
-                        "id": of("messageId"),
-                        "message_id": of("messageId"),
-                        "conversation_id": of("conversationId"),
-                        "from_user_id": of("senderKey"),
-                        "message": of("content"),
-                        "timestamp": of("createdAt", "created_at"),
+                        "id": member("messageId"),
+                        "message_id": member("messageId"),
+                        "conversation_id": member("conversationId"),
+                        "from_user_id": member("senderKey"),
+                        "message": member("content"),
+                        "timestamp": member("createdAt", "created_at"),
                     },
                 ),
             ),
             "chat:typing:start": _typing(True),
             "chat:typing:stop": _typing(False),
             "chat:message:read": (
-                _told(
+                _event(
                     "message_read",
                     {
-                        "message_id": of("messageId"),
-                        "conversation_id": of("conversationId"),
-                        "user_id": of("readBy"),
+                        "message_id": member("messageId"),
+                        "conversation_id": member("conversationId"),
+                        "user_id": member("readBy"),
                     },
                 ),
             ),
         },
         "/notifications": {
-            "notification:new": (_told("notification", _IN_HTML),),
-            "notification:read": (_told("notification_read", {"timestamp": of("read_at", "created_at")}),),
-            # They know of no "all": whoever reads `up_to` marks everything up to it, others hear the count.
+            "notification:new": (_event("notification", _IN_HTML),),
+            "notification:read": (_event("notification_read", {"timestamp": member("read_at", "created_at")}),),
+            # They have no event for "all": clients that read `up_to` mark everything up to it, others get the count.
             "notification:read_all": (
-                _told("notification_read", {"all": always(True), "timestamp": of("read_at", "created_at")}),
+                _event("notification_read", {"all": constant(True), "timestamp": member("read_at", "created_at")}),
             ),
-            "notification:deleted": (_told("notification_deleted"),),
-            "notification:count": (_told("notification:count"),),
+            "notification:deleted": (_event("notification_deleted"),),
+            "notification:count": (_event("notification:count"),),
         },
     },
     requests={"/sns": {"publish_start": RequestMapping("sns:publish_start")}},

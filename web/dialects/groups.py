@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from web.dialects.dialect import Dialect, EventMapping, RequestMapping, in_room, of
+from web.dialects.dialect import Dialect, EventMapping, RequestMapping, in_room, member
 
 
 def _about(operation: str) -> RequestMapping:
@@ -10,7 +10,7 @@ def _about(operation: str) -> RequestMapping:
         operation,
         {"room": in_room("conversation", "groupId", "group_id", "id")},
         bare="groupId",
-        answer={"success": of("ok")},
+        answer={"success": member("ok")},
     )
 
 

@@ -1,4 +1,4 @@
-"""From events of the log to what happened, by its canonical name. How a client is told is its dialect's."""
+"""The canonical name and payload of an event of the log. Dialects translate them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from models.events.vocabulary import (
     notification_new,
 )
 
-# "Numbers `from` to `seq` of the room hold nothing for you": recalled or expired before the client heard of them.
+# The numbers `from` to `seq` of the room have no event for the client: recalled or expired before the client got them.
 EVENT_SKIPPED = "event:skipped"
 
 Rendered = tuple[str, dict[str, Any]]
 
 
 def render(event: Event) -> Rendered:
-    """The canonical name and payload of an event, as they were emitted when it was new."""
+    """Return the canonical name and payload of an event, as they were published."""
     place = {"room": event.room, "seq": event.seq}
     if event.type == NOTIFICATION_NEW:
         if event.content is None or event.withdrawn:
             return skipped(event.room, event.seq, event.seq)
         return NOTIFICATION_NEW, notification_new(event.content) | place
-    # With data it is the user's own doing, and names what was deleted itself.
+    # With data it was the user's own action, and the data names what was deleted.
     if event.type == NOTIFICATION_DELETED and event.data is None:
         if event.content is None:
             return skipped(event.room, event.seq, event.seq)
@@ -35,5 +35,5 @@ def render(event: Event) -> Rendered:
 
 
 def skipped(room: str, first: int, last: int) -> Rendered:
-    """The event that stands for numbers with nothing behind them, so that a client need not wait for them."""
+    """Return the event that stands for numbers without an event, so that a client does not wait for them."""
     return EVENT_SKIPPED, {"room": room, "from": first, "seq": last}

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from web.dialects.dialect import ABSENT, Dialect, EventMapping, RequestMapping, in_room, of
+from web.dialects.dialect import ABSENT, Dialect, EventMapping, RequestMapping, in_room, member
 
-_told = partial(EventMapping, times=("timestamp",))
+_event = partial(EventMapping, times=("timestamp",))
 
-# What a notification is called that was given no type.
+# The type of a notification that was sent without one.
 _UNTYPED = "notification"
 
 
 def _type(payload: Mapping[str, Any]) -> Any:
-    # Here a type is info, success or warning, unless the sender had one of its own.
+    # In this dialect the type is the level, unless the sender gave a type.
     type_ = payload.get("type", _UNTYPED)
     return payload.get("level", ABSENT) if type_ == _UNTYPED else type_
 
@@ -24,8 +24,8 @@ SIMPLE = Dialect(
     "simple",
     events={
         "/": {
-            "notification:new": (_told("notification", {"type": _type}, spread="data"),),
-            "*": (_told(),),
+            "notification:new": (_event("notification", {"type": _type}, spread="data"),),
+            "*": (_event(),),
         }
     },
     requests={
@@ -34,9 +34,9 @@ SIMPLE = Dialect(
                 "room:join",
                 {"room": in_room("user", "user_id", "userId", "id")},
                 bare="user_id",
-                answer={"success": of("ok")},
+                answer={"success": member("ok")},
             ),
-            "mark_read": RequestMapping("notification:read", answer={"success": of("ok")}),
+            "mark_read": RequestMapping("notification:read", answer={"success": member("ok")}),
         }
     },
 )

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from web.dialects.dialect import Dialect, EventMapping, RequestMapping, in_room, of
+from web.dialects.dialect import Dialect, EventMapping, RequestMapping, in_room, member
 
-_told = partial(EventMapping, times=("createdAt", "timestamp"))
+_event = partial(EventMapping, times=("createdAt", "timestamp"))
 
 TENANT = Dialect(
     "tenant",
     events={
         "/": {
-            "notification:new": (_told("notification:created"),),
-            "error": (_told("error:occurred"),),
-            # Their clients poll until "reconnect", which socket.io-client 3 and later do not tell them.
+            "notification:new": (_event("notification:created"),),
+            "error": (_event("error:occurred"),),
+            # Their clients poll until "reconnect", which socket.io-client 3 and later do not emit.
             "session:resumed": (EventMapping("reconnect"),),
-            "*": (_told(),),
+            "*": (_event(),),
         }
     },
     requests={
@@ -25,7 +25,7 @@ TENANT = Dialect(
                 "room:join",
                 {"room": in_room("tenant", "tenantId", "tenant_id", "tenant", "id")},
                 bare="tenantId",
-                answer={"success": of("ok")},
+                answer={"success": member("ok")},
             )
         }
     },

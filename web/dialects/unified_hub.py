@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 from web.dialects.canonical import PERSON
-from web.dialects.dialect import Dialect, EventMapping, RequestMapping, always
+from web.dialects.dialect import Dialect, EventMapping, constant
 
-_told = partial(EventMapping, times=("createdAt", "timestamp"))
+_event = partial(EventMapping, times=("createdAt", "timestamp"))
 
 
 def _presence(status: str, in_chat: str) -> tuple[EventMapping, ...]:
-    # Chat knows only whether somebody can be reached.
+    # Chat has two states: online and offline.
     return (
-        _told(f"presence:{status}", PERSON),
-        _told("chat:presence", {**PERSON, "status": always(in_chat)}),
+        _event(f"presence:{status}", PERSON),
+        _event("chat:presence", {**PERSON, "status": constant(in_chat)}),
     )
 
 
@@ -27,25 +27,11 @@ HUB = Dialect(
             "presence:busy": _presence("busy", "online"),
             "presence:offline": _presence("offline", "offline"),
             "session:resumed": (EventMapping("reconnect"),),
-            "*": (_told(),),
+            "*": (_event(),),
         },
-        "/notification": {"notification:*": (_told("notification:*"),)},
-        "/alert": {"alert:*": (_told("alert:*"),)},
-        "/presence": {"presence:*": (_told("presence:*", PERSON),)},
-        "/stream": {"stream:*": (_told("stream:*"),)},
-    },
-    requests={
-        "/": {
-            name: RequestMapping(name)
-            for name in (
-                "chat:send",
-                "chat:read",
-                "chat:delivered",
-                "chat:typing",
-                "chat:edit",
-                "chat:delete",
-                "chat:conversation:create",
-            )
-        }
+        "/notification": {"notification:*": (_event("notification:*"),)},
+        "/alert": {"alert:*": (_event("alert:*"),)},
+        "/presence": {"presence:*": (_event("presence:*", PERSON),)},
+        "/stream": {"stream:*": (_event("stream:*"),)},
     },
 )

@@ -23,7 +23,7 @@ from tests.web.realtime.stack import Stack, eventually
 from tests.web.realtime.test_live import states
 from tests.web.realtime.test_refusals import raw, refusal
 from web.dialects import DIALECTS, MIXED, NAMESPACES, ROOT_DIALECTS, view_of
-from web.dialects.dialect import Dialect, EventMapping, RequestMapping, always, together
+from web.dialects.dialect import Dialect, EventMapping, RequestMapping, constant, merged
 from web.realtime.gateway.sessions import Sessions
 from web.realtime.limits import MAX_CONNECTIONS_PER_USER
 from web.realtime.transport import fanout
@@ -71,13 +71,6 @@ LISTENED: dict[tuple[str, str], list[str]] = {
 ASKED: dict[tuple[str, str], dict[str, str]] = {
     ("hub", "/"): {
         **{f"presence:{state}": "presence:set" for state in ("online", "away", "busy")},
-        **{
-            name: name
-            for name in (
-                *("chat:send", "chat:read", "chat:delivered", "chat:typing", "chat:edit", "chat:delete"),
-                "chat:conversation:create",
-            )
-        },
         "chat:conversation:join": "room:join",
     },
     ("tenant", "/"): {"join-tenant": "room:join", "test": "test"},
@@ -105,28 +98,30 @@ NEW = {
 
 
 def told(dialect: str, namespace: str, event: str, payload: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return dict(view_of(namespace, dialect).told(event, payload))
+    return dict(view_of(namespace, dialect).translate(event, payload))
 
 
 @pytest.mark.parametrize(("dialect", "namespace"), LISTENED)
 def test_clients_hear_every_name_they_listen_to(dialect: str, namespace: str):
     view = view_of(namespace, dialect)
-    names = {name for event in HEARD for name, _ in view.told(event, {})}
+    names = {name for event in HEARD for name, _ in view.translate(event, {})}
     assert set(LISTENED[dialect, namespace]) <= names
 
 
 @pytest.mark.parametrize(("dialect", "namespace"), ASKED)
-def test_clients_are_understood_by_the_names_they_send(dialect: str, namespace: str):
+def test_names_that_clients_send_stand_for_operations_that_have_a_handler(app: Any, dialect: str, namespace: str):
     view = view_of(namespace, dialect)
     names = ASKED[dialect, namespace]
-    assert {name: view.asked(name).operation for name in names} == names
+    assert {name: view.request(name).operation for name in names} == names
+    handled = app.extensions["socketio"].server.manager._listener._events
+    assert set(names.values()) <= set(handled)
 
 
 @pytest.mark.parametrize("dialect", ROOT_DIALECTS)
 def test_on_the_root_nothing_is_kept_from_anybody(dialect: str):
     view = view_of("/", dialect)
     for event in [*HEARD, "operators:own", "event:skipped"]:
-        tellings = view.told(event, {"id": "x", "created_at": "then", **PLACE})
+        tellings = view.translate(event, {"id": "x", "created_at": "then", **PLACE})
         assert tellings, event
         assert len({name for name, _ in tellings}) == len(tellings), event
         for _, payload in tellings:
@@ -137,10 +132,10 @@ def test_on_the_root_nothing_is_kept_from_anybody(dialect: str):
 @pytest.mark.parametrize("namespace", [namespace for namespace in NAMESPACES if namespace != "/"])
 def test_elsewhere_only_what_belongs_there_is_told(namespace: str):
     view = view_of(namespace)
-    heard = {event for event in HEARD if view.hears(event)}
+    heard = {event for event in HEARD if view.receives(event)}
     assert 0 < len(heard) < 12
     assert "event:skipped" not in heard
-    assert not [name for event in heard for name, _ in view.told(event, {}) if name not in LISTENED_IN[namespace]]
+    assert not [name for event in heard for name, _ in view.translate(event, {}) if name not in LISTENED_IN[namespace]]
 
 
 LISTENED_IN = {
@@ -303,11 +298,11 @@ def test_what_each_dialect_makes_of_an_event(
     ],
 )
 def test_what_each_dialect_makes_of_a_payload(dialect: str, event: str, given: Any, payload: Any):
-    assert view_of("/", dialect).asked(event).payload(given) == payload
+    assert view_of("/", dialect).request(event).payload(given) == payload
 
 
 def test_answers_have_the_members_that_clients_look_for():
-    joined = view_of("/", "tenant").asked("join-tenant")
+    joined = view_of("/", "tenant").request("join-tenant")
     assert joined.answered({"ok": True, "room": "r"}) == {"ok": True, "success": True, "room": "r"}
     assert joined.answered({"ok": False})["success"] is False
     assert RequestMapping("sync").answered({"ok": True}) == {"ok": True}
@@ -319,7 +314,7 @@ def test_who_speaks_what_where():
     assert {view_of(namespace, "canonical").dialect for namespace in ("/sns", "/orders")} == {"ns4"}
     assert view_of("/stream") is view_of("/stream", "ns4")
     assert set(NAMESPACES) == {namespace for dialect in DIALECTS.values() for namespace in dialect.events}
-    with pytest.raises(LookupError, match="spoken in /sns, /orders"):
+    with pytest.raises(LookupError, match="available in /sns, /orders"):
         view_of("/", "ns4")
     for unknown in ("klingon", ""):
         with pytest.raises(LookupError, match="there is no dialect"):
@@ -330,7 +325,7 @@ def test_the_document_names_what_is_told_in_each_namespace():
     rows = re.findall(r"^\| `(/\w*)` \| (\w+) \| ([^|]*) \|", (ROOT / "docs/realtime.md").read_text(), re.MULTILINE)
     assert {namespace for namespace, _, _ in rows} == set(NAMESPACES)
     for namespace, dialect, told in rows:
-        names = {name for event in [*HEARD, "error"] for name, _ in view_of(namespace, dialect).told(event, {})}
+        names = {name for event in [*HEARD, "error"] for name, _ in view_of(namespace, dialect).translate(event, {})}
         patterns = {f"{name.partition(':')[0]}:*" for name in HEARD}
         assert set(re.findall(r"`([^`]+)`", told)) <= names | patterns, namespace
         if dialect == "ns4":
@@ -343,10 +338,10 @@ def test_dialects_speak_together_without_saying_the_same_twice():
     )
     plain = Dialect(
         "plain",
-        {"/": {"a:b": (EventMapping("b", {"x": always(1)}),), "*": (EventMapping(times=("at",)),)}},
+        {"/": {"a:b": (EventMapping("b", {"x": constant(1)}),), "*": (EventMapping(times=("at",)),)}},
         {"/": {"go": RequestMapping("plain"), "stop": RequestMapping("stop")}},
     )
-    both = together("both", "/", loud, plain)
+    both = merged("both", "/", loud, plain)
     assert [told.name for told in both.events["/"]["a:b"]] == ["A:b", "b"]
     assert [told.name for told in both.events["/"]["a:*"]] == ["A:*", "a:*"]
     assert [told.times for told in both.events["/"]["*"]] == [()]

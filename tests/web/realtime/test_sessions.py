@@ -49,11 +49,11 @@ def test_events_go_to_the_members_of_their_rooms():
 
 
 class Twice:
-    """Tells everything under two names, except what it does not know."""
+    """Has two names for every event but one, which it leaves out."""
 
     namespace = "/old"
 
-    def told(self, event: str, payload: dict[str, object]) -> list[tuple[str, dict[str, object]]]:
+    def translate(self, event: str, payload: dict[str, object]) -> list[tuple[str, dict[str, object]]]:
         return [] if event == "unknown" else [(event, payload), ("old", {"m": payload["n"]})]
 
 

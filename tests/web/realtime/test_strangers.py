@@ -76,10 +76,6 @@ EVENTS: dict[str, tuple[Payload, str]] = {
     "room:join": (_room, REFUSED),
     "room:leave": (_room, REFUSED),
     "chat:conversation:join": (lambda victim: {"conversationId": victim["room"]}, REFUSED),
-    **{
-        f"chat:{verb}": (lambda _: {"conversationId": "of others", "messageId": "1", "content": "C"}, REFUSED)
-        for verb in ("send", "read", "delivered", "typing", "edit", "delete", "conversation:create")
-    },
     "join-tenant": (lambda victim: {"tenantId": victim["other_tenant"]}, REFUSED),
     "join-group": (lambda victim: {"groupId": victim["room"]}, REFUSED),
     "leave-group": (lambda victim: {"groupId": victim["room"]}, REFUSED),

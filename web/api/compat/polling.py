@@ -25,7 +25,7 @@ from models.sql.engine import read
 from web.api.endpoint import Answer, Api
 from web.api.fields import Moment, Query, View
 from web.context import context
-from web.dialects.dialect import telling
+from web.dialects.dialect import mappings
 from web.dialects.render import EVENT_SKIPPED, render
 from web.dialects.tenant_events import TENANT
 
@@ -202,7 +202,7 @@ def _parse(since: str | None) -> datetime | Cursor:
 def _event(event: Event) -> PolledEvent | None:
     canonical, payload = render(event)
     # An event that these clients have two names for would be two to them.
-    told = telling(TENANT.events["/"], canonical)[:1] if canonical != EVENT_SKIPPED else []
+    told = mappings(TENANT.events["/"], canonical)[:1] if canonical != EVENT_SKIPPED else []
     for name, how in told:
         id_ = f"{event.room}:{event.seq}"
         return PolledEvent(id=id_, type=name, payload=how.payload(payload), created_at=event.created_at)

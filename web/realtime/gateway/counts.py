@@ -48,7 +48,7 @@ class CountNotifier:
 
     def ask(self, session: Session) -> None:
         """Send the session's user the counts soon."""
-        if session.view.hears(NOTIFICATION_COUNT):
+        if session.view.receives(NOTIFICATION_COUNT):
             self._ask([room_name(session.tenant, session.user_room)])
 
     def observe(self, groups: list[dict[str, Any]]) -> None:
@@ -107,7 +107,7 @@ class CountNotifier:
             self._bell.set()
 
     def _listened(self, address: str) -> bool:
-        return any(session.view.hears(NOTIFICATION_COUNT) for session in self._sessions.members(address))
+        return any(session.view.receives(NOTIFICATION_COUNT) for session in self._sessions.members(address))
 
 
 def _by_tenant(addresses: Iterable[str]) -> Iterable[tuple[str, list[str]]]:

@@ -150,7 +150,7 @@ class Gateway:
         if session is None:
             metrics.REFUSED_EVENTS.labels("forbidden").inc()
             return _failure("forbidden", "the connection is not authenticated")
-        asked = session.view.asked(event)
+        asked = session.view.request(event)
         try:
             answer = {"ok": True, **self._handle(session, asked, args)}
         except Refused as refused:

@@ -71,7 +71,7 @@ class Replayer:
                 session.ready = True
                 session.emit(SESSION_READY, self._ready(session, served))
                 if session.resumed:
-                    for packet in session.view.told(SESSION_RESUMED, outcome(served)):
+                    for packet in session.view.translate(SESSION_RESUMED, outcome(served)):
                         session.emit(*packet)
 
             with _LiveEventsHeld(session, self._timing.retry):
@@ -233,7 +233,7 @@ def _skip(session: Session, room: str, first: int, last: int) -> None:
 
 def _put(session: Session, event: str, payload: dict[str, Any]) -> bool:
     """Send an event. False if the session's dialect has no name for it."""
-    named = session.view.told(event, payload)
+    named = session.view.translate(event, payload)
     for name, members in named:
         session.put(event_packet(session.namespace, name, members))
     return bool(named)

@@ -32,7 +32,7 @@ def deliver(sessions: Sessions, groups: list[dict[str, Any]]) -> int:
                 view = session.view
                 if view not in packets:
                     if view not in frames:
-                        named = view.told(group["event"], group["payload"])
+                        named = view.translate(group["event"], group["payload"])
                         frames[view] = [Frame(view.namespace, name, payload) for name, payload in named]
                     packets[view] = [frame.packet(room, seq) for frame in frames[view]]
                 sent += session.offer(room, seq, packets[view])
@@ -47,6 +47,6 @@ def send_unlogged(members: Iterable[Session], event: str, payload: dict[str, Any
     for session in members:
         view = session.view
         if view not in packets:
-            packets[view] = [event_packet(view.namespace, *named) for named in view.told(event, payload)]
+            packets[view] = [event_packet(view.namespace, *named) for named in view.translate(event, payload)]
         sent += bool(packets[view]) and session.send_unlogged(packets[view])
     return sent
