@@ -18,6 +18,6 @@ def purge(installation: Installation, kept: timedelta | None = None) -> Iterator
 
 
 def begin_epoch(installation: Installation) -> str:
-    """Begin a new incarnation of the log, after a restore: every client then fetches its state anew."""
+    """Begin a new epoch of the log, after a restore: every client then fetches its state again."""
     with write(installation.engine) as connection:
         return log.new_epoch(connection)

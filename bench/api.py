@@ -18,7 +18,7 @@ from bench.report import Line, Result
 from models.sql.engine import write
 from tests import factories
 from tests.databases import migrate
-from tests.pipeline.stand import Stand
+from tests.pipeline.system import System
 
 SECONDS = 10
 CONNECTIONS = 5000
@@ -31,15 +31,15 @@ def accept() -> Result:
     for name, database in (("SQLite", _sqlite), ("PostgreSQL", postgresql)):
         with (
             database() as url,
-            _running(url, "redis", "web", "worker", "relay") as stand,
+            _running(url, "redis", "web", "worker", "relay") as system,
             node("callers.mjs") as callers,
         ):
             for connections in (1, 4):
                 # All requests have the same API key; its rate limit is above what is measured here.
                 answer = callers.ask(
-                    port=stand.ports["web"],
+                    port=system.ports["web"],
                     path="/v1/notifications",
-                    key=stand.key,
+                    key=system.key,
                     connections=connections,
                     seconds=SECONDS,
                     body=BODY,
@@ -56,13 +56,13 @@ def idle() -> Result:
     """Measure the CPU time and the SQL statements of all processes in a minute without notifications."""
     with (
         postgresql("shared_preload_libraries=pg_stat_statements") as url,
-        _running(url, "redis", "web", "worker", "relay") as stand,
+        _running(url, "redis", "web", "worker", "relay") as system,
     ):
         time.sleep(10)
-        before, statements = _cpu(stand), _statements(stand.engine)
+        before, statements = _cpu(system), _statements(system.engine)
         time.sleep(60)
-        used = {name: after - before[name] for name, after in _cpu(stand).items()}
-        executed = _statements(stand.engine) - statements
+        used = {name: after - before[name] for name, after in _cpu(system).items()}
+        executed = _statements(system.engine) - statements
     lines = [Line(name, seconds, ours=True) for name, seconds in used.items()]
     lines.append(Line("statements to PostgreSQL, all processes", executed, ours=True))
     return Result("idle", "an idle minute", "seconds of CPU", lines, less=True)
@@ -70,16 +70,16 @@ def idle() -> Result:
 
 def memory() -> Result:
     """Measure how much memory 5,000 connections add to the web process."""
-    with _sqlite() as url, _running(url, "redis", "web") as stand, node("crowd.mjs") as crowd:
+    with _sqlite() as url, _running(url, "redis", "web") as system, node("crowd.mjs") as crowd:
         hour = timedelta(hours=1)
-        tokens = [factories.create_token(stand.settings, subject=f"u{i}", lifetime=hour) for i in range(CONNECTIONS)]
-        before = _memory(stand, "web")
+        tokens = [factories.create_token(system.settings, subject=f"u{i}", lifetime=hour) for i in range(CONNECTIONS)]
+        before = _memory(system, "web")
         greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
-        answer = crowd.ask(do="connect", port=stand.ports["web"], greetings=greetings, ready='42["session:ready"')
+        answer = crowd.ask(do="connect", port=system.ports["web"], greetings=greetings, ready='42["session:ready"')
         if answer != {"connected": CONNECTIONS}:
             raise RuntimeError(str(answer))
         time.sleep(5)
-        each = (_memory(stand, "web") - before) / CONNECTIONS
+        each = (_memory(system, "web") - before) / CONNECTIONS
     return Result(
         "memory", f"{CONNECTIONS:,} connected clients", "KiB each", [Line("web process", each / 1024, ours=True)]
     )
@@ -94,27 +94,27 @@ def _sqlite() -> Iterator[str]:
 
 
 @contextmanager
-def _running(url: str, *names: str) -> Iterator[Stand]:
+def _running(url: str, *names: str) -> Iterator[System]:
     with tempfile.TemporaryDirectory() as folder:
-        stand = Stand(url, Path(folder))
+        system = System(url, Path(folder))
         try:
-            stand.start(*names)
-            yield stand
+            system.start(*names)
+            yield system
         finally:
-            stand.stop()
+            system.stop()
 
 
-def _process_tree(stand: Stand, name: str) -> list[psutil.Process]:
-    first = psutil.Process(stand.processes[name].pid)
+def _process_tree(system: System, name: str) -> list[psutil.Process]:
+    first = psutil.Process(system.processes[name].pid)
     return [first, *first.children(recursive=True)]
 
 
-def _cpu(stand: Stand) -> dict[str, float]:
-    return {name: sum(sum(one.cpu_times()[:2]) for one in _process_tree(stand, name)) for name in stand.processes}
+def _cpu(system: System) -> dict[str, float]:
+    return {name: sum(sum(one.cpu_times()[:2]) for one in _process_tree(system, name)) for name in system.processes}
 
 
-def _memory(stand: Stand, name: str) -> int:
-    return sum(one.memory_info().rss for one in _process_tree(stand, name))
+def _memory(system: System, name: str) -> int:
+    return sum(one.memory_info().rss for one in _process_tree(system, name))
 
 
 def _statements(engine: Engine) -> int:

@@ -28,7 +28,7 @@ from models.sql.engine import connect, read, write
 from models.users.queries import Person, upsert_users
 from tests import factories
 from tests.databases import ROOT, postgresql_server
-from tests.pipeline.stand import Stand
+from tests.pipeline.system import System
 
 RECIPIENTS = 100_000
 SCREENS = 1000
@@ -53,9 +53,9 @@ def pipeline() -> Result:
     with postgresql() as url, _peer_table(url) as directory:
         bullmq = _bullmq(url, directory)
         celery = _celery(url, directory)
-    with postgresql() as url, carillon(url, RECIPIENTS) as stand, _screens(stand, RECIPIENTS) as crowd:
-        _send(stand, crowd, SCREENS, SCREENS * SCREENS // RECIPIENTS)
-        seconds = _send(stand, crowd, RECIPIENTS, SCREENS)
+    with postgresql() as url, carillon(url, RECIPIENTS) as system, _screens(system, RECIPIENTS) as crowd:
+        _send(system, crowd, SCREENS, SCREENS * SCREENS // RECIPIENTS)
+        seconds = _send(system, crowd, RECIPIENTS, SCREENS)
     return Result(
         name="pipeline",
         title=f"in-app to {RECIPIENTS:,} recipients on PostgreSQL, {SCREENS:,} of them connected",
@@ -72,13 +72,13 @@ def pipeline() -> Result:
 def scale(sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)) -> Result:
     """Measure the worker's CPU time per recipient and its memory, for a thousand to a million recipients."""
     lines = []
-    with postgresql() as url, carillon(url, max(sizes)) as stand, _screens(stand, max(sizes)) as crowd:
+    with postgresql() as url, carillon(url, max(sizes)) as system, _screens(system, max(sizes)) as crowd:
         screens = {size: size * SCREENS // max(sizes) for size in sizes}
-        _send(stand, crowd, sizes[0], screens[sizes[0]])
-        worker = psutil.Process(stand.processes["worker"].pid)
+        _send(system, crowd, sizes[0], screens[sizes[0]])
+        worker = psutil.Process(system.processes["worker"].pid)
         for size in sizes:
             before = sum(worker.cpu_times()[:2])
-            seconds = _send(stand, crowd, size, screens[size])
+            seconds = _send(system, crowd, size, screens[size])
             more = {
                 "µs CPU of the worker each": (sum(worker.cpu_times()[:2]) - before) / size * 1e6,
                 "worker MiB": worker.memory_info().rss / 2**20,
@@ -105,15 +105,15 @@ def postgresql(*options: str) -> Iterator[str]:
 
 
 @contextmanager
-def carillon(url: str, users: int) -> Iterator[Stand]:
+def carillon(url: str, users: int) -> Iterator[System]:
     with tempfile.TemporaryDirectory() as folder:
-        stand = Stand(url, Path(folder), LOG_LEVEL="INFO")
+        system = System(url, Path(folder), LOG_LEVEL="INFO")
         try:
-            _populate(stand.engine, users)
-            stand.start("redis", "web", "worker", "relay")
-            yield stand
+            _populate(system.engine, users)
+            system.start("redis", "web", "worker", "relay")
+            yield system
         finally:
-            stand.stop()
+            system.stop()
 
 
 def user(number: int) -> str:
@@ -144,14 +144,14 @@ def _populate(engine: Engine, users: int) -> None:
 
 
 @contextmanager
-def _screens(stand: Stand, users: int) -> Iterator[Program]:
+def _screens(system: System, users: int) -> Iterator[Program]:
     """Open the pages of some users, who are spread evenly over the audience."""
     hour = timedelta(hours=1)
     connected = [user(i) for i in range(0, users, users // SCREENS)]
-    tokens = [factories.create_token(stand.settings, subject=name, lifetime=hour) for name in connected]
+    tokens = [factories.create_token(system.settings, subject=name, lifetime=hour) for name in connected]
     with node("crowd.mjs") as crowd:
         greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
-        _connect(crowd, stand.ports["web"], greetings, '42["session:ready"')
+        _connect(crowd, system.ports["web"], greetings, '42["session:ready"')
         yield crowd
 
 
@@ -163,16 +163,16 @@ def _connect(crowd: Program, port: int, greetings: list[str], ready: str) -> Non
     time.sleep(3)
 
 
-def _send(stand: Stand, crowd: Program, size: int, screens: int) -> float:
+def _send(system: System, crowd: Program, size: int, screens: int) -> float:
     """Return the seconds from the request until every row is settled and every open page has the event."""
     crowd.ask(do="count", event='42["notification:new"', number=screens)
     body = {"audience": {"topic": f"first-{size}"}, "channels": ["in_app"], **CONTENT}
     began = time.perf_counter()
     answer = requests.post(
-        f"{stand.url}/v1/notifications", json=body, headers={"Authorization": f"Bearer {stand.key}"}, timeout=10
+        f"{system.url}/v1/notifications", json=body, headers={"Authorization": f"Bearer {system.key}"}, timeout=10
     )
     answer.raise_for_status()
-    _wait_until(lambda: settled(stand.engine, answer.json()["id"], size), began)
+    _wait_until(lambda: settled(system.engine, answer.json()["id"], size), began)
     counted = crowd.ask(do="wait", seconds=30)["counted"]
     if counted < screens:
         raise RuntimeError(f"only {counted} of {screens} open pages got the event")
@@ -220,14 +220,14 @@ def _peer_table(url: str) -> Iterator[str]:
 
 
 @contextmanager
-def _redis(url: str) -> Iterator[Stand]:
+def _redis(url: str) -> Iterator[System]:
     with tempfile.TemporaryDirectory() as folder:
-        stand = Stand(url, Path(folder))
+        system = System(url, Path(folder))
         try:
-            stand.start("redis")
-            yield stand
+            system.start("redis")
+            yield system
         finally:
-            stand.stop()
+            system.stop()
 
 
 def _all_written(connection: Any, number: int) -> bool:

@@ -16,7 +16,7 @@ from bus.envelope import Group, room_name
 from bus.publisher import Publisher
 from tests import factories
 from tests.databases import migrate
-from tests.pipeline.stand import Stand
+from tests.pipeline.system import System
 
 ROUNDS = 20
 ROUND_TIMEOUT = 60
@@ -35,9 +35,9 @@ def rooms() -> Iterator[Result]:
 
 
 def _compare(name: str, title: str, clients: int, *, one_room: bool) -> Result:
-    with _redis() as stand:
-        peer = _measure_node(stand, clients, one_room)
-        ours = _measure_carillon(stand, clients, one_room)
+    with _redis() as system:
+        peer = _measure_node(system, clients, one_room)
+        ours = _measure_carillon(system, clients, one_room)
     return Result(
         name=name,
         title=f"{title}, {ROUNDS} rounds",
@@ -51,20 +51,20 @@ def _compare(name: str, title: str, clients: int, *, one_room: bool) -> Result:
 
 
 @contextmanager
-def _redis() -> Iterator[Stand]:
+def _redis() -> Iterator[System]:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/carillon.db"
         migrate(url)
-        stand = Stand(url, Path(folder))
+        system = System(url, Path(folder))
         try:
-            stand.start("redis")
-            yield stand
+            system.start("redis")
+            yield system
         finally:
-            stand.stop()
+            system.stop()
 
 
-def _measure_node(stand: Stand, clients: int, one_room: bool) -> float:
-    redis = stand.settings.redis_url
+def _measure_node(system: System, clients: int, one_room: bool) -> float:
+    redis = system.settings.redis_url
     with node("socketio.mjs", "serve", redis) as server, node("socketio.mjs", "emit", redis) as emitter:
         port = server.read()["port"]
         to = {"room": "everybody"} if one_room else {"users": clients}
@@ -72,12 +72,12 @@ def _measure_node(stand: Stand, clients: int, one_room: bool) -> float:
         return _measure_rounds(port, greetings, '40{"sid"', clients, lambda _: emitter.ask(payload=PAYLOAD, **to))
 
 
-def _measure_carillon(stand: Stand, clients: int, one_room: bool) -> float:
-    stand.start("web")
+def _measure_carillon(system: System, clients: int, one_room: bool) -> float:
+    system.start("web")
     hour = timedelta(hours=1)
-    tokens = [factories.create_token(stand.settings, subject=f"u{i}", lifetime=hour) for i in range(clients)]
+    tokens = [factories.create_token(system.settings, subject=f"u{i}", lifetime=hour) for i in range(clients)]
     greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
-    publisher = Publisher(stand.settings.redis_url, stand.settings.bus_topic)
+    publisher = Publisher(system.settings.redis_url, system.settings.bus_topic)
     targets = [f"tenant:{TENANT}"] if one_room else [f"user:u{i}" for i in range(clients)]
     names = [room_name(TENANT, room) for room in targets]
 
@@ -85,7 +85,7 @@ def _measure_carillon(stand: Stand, clients: int, one_room: bool) -> float:
         publisher.publish([Group("news", PAYLOAD, [(name, seq) for name in names])])
 
     try:
-        return _measure_rounds(stand.ports["web"], greetings, '42["session:ready"', clients, publish)
+        return _measure_rounds(system.ports["web"], greetings, '42["session:ready"', clients, publish)
     finally:
         publisher.close()
 

@@ -1,4 +1,4 @@
-"""A circuit breaker: after a failure nobody tries for a while, and then one caller finds out for all."""
+"""A circuit breaker: after a failure, calls are refused for a while; then one caller tries for all."""
 
 from __future__ import annotations
 

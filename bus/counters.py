@@ -1,6 +1,6 @@
 """Counters, gauges and durations for the console: kept in memory, added up in Redis every second, in steps of 5 s.
 
-Nothing depends on them. What is counted while Redis is unavailable is lost, and nobody waits for it.
+Nothing depends on them. Counts made while Redis is unavailable are lost, and no caller waits for Redis.
 """
 
 from __future__ import annotations
@@ -118,11 +118,11 @@ class Counters:
         self._redis.close()
 
     def history(self, seconds: int) -> list[tuple[int, Tally]]:
-        """The steps of the last so many seconds that are complete, as (Unix time of the begin, what was counted).
+        """Return the complete steps of the last `seconds`, as (Unix time of the start, counts).
 
         Raises bus.redis.UNAVAILABLE.
         """
-        # One that has just ended may not have been told by all yet.
+        # Not all processes have reported a step that has just ended.
         last = self._step(self._clock() - 2 * _FLUSH) - STEP
         steps = range(last - seconds // STEP * STEP + STEP, last + STEP, STEP)
         with self._redis.pipeline(transaction=False) as pipeline:

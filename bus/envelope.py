@@ -117,7 +117,7 @@ def _message(groups: object, host_id: str) -> dict[str, Any]:
         "data": [groups],
         "binary": False,
         "namespace": "/",
-        # A Socket.IO server that does not know BATCH would emit it to everybody if there were no room.
+        # Without a room, a Socket.IO server that does not know BATCH would emit it to all its clients.
         "room": BATCH,
         "skip_sid": None,
         "callback": None,

@@ -25,7 +25,7 @@ LEASE = 60.0
 # A connection that has ended counts for this long: a page that is loaded again has not been away.
 RELOAD = 3.0
 
-# In a tenant with more users present changes are not announced: each would go to everybody, and a thousand users who
+# In a tenant with more users present, changes are not announced: each would go to every user, and a thousand users who
 # connect at once would be a million events.
 MAX_ANNOUNCED = 200
 # Users whose states one question can name.
@@ -35,7 +35,7 @@ MAX_LISTED = 1000
 # Leases that one step ends. Redis does nothing else meanwhile.
 STEP = 200
 
-# Callers wait for the answer, so after a failure nobody asks for this long.
+# Callers wait for the answer, so after a failure Redis is not asked for this long.
 _OPEN_SECONDS = 5.0
 
 Answer = TypeVar("Answer")
@@ -53,7 +53,7 @@ local changes, sizes, groups = {}, {}, {}
 
 local function settle(tenant, user)
   local member = tenant .. '/' .. user
-  local seats, told = prefix .. 'of:' .. member, prefix .. 'status:' .. tenant
+  local seats, announced = prefix .. 'of:' .. member, prefix .. 'status:' .. tenant
   local state, first = nil, nil
   local found = redis.call('HGETALL', seats)
   for i = 1, #found, 2 do
@@ -67,9 +67,9 @@ local function settle(tenant, user)
     end
   end
   if first then redis.call('ZADD', due, first, member) else redis.call('ZREM', due, member) end
-  local before = redis.call('HGET', told, user) or nil
+  local before = redis.call('HGET', announced, user) or nil
   if state == before then return end
-  if state then redis.call('HSET', told, user, state) else redis.call('HDEL', told, user) end
+  if state then redis.call('HSET', announced, user, state) else redis.call('HDEL', announced, user) end
   changes[#changes + 1] = {tenant, user, state or 'offline'}
 end
 
@@ -170,7 +170,7 @@ class Leases:
             [r.tenant, r.user, r.connection, r.status or "", int(1000 * (self._lease if r.status else self._reload))]
             for r in reports
         ]
-        # Longer than any lease in it, so that a key that nobody renews is forgotten.
+        # Longer than any lease in it, so that a key that is not renewed expires.
         kept = int(2000 * self._lease)
         moment = iso(datetime.now(UTC))
         try:
@@ -227,7 +227,7 @@ class Leases:
         return self._asked(ask)
 
     def _asked(self, ask: Callable[[], Answer]) -> Answer:
-        """The answer, unless Redis failed a moment ago: somebody waits for it."""
+        """Return the answer, unless Redis failed a moment ago: callers wait for it."""
         if not self._breaker.allows():
             raise Away("not asked again yet")
         try:

@@ -13,7 +13,7 @@ from bus.redis import connect, options
 
 
 class Publisher(RedisManager):  # type: ignore[misc]  # the base carries no types
-    """Publishes, and reports whether anybody received it. Usable from any number of threads.
+    """Publishes, and reports how many processes received it. Usable from any number of threads.
 
     `topic` is the topic of the bus: the name under which the processes of one installation find each other in Redis.
     """

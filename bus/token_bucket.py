@@ -117,7 +117,7 @@ class Bucket:
         self.refused = 0
 
     def take(self, cost: int, now: float) -> bool:
-        """Take `cost` tokens, if there are so many."""
+        """Take `cost` tokens. False if there are fewer."""
         if self.is_full(now):
             self.refused = 0
         if self._tokens < cost:
@@ -147,7 +147,7 @@ class Buckets:
         self._buckets: dict[Hashable, Bucket] = {}
 
     def take(self, key: Hashable, cost: int, now: float) -> bool:
-        """Take `cost` tokens of the key's bucket, if there are so many."""
+        """Take `cost` tokens of the key's bucket. False if there are fewer."""
         with self._lock:
             bucket = self._buckets.get(key)
             if bucket is None:

@@ -179,12 +179,12 @@ def alerts(
 
 
 def count_alerts() -> Call[int]:
-    """Count the alerts that nobody has acknowledged."""
+    """Count the alerts that are not acknowledged."""
     return Call("GET", "/v1/alerts/count", _number("unacknowledged"))
 
 
 def delete_alert(alert_id: str) -> Call[None]:
-    """Remove an alert from everybody's screen."""
+    """Remove an alert from the screens of all users."""
     return _delete(f"/v1/alerts/{_segment(alert_id)}")
 
 

@@ -53,7 +53,7 @@ CHANNELS: dict[str, ChannelSpec] = {
         address_noun="room",
     ),
     # FCM asks for at least 10 s before a retry (firebase.google.com/docs/cloud-messaging/scale-fcm).
-    # More than 20 devices nobody carries. Apps that are installed again leave tokens behind, and each costs a push.
+    # No user carries more than 20 devices. Apps that are installed again leave tokens behind, and each costs a push.
     PUSH: ChannelSpec(
         "channels.fcm.channel:build",
         RetryPolicy(base=10, cap=3600, max_attempts=8),

@@ -1,4 +1,4 @@
-"""The composition root of the web process: everything is made here, and nothing is connected to yet."""
+"""The composition root of the web process: creates everything, and connects to nothing yet."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from web.realtime.handlers.alerts import alert_events
 from web.realtime.handlers.inbox import inbox_events
 from web.realtime.metrics import open_connections
 
-_ABOUT = "One call rings every channel. What open pages hear: [/docs/events](/docs/events)."
+_ABOUT = "One call sends on every channel. The events of the socket are described in [/docs/events](/docs/events)."
 
 
 class UnusableSettings(SettingsError, click.ClickException):
@@ -100,7 +100,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         demo.register(app)
     handled = {**inbox_events(carillon), **alert_events(carillon)}
     manager = attach(app, settings, carillon, authenticator, carillon.leases, events=handled).server.manager
-    # Redis hears this process and is not heard by it: only a new process can help.
+    # Redis receives from this process, but the process does not receive from Redis: only a restart helps.
     carillon.alive["message queue"] = lambda: "deaf" if manager.deaf else None
     return app
 
@@ -117,6 +117,6 @@ def _flask() -> OpenAPI:
         static_folder=None,
     )
     app.config["MAX_CONTENT_LENGTH"] = SINGLE
-    # A user's id may hold two slashes in a row; a redirect would change it.
+    # A user's id can contain two slashes in a row; a redirect would change it.
     app.url_map.merge_slashes = False
     return app

@@ -1,4 +1,4 @@
-"""The catalogue as an AsyncAPI 3 document at /asyncapi.json: what travels on the socket, namespace by namespace."""
+"""The catalogue as an AsyncAPI 3 document at /asyncapi.json: the events of the socket, by namespace."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ curl -H "Authorization: Bearer $TOKEN" "URL/v1/events"
 ```
 """
 
-# The namespaces that clients connect to, and what events are called there. Whoever picks another dialect on "/" hears
-# the same events by the names of that one.
+# The namespaces that clients connect to, and the names of events there. Clients that choose another dialect on "/"
+# receive the same events under its names.
 _SPACES: dict[str, tuple[EventTable, Requests]] = {
     space: (table, dialect.requests.get(space, {}))
     for dialect in (NS4, HUB, CANONICAL)
@@ -125,7 +125,7 @@ def document(types: Iterable[EventType], public_url: str) -> dict[str, Any]:
 
 
 def _messages(space: str, types: Iterable[EventType]) -> dict[str, tuple[EventType, str]]:
-    """The types that are told or understood in a namespace, each with its name there, by the ids of the messages."""
+    """Return the types that are sent or received in a namespace, each with its name there, by message id."""
     table, requests = _SPACES[space]
     found: dict[str, tuple[EventType, str]] = {}
     for type_ in types:

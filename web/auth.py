@@ -1,4 +1,4 @@
-"""Who is asking: JWTs and API keys to a Principal. One place for HTTP and for the socket's handshake."""
+"""Authentication: turns JWTs and API keys into a Principal, for HTTP and for the handshake of the socket."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ OPERATOR = "carillon:operator"
 
 # Clocks of issuer and server may differ by this many seconds.
 LEEWAY = 10
-# A token that lives longer is as good as a password that nobody can revoke.
+# A token with a longer lifetime would be a password that cannot be revoked.
 LONGEST = timedelta(hours=24)
-# Far above any token of ours, far below what would cost time to parse.
+# Far longer than our tokens, and short enough to parse quickly.
 _TOKEN_BYTES = 8192
 
 _API_KEY = re.compile(r"ck_(?:live|test)_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
@@ -51,12 +51,12 @@ Code = Literal["token_missing", "token_expired", "invalid_token", "forbidden"]
 _KINDS: dict[str, Kind] = {CLIENT: "user", SERVICE: "service", OPERATOR: "operator"}
 _AUDIENCES = {kind: audience for audience, kind in _KINDS.items()}
 
-# The tenant of an operator of all of them.
+# The tenant of an operator of all tenants.
 EVERY_TENANT = "*"
 
 
 class AuthError(Exception):
-    """The token does not open this door. `code` is for programs, `detail` for people; neither repeats the token."""
+    """The token is not accepted. `code` is for programs, `detail` for people; neither repeats the token."""
 
     def __init__(self, code: Code, detail: str) -> None:
         super().__init__(detail)
@@ -143,7 +143,7 @@ def _without_material(error: Exception) -> str:
 
 
 class Authenticator:
-    """Tells who a token speaks for. Holds no state but the keys, and asks the database about API keys and tenants."""
+    """Identifies the principal of a token. Its only state is the keys; API keys and tenants are in the database."""
 
     def __init__(self, keys: JwtKeys, issuer: str, engine: Engine) -> None:
         self._keys = keys
@@ -151,7 +151,7 @@ class Authenticator:
         self._engine = engine
 
     def principal(self, token: str, kinds: Collection[Kind]) -> Principal:
-        """Whoever the token speaks for, if it is of one of these kinds. Raises AuthError.
+        """Return the principal of a token, if it is of one of these kinds. Raises AuthError.
 
         An operator's tenant may be EVERY_TENANT.
         """
@@ -164,12 +164,12 @@ class Authenticator:
         return self._from_jwt(token, kinds)
 
     def user(self, token: str) -> Principal:
-        """The user of a client's JWT. Raises AuthError."""
+        """Return the user of a client's JWT. Raises AuthError."""
         return self.principal(token, ["user"])
 
     def _from_api_key(self, token: str) -> Principal:
         found = None
-        # The pattern keeps NUL and lone surrogates, which PostgreSQL does not take, away from the query.
+        # The pattern keeps NUL and lone surrogates, which PostgreSQL refuses, out of the query.
         if _API_KEY.fullmatch(token):
             with read(self._engine) as connection:
                 found = find_api_key(connection, token)
@@ -199,13 +199,13 @@ class Authenticator:
             key = self._keys.by_kid.get(header["kid"]) if isinstance(header.get("kid"), str) else None
             if key is None:
                 raise AuthError("invalid_token", "the token was signed with no key known here (kid)")
-            # We understand no extension, so a header that insists on one must fail (RFC 7515, 4.1.11).
+            # We support no extension, so a header that requires one must fail (RFC 7515, 4.1.11).
             if "crit" in header:
                 raise AuthError("invalid_token", "the token has a crit header")
             claims = _JWT.decode(
                 token,
                 key.verifying,
-                # Of the key, never of the header: else a public key could be used as an HMAC secret.
+                # From the key, never from the header: otherwise a public key could be used as an HMAC secret.
                 algorithms=[key.verifying.algorithm_name],
                 audience=list(_KINDS),
                 issuer=self._issuer,
@@ -235,7 +235,7 @@ class Authenticator:
 
 
 def mint(keys: JwtKeys, issuer: str, *, audience: str, subject: str, tenant: str, lifetime: timedelta) -> str:
-    """A token signed with the first key that can sign. Raises LookupError where none can."""
+    """Return a token signed with the first key that can sign. Raises LookupError if there is none."""
     kid, key = keys.signer()
     now = datetime.now(UTC)
     claims = {

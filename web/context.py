@@ -1,4 +1,4 @@
-"""What the web process works with, put together once by create_app."""
+"""The objects that the web process works with, created once by create_app."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from web.limits import Limiter
 from web.metrics import Metrics
 from web.poll_interval import PollInterval
 
-# Says what is wrong in a few words, or None.
+# Returns a short description of the error, or None.
 Check = Callable[[], str | None]
 
 

@@ -1,4 +1,4 @@
-"""Is this process alive, can it work, what is it: /healthz, /readyz, /metrics, /version, /openapi.json."""
+"""Health and description of the process: /healthz, /readyz, /metrics, /version, /openapi.json."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from web import VERSION
 from web.context import context
 from web.examples import with_examples
 
-# A dependency that does not answer within this time is away, in seconds.
+# A dependency that does not answer within this time (seconds) counts as unavailable.
 PATIENCE = 2.0
 
 _ROOT = Path(__file__).resolve().parents[1]
 
 
 def alembic_config() -> Config:
-    """The migrations of this checkout, from whatever directory the process was started."""
+    """Return the configuration of the migrations of this checkout, whatever the working directory is."""
     config = Config(str(_ROOT / "alembic.ini"))
     config.set_main_option("script_location", str(_ROOT / "migrations"))
     return config
@@ -52,14 +52,14 @@ class Schema(NamedTuple):
 
 
 def schema_of(engine: Engine) -> Schema:
-    """Ask the database for its revision."""
+    """Read the revision of the database."""
     with read(engine) as connection:
         present = MigrationContext.configure(connection).get_current_revision()
     return Schema(present, str(ScriptDirectory.from_config(alembic_config()).get_current_head()))
 
 
 class Probe:
-    """Asks a dependency, and gives up after PATIENCE.
+    """Checks a dependency, and gives up after PATIENCE.
 
     The question goes on in its thread until the time-outs of its client end it; meanwhile no second one is started, so
     that a dependency that hangs does not collect threads.
@@ -72,14 +72,14 @@ class Probe:
         self._error: str | None = None
 
     def begin(self) -> None:
-        """Ask, unless an earlier question is still open."""
+        """Start a check, unless an earlier one is still running."""
         with self._lock:
             if self._asking is None or not self._asking.is_alive():
                 self._asking = threading.Thread(target=self._run, daemon=True)
                 self._asking.start()
 
     def result(self, until: float) -> str | None:
-        """What is wrong, or None; waits no longer than to the monotonic time `until`."""
+        """Return the error, or None. Waits until the monotonic time `until` at most."""
         asking = self._asking
         if asking is None:
             return "not asked"
@@ -89,19 +89,19 @@ class Probe:
     def _run(self) -> None:
         try:
             self._ask()
-        except Exception as error:  # noqa: BLE001 - whatever a client raises, it means "away"
-            # The class only: messages of clients quote URLs, and those hold passwords.
+        except Exception as error:  # noqa: BLE001 - any error of a client means "unavailable"
+            # The class only: messages of clients quote URLs, which can contain passwords.
             self._error = type(error).__name__
         else:
             self._error = None
 
 
 class WrongSchema(Exception):
-    """The database was not migrated to what this code needs: flask db upgrade."""
+    """The database does not have the schema that this code needs: run flask db upgrade."""
 
 
 def probes(settings: Settings, engine: Engine) -> dict[str, Probe]:
-    """One probe for each thing that this process depends on. Nothing is asked yet."""
+    """Return one probe for each dependency of this process. None is started yet."""
 
     def ask_database() -> None:
         if not schema_of(engine).fits:
@@ -139,7 +139,7 @@ def register(app: Flask, settings: Settings, engine: Engine) -> None:
         for probe in asked.values():
             probe.begin()
         checks = {name: probe.result(until) for name, probe in asked.items()}
-        # Without Redis or the broker everything that is asked for is still committed, and the relay delivers it.
+        # Without Redis or the broker, requests are still committed, and the relay delivers.
         status = "unavailable" if checks["database"] else "degraded" if any(checks.values()) else "ok"
         return jsonify(status=status, checks=_described(checks)), 200 if status == "ok" else 503
 

@@ -1,4 +1,4 @@
-"""How many requests a caller and a tenant can make. Without Redis everything is let through."""
+"""Rate limits of callers and tenants. Without Redis every request is allowed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bus.token_bucket import Limit, SharedBuckets
 Scope = Literal["service", "user", "operator"]
 
 
-# Services: several times what one web process can commit, so that only a runaway loop meets it; a bulk request carries
+# Services: several times what one web process can commit, so that only a runaway loop reaches it; a bulk request has
 # 100 notifications. Users: a page with several tabs that all reconnect and replay at once.
 LIMITS: Mapping[Scope, Limit] = {
     "service": Limit(rate=600, burst=1200),
@@ -46,7 +46,7 @@ class RateLimitResult:
 
 
 class Limiter:
-    """Takes tokens for requests. Waits for Redis only briefly, and lets everything through without it."""
+    """Takes tokens for requests. Waits for Redis only briefly, and allows every request without it."""
 
     def __init__(self, redis_url: str, limits: Mapping[Scope, Limit] = LIMITS, per_tenant: Limit = PER_TENANT) -> None:
         self._limits = limits
@@ -57,7 +57,7 @@ class Limiter:
         """Take one token of the caller's bucket and of the tenant's. None if Redis does not answer."""
         # A tenant's id has no slash, so no two keys can collide.
         buckets = [(f"carillon:limit:{caller.kind}:{caller.tenant}/{caller.id}", self._limits[caller.kind])]
-        # Operators repair what others broke, and are few.
+        # Operators have no limit: they are few, and need access during incidents.
         if caller.kind != "operator":
             buckets.append((f"carillon:limit:tenant:{caller.tenant}", self._per_tenant))
         taken = self._buckets.take(buckets)

@@ -1,4 +1,4 @@
-"""What Prometheus sees of the web process and of the queue. No tenant and no user is ever a label."""
+"""Prometheus metrics of the web process and of the queue. Tenants and users are never labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHOWN = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600, 86400)
 
 
 class Metrics(Meter):
-    """What actions count, for Prometheus as well. Each application has a registry of its own."""
+    """Counts for actions, and for Prometheus. Each application has its own registry."""
 
     def __init__(self, engine: Engine, now: Callable[[], datetime], rates: Counters) -> None:
         super().__init__(rates)
@@ -81,19 +81,19 @@ class Metrics(Meter):
         self._shown.observe(seconds)
 
     def exposition(self) -> bytes:
-        """All of it, with what the process itself counts, in Prometheus's text format. Asks the database."""
+        """Return all metrics, with those of the process, in Prometheus's text format. Reads the database."""
         return generate_latest(self.registry) + generate_latest(REGISTRY)
 
 
 class _Backlog(Collector):
-    """What is due in the database this moment, asked at each scrape."""
+    """What is due in the database now, read at each scrape."""
 
     def __init__(self, engine: Engine, now: Callable[[], datetime]) -> None:
         self._engine = engine
         self._now = now
 
     def describe(self) -> Iterable[Metric]:
-        # Registering must not ask the database.
+        # Registering must not read the database.
         return []
 
     def collect(self) -> Iterable[Metric]:

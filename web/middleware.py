@@ -1,4 +1,4 @@
-"""What every request passes on its way in and out: its id, the access log, CORS, security headers."""
+"""Middleware of every request: request id, access log, CORS, security headers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from web.context import context
 
 log = logging.getLogger("web.access")
 
-# What is taken over into our log must not be able to forge a line of it.
+# A request id of the caller must not be able to forge a line of our log.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
 
-# Asked by machines every few seconds: worth a line only when they fail.
+# Requested by machines every few seconds: logged only if they fail.
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _CROSS_ORIGIN = ("/v1/", "/api/")
@@ -43,7 +43,7 @@ _SECURITY = {
 
 
 def register(app: Flask, settings: Settings) -> None:
-    """Run every request of the application through here."""
+    """Install the middleware in the application."""
     origins = frozenset(settings.cors_origins)
 
     @app.before_request
@@ -62,7 +62,7 @@ def register(app: Flask, settings: Settings) -> None:
         for name, value in _SECURITY.items():
             response.headers.setdefault(name, value)
         if request.path.startswith("/v1/"):
-            # Answers differ from token to token and are nobody else's.
+            # Answers depend on the token, so no cache can share them.
             response.headers.setdefault("Cache-Control", "no-store")
         if request.path.startswith(_CROSS_ORIGIN):
             _allow_origin(response, origins)
@@ -71,7 +71,7 @@ def register(app: Flask, settings: Settings) -> None:
 
 
 def _allow_origin(response: Response, origins: frozenset[str]) -> None:
-    # The answer differs with the Origin even where that one is refused.
+    # The answer depends on the Origin even if that is refused.
     response.vary.add("Origin")
     origin = request.headers.get("Origin")
     if origin is None or not ("*" in origins or origin in origins):
@@ -79,7 +79,7 @@ def _allow_origin(response: Response, origins: frozenset[str]) -> None:
     # No Allow-Credentials: tokens travel in a header, and there is no cookie that another site could use.
     response.headers["Access-Control-Allow-Origin"] = origin
     response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-    # The answer to a preflight may be opened to other sites, as the resource itself is.
+    # The answer to a preflight can be read by other sites, as the resource itself.
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     if request.method == "OPTIONS":
         response.headers.update(_PREFLIGHT)

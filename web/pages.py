@@ -42,7 +42,7 @@ def register(app: Flask, settings: Settings) -> None:
 
     @routes.get("/console/config.json")
     def console_config() -> Response:
-        # Known before anybody has signed in: nothing here is a secret.
+        # Known before a user has signed in, so it contains no secret.
         return jsonify(version=VERSION, development=settings.env == "development", flower_url=settings.flower_url)
 
     @routes.get("/docs")

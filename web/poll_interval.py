@@ -1,4 +1,4 @@
-"""How often one user can poll: once in an interval. Without Redis everybody is let through."""
+"""The rate limit of polling: once in an interval for each user. Without Redis every poll is allowed."""
 
 from __future__ import annotations
 

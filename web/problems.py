@@ -1,4 +1,4 @@
-"""Every error as a problem document (RFC 9457), wherever it was raised."""
+"""Answers every error with a problem document (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def response(problem: Problem) -> Response:
-    """The answer to the present request."""
+    """Return a problem as the answer to the current request."""
     document = problem.document(instance=request.path, request_id=g.get("request_id"))
     # ASCII: a lone surrogate in the name of a field must not break the answer that complains about it.
     body = json.dumps(document.model_dump())
@@ -24,7 +24,7 @@ def response(problem: Problem) -> Response:
 
 
 def from_auth(error: AuthError) -> Problem:
-    """401 where another token would do, 403 where this one is of the wrong kind."""
+    """Return 401 if another token would be accepted, 403 if the token is of the wrong kind."""
     if error.code == "forbidden":
         return Problem(403, error.code, error.detail)
     challenge = 'Bearer realm="carillon"'
@@ -53,13 +53,13 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
-        # A redirect is no error.
+        # A redirect is not an error.
         if error.code is not None and error.code < 400:
             return error.get_response()  # type: ignore[return-value]
         return response(_from_http(error))
 
     def _unavailable(error: Exception) -> Response:
-        log.warning("database away", extra={"error": type(error).__name__, "request_id": g.get("request_id")})
+        log.warning("database unavailable", extra={"error": type(error).__name__, "request_id": g.get("request_id")})
         return response(
             Problem(503, "database_unavailable", "nothing was changed; try again", headers={"Retry-After": "1"})
         )

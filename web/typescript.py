@@ -24,19 +24,19 @@ export interface WsPlace {
 """
 _SIMPLE = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
-# Deeper than that, a type helps nobody.
+# A deeper type is of no use to readers.
 _DEEPEST = 8
 
 
 def render(types: Iterable[EventType]) -> str:
     """A module with WS_EVENTS, WS_CLIENT_EVENTS and the types WsPayloads, WsEvent and WsPlace."""
     known = sorted(types, key=lambda type_: type_.name)
-    heard = [type_ for type_ in known if type_.emitted_by == "server"]
+    received = [type_ for type_ in known if type_.emitted_by == "server"]
     sent = [type_ for type_ in known if type_.emitted_by == "client"]
     parts = [
         _HEADER,
         "/** The events that the server sends. */\n",
-        _constants("WS_EVENTS", heard),
+        _constants("WS_EVENTS", received),
         "\n/** The events that clients send. */\n",
         _constants("WS_CLIENT_EVENTS", sent),
         "\n/** The payload of each event. */\nexport interface WsPayloads {\n",
@@ -56,7 +56,7 @@ def _constants(title: str, types: list[EventType]) -> str:
     named: dict[str, str] = {}
     for type_ in types:
         constant = constant_of(type_.name)
-        # Two names can come to one constant; the later ones are told apart by a number.
+        # Two names can give the same constant. The later ones get a number.
         number = 2
         while constant in named:
             constant, number = f"{constant_of(type_.name)}_{number}", number + 1
@@ -66,7 +66,7 @@ def _constants(title: str, types: list[EventType]) -> str:
 
 
 def _doc(type_: EventType) -> str:
-    # A declaration is somebody else's text: it must not end the comment.
+    # A declaration is the text of a tenant, and must not end the comment.
     return f"  /** {' '.join(type_.title.split()).replace('*/', '* /')} */\n"
 
 

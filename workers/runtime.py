@@ -42,7 +42,7 @@ class Runtime:
     publishing: SingleFlight = field(default_factory=SingleFlight)
     now: Callable[[], datetime] = utc_now
     rng: Callable[[], float] = random.random
-    # Channels that nobody needs to try before this moment.
+    # Channels that are not tried before this time.
     paused: dict[str, datetime] = field(default_factory=dict)
     # What actions work with; None in tests that call none.
     installation: Installation | None = None

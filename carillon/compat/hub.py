@@ -48,7 +48,7 @@ class AlertHandler:
         expires_in: timedelta | int | None = None,
         connection: Any = None,
     ) -> dict[str, str]:
-        """Store an alert for the whole tenant and show it to everybody. Returns id, alert_id, created_at."""
+        """Store an alert for the whole tenant and show it to all its users. Returns id, alert_id, created_at."""
         return transport.raise_alert(
             tenant=account_key,
             connection=connection,
@@ -63,7 +63,7 @@ class AlertHandler:
 
 
 class EventEmitter:
-    """Events of the catalogue. They are stored and numbered, so that a client that is away receives them later."""
+    """Events of the catalogue. They are stored and numbered, so that a client that is offline receives them later."""
 
     @staticmethod
     def emit_to_user(
@@ -82,7 +82,7 @@ class EventEmitter:
 
     @staticmethod
     def emit_to_account(account_key: str | None, event: str, data: dict[str, Any], *, connection: Any = None) -> int:
-        """Emit to everybody in the tenant. Returns 1. `alert:new` raises an alert; counts are ignored and return 0."""
+        """Emit to all users of the tenant. Returns 1. `alert:new` raises an alert; counts are ignored and return 0."""
         if event == "alert:new":
             fields = {name: data[name] for name in ("severity", "type", "data") if name in data}
             AlertHandler.create_and_emit(account_key, data["title"], data["message"], connection=connection, **fields)
@@ -107,7 +107,7 @@ class EventEmitter:
 
     @staticmethod
     def broadcast(event: str, data: dict[str, Any], *, connection: Any = None) -> int:
-        """Emit to everybody in the configured tenant. Returns 1."""
+        """Emit to all users of the configured tenant. Returns 1."""
         return EventEmitter.emit_to_account(transport.configured_tenant(), event, data, connection=connection)
 
 

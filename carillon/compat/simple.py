@@ -23,7 +23,7 @@ def send_notification(user_id: object, notification: dict[str, Any], *, connecti
 
 
 def send_broadcast_notification(notification: dict[str, Any], *, connection: Any = None) -> dict[str, str]:
-    """Send a notification to everybody in the tenant, including those who are away."""
+    """Send a notification to all users of the tenant, online or not."""
     return transport.send(None, connection=connection, **_fields(notification))
 
 

@@ -1,4 +1,4 @@
-"""Alerts: one shared state for a whole tenant. The first acknowledgement counts for everybody."""
+"""Alerts: one state for a whole tenant. The first acknowledgement counts for all users."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def create(connection: Connection, new: NewAlert, now: datetime) -> Created:
 
 
 def acknowledge(connection: Connection, tenant_id: str, alert_id: UUID, user: str, now: datetime) -> Alert | None:
-    """Acknowledge the alert for everybody; the first to do so is the one on record. None where there is no such alert.
+    """Acknowledge the alert for all users. The first to do so is recorded. None if there is no such alert.
 
     Idempotent: later calls change nothing and publish nothing.
     """
@@ -133,7 +133,7 @@ def acknowledge(connection: Connection, tenant_id: str, alert_id: UUID, user: st
 
 
 def remove(connection: Connection, tenant_id: str, alert_id: UUID, now: datetime) -> bool:
-    """Delete the alert for everybody. False if there never was such an alert; repeating it changes nothing."""
+    """Delete the alert for all users. False if there never was such an alert. Idempotent."""
     this = (alerts.c.tenant_id == tenant_id, alerts.c.id == alert_id)
     row = connection.execute(
         update(alerts).where(*_shown(tenant_id, now), *this).values(deleted_at=now).returning(*_COLUMNS)
@@ -175,7 +175,7 @@ def list_alerts(
 
 
 def count_unacknowledged(connection: Connection, tenant_id: str, now: datetime) -> int:
-    """How many of the tenant's alerts nobody has acknowledged."""
+    """Return how many of the tenant's alerts are not acknowledged."""
     return connection.execute(
         select(func.count()).where(*_shown(tenant_id, now), alerts.c.acknowledged_at.is_(None))
     ).scalar_one()

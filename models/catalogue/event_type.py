@@ -17,7 +17,7 @@ from models.lanes import Lane
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]*(?::[A-Za-z0-9][A-Za-z0-9_.\-]*)+")
 MAX_NAME = 64
 
-# Domains whose events mean something to Carillon itself; nobody else declares a type in them.
+# Domains whose events have a meaning to Carillon itself. Types in them cannot be declared.
 RESERVED_DOMAINS = frozenset({"alert", "auth", "chat", "event", "notification", "presence", "session"})
 
 # An event that is not kept for replay stays in the log for this long (seconds): a short outage of Redis only delays it.

@@ -65,7 +65,7 @@ def find(connection: Connection, tenant_id: str, name: str, catalogue: Catalogue
 
 
 def all_types(connection: Connection, tenant_id: str, catalogue: Catalogue) -> list[EventType]:
-    """Everything the tenant may hear of, by name."""
+    """Return all types of the tenant, by name."""
     merged = {**catalogue, **{type_.name: type_ for type_ in declared(connection, tenant_id)}}
     return [merged[name] for name in sorted(merged)]
 

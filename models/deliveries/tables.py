@@ -31,7 +31,7 @@ deliveries = Table(
     Column("lane", SmallInteger, nullable=False),
     Column("state", String(10), nullable=False),
     Column("attempts", SmallInteger, nullable=False, default=0),
-    # When somebody should look next: the next attempt of a pending row, the end of the lease of one being sent. None
+    # When the row is due next: the next attempt of a pending one, the end of the lease of one being sent. None
     # exactly when the delivery is settled, which keeps finished rows out of the index.
     Column("due_at", Instant),
     Column("lease", Uuid),

@@ -63,7 +63,7 @@ def _write_in_app(
     """Write the page's events, inbox items and in-app deliveries. None if the deliveries are left for a claim."""
     mine = in_ids(connection, rooms.c.user_id, user_ids)
     pending = constants(notification, now)
-    # A notification of a test key goes to the lab and must not appear on anybody's screen, so it has no event.
+    # A notification of a test key goes to the lab and must not appear on a user's screen, so it has no event.
     if notification.mode != "live":
         connection.execute(new_deliveries(connection, pending | to_room(rooms.c.user_id, null()), mine))
         return None

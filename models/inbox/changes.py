@@ -142,7 +142,7 @@ def change_page(
 
 
 def _lock(connection: Connection, tenant_id: str, user: str) -> int | None:
-    """The user's row id, with their room locked until the commit; None where nobody was ever addressed so.
+    """Return the user's row id, with their room locked until the commit. None if there is no such user.
 
     The room comes first, as everywhere: changes of one inbox wait for each other here, before they touch anything, and
     the counts that are announced last are true.

@@ -34,7 +34,7 @@ class Counts:
     total: int = 0
 
     def data(self) -> dict[str, int]:
-        """As clients hear it."""
+        """Return the counts as clients receive them."""
         return asdict(self)
 
 
@@ -70,7 +70,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A notification in somebody's inbox. `seq` is the number of its event in the user's room."""
+    """A notification in a user's inbox. `seq` is the number of its event in the user's room."""
 
     content: Content
     seq: int
@@ -92,7 +92,7 @@ def _items(tenant_id: str, user: str, now: datetime) -> Select[Any]:
             inbox.c.user_id == me,
             inbox.c.deleted_at.is_(None),
             inbox.c.expires_at > now,
-            # A recall takes its time to reach everybody; its content is withheld at once.
+            # A recall takes time to reach all recipients; the content is withheld at once.
             notifications.c.state.not_in([state.value for state in WITHDRAWN]),
         )
     )
@@ -118,7 +118,7 @@ def list_items(
 
 
 def find_item(connection: Connection, tenant_id: str, user: str, notification_id: UUID, now: datetime) -> Item | None:
-    """The user's item, archived or not; None where it is deleted, expired, or somebody else's."""
+    """Return the user's item, archived or not. None if it is deleted, expired, or another user's."""
     query = _items(tenant_id, user, now).where(inbox.c.notification_id == notification_id)
     row = connection.execute(query).one_or_none()
     return _item(row) if row is not None else None

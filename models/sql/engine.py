@@ -21,7 +21,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-# What "the database is away" looks like from here; a caller may try again.
+# The errors of an unavailable database; a caller can try again.
 UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
 
 # A writer waits this long for the one write lock of SQLite, in milliseconds.

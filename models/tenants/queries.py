@@ -47,7 +47,7 @@ def list_tenants(connection: Connection, tenant_id: str | None = None) -> list[T
 
 
 def dialect_of(connection: Connection, tenant_id: str) -> str | None:
-    """What the tenant's clients speak that name no dialect. None where nobody has chosen."""
+    """Return the dialect of the tenant's clients that name none. None if it was not set."""
     name: str | None = connection.execute(select(tenants.c.dialect).where(tenants.c.id == tenant_id)).scalar()
     return name
 

@@ -9,7 +9,7 @@ tenants = Table(
     metadata,
     Column("id", String(64), primary_key=True),
     Column("name", String(200), nullable=False),
-    # What its Socket.IO clients speak that name no dialect; None: nobody has chosen.
+    # The dialect of its Socket.IO clients that name none; None: not set.
     Column("dialect", String(16)),
     # How many times what a tenant of weight 1 gets of a batch, where both have enough to send.
     Column("weight", SmallInteger, nullable=False, default=1),

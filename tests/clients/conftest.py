@@ -14,7 +14,7 @@ import pytest
 
 from actions.installation import utc_now
 from tests import factories
-from tests.pipeline.stand import Stand
+from tests.pipeline.system import System
 
 HERE = Path(__file__).parent
 
@@ -48,7 +48,7 @@ def _missing(program: str | None) -> str:
     return f"Node is {told}: these tests need {OLDEST_NODE} or newer" if old else ""
 
 
-class Installation(Stand):
+class Installation(System):
     """Two web processes behind one Redis, a worker, the lab, and a service that uses `carillon.compat`."""
 
     def __init__(self, database_url: str, directory: Path, **environment: str) -> None:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from process_tree import descendants_of, kill, still_running
 
 from lab.environment import free_ports
 from tests.databases import ROOT
+from tests.waiting import eventually
 
 NAMES = ("PORT", "LAB_PORT", "LAB_SMTP_PORT", "FLOWER_PORT")
 
@@ -32,14 +33,6 @@ def environment(var: Path, **other: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR", "SHELL")}
     chosen = dict(zip(NAMES, map(str, free_ports(len(NAMES))), strict=True))
     return {**kept, **chosen, "CARILLON_VAR": str(var), **other}
-
-
-def eventually(check: Callable[[], Any], within: float = 10.0) -> Any:
-    limit = time.monotonic() + within
-    while not (result := check()):
-        assert time.monotonic() < limit, f"not true within {within} s"
-        time.sleep(0.05)
-    return result
 
 
 class Installation:

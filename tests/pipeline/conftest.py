@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.stand import Stand
+from tests.pipeline.system import System
 
 
 @pytest.fixture
-def stand(database_url: str, tmp_path: Path) -> Iterator[Stand]:
+def system(database_url: str, tmp_path: Path) -> Iterator[System]:
     """A system of which nothing runs yet."""
-    stand = Stand(database_url, tmp_path)
-    yield stand
-    stand.stop()
+    system = System(database_url, tmp_path)
+    yield system
+    system.stop()

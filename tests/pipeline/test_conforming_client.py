@@ -8,26 +8,27 @@ import pytest
 
 from tests import factories
 from tests.conforming.live import LiveClient
-from tests.pipeline.stand import Stand, eventually
+from tests.pipeline.system import System
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def page(stand: Stand) -> Iterator[LiveClient]:
-    stand.start("redis", "web", "worker", "relay")
-    page = LiveClient(stand.url, factories.create_token(stand.settings, subject="alice", tenant="acme"))
+def page(system: System) -> Iterator[LiveClient]:
+    system.start("redis", "web", "worker", "relay")
+    page = LiveClient(system.url, factories.create_token(system.settings, subject="alice", tenant="acme"))
     eventually(lambda: page.connections and not page.core.stale and page.core.cursor)
     yield page
     page.close()
 
 
-def test_a_page_is_told_everything_once_and_in_order_by_socket_and_by_polling(stand: Stand, page: LiveClient):
+def test_a_page_is_told_everything_once_and_in_order_by_socket_and_by_polling(system: System, page: LiveClient):
     sent: list[str] = []
 
     def notify(number: int) -> None:
         for _ in range(number):
-            answer = stand.post(title=f"{len(sent)}", channels=["in_app"])
+            answer = system.post(title=f"{len(sent)}", channels=["in_app"])
             assert answer.status_code == 202, answer.text
             sent.append(answer.json()["id"])
 
@@ -44,8 +45,8 @@ def test_a_page_is_told_everything_once_and_in_order_by_socket_and_by_polling(st
     notify(5)
     eventually(lambda: page.connections == 2 and sorted(shown()) == sorted(sent))
     # What is published while nobody listens is in the log.
-    stand.kill("web")
-    stand.start("web")
+    system.kill("web")
+    system.start("web")
     notify(5)
     eventually(lambda: page.connections == 3 and sorted(shown()) == sorted(sent), within=30)
     numbers = [seq for room, seq, _, _ in page.core.applied if room == "user:alice"]
@@ -54,4 +55,4 @@ def test_a_page_is_told_everything_once_and_in_order_by_socket_and_by_polling(st
     assert page.core.inbox.counts() == {"unread": 20, "unseen": 20, "total": 20}
     # Batched: one at a time they would have been twenty.
     eventually(lambda: not page.core.shown)
-    eventually(lambda: [stand.deliveries(id_)["in_app"]["state"] for id_ in sent] == ["acked"] * 20)
+    eventually(lambda: [system.deliveries(id_)["in_app"]["state"] for id_ in sent] == ["acked"] * 20)

@@ -11,7 +11,8 @@ from actions.installation import utc_now
 from models.addresses import devices
 from models.sql.engine import write
 from models.users.queries import Person, upsert_users
-from tests.pipeline.stand import Stand, eventually
+from tests.pipeline.system import System
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -20,107 +21,107 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
-def test_a_worker_killed_between_the_providers_acceptance_and_the_commit(stand: Stand):
-    stand.start("redis", "lab", "web", "worker", "relay")
-    with write(stand.engine) as connection:
+def test_a_worker_killed_between_the_providers_acceptance_and_the_commit(system: System):
+    system.start("redis", "lab", "web", "worker", "relay")
+    with write(system.engine) as connection:
         [alice] = upsert_users(connection, "acme", [Person("alice")], utc_now())
         devices.add_device(connection, "acme", alice, "token", "slow3-phone", None, utc_now())
-    n = stand.post(channels=["push"]).json()["id"]
+    n = system.post(channels=["push"]).json()["id"]
     # The lab has taken the message and is slow to say so: the provider has accepted, and nobody has recorded it.
-    eventually(lambda: stand.received(notification_id=n, address="slow3-phone"))
-    stand.kill("worker")
-    states = [d["state"] for d in stand.get(f"/v1/notifications/{n}/deliveries")["data"]]
+    eventually(lambda: system.received(notification_id=n, address="slow3-phone"))
+    system.kill("worker")
+    states = [d["state"] for d in system.get(f"/v1/notifications/{n}/deliveries")["data"]]
     assert "sending" in states
-    stand.start("worker-2")
+    system.start("worker-2")
     eventually(
-        lambda: {d["state"] for d in stand.get(f"/v1/notifications/{n}/deliveries")["data"]} == {"sent"}, within=40
+        lambda: {d["state"] for d in system.get(f"/v1/notifications/{n}/deliveries")["data"]} == {"sent"}, within=40
     )
-    copies = stand.received(notification_id=n, address="slow3-phone")
+    copies = system.received(notification_id=n, address="slow3-phone")
     assert len(copies) == 2
     assert len({m["collapse"] for m in copies}) == 1
-    page = stand.get(f"/v1/notifications/{n}/deliveries")["data"]
+    page = system.get(f"/v1/notifications/{n}/deliveries")["data"]
     assert sorted(d["attempts"] for d in page) in ([1, 2], [2, 2])
 
 
-def lose_the_bell(stand: Stand) -> str:
+def lose_the_bell(system: System) -> str:
     """Publish a bell into the socket buffer of a stopped worker and kill it: gone from Redis, seen by nobody."""
     # The worker asks Redis anew every second, so it may have been stopped between two requests. Then the bell stays in
     # Redis, the worker handles it when it goes on, and we try again.
     for _ in range(10):
-        stand.signal("worker", signal.SIGSTOP)
-        n = stand.post().json()["id"]
-        if stand.redis.llen("carillon:intake\x06\x162") == 0:
+        system.signal("worker", signal.SIGSTOP)
+        n = system.post().json()["id"]
+        if system.redis.llen("carillon:intake\x06\x162") == 0:
             break
-        stand.signal("worker", signal.SIGCONT)
-        eventually(lambda n=n: len(stand.received(notification_id=n)) == 2)
+        system.signal("worker", signal.SIGCONT)
+        eventually(lambda n=n: len(system.received(notification_id=n)) == 2)
     else:
         pytest.fail("the worker was never stopped while it waited for a bell")
-    assert stand.redis.hlen("carillon:unacked") == 0
-    stand.kill("worker")
+    assert system.redis.hlen("carillon:unacked") == 0
+    system.kill("worker")
     return n
 
 
 @on_sqlite
-def test_a_bell_that_redis_gave_to_a_dead_worker_is_rung_again(stand: Stand):
-    stand.start("redis", "lab", "web", "worker")
-    n = lose_the_bell(stand)
-    stand.start("worker-2", "relay")
-    eventually(lambda: len(stand.received(notification_id=n)) == 2, within=30)
+def test_a_bell_that_redis_gave_to_a_dead_worker_is_rung_again(system: System):
+    system.start("redis", "lab", "web", "worker")
+    n = lose_the_bell(system)
+    system.start("worker-2", "relay")
+    eventually(lambda: len(system.received(notification_id=n)) == 2, within=30)
 
 
 @on_sqlite
-def test_without_the_relay_that_bell_is_lost(stand: Stand):
-    stand.start("redis", "lab", "web", "worker")
-    n = lose_the_bell(stand)
-    stand.start("worker-2")
-    control = stand.post().json()["id"]
-    eventually(lambda: len(stand.received(notification_id=control)) == 2)
+def test_without_the_relay_that_bell_is_lost(system: System):
+    system.start("redis", "lab", "web", "worker")
+    n = lose_the_bell(system)
+    system.start("worker-2")
+    control = system.post().json()["id"]
+    eventually(lambda: len(system.received(notification_id=control)) == 2)
     time.sleep(6)
-    assert stand.received(notification_id=n) == []
-    assert stand.get(f"/v1/notifications/{n}")["state"] == "accepted"
+    assert system.received(notification_id=n) == []
+    assert system.get(f"/v1/notifications/{n}")["state"] == "accepted"
 
 
 @on_sqlite
-def test_redis_dies_and_comes_back_empty(stand: Stand):
-    stand.start("redis", "lab", "web", "worker", "relay")
-    with stand.screen() as screen:
-        ids = [stand.post().json()["id"]]
+def test_redis_dies_and_comes_back_empty(system: System):
+    system.start("redis", "lab", "web", "worker", "relay")
+    with system.screen() as screen:
+        ids = [system.post().json()["id"]]
         eventually(lambda: len(screen.titles()) == 1)
-        stand.kill("redis")
+        system.kill("redis")
         for _ in range(3):
-            response = stand.post()
+            response = system.post()
             assert response.status_code == 202
             ids.append(response.json()["id"])
         # The relay works inline: phone and mailbox need no Redis.
-        eventually(lambda: len(stand.received()) == 2 * len(ids), within=40)
-        stand.start("redis-2")
-        ids.append(stand.post().json()["id"])
+        eventually(lambda: len(system.received()) == 2 * len(ids), within=40)
+        system.start("redis-2")
+        ids.append(system.post().json()["id"])
         eventually(lambda: len(screen.titles()) >= len(ids), within=60)
     shown = [d["id"] for e, d in screen.heard if e == "notification:new"]
     assert sorted(set(shown)) == sorted(ids)
-    eventually(lambda: len(stand.received()) == 2 * len(ids), within=40)
-    assert sorted(m["notification_id"] for m in stand.received()) == sorted(ids * 2)
+    eventually(lambda: len(system.received()) == 2 * len(ids), within=40)
+    assert sorted(m["notification_id"] for m in system.received()) == sorted(ids * 2)
 
 
 @on_postgresql
-def test_workers_are_killed_at_random_and_every_message_arrives(stand: Stand):
-    stand.start("redis", "lab", "web", "worker-0", "relay")
-    with stand.screen() as screen:
+def test_workers_are_killed_at_random_and_every_message_arrives(system: System):
+    system.start("redis", "lab", "web", "worker-0", "relay")
+    with system.screen() as screen:
         eventually(lambda: [event for event, _ in screen.heard if event == "session:ready"])
         ids = []
         for round_ in range(2):
-            ids += [stand.post(f"{round_}-{i}").json()["id"] for i in range(15)]
+            ids += [system.post(f"{round_}-{i}").json()["id"] for i in range(15)]
             time.sleep(0.3)
-            stand.kill(f"worker-{round_}")
-            stand.start(f"worker-{round_ + 1}")
+            system.kill(f"worker-{round_}")
+            system.start(f"worker-{round_ + 1}")
         # Sent or not: `sent` is not evidence of a screen.
         eventually(lambda: {d["id"] for e, d in screen.heard if e == "notification:new"} >= set(ids), within=60)
     expected = {(n, channel) for n in ids for channel in ("push", "email")}
 
     def missing() -> set[tuple[str, str]]:
-        return expected - {(m["notification_id"], m["channel"]) for m in stand.received()}
+        return expected - {(m["notification_id"], m["channel"]) for m in system.received()}
 
     eventually(lambda: not missing(), within=60)
     for n in ids:
-        eventually(lambda n=n: {d["state"] for d in stand.deliveries(n).values()} == {"sent"}, within=30)
-    assert {m["notification_id"] for m in stand.received()} == set(ids)
+        eventually(lambda n=n: {d["state"] for d in system.deliveries(n).values()} == {"sent"}, within=30)
+    assert {m["notification_id"] for m in system.received()} == set(ids)

@@ -16,11 +16,11 @@ from models.sql.engine import write
 from models.users.queries import Person, upsert_users
 from tests.factories import JWKS, create_api_key, create_settings, create_token, create_users, expand_all
 from tests.web import contract
-from tests.web.belongings import Overheard, everything, foreign, overhear
 from tests.web.callers import Caller
-from tests.web.hands import work
+from tests.web.stored import Published, everything, foreign, subscribed
 from tests.web.test_contract import ALERT, GOOD, OF_BOTH, OPERATORS, SHARED, USERS, filled
 from tests.web.test_dead_letters import Failure, kill
+from tests.web.worker import work
 from web.app import create_app
 from web.auth import CLIENT, OPERATOR, SERVICE
 
@@ -299,7 +299,7 @@ def test_another_user_finds_nothing_of_ours_and_changes_nothing(client, good, se
     bob.put("/v1/devices", {"token": "of bob"})
     deliver_everything(engine, settings)
     before = foreign(engine, "acme", "bob")
-    with overhear(settings.redis_url, settings.bus_topic) as heard:
+    with subscribed(settings.redis_url, settings.bus_topic) as heard:
         for where in sorted(USERS):
             path, document = good[where]
             with subtests.test(where=where):
@@ -319,7 +319,7 @@ def test_a_user_of_another_tenant_with_the_same_id_finds_nothing_of_ours_and_cha
     namesake = Caller(client, create_token(settings, subject="alice", tenant="umbra"))
     deliver_everything(engine, settings)
     before = foreign(engine, "umbra")
-    with overhear(settings.redis_url, settings.bus_topic) as heard:
+    with subscribed(settings.redis_url, settings.bus_topic) as heard:
         for where in sorted(USERS):
             path, document = good[where]
             with subtests.test(where=where):
@@ -334,7 +334,7 @@ def test_a_user_of_another_tenant_with_the_same_id_finds_nothing_of_ours_and_cha
     assert foreign(engine, "umbra") == before
 
 
-def deliver_everything(engine, settings, heard: Overheard | None = None) -> list[tuple[str, str]]:
+def deliver_everything(engine, settings, heard: Published | None = None) -> list[tuple[str, str]]:
     """Do what workers do, and tell for which rooms."""
     writer = Publisher(settings.redis_url, settings.bus_topic)
     work(engine, writer)

@@ -1,4 +1,4 @@
-"""Alerts: raised by a service, heard by a whole tenant, acknowledged by whoever comes first."""
+"""Alerts: raised by a service, sent to a whole tenant, acknowledged by one of its users."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from web.api.endpoint import Answer, Api
 from web.api.fields import PAGE, Deleted, KeyHeader, Limit, Moment, NotificationPath, Page, Query, View, page_of
 from web.context import context
 
-api = Api("alerts", "What a whole tenant has to know of, until somebody has acknowledged it.")
+api = Api("alerts", "Messages to all users of a tenant that stay until one of them acknowledges them.")
 
 
 class AlertView(View):
-    """An alert as `alert:new` brings it, and who has acknowledged it."""
+    """An alert, with the members of `alert:new` and who has acknowledged it."""
 
     id: str
     alert_id: str
@@ -48,7 +48,7 @@ class AlertPage(View):
 
 
 class AlertCount(View):
-    """How many alerts nobody has acknowledged."""
+    """The number of alerts that are not acknowledged."""
 
     unacknowledged: int
 
@@ -58,18 +58,18 @@ class AlertsQuery(Query):
 
     state: alerts.State | None = None
     level: Level | None = None
-    severity: Level | None = Field(None, description="Another name of level.")
-    after: str | None = Field(None, description="The next of the last page.")
+    severity: Level | None = Field(None, description="An alias of `level`.")
+    after: str | None = Field(None, description="`page.next` of the previous page.")
     limit: Limit = PAGE
 
 
 class AlertPath(BaseModel):
     """Names an alert."""
 
-    alert: str = Field(description="The id that the answer to raising it named.")
+    alert: str = Field(description="The `id` in the answer to `POST /v1/alerts`.")
 
     def uuid(self) -> UUID:
-        """The id. What is no id at all names no alert either: 404."""
+        """Return the id. Raises Problem (404) for a text that is not an id."""
         return _uuid(self.alert, not_found("alert"))
 
 
@@ -106,8 +106,8 @@ def _view(row: alerts.Alert) -> AlertView:
 def raise_alert(caller: Principal, header: KeyHeader, body: Alert) -> Answer:
     """Raise an alert.
 
-    201 means committed, and on its way to everybody in the tenant. The same Idempotency-Key with the same body is
-    answered with the same alert, as it is now; with another body, with 422.
+    201 means that it is committed and will be sent to all users of the tenant. A repeated request with the same
+    Idempotency-Key returns the same alert, as it is now. With another body it is refused with 422.
     """
     created = actions.raise_alert(context(), caller, body, header.idempotency_key)
     headers = {"Location": f"/v1/alerts/{created.alert.id}"}
@@ -121,7 +121,7 @@ def list_alerts(caller: Principal, query: AlertsQuery) -> AlertPage:
     """List the tenant's alerts, newest first."""
     before = None
     if query.after is not None:
-        before = _uuid(query.after, invalid("after", "cursor", "is not the next of a page"))
+        before = _uuid(query.after, invalid("after", "cursor", "is not the `next` of a page"))
     with read(context().engine) as connection:
         found = alerts.list_alerts(
             connection,
@@ -138,7 +138,7 @@ def list_alerts(caller: Principal, query: AlertsQuery) -> AlertPage:
 
 @api.declare("GET", "/alerts/count", auth=["user", "service"], answers={200: AlertCount})
 def count_alerts(caller: Principal) -> AlertCount:
-    """Count the alerts that nobody has acknowledged."""
+    """Count the alerts that are not acknowledged."""
     with read(context().engine) as connection:
         number = alerts.count_unacknowledged(connection, caller.tenant, context().now())
     return AlertCount(unacknowledged=number)
@@ -156,15 +156,15 @@ def get_alert(caller: Principal, path: AlertPath) -> AlertView:
 
 @api.declare("POST", "/alerts/<alert>/acknowledge", auth="user", answers={200: AlertView}, problems=[404])
 def acknowledge_alert(caller: Principal, path: AlertPath) -> AlertView:
-    """Acknowledge an alert, for everybody.
+    """Acknowledge an alert, for all users of the tenant.
 
-    Whoever is first is on record; whoever comes later is told who that was.
+    The first user to acknowledge it is recorded. Later requests return that user.
     """
     return _view(actions.acknowledge_alert(context(), caller, path.uuid()))
 
 
 @api.declare("DELETE", "/alerts/<alert>", auth="service", answers={200: Deleted}, problems=[404])
 def delete_alert(caller: Principal, path: AlertPath) -> Deleted:
-    """Take an alert away from everybody. For services: a user who has dealt with an alert acknowledges it."""
+    """Withdraw an alert from all users. For services; users acknowledge an alert instead."""
     actions.delete_alert(context(), caller, path.uuid())
     return Deleted()

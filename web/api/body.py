@@ -1,4 +1,4 @@
-"""From the bytes of a request to JSON that both databases can keep."""
+"""Decodes request bodies to JSON that both databases can store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def read_json(max_bytes: int) -> Any:
-    """The decoded body. Raises Problem for what is not JSON, is too large, or has texts that cannot be stored."""
+    """Return the decoded body. Raises Problem if it is not JSON, is too large, or has texts that cannot be stored."""
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "send Content-Type: application/json")
     request.max_content_length = max_bytes

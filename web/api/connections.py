@@ -1,4 +1,4 @@
-"""Open connections of users, for services: which there are, how many, and a message to one of them."""
+"""Open connections of users, for services: list them, count them, send a message to one."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ RETRY_AFTER = 5
 
 
 class Connections(View):
-    """The ids of a user's open connections, on every device. One that has just closed can be among them."""
+    """The ids of a user's open connections, on every device. A connection that has just closed can be among them."""
 
     data: list[str]
 
 
 class ConnectionCount(View):
-    """How much is connected. A connection counts once, whatever number of namespaces it has open."""
+    """Numbers of open connections. A connection counts once, however many namespaces it has open."""
 
     web_processes: int
     users: int = Field(description="Users of the tenant who are online.")
@@ -50,7 +50,7 @@ class DirectMessage(Strict):
 
 
 class Passed(View):
-    """The message was passed on. Nobody knows whether it arrived."""
+    """The message was published. Carillon does not learn whether it arrived."""
 
     status: str = "passed"
 
@@ -77,7 +77,7 @@ def count_connections(caller: Principal) -> ConnectionCount:
 
 @api.declare("POST", "/connections/<connection>/messages", auth="service", answers={202: Passed}, problems=[404])
 def send_to_connection(caller: Principal, path: ConnectionPath, body: DirectMessage) -> Answer:
-    """Send a message to one connection of the tenant, now or never.
+    """Send a message to one connection of the tenant, without storing it.
 
     The client receives it as `direct_message`. It is not stored and has no number. A Socket.IO session in any namespace
     can be named, or a connection, which stands for the first of its sessions.

@@ -1,4 +1,4 @@
-"""Deliveries that ended in failure, and sending them once more."""
+"""Dead letters: deliveries that failed for good, and their redrive."""
 
 from __future__ import annotations
 
@@ -38,26 +38,28 @@ class DeadQuery(Query):
     """Which dead letters."""
 
     limit: Limit = PAGE
-    after: RowId | None = Field(None, description="`page.next` of the page before.")
+    after: RowId | None = Field(None, description="`page.next` of the previous page.")
     failure: FailureName | None = None
     channel: ChannelName | None = None
 
 
 class RedriveBody(Strict):
-    """Which dead letters to send again: those that meet everything that is given."""
+    """Selects the dead letters to send again: those that match all members given."""
 
     failure: Annotated[FailureName | None, Field(strict=False)] = None
     channel: ChannelName | None = None
     notification_id: str | None = None
     ids: Annotated[list[RowId] | None, Field(min_length=1, max_length=MAX_AT_ONCE)] = None
-    limit: int = Field(MAX_AT_ONCE, ge=1, le=MAX_AT_ONCE, description="How many in this step.")
+    limit: int = Field(
+        MAX_AT_ONCE, ge=1, le=MAX_AT_ONCE, description="The largest number to send again in this request."
+    )
 
 
 class Redriven(View):
-    """They are pending again, with all their attempts before them."""
+    """The deliveries are pending again, with a full set of attempts."""
 
     redriven: int
-    remaining: bool = Field(description="There may be more: call again.")
+    remaining: bool = Field(description="Whether more may match. If so, repeat the request.")
 
 
 @api.declare("GET", "/dead-letters", auth=["service", "operator"], answers={200: DeadPage})
@@ -77,7 +79,7 @@ def list_dead_letters(caller: Principal, query: DeadQuery) -> DeadPage:
 
 @api.declare("POST", "/dead-letters/redrive", auth=["service", "operator"], answers={200: Redriven}, problems=[404])
 def redrive_dead_letters(caller: Principal, body: RedriveBody) -> Redriven:
-    """Send dead letters again, in steps of up to 1000. One that has expired stays dead."""
+    """Send dead letters again, up to 1000 in a request. Expired ones stay dead."""
     named = body.notification_id
     which = DeadFilter(
         tenant_id=caller.tenant,

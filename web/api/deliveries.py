@@ -20,14 +20,14 @@ class AttemptView(View):
 
 
 class DeliveryView(View):
-    """One notification on its way to one address of one user. The address itself is never told."""
+    """A delivery: one notification to one address of one user. The address itself is not returned."""
 
     id: int
     user: str
     channel: str
     action: Literal["show", "withdraw"]
     state: StateName = Field(
-        description="`sent`: the provider took it; in-app, it is in the user's log, which open pages are told of. That "
+        description="`sent`: the provider took it; in-app, it is in the user's log and published to open pages. That "
         "it was seen is said by `acked` alone."
     )
     attempts: int
@@ -35,7 +35,7 @@ class DeliveryView(View):
     reason: str | None
     provider_id: str | None
     created_at: Moment
-    sent_at: Moment | None = Field(description="When it became `sent`; null while it is to be sent again.")
+    sent_at: Moment | None = Field(description="When it became `sent`. null if it has to be sent again.")
     acked_at: Moment | None
     next_attempt_at: Moment | None
     expires_at: Moment

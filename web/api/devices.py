@@ -1,4 +1,4 @@
-"""Devices for push: a user's own, by the user's token, and anybody's, by a service's key."""
+"""Devices for push: a user's own, with the user's token, and those of all users, with a service's key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DeviceBody(Strict):
 
 
 class DeviceView(View):
-    """A device. Its token is as good as a key to it and is never told; the id is derived from it."""
+    """A device. Its token is a secret and is not returned; the id is derived from it."""
 
     id: str
     kind: Literal["token", "fid"]
@@ -66,9 +66,9 @@ class DeviceList(View):
 
 
 class Forgotten(View):
-    """They are gone."""
+    """The result of deleting devices."""
 
-    deleted: int = Field(description="How many devices there were.")
+    deleted: int = Field(description="The number of devices that were deleted.")
 
 
 class DevicePath(BaseModel):
@@ -90,18 +90,18 @@ def _view(row: devices.Device) -> DeviceView:
 
 
 def id_of(value: str) -> str:
-    """What a device is called; nobody can get its token from it."""
+    """Return the public id of a device, from which its token cannot be derived."""
     return hashlib.sha256(value.encode()).hexdigest()[:16]
 
 
 def register(tenant: str, user: str, body: DeviceBody) -> DeviceView:
-    """Give the user the device, taking it from the user who had it before."""
+    """Register a device for the user. If another user had it, it is theirs no more."""
     kind = "token" if body.token is not None else "fid"
     return _view(register_device(context(), tenant, user, kind=kind, value=body.value, platform=body.platform))
 
 
 def listed(tenant: str, user: str) -> list[DeviceView]:
-    """The user's devices; none of somebody who is not known."""
+    """Return the user's devices; none if the user is not known."""
     with read(context().engine) as connection:
         return [_view(row) for row in devices.list_devices(connection, tenant, user)]
 
@@ -114,7 +114,7 @@ def _forget_one(tenant: str, user: str, device: str) -> Deleted:
 
 @api.declare("PUT", "/devices", auth="user", answers={200: DeviceView})
 def put_own_device(caller: Principal, body: DeviceBody) -> DeviceView:
-    """Register the user's device for push, taking it from whoever had it before.
+    """Register a device for push. If another user had it, it moves to this user.
 
     Repeat it at every start of the app and at every sign-in: that is how the device is known to be in use. Of more than
     twenty devices of a user those are forgotten that were not seen for longest.
@@ -130,19 +130,19 @@ def list_own_devices(caller: Principal) -> DeviceList:
 
 @api.declare("DELETE", "/devices/<device>", auth="user", answers={200: Deleted}, problems=[404])
 def delete_own_device(caller: Principal, path: DevicePath) -> Deleted:
-    """Forget one of the user's devices. What is pending for it is suppressed."""
+    """Delete one of the user's devices. Its pending deliveries are suppressed."""
     return _forget_one(caller.tenant, caller.id, path.device)
 
 
 @api.declare("DELETE", "/devices", auth="user", answers={200: Forgotten})
 def delete_own_devices(caller: Principal) -> Forgotten:
-    """Forget all of the user's devices."""
+    """Delete all of the user's devices."""
     return Forgotten(deleted=forget_devices(context(), caller.tenant, caller.id))
 
 
 @api.declare("PUT", f"{USER}/devices", auth="service", answers={200: DeviceView})
 def put_device(caller: Principal, path: UserPath, body: DeviceBody) -> DeviceView:
-    """Register a device for push, taking it from whoever had it before. Repeat it at every start of the app."""
+    """Register a device for push. If another user had it, it moves to this user. Repeat at every start of the app."""
     require_live(caller, CHANGE)
     return register(caller.tenant, path.user, body)
 
@@ -160,6 +160,6 @@ def list_devices(caller: Principal, path: UserPath) -> DeviceList:
 
 @api.declare("DELETE", f"{USER}/devices/<device>", auth="service", answers={200: Deleted}, problems=[404])
 def delete_device(caller: Principal, path: UserDevicePath) -> Deleted:
-    """Forget a device. What is pending for it is suppressed."""
+    """Delete a device. Its pending deliveries are suppressed."""
     require_live(caller, CHANGE)
     return _forget_one(caller.tenant, path.user, path.device)

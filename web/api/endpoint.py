@@ -79,12 +79,12 @@ class Api(APIBlueprint):
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated function as an endpoint.
 
-        It is called with `caller`, the Principal, and with those of `path`, `query`, `header` and `body` that it names,
-        each an instance of its annotation; it returns a model (200) or an Answer. `answers` and `problems` are the
-        statuses special to it; those that follow from `auth` and from its parameters are added here.
+        It is called with `caller`, the Principal, and with those of `path`, `query`, `header` and `body` that it has as
+        parameters, each an instance of its annotation. It returns a model (200) or an Answer. `answers` and `problems`
+        are the statuses special to it; those that follow from `auth` and from its parameters are added here.
 
-        An operator who calls what is open to others too names the tenant (web/api/operator_scope.py); what is open to
-        operators alone is told their own, which may be EVERY_TENANT.
+        At endpoints that are open to others too, operators name the tenant (web/api/operator_scope.py). Endpoints for
+        operators only get the operator's own tenant, which may be EVERY_TENANT.
         """
         kinds = [auth] if isinstance(auth, str) else [*auth]
         borrowed = "operator" in kinds and len(kinds) > 1
@@ -100,7 +100,7 @@ class Api(APIBlueprint):
                     g.principal = caller = on_behalf(caller, request.headers)
                 return _respond(handler(caller=caller, **_parse(inputs, path, max_bytes)))
 
-            # We have validated already, and say what is wrong in our own words.
+            # We have validated already, and answer errors as problem documents.
             view.__delay_validate_request__ = True  # type: ignore[attr-defined]
             if borrowed:
                 view.__annotations__ = {"header": OnBehalf} | view.__annotations__
@@ -146,7 +146,7 @@ def _implied(inputs: Mapping[str, Any], borrowed: bool) -> set[int]:
 
 
 def _choosy(path: type[BaseModel]) -> bool:
-    """Whether there are texts that will not do for the path."""
+    """Whether a text of the path is not valid."""
     return any(info.metadata for info in path.model_fields.values())
 
 

@@ -1,4 +1,4 @@
-"""The catalogue of event types: what there is, and what a tenant adds."""
+"""The catalogue of event types: common types, and those of a tenant."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ api = Api("catalogue", "The types of events, their payloads, and how they travel
 
 
 class DeclarationBody(Declaration):
-    """What is declared of a type."""
+    """The declaration of a type."""
 
     model_config = ConfigDict(strict=True)
 
@@ -35,19 +35,19 @@ class TypePath(BaseModel):
 
 
 class EventTypeView(EventType):
-    """A type. `reserved`: Carillon emits its events itself. `emitted_by` client: it is sent to us, on the socket."""
+    """A type. `reserved`: only Carillon emits its events. `emitted_by` client: clients send its events."""
 
     declared_by: Literal["carillon", "installation", "tenant"]
 
 
 class EventTypeList(View):
-    """Every type that the tenant's clients may hear of or send, by name."""
+    """All types that the tenant's clients can receive or send, by name."""
 
     data: list[EventTypeView]
 
 
 class Withdrawn(View):
-    """The tenant's own declaration is gone; where there is a common one of that name, it holds again."""
+    """The tenant's declaration is deleted. If there is a common type of that name, it applies again."""
 
     deleted: Literal[True] = True
 
@@ -78,7 +78,7 @@ def event_types_as_typescript(caller: Principal) -> str:
 
 @api.declare("GET", "/event-types/<name>", auth="service", answers={200: EventTypeView}, problems=[404])
 def get_event_type(caller: Principal, path: TypePath) -> EventTypeView:
-    """Look up a type, as it holds for the tenant."""
+    """Look up a type, as it applies to the tenant."""
     with read(context().engine) as connection:
         type_ = find(connection, caller.tenant, path.name, context().catalogue)
     if type_ is None:
@@ -88,9 +88,9 @@ def get_event_type(caller: Principal, path: TypePath) -> EventTypeView:
 
 @api.declare("PUT", "/event-types/<name>", auth="service", answers={200: EventTypeView}, problems=[409])
 def put_event_type(caller: Principal, path: TypePath, body: DeclarationBody) -> Answer:
-    """Declare a type for the tenant, or declare it anew.
+    """Declare a type for the tenant, or replace its declaration.
 
-    It takes the place of a common type of the same name, unless that is reserved. Events published before stay as they
+    It replaces a common type of the same name, unless that is reserved. Events published before stay as they
     are.
     """
     actions.declare(context(), caller, path.name, body)
@@ -99,6 +99,6 @@ def put_event_type(caller: Principal, path: TypePath, body: DeclarationBody) -> 
 
 @api.declare("DELETE", "/event-types/<name>", auth="service", answers={200: Withdrawn}, problems=[404])
 def delete_event_type(caller: Principal, path: TypePath) -> Withdrawn:
-    """Withdraw the tenant's declaration of a type."""
+    """Delete the tenant's declaration of a type."""
     actions.withdraw(context(), caller, path.name)
     return Withdrawn()

@@ -27,14 +27,14 @@ from web.dialects import DialectView, view_of
 from web.dialects.canonical import CANONICAL
 from web.dialects.render import render
 
-api = Api("events", "What a client hears, for clients without a socket.")
+api = Api("events", "The events of the socket, for clients without one.")
 
-# What clients of the polling kind use by default; a waiting message is found at the next poll.
+# The default interval of polling clients.
 POLL_INTERVAL_MS = 10_000
 
 
 class EventView(View):
-    """One event, named and filled as on the socket."""
+    """One event, with the name and payload that it has on the socket."""
 
     event: str
     room: str
@@ -44,7 +44,7 @@ class EventView(View):
 
 
 class HeadView(View):
-    """A position: what stands in the cursor, for clients that hear by socket as well and order by numbers."""
+    """The decoded cursor, for clients that also use the socket and order events by their numbers."""
 
     epoch: str
     positions: dict[str, int]
@@ -52,9 +52,9 @@ class HeadView(View):
 
 
 class EventPage(HeadView):
-    """What was missed, oldest first in each room, and the position after it.
+    """The missed events, oldest first in each room, and the position after them.
 
-    `complete` false: some of it is gone, fetch the state anew. `more`: ask again at once, with the cursor given here.
+    `complete` false: some events are gone, so fetch the state again. `more`: poll again at once, with this cursor.
     """
 
     data: list[EventView]
@@ -64,15 +64,19 @@ class EventPage(HeadView):
 
 
 class EventsQuery(Query):
-    """From where on, and by which names."""
+    """The position to poll from, and the dialect of the answer."""
 
-    cursor: str | None = Field(None, max_length=4096, description="Where the last answer ended; none to begin now.")
+    cursor: str | None = Field(
+        None, max_length=4096, description="The `cursor` of the last answer. Leave it out to begin now."
+    )
     limit: Limit = MAX_PAGE
-    dialect: str = Field(CANONICAL.name, max_length=64, description="Whose names events have, as on the socket.")
+    dialect: str = Field(
+        CANONICAL.name, max_length=64, description="The dialect that names the events, as on the socket."
+    )
 
 
 class AckBody(Strict):
-    """What is on the screen: single notifications, everything up to a number in the user's room, or both."""
+    """What was shown: single notifications, all up to a number in the user's room, or both."""
 
     ids: Annotated[list[str] | None, Field(max_length=1000)] = None
     up_to_seq: int | None = Field(None, ge=0, le=MAX_NUMBER)
@@ -85,7 +89,7 @@ class AckBody(Strict):
 
 
 class AckView(View):
-    """How many deliveries were not acknowledged before."""
+    """The number of deliveries that were not acknowledged before."""
 
     acknowledged: int
 
@@ -96,7 +100,7 @@ def _rooms(caller: Principal) -> list[str]:
 
 @api.declare("GET", "/events", auth="user", answers={200: EventPage})
 def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
-    """Poll for events after a cursor. Without one nothing is missed yet: the answer holds the cursor to begin with."""
+    """Poll for events after a cursor. Without a cursor, the answer has no events and the cursor to begin with."""
     rooms = _rooms(caller)
     try:
         view = view_of("/", query.dialect)
@@ -110,10 +114,12 @@ def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
             try:
                 cursor = Cursor.decode(query.cursor)
             except ValueError as error:
-                raise invalid("cursor", "cursor", "is none of ours: leave it out to begin anew") from error
+                raise invalid(
+                    "cursor", "cursor", "is not a cursor of this server: leave it out to begin now"
+                ) from error
             replay = read_after(connection, caller.tenant, rooms, cursor, context().now(), query.limit)
     return EventPage(
-        data=[told for event in replay.events for told in _told(view, event)],
+        data=[named for event in replay.events for named in _translated(view, event)],
         **_position(replay.cursor),
         complete=replay.complete,
         more=replay.more,
@@ -121,7 +127,7 @@ def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
     )
 
 
-def _told(view: DialectView, event: LogEvent) -> list[EventView]:
+def _translated(view: DialectView, event: LogEvent) -> list[EventView]:
     return [
         EventView(event=name, room=event.room, seq=event.seq, created_at=event.created_at, payload=payload)
         for name, payload in view.translate(*render(event))
@@ -134,7 +140,7 @@ def _position(cursor: Cursor) -> dict[str, Any]:
 
 @api.declare("GET", "/events/head", auth="user", answers={200: HeadView})
 def head_of_events(caller: Principal) -> HeadView:
-    """Where the log stands. A cursor that differs has missed something."""
+    """The head of the log. Events after a client's cursor have been missed."""
     with read(context().engine) as connection:
         head = heads(connection, caller.tenant, _rooms(caller))
     return HeadView(**_position(head))
@@ -142,7 +148,7 @@ def head_of_events(caller: Principal) -> HeadView:
 
 @api.declare("POST", "/acks", auth="user", answers={200: AckView})
 def acknowledge_notifications(caller: Principal, body: AckBody) -> AckView:
-    """Acknowledge notifications of one's own. Idempotent; ids of others, or of nothing, change nothing."""
+    """Acknowledge the user's own notifications. Idempotent; other ids are ignored."""
     ids = []
     for number, text in enumerate(body.ids or []):
         try:
@@ -153,7 +159,7 @@ def acknowledge_notifications(caller: Principal, body: AckBody) -> AckView:
 
 
 class EventsAccepted(View):
-    """It is committed. `accepted`: to how many rooms, one for each user, or one for the tenant."""
+    """The event is committed. `accepted` is the number of rooms: one for each user, or one for the tenant."""
 
     accepted: int
 

@@ -1,4 +1,4 @@
-"""The types of answers and of queries. Those of request bodies are the package's (carillon/fields.py)."""
+"""Field types of responses and queries. Those of request bodies are in the package (carillon/fields.py)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MAX_PAGE = 200
 
 
 class Query(BaseModel):
-    """Parameters of a URL: texts that may have to become numbers, and none that is unknown."""
+    """Query parameters. Texts are converted to numbers, and unknown parameters are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class View(BaseModel):
-    """An answer."""
+    """A response."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,7 +41,7 @@ def _known_channel(value: str) -> str:
 
 
 ChannelName = Annotated[str, AfterValidator(_known_channel), WithJsonSchema({"type": "string", "enum": [*CHANNELS]})]
-# In an answer: UTC, as JavaScript writes it.
+# In a response: UTC, as JavaScript writes it.
 Moment = Annotated[
     datetime, PlainSerializer(iso, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
@@ -53,7 +53,7 @@ RowId = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class Page(View):
-    """Where the next page begins. Ask again with after=next while has_more."""
+    """Where the next page begins. While `has_more` is true, request it with `after` set to `next`."""
 
     next: str | None
     has_more: bool
@@ -62,10 +62,10 @@ class Page(View):
 class NotificationPath(BaseModel):
     """Names a notification."""
 
-    notification: str = Field(description="The id that the acceptance answered with.")
+    notification: str = Field(description="The `id` in the answer to `POST /v1/notifications`.")
 
     def uuid(self) -> UUID:
-        """The id. What is no id at all names no notification either: 404."""
+        """Return the id. Raises Problem (404) for a text that is not an id."""
         if not UUID_FORM.fullmatch(self.notification):
             raise not_found("notification")
         return UUID(self.notification)
@@ -78,7 +78,7 @@ class UserPath(BaseModel):
 
 
 class KeyHeader(BaseModel):
-    """The request may be repeated safely: one key, one notification, within retention."""
+    """Makes a request safe to repeat: within retention, one key sends one notification."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -86,13 +86,13 @@ class KeyHeader(BaseModel):
 
 
 class Deleted(View):
-    """It is gone."""
+    """The result of a deletion."""
 
     deleted: Literal[True] = True
 
 
 def page_of(rows: list[Any] | Any, limit: int) -> tuple[Any, Page]:
-    """(the rows of the page, where the next begins) of a list that was read one longer than the page."""
+    """Split a list that was read one row longer than the page into the page's rows and where the next page begins."""
     shown = rows[:limit]
     more = len(rows) > limit
     return shown, Page(next=str(shown[-1].id) if more else None, has_more=more)

@@ -1,4 +1,4 @@
-"""The inbox of the user whose token it is: look, change, count."""
+"""The inbox of the token's user: list, change, count."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ api = Api("inbox", "What a user keeps of what was sent to them.")
 
 
 class ItemView(View):
-    """A notification as `notification:new` brings it, and what its user has done with it."""
+    """A notification, with the members of `notification:new` and what its user has done with it."""
 
     id: str
     notification_id: str
@@ -59,7 +59,7 @@ class ItemPage(View):
 
 
 class CountsView(View):
-    """`total` is neither archived, deleted nor expired; `unseen` is part of `unread`."""
+    """`total` counts notifications that are not archived, deleted or expired. `unseen` is a part of `unread`."""
 
     unread: int
     unseen: int
@@ -67,7 +67,7 @@ class CountsView(View):
 
 
 class SweptView(View):
-    """What was changed, and the counts after it. `more`: there were too many for one request, send it again."""
+    """What was changed, and the counts after it. `more`: there are too many for one request, repeat it."""
 
     count: int
     more: bool
@@ -81,22 +81,22 @@ class InboxQuery(Query):
     category: TypeName | None = None
     type: TypeName | None = None
     level: Level | None = None
-    after: str | None = Field(None, description="The next of the last page.")
+    after: str | None = Field(None, description="`page.next` of the previous page.")
     limit: Limit = PAGE
 
 
 class UpTo(Strict):
-    """All of them, or those up to one."""
+    """All items, or those up to one."""
 
-    up_to: str | None = Field(None, description="The id of the newest that is meant, itself included.")
+    up_to: str | None = Field(None, description="The id of the newest item to include.")
 
     def bound(self) -> UUID | None:
-        """The id. Raises Problem where it is none."""
+        """Return the id. Raises Problem if it is not an id."""
         return id_in("up_to", self.up_to)
 
 
 class ReadAllBody(UpTo):
-    """Which of the unread items; all if nothing is said."""
+    """Selects unread items; all of them by default."""
 
     category: TypeName | None = None
     type: TypeName | None = None
@@ -104,13 +104,13 @@ class ReadAllBody(UpTo):
 
 
 class ClearBody(ReadAllBody):
-    """Which items; all that are not archived if nothing is said."""
+    """Selects items; by default, all that are not archived."""
 
     status: Status = "all"
 
 
 def id_in(field: str, text: str | None) -> UUID | None:
-    """The id of a notification in a field. Raises Problem where it is none."""
+    """Return the id of a notification in a field. Raises Problem if it is not an id."""
     if text is None:
         return None
     try:
@@ -120,7 +120,7 @@ def id_in(field: str, text: str | None) -> UUID | None:
 
 
 def item_view(item: Item) -> ItemView:
-    """An item as clients see it."""
+    """Return an item as clients receive it."""
     status = "archived" if item.archived_at else "read" if item.read_at else "unread"
     return ItemView(
         **notification_new(item.content),
@@ -134,7 +134,7 @@ def item_view(item: Item) -> ItemView:
 
 
 def item_of(caller: Principal, notification_id: UUID) -> ItemView:
-    """The caller's item. Raises Problem where it is not there, or not theirs."""
+    """Return the caller's item. Raises Problem if it does not exist or is not theirs."""
     with read(context().engine) as connection:
         item = find_item(connection, caller.tenant, caller.id, notification_id, context().now())
     if item is None:
@@ -143,7 +143,7 @@ def item_of(caller: Principal, notification_id: UUID) -> ItemView:
 
 
 def items_of(caller: Principal, which: Filter, after: str | None, limit: int) -> tuple[list[ItemView], Page]:
-    """A page of the caller's items. Raises Problem where `after` is no place to go on from."""
+    """Return a page of the caller's items. Raises Problem if `after` is not valid."""
     before = id_in("after", after)
     with read(context().engine) as connection:
         found = list_items(connection, caller.tenant, caller.id, which, context().now(), before=before, limit=limit + 1)
@@ -151,13 +151,13 @@ def items_of(caller: Principal, which: Filter, after: str | None, limit: int) ->
 
 
 def change_one(caller: Principal, path: NotificationPath, operation: Operation) -> ItemView:
-    """Change an item and answer with it. Raises Problem where it is not there, or not theirs."""
+    """Change an item and return it. Raises Problem if it does not exist or is not theirs."""
     actions.change(context(), caller, operation, [path.uuid()])
     return item_of(caller, path.uuid())
 
 
 def delete_one(caller: Principal, path: NotificationPath) -> Deleted:
-    """Delete an item, and say so again to whoever asks again. Raises Problem where it never was theirs."""
+    """Delete an item. A repeated request has the same answer. Raises Problem if it never was the caller's."""
     changed = actions.change(context(), caller, DELETE, [path.uuid()])
     if not changed.ids:
         with read(context().engine) as connection:
@@ -168,7 +168,7 @@ def delete_one(caller: Principal, path: NotificationPath) -> Deleted:
 
 
 def change_many(caller: Principal, operation: Operation, which: Filter) -> SweptView:
-    """Change all that the filter means."""
+    """Change all items that match the filter."""
     swept = actions.change_all(context(), caller, operation, which)
     return SweptView(count=swept.count, more=swept.more, counts=CountsView(**swept.counts.data()))
 
@@ -177,7 +177,7 @@ def change_many(caller: Principal, operation: Operation, which: Filter) -> Swept
 def list_inbox(caller: Principal, query: InboxQuery) -> ItemPage:
     """List the user's notifications, newest first.
 
-    `all` are those that are not archived.
+    `all` means all that are not archived.
     """
     which = Filter(query.status, query.category, query.type, query.level)
     data, page = items_of(caller, which, query.after, query.limit)
@@ -200,7 +200,7 @@ def get_inbox_item(caller: Principal, path: NotificationPath) -> ItemView:
 def delete_inbox_item(caller: Principal, path: NotificationPath) -> Deleted:
     """Delete one of the user's notifications.
 
-    It disappears from all of the user's devices, and what was still to be sent of it is not sent.
+    It disappears from all of the user's devices, and its pending deliveries are cancelled.
     """
     return delete_one(caller, path)
 
@@ -209,7 +209,7 @@ def delete_inbox_item(caller: Principal, path: NotificationPath) -> Deleted:
 def mark_inbox_item_read(caller: Principal, path: NotificationPath) -> ItemView:
     """Mark a notification as read.
 
-    It disappears from the lock screens of all of the user's devices, and what was still to be sent of it is not sent.
+    It disappears from the lock screens of all of the user's devices, and its pending deliveries are cancelled.
     """
     return change_one(caller, path, READ)
 
@@ -222,19 +222,19 @@ def mark_inbox_item_unread(caller: Principal, path: NotificationPath) -> ItemVie
 
 @api.declare("POST", "/inbox/<notification>/seen", auth="user", answers={200: ItemView}, problems=[404])
 def mark_inbox_item_seen(caller: Principal, path: NotificationPath) -> ItemView:
-    """Mark a notification as seen: it was on the screen, and still is unread."""
+    """Mark a notification as seen. It stays unread."""
     return change_one(caller, path, SEEN)
 
 
 @api.declare("POST", "/inbox/<notification>/archive", auth="user", answers={200: ItemView}, problems=[404])
 def archive_inbox_item(caller: Principal, path: NotificationPath) -> ItemView:
-    """Put a notification into the archive: kept, and no longer shown or counted."""
+    """Archive a notification: it is kept, but no longer shown or counted."""
     return change_one(caller, path, ARCHIVE)
 
 
 @api.declare("POST", "/inbox/<notification>/unarchive", auth="user", answers={200: ItemView}, problems=[404])
 def unarchive_inbox_item(caller: Principal, path: NotificationPath) -> ItemView:
-    """Take a notification out of the archive."""
+    """Restore a notification from the archive."""
     return change_one(caller, path, UNARCHIVE)
 
 
@@ -260,13 +260,13 @@ class UserInboxQuery(Query):
     """Which of a user's notifications."""
 
     status: Status = "all"
-    after: str | None = Field(None, description="`page.next` of the page before.")
+    after: str | None = Field(None, description="`page.next` of the previous page.")
     limit: Limit = PAGE
 
 
 @api.declare("GET", f"{USER}/inbox", auth=["service", "operator"], answers={200: ItemPage})
 def list_inbox_of_user(caller: Principal, path: UserPath, query: UserInboxQuery) -> ItemPage:
-    """List a user's notifications, newest first. A user who is not known has none."""
+    """List a user's notifications, newest first. The list of an unknown user is empty."""
     user = replace(caller, kind="user", id=path.user)
     data, page = items_of(user, Filter(query.status), query.after, query.limit)
     return ItemPage(data=data, page=page)

@@ -53,7 +53,7 @@ class Links(View):
 
 
 class AcceptedView(View):
-    """It is committed, and will reach each addressed channel or end in a state that says why."""
+    """The notification is committed. Each delivery will be sent, or end in a state that says why not."""
 
     id: str
     status: Literal["accepted"] = "accepted"
@@ -62,13 +62,15 @@ class AcceptedView(View):
 
 
 class BulkResult(View):
-    """What became of one item. `status` is what a request of its own would have been answered with."""
+    """The result of one item. `status` is the HTTP status that a single request would have had."""
 
     status: int
     id: str | None = Field(None, exclude_if=absent)
     created_at: Moment | None = Field(None, exclude_if=absent)
     links: Links | None = Field(None, exclude_if=absent)
-    replayed: bool | None = Field(None, exclude_if=absent, description="The item's key was known with this content.")
+    replayed: bool | None = Field(
+        None, exclude_if=absent, description="Whether an earlier request with this key and content was answered again."
+    )
     problem: ProblemDocument | None = Field(None, exclude_if=absent)
 
 
@@ -85,9 +87,9 @@ _SAME = ("state", "type", "category", "user", "reference", "since", "until")
 
 
 class NotificationView(View):
-    """A notification as it was asked for, and how far it has come.
+    """A notification as it was requested, and its progress.
 
-    `accepted`: its audience is still being written; `recipients` grows. `expanded`: every delivery is written.
+    `accepted`: its deliveries are being written, and `recipients` grows. `expanded`: all deliveries are written.
     """
 
     id: str
@@ -112,33 +114,33 @@ class NotificationView(View):
 class NotificationStatus(NotificationView):
     """A notification, with the number of deliveries in each state by channel."""
 
-    deliveries: dict[str, dict[str, int]] = Field(description="Channel, then state, then how many.")
+    deliveries: dict[str, dict[str, int]] = Field(description="By channel, then by state, the number of deliveries.")
 
 
 class NotificationPage(View):
-    """Notifications, newest first. A page of a search may have fewer than `limit`, or none, and still a next one."""
+    """Notifications, newest first. In a search, a page can be short or empty although there is a next page."""
 
     data: list[NotificationView]
     page: Page
 
 
 class NotificationsQuery(Query):
-    """Which notifications: those that meet everything that is given."""
+    """Selects notifications: those that match all parameters given."""
 
     limit: Limit = PAGE
-    after: str | None = Field(None, description="`page.next` of the page before.")
+    after: str | None = Field(None, description="`page.next` of the previous page.")
     reference: Reference | None = None
-    q: Key | None = Field(None, description="A part of the title, in any case; or an id.")
+    q: Key | None = Field(None, description="A part of the title, without regard to case; or an id.")
     state: NotificationState | None = None
     type: TypeName | None = None
     category: TypeName | None = None
     priority: Priority | None = None
-    user: UserId | None = Field(None, description="Who has a delivery of it.")
-    since: AwareDatetime | None = Field(None, description="Accepted at that moment or later.")
-    until: AwareDatetime | None = Field(None, description="Accepted before that moment.")
+    user: UserId | None = Field(None, description="Only notifications with a delivery to this user.")
+    since: AwareDatetime | None = Field(None, description="Accepted at this time or later.")
+    until: AwareDatetime | None = Field(None, description="Accepted before this time.")
 
     def search(self) -> Search:
-        """The same as the ledger takes it."""
+        """Return the query for the ledger."""
         by_id = self.q is not None and UUID_FORM.fullmatch(self.q)
         return Search(
             text=None if by_id else self.q,
@@ -159,13 +161,13 @@ class DeliveriesQuery(Query):
     """Which deliveries."""
 
     limit: Limit = PAGE
-    after: RowId | None = Field(None, description="`page.next` of the page before.")
+    after: RowId | None = Field(None, description="`page.next` of the previous page.")
     channel: ChannelName | None = None
     state: StateName | None = None
 
 
 class RecallView(View):
-    """How far the recall is."""
+    """The progress of the recall."""
 
     id: str
     status: Literal["recalling", "recalled"]
@@ -204,9 +206,9 @@ def send_notification(caller: Principal, header: KeyHeader, body: Notification) 
     max_bytes=BULK,
 )
 def send_notifications(caller: Principal, header: KeyHeader, body: Bulk) -> Answer:
-    """Send up to 100 notifications, each accepted or refused on its own.
+    """Send up to 100 notifications, each of which is accepted or refused separately.
 
-    Those that are accepted are committed together. An item without an idempotency_key of its own has the header's,
+    The accepted items are committed together. An item without an `idempotency_key` gets the header's,
     followed by # and its position from 0.
     """
     results = send_many(context(), caller, body.items, header.idempotency_key)
@@ -214,7 +216,7 @@ def send_notifications(caller: Principal, header: KeyHeader, body: Bulk) -> Answ
 
 
 def acceptance_headers(accepted: Accepted) -> dict[str, str]:
-    """Where the notification is, and whether an earlier request was answered again."""
+    """Return the headers: the notification's URL, and whether an earlier request was answered again."""
     replayed = {"Idempotent-Replayed": "true"} if accepted.replayed else {}
     return {"Location": _links(accepted.id).self, **replayed}
 
@@ -232,7 +234,7 @@ def _result(accepted: Accepted | Problem) -> BulkResult:
 
 
 def _find(connection: Connection, caller: Principal, path: NotificationPath) -> StoredNotification:
-    """The caller's notification. A foreign one, and one of the other mode, do not exist for them."""
+    """Return the caller's notification. Raises Problem (404) for one of another tenant or the other mode."""
     row = find_notification(connection, caller.tenant, path.uuid())
     if row is None or row.mode != caller.mode:
         raise not_found("notification")
@@ -246,13 +248,13 @@ def _fields(row: StoredNotification) -> dict[str, Any]:
 
 @api.declare("GET", "/notifications", auth=["service", "operator"], answers={200: NotificationPage})
 def list_sent(caller: Principal, query: NotificationsQuery) -> NotificationPage:
-    """List notifications, newest first, or search in them."""
+    """List or search notifications, newest first."""
     before = None
     if query.after is not None:
         try:
             before = UUID(query.after)
         except ValueError as error:
-            raise invalid("after", "cursor", "is not the next of a page") from error
+            raise invalid("after", "cursor", "is not the `next` of a page") from error
     with read(context().engine) as connection:
         found = search(connection, caller.tenant, caller.mode, query.search(), before=before, limit=query.limit)
     page = Page(next=str(found.next) if found.next else None, has_more=found.next is not None)
@@ -267,7 +269,7 @@ def list_sent(caller: Principal, query: NotificationsQuery) -> NotificationPage:
     problems=[404],
 )
 def get_notification(caller: Principal, path: NotificationPath) -> NotificationStatus:
-    """Look up a notification, with its deliveries counted."""
+    """Look up a notification, with the numbers of its deliveries."""
     with read(context().engine) as connection:
         row = _find(connection, caller, path)
         counts = count_deliveries(connection, row.id)
@@ -306,9 +308,9 @@ def list_notification_deliveries(caller: Principal, path: NotificationPath, quer
     problems=[404],
 )
 def recall_notification(caller: Principal, path: NotificationPath) -> Answer:
-    """Take a notification back: what is pending is cancelled, what was shown is withdrawn where that can be done.
+    """Recall a notification: pending deliveries are cancelled, and shown ones are withdrawn if the channel can do it.
 
-    An e-mail that was sent stays sent. 202 begins the recall; a later call answers 200 and says how far it is.
+    A sent e-mail cannot be withdrawn. 202 starts the recall; a repeated request answers 200 with its progress.
     """
     result = recall(context(), caller, path.uuid())
     return Answer(RecallView(id=str(result.id), status=result.state), 202 if result.begun else 200)

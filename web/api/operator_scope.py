@@ -1,4 +1,4 @@
-"""Operators at the services' endpoints: they say whose service they stand in for."""
+"""Operators at the endpoints of services: they name the tenant for which they act."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ MODE_HEADER = "Carillon-Mode"
 
 
 class OnBehalf(BaseModel):
-    """What an operator adds; others have no use for it."""
+    """Headers of operators. Other callers leave them out."""
 
     model_config = ConfigDict(extra="ignore")
 
     tenant: str | None = Field(
-        None, alias=TENANT_HEADER, description='For operators: the tenant meant. Needed with a token of tenant "*".'
+        None, alias=TENANT_HEADER, description='For operators: the tenant. Required with a token of the tenant "*".'
     )
-    mode: Mode = Field("live", alias=MODE_HEADER, description="For operators: whether what is live is meant, or tests.")
+    mode: Mode = Field("live", alias=MODE_HEADER, description="For operators: live or test notifications.")
 
 
 def on_behalf(operator: Principal, headers: Headers) -> Principal:
-    """The operator, as one of the tenant and the mode that the headers name.
+    """Return the operator as a principal of the tenant and mode in the headers.
 
-    Raises Problem (400 where it is not clear who is meant, 404 where there is no such tenant) and AuthError where the
+    Raises Problem (400 if the tenant is missing or malformed, 404 if it does not exist) and AuthError if the
     token is of another tenant.
     """
     mode = headers.get(MODE_HEADER, "live")
@@ -46,34 +46,34 @@ def on_behalf(operator: Principal, headers: Headers) -> Principal:
             raise AuthError("forbidden", f"the token is of another tenant than {TENANT_HEADER} names")
         return replace(operator, mode=cast(Mode, mode))
     if named is None:
-        raise _unclear(TENANT_HEADER, "an operator of every tenant has to name the one that is meant")
+        raise _unclear(TENANT_HEADER, "an operator of every tenant has to name a tenant")
     tenant = known_tenant(named)
     return replace(operator, tenant=tenant, mode=cast(Mode, mode))
 
 
 def tenant_meant(operator: Principal, named: str | None) -> str | None:
-    """The tenant that is named, or else the operator's own, or None for all of them. Raises Problem as tenant_named."""
+    """Return the tenant that is named, else the operator's own, or None for all. Raises Problem as tenant_named."""
     if named is None:
         return None if operator.tenant == EVERY_TENANT else operator.tenant
     return tenant_named(operator, named)
 
 
 def tenant_named(operator: Principal, named: str) -> str:
-    """The tenant that is named. Raises Problem where there is none, or where it is not the operator's."""
+    """Return the tenant that is named. Raises Problem if there is none, or it is not the operator's."""
     if operator.tenant not in (EVERY_TENANT, named):
         raise not_found("tenant")
     return known_tenant(named)
 
 
 def every_tenant(operator: Principal) -> None:
-    """Raise AuthError unless the operator is one of every tenant."""
+    """Raise AuthError unless the operator has access to every tenant."""
     if operator.tenant != EVERY_TENANT:
         raise AuthError("forbidden", f'this needs the token of an operator of every tenant (tenant "{EVERY_TENANT}")')
 
 
 def known_tenant(named: str) -> str:
-    """The name, if there is such a tenant; else 404."""
-    # The pattern keeps what PostgreSQL does not take away from the query.
+    """Return the name if there is such a tenant. Raises Problem (404)."""
+    # The pattern keeps texts that PostgreSQL cannot store out of the query.
     if TENANT.fullmatch(named):
         with read(context().engine) as connection:
             if tenant_exists(connection, named):

@@ -20,14 +20,14 @@ api = Api("outbox", "What services asked for in their own transactions.")
 
 
 class RejectedRow(View):
-    """A row that cannot be accepted. It is kept as long as everything else, and never sent."""
+    """A row that cannot be accepted. It is kept within retention, and never sent."""
 
     id: str
     kind: str
-    body: Any = Field(description="What the service had written.")
+    body: Any = Field(description="The body that the service wrote.")
     created_at: Moment
     rejected_at: Moment
-    problem: ProblemDocument = Field(description="What a request with this body would have been answered with.")
+    problem: ProblemDocument = Field(description="The problem document that an HTTP request with this body would get.")
 
 
 class RejectedPage(View):
@@ -40,7 +40,7 @@ class RejectedPage(View):
 class RejectedQuery(Query):
     """Which rows."""
 
-    after: str | None = Field(None, description="`page.next` of the page before.")
+    after: str | None = Field(None, description="`page.next` of the previous page.")
     limit: Limit = PAGE
 
 
@@ -50,7 +50,7 @@ def list_rejected_rows(caller: Principal, query: RejectedQuery) -> RejectedPage:
     before = None
     if query.after is not None:
         if not UUID_FORM.fullmatch(query.after):
-            raise invalid("after", "cursor", "is not the next of a page")
+            raise invalid("after", "cursor", "is not the `next` of a page")
         before = UUID(query.after)
     with read(context().engine) as connection:
         rows = list_rejected(connection, caller.tenant, before=before, limit=query.limit + 1)

@@ -1,4 +1,4 @@
-"""Who is there, for pages that have just been opened; afterwards they hear of changes on the socket."""
+"""Presence for pages that have just been opened. Later changes arrive on the socket."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class PresenceQuery(Query):
     """Whose presence."""
 
     users: str | None = Field(
-        None, description=f"Ids, separated by commas, at most {MAX_ASKED}. None: everybody who is there."
+        None, description=f"Ids, separated by commas, at most {MAX_ASKED}. Leave it out for all users who are online."
     )
 
     def asked(self) -> list[str] | None:
-        """The ids, each once. What is no id of anybody is one of somebody who is offline."""
+        """Return the ids without duplicates. An unknown id counts as a user who is offline."""
         if self.users is None:
             return None
         ids = [user for user in dict.fromkeys(self.users.split(",")) if user]
@@ -37,14 +37,14 @@ class PresenceQuery(Query):
 
 
 class PresentUser(View):
-    """In which state a user is."""
+    """The state of a user."""
 
     user: str
     status: Literal["online", "away", "busy", "offline"]
 
 
 class PresenceView(View):
-    """The states of users. `more`: there are too many to list, ask for them by their ids."""
+    """The states of users. `more`: there are too many to list; request users by their ids."""
 
     data: list[PresentUser]
     more: bool
@@ -52,7 +52,7 @@ class PresenceView(View):
 
 @api.declare("GET", "/presence", auth=["user", "operator"], answers={200: PresenceView})
 def list_presence(caller: Principal, query: PresenceQuery) -> PresenceView:
-    """Tell who of the tenant is there, or in which states these users are."""
+    """List the users who are online, or the states of the users that are named."""
     try:
         present = context().leases.states(caller.tenant, query.asked())
     except Away as error:

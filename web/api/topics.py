@@ -1,4 +1,4 @@
-"""Who is on the list of a topic: services say so, and users of those that are open to them."""
+"""Subscribers of topics: changed by services, and by users where a topic is open."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ api = Api("topics", "Lists of users that a notification can be addressed to.")
 
 
 class TopicPath(BaseModel):
-    """Names a topic. It exists as long as somebody is on its list."""
+    """Names a topic. A topic exists while it has subscribers."""
 
     topic: Topic
 
@@ -31,21 +31,21 @@ class Members(Strict):
 
 
 class Added(View):
-    """All of them are on the list now."""
+    """All named users are subscribed now."""
 
     topic: str
-    members: int = Field(description="How many different users were named.")
+    members: int = Field(description="The number of different users that were named.")
 
 
 class Removed(View):
-    """None of them is on the list now."""
+    """None of the named users is subscribed now."""
 
     topic: str
-    removed: int = Field(description="How many of them were on it.")
+    removed: int = Field(description="The number of them that were subscribed.")
 
 
 class Door(Strict):
-    """Whether users may put themselves on the list, and take themselves off it."""
+    """Whether users can subscribe and unsubscribe themselves."""
 
     open: bool
 
@@ -58,13 +58,13 @@ class TopicView(View):
 
 
 class Subscription(View):
-    """A list that the user is on."""
+    """A subscription of the user."""
 
     topic: str
 
 
 class SubscriptionPage(View):
-    """The lists that the user is on, by name."""
+    """The user's subscriptions, by topic."""
 
     data: list[Subscription]
     page: Page
@@ -73,25 +73,25 @@ class SubscriptionPage(View):
 class SubscriptionsQuery(Query):
     """Which of them."""
 
-    after: Topic | None = Field(None, description="The next of the last page.")
+    after: Topic | None = Field(None, description="`page.next` of the previous page.")
     limit: Limit = PAGE
 
 
 @api.declare("PUT", "/topics/<topic>/members", auth="service", answers={200: Added})
 def add_members(caller: Principal, path: TopicPath, body: Members) -> Added:
-    """Put users on the list. Users not known yet are created."""
+    """Subscribe users to the topic. Unknown users are created."""
     return Added(topic=path.topic, members=actions.add_members(context(), caller, path.topic, body.users))
 
 
 @api.declare("DELETE", "/topics/<topic>/members", auth="service", answers={200: Removed})
 def remove_members(caller: Principal, path: TopicPath, body: Members) -> Removed:
-    """Take users off the list."""
+    """Unsubscribe users from the topic."""
     return Removed(topic=path.topic, removed=actions.remove_members(context(), caller, path.topic, body.users))
 
 
 @api.declare("PUT", "/topics/<topic>", auth="service", answers={200: TopicView})
 def put_topic(caller: Principal, path: TopicPath, body: Door) -> TopicView:
-    """Open a topic to users, or close it. It is closed until somebody opens it; whoever is on its list stays there."""
+    """Open a topic to users, or close it. A topic is closed until it is opened. Its subscribers stay subscribed."""
     actions.set_open(context(), caller, path.topic, body.open)
     return TopicView(topic=path.topic, open=body.open)
 
@@ -114,8 +114,8 @@ def list_subscriptions(caller: Principal, query: SubscriptionsQuery) -> Subscrip
 def join_topic(caller: Principal, path: TopicPath) -> Subscription:
     """Subscribe the user to a topic that is open.
 
-    The user is subscribed, not a device: what is sent to the topic reaches them on every channel. One that is not open
-    does not exist for users, because its list may be nobody's business.
+    The user is subscribed, not a device: notifications to the topic reach them on every channel. A topic that is not
+    open is not found, because its existence may be confidential.
     """
     actions.join(context(), caller, path.topic)
     return Subscription(topic=path.topic)

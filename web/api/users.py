@@ -18,14 +18,14 @@ from web.context import context
 
 api = Api("people", "Users and their mailboxes.")
 
-# An id may hold a slash. Only one that ends in /devices or begins with a slash cannot be named in a path.
+# An id can contain a slash. Only one that ends in /devices or begins with a slash cannot be named in a path.
 USER = "/users/<path:user>"
 
 
 class UserBody(Strict):
-    """What is known of a user. What is left out stays as it is."""
+    """A user's data. Members that are left out stay as they are."""
 
-    email: Email | None = Field(None, description="null removes the mailbox.")
+    email: Email | None = Field(None, description="null removes the address.")
     locale: Locale | None = None
 
 
@@ -40,7 +40,7 @@ class UserView(View):
 
 
 def user_view(row: Any) -> UserView:
-    """A row of people.find_user, as callers see it."""
+    """Return a user as callers receive it."""
     return UserView(
         id=row.external_id,
         email=row.email,
@@ -69,6 +69,6 @@ def get_user(caller: Principal, path: UserPath) -> UserView:
 
 @api.declare("DELETE", USER, auth="service", answers={200: Deleted}, problems=[404])
 def delete_user(caller: Principal, path: UserPath) -> Deleted:
-    """Delete a user with everything addressed to them, sent or not."""
+    """Delete a user with all their notifications, deliveries and devices."""
     actions.delete_user(context(), caller, path.user)
     return Deleted()

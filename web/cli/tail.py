@@ -1,4 +1,4 @@
-"""flask tail: what is told to open pages, as it happens."""
+"""flask tail: the events that open pages receive, live."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _COLOURS = {"error": "red", "critical": "red", "warning": "yellow", "success": "
 @click.option("--tenant", help="Of this tenant only.")
 @click.option("--user", help="In this user's room only.")
 @click.option("--event", "pattern", default="*", help="By name, such as notification:* .")
-@click.option("--seconds", type=click.FloatRange(min=0), help="Stop after so many.")
-@click.option("--count", type=click.IntRange(min=1), help="Stop after so many events.")
+@click.option("--seconds", type=click.FloatRange(min=0), help="Stop after this many seconds.")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many events.")
 @json_option
 def tail(
     tenant: str | None, user: str | None, pattern: str, seconds: float | None, count: int | None, as_json: bool

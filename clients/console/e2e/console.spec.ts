@@ -1,8 +1,17 @@
 import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page, test } from "@playwright/test";
-import { base, createDeadLetters, HOSTILE, open, put, send } from "./support.ts";
+import { base, createDeadLetters, HOSTILE, open, put, send, writeToOutbox } from "./support.ts";
 
-const VIEWS = ["", "/notifications", "/dead-letters", "/users", "/users/demo/alice", "/tenants", "/tenants/demo"];
+const VIEWS = [
+  "",
+  "/notifications",
+  "/dead-letters",
+  "/rejected",
+  "/users",
+  "/users/demo/alice",
+  "/tenants",
+  "/tenants/demo",
+];
 
 async function expectAccessible(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze();
@@ -167,6 +176,18 @@ test("a thousand dead letters are sent again with progress, and can be stopped",
   );
   // Deliveries to addresses that are known to be gone are not sent.
   await expect(row).toHaveCount(0);
+});
+
+test("a row of the outbox that is rejected is listed with the reason", async ({ page }) => {
+  const id = writeToOutbox("notification", { audience: { users: ["alice"] }, title: "", message: "No title" });
+  await expect(async () => {
+    await open(page, "/rejected?tenant=demo");
+    await expect(page.getByText(id)).toHaveCount(1);
+  }).toPass({ timeout: 20_000 });
+  await page.getByText("Notification", { exact: true }).first().click();
+  await expect(page.getByText(id)).toBeVisible();
+  await expect(page.locator("dt", { hasText: "title" })).toBeVisible();
+  await expect(page.locator("details[open] pre")).toContainText("No title");
 });
 
 test("a key is shown once, copied, and revoked", async ({ page, context }) => {

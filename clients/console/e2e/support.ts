@@ -1,7 +1,8 @@
 /** The console in a browser, and requests that put data into the installation. */
 
+import { execFileSync } from "node:child_process";
 import { expect, type Page } from "@playwright/test";
-import { eventually, port } from "../../e2e/installation.ts";
+import { eventually, port, ROOT } from "../../e2e/installation.ts";
 
 export const base = (): string => `http://127.0.0.1:${port()}`;
 
@@ -64,6 +65,23 @@ export async function createDeadLetters(number: number, prefix: string): Promise
   });
   await eventually(async () => (await get(`/v1/notifications/${id}`)).deliveries?.email?.dead === number, 80_000);
   return id;
+}
+
+const INSERT = `
+import sqlite3, sys, uuid
+row_id = uuid.uuid4()
+with sqlite3.connect(sys.argv[1], timeout=10) as database:
+    database.execute(
+        "INSERT INTO carillon_outbox (id, tenant_id, kind, body) VALUES (?, 'demo', ?, ?)", (row_id.hex, *sys.argv[2:])
+    )
+print(row_id)
+`;
+
+/** Write a row to the outbox, as a service that shares the database does. Returns its ID. */
+export function writeToOutbox(kind: string, body: object): string {
+  const database = `${process.env.E2E_VAR}/carillon.db`;
+  const args = ["-c", INSERT, database, kind, JSON.stringify(body)];
+  return execFileSync(`${ROOT}/.venv/bin/python`, args, { encoding: "utf8" }).trim();
 }
 
 /** Titles that try to run as markup or script. */

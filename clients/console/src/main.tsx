@@ -10,6 +10,7 @@ import { DeadLettersPage } from "./pages/dead-letters.tsx";
 import { NotificationPage } from "./pages/notification.tsx";
 import { NotificationsPage } from "./pages/notifications.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
+import { RejectedPage } from "./pages/rejected.tsx";
 import { SignIn } from "./pages/sign-in.tsx";
 import { TenantPage, TenantsPage } from "./pages/tenants.tsx";
 import { UserPage } from "./pages/user.tsx";
@@ -25,11 +26,12 @@ const VIEWS: [string, string][] = [
   ["", "Overview"],
   ["notifications", "Notifications"],
   ["dead-letters", "Dead letters"],
+  ["rejected", "Rejected rows"],
   ["users", "Users"],
   ["tenants", "Tenants"],
 ];
 /** The views that list something of one tenant. */
-const SCOPED_VIEWS = ["notifications", "users"];
+const SCOPED_VIEWS = ["notifications", "rejected", "users"];
 
 function App() {
   const config = useLoad(() => fetchConfig(), []);
@@ -141,6 +143,7 @@ function View({ parts, tenant }: { parts: string[]; tenant: string }) {
   if (!tenant) return <Empty title="No tenants yet">Create a tenant under Tenants.</Empty>;
   if (view === "notifications") return first ? <NotificationPage key={first} id={first} /> : <NotificationsPage />;
   if (view === "dead-letters") return <DeadLettersPage />;
+  if (view === "rejected") return <RejectedPage />;
   if (view === "users") return <UsersPage />;
   return <Empty title="Page not found">The console has no view at this address.</Empty>;
 }

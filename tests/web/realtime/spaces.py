@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.sockets import SocketClient
-from tests.web.realtime.stack import Stack, eventually
+from tests.waiting import eventually
+from tests.web.realtime.stack import Stack
 
 
 class Spaces:

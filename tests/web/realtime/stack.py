@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,8 +27,9 @@ from tests import factories
 from tests.bells import RecordingBells
 from tests.databases import ROOT
 from tests.sockets import SocketClient
-from tests.web.hands import work
+from tests.waiting import eventually
 from tests.web.realtime.rows import append
+from tests.web.worker import work
 from web.auth import CLIENT
 from workers.deliver import deliver_batch
 from workers.expand import publish_page
@@ -43,17 +42,6 @@ WORKERS = {
     "gevent": ["-k", "gevent", "--worker-connections", "4000"],
     "threading": ["-k", "gthread", "--threads", "64"],
 }
-
-
-def eventually(check: Callable[[], Any], within: float = 10.0) -> Any:
-    """Wait until `check` returns something true, and return it."""
-    end = time.monotonic() + within
-    while True:
-        result = check()
-        if result:
-            return result
-        assert time.monotonic() < end, f"not within {within} s: {result!r}"
-        time.sleep(0.02)
 
 
 class Web:

@@ -11,8 +11,9 @@ from socketio import Server
 from actions.installation import utc_now
 from models.polling.queries import acknowledge_events
 from models.sql.engine import write
+from tests.waiting import eventually
 from tests.web.realtime.fakes import session
-from tests.web.realtime.stack import Client, Stack, eventually
+from tests.web.realtime.stack import Client, Stack
 from web.dialects import view_of
 from web.realtime.gateway.sessions import Session
 from web.realtime.replay import bookmarks as module

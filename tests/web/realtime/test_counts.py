@@ -15,8 +15,9 @@ from models.inbox.changes import READ, change_items
 from models.notifications.recall import recall
 from models.sql.engine import connect, write
 from tests import factories
+from tests.waiting import eventually
 from tests.web.realtime.fakes import heard, session
-from tests.web.realtime.stack import Stack, eventually
+from tests.web.realtime.stack import Stack
 from web.dialects import view_of
 from web.realtime.gateway import counts
 from web.realtime.gateway.counts import CountNotifier

@@ -17,9 +17,10 @@ from models.sql.engine import write
 from models.tenants.queries import choose_dialect
 from tests.bells import RecordingBells
 from tests.databases import ROOT
+from tests.waiting import eventually
 from tests.web.realtime.fakes import session
 from tests.web.realtime.spaces import Spaces
-from tests.web.realtime.stack import Stack, eventually
+from tests.web.realtime.stack import Stack
 from tests.web.realtime.test_live import states
 from tests.web.realtime.test_refusals import raw, refusal
 from web.dialects import DIALECTS, MIXED, NAMESPACES, ROOT_DIALECTS, view_of

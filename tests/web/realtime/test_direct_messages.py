@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bus.presence import Leases
-from tests.web.realtime.stack import Stack, eventually
+from tests.waiting import eventually
+from tests.web.realtime.stack import Stack
 
 TEXT = {"text": "only here"}
 

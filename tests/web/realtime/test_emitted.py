@@ -10,7 +10,8 @@ from actions.installation import utc_now
 from models.events.emit import emit, emit_to_users
 from models.sql.engine import write
 from tests.bells import RecordingBells
-from tests.web.realtime.stack import Stack, eventually
+from tests.waiting import eventually
+from tests.web.realtime.stack import Stack
 from workers.publish import publish
 from workers.runtime import Runtime
 

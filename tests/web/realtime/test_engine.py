@@ -7,7 +7,8 @@ import json
 import pytest
 import requests
 
-from tests.web.realtime.stack import Stack, eventually
+from tests.waiting import eventually
+from tests.web.realtime.stack import Stack
 
 pytestmark = pytest.mark.slow
 

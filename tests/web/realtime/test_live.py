@@ -14,7 +14,8 @@ from models.notifications.recall import recall
 from models.sql.engine import read, write
 from models.users.tables import users
 from tests import factories
-from tests.web.realtime.stack import Stack, eventually
+from tests.waiting import eventually
+from tests.web.realtime.stack import Stack
 from web.realtime.limits import PER_CONNECTION, PER_USER_AND_EVENT
 
 pytestmark = pytest.mark.slow

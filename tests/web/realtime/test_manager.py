@@ -22,7 +22,7 @@ from config.settings import Settings
 from tests import factories
 from tests.channels import support
 from tests.conftest import redis_process
-from tests.web.realtime.stack import eventually
+from tests.waiting import eventually
 from web.auth import Authenticator, JwtKeys
 from web.realtime import attach
 from web.realtime.timing import Timing

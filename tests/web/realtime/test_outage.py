@@ -15,7 +15,8 @@ from models.deliveries.lifecycle import Failure, RetryLater, Sent
 from tests import factories
 from tests.channels import support
 from tests.conftest import redis_program
-from tests.web.realtime.stack import Stack, Web, eventually
+from tests.waiting import eventually
+from tests.web.realtime.stack import Stack, Web
 from tests.web.realtime.test_live import states
 
 pytestmark = pytest.mark.slow

@@ -17,9 +17,10 @@ from sqlalchemy import Engine
 from bus import presence as leases_module
 from bus.presence import Away, Leases, Present, Report
 from tests import factories
+from tests.waiting import eventually
 from tests.web.realtime.fakes import session
 from tests.web.realtime.spaces import Spaces
-from tests.web.realtime.stack import Client, Stack, Web, eventually
+from tests.web.realtime.stack import Client, Stack, Web
 from web.dialects import view_of
 from web.realtime.payloads import Refused
 from web.realtime.presence.presence import MAX_ASKED, Presence

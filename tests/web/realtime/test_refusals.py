@@ -12,7 +12,8 @@ import websocket
 
 from actions.installation import utc_now
 from tests import factories
-from tests.web.realtime.stack import Client, Stack, eventually
+from tests.waiting import eventually
+from tests.web.realtime.stack import Client, Stack
 from web.auth import SERVICE
 from web.realtime.limits import MAX_CONNECTIONS_PER_USER
 

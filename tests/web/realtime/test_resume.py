@@ -18,8 +18,9 @@ from models.events.cursor import Cursor
 from models.events.log import REPLAY_PAGE
 from models.events.tables import meta
 from models.sql.engine import write
+from tests.waiting import eventually
 from tests.web.realtime.conftest import MODES, OTHER_MODES
-from tests.web.realtime.stack import Stack, Web, eventually
+from tests.web.realtime.stack import Stack, Web
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,9 @@ import pytest
 
 from models.sql.engine import read
 from models.sql.types import metadata
+from tests.waiting import eventually
 from tests.web.realtime.fakes import session
-from tests.web.realtime.stack import Client, Stack, eventually
+from tests.web.realtime.stack import Client, Stack
 from tests.web.realtime.test_live import states
 from web.realtime.gateway.sessions import Session
 from web.realtime.handlers import rooms

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import websocket
 
+from tests.waiting import eventually
 from tests.web.realtime.served import BACKLOG
-from tests.web.realtime.stack import Stack, eventually
+from tests.web.realtime.stack import Stack
 
 pytestmark = pytest.mark.slow
 

@@ -20,11 +20,12 @@ from models.alerts import queries as alerts
 from models.sql.engine import connect, write
 from tests import factories
 from tests.databases import PostgreSQL
-from tests.web.belongings import everything, foreign, overhear
+from tests.waiting import eventually
 from tests.web.realtime.fakes import session
 from tests.web.realtime.spaces import Spaces
-from tests.web.realtime.stack import Stack, Web, eventually
+from tests.web.realtime.stack import Stack, Web
 from tests.web.realtime.test_refusals import raw, refusal
+from tests.web.stored import everything, foreign, subscribed
 from web.app import create_app
 from web.auth import OPERATOR, SERVICE
 from web.dialects import DIALECTS, NAMESPACES, REQUESTS, ROOT_DIALECTS, view_of
@@ -193,7 +194,7 @@ def test_no_namespace_lets_in_whoever_has_no_token_for_it(stack: Stack, subtests
         "an API key": ({"token": key}, "forbidden"),
     }
     before = everything(stack.engine)
-    with overhear(stack.settings.redis_url, stack.settings.bus_topic) as heard:
+    with subscribed(stack.settings.redis_url, stack.settings.bus_topic) as heard:
         for namespace in NAMESPACES:
             for name, (auth, code) in wrong.items():
                 with subtests.test(namespace=namespace, token=name):
@@ -284,7 +285,7 @@ def test_another_user_is_refused_or_served_with_what_is_theirs(offered, stack: S
     told = {namespace: len(listening.heard[namespace]) for namespace in NAMESPACES}
     # An alert of their own tenant they may acknowledge, so they are asked about none.
     victim["alert"] = str(UUID(int=0))
-    with overhear(stack.settings.redis_url, stack.settings.bus_topic) as heard:
+    with subscribed(stack.settings.redis_url, stack.settings.bus_topic) as heard:
         answers = attack(offered, bob, victim, subtests)
         stack.work()
         rooms = heard.rooms()
@@ -309,7 +310,7 @@ def test_a_namesake_in_another_tenant_is_refused_or_served_with_what_is_theirs(o
     before = foreign(stack.engine, elsewhere.tenant)
     told = {namespace: len(listening.heard[namespace]) for namespace in NAMESPACES}
     victim |= {"room": f"tenant:{stack.tenant}", "other_tenant": stack.tenant, "other_user": "bob"}
-    with overhear(stack.settings.redis_url, stack.settings.bus_topic) as heard:
+    with subscribed(stack.settings.redis_url, stack.settings.bus_topic) as heard:
         answers = attack(offered, namesake, victim, subtests)
         stack.work()
         rooms = heard.rooms()

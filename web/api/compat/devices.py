@@ -24,7 +24,7 @@ def _lower(value: object) -> object:
 
 
 class Registration(DeviceBody):
-    """A device. Other members are passed over: these programs were never told which there are."""
+    """A device. Unknown members are ignored, because these clients send some."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -43,7 +43,7 @@ class Registration(DeviceBody):
 
 
 class Subscription(BaseModel):
-    """A topic. A token that comes with it is passed over: what is subscribed is the user, on all their devices."""
+    """A topic. A device token in the body is ignored: the user is subscribed, with all their devices."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -57,13 +57,13 @@ class Devices(View):
 
 
 class Unregistered(View):
-    """They are gone."""
+    """The result of deleting devices."""
 
     count: int
 
 
 class Subscribed(View):
-    """Whether the user is on the topic's list now."""
+    """Whether the user is subscribed to the topic now."""
 
     topic: str
     subscribed: bool
@@ -77,7 +77,7 @@ def register_device_alias(caller: Principal, body: Registration) -> DeviceView:
 
 @api.declare("POST", "/unregister-device", auth="user", answers={200: Deleted}, problems=[404])
 def unregister_device_alias(caller: Principal, body: Registration) -> Deleted:
-    """Forget the user's device with this token: DELETE /v1/devices/{device}."""
+    """Delete the user's device with this token: DELETE /v1/devices/{device}."""
     if not forget_devices(context(), caller.tenant, caller.id, lambda row: row.value == body.value):
         raise not_found("device")
     return Deleted()
@@ -85,7 +85,7 @@ def unregister_device_alias(caller: Principal, body: Registration) -> Deleted:
 
 @api.declare("POST", "/unregister-all", auth="user", answers={200: Unregistered})
 def unregister_devices_alias(caller: Principal) -> Unregistered:
-    """Forget all of the user's devices: DELETE /v1/devices."""
+    """Delete all of the user's devices: DELETE /v1/devices."""
     return Unregistered(count=forget_devices(context(), caller.tenant, caller.id))
 
 
@@ -97,9 +97,9 @@ def list_devices_alias(caller: Principal) -> Devices:
 
 @api.declare("POST", "/subscribe-topic", auth="user", answers={200: Subscribed}, problems=[404])
 def subscribe_topic_alias(caller: Principal, body: Subscription) -> Subscribed:
-    """Put the user on the list of a topic that is open: PUT /v1/subscriptions/{topic}.
+    """Subscribe the user to an open topic: PUT /v1/subscriptions/{topic}.
 
-    It is a list of Carillon's. Google is told of no topic.
+    The subscription is kept in Carillon, and not as a topic of FCM.
     """
     join(context(), caller, body.topic)
     return Subscribed(topic=body.topic, subscribed=True)
@@ -107,6 +107,6 @@ def subscribe_topic_alias(caller: Principal, body: Subscription) -> Subscribed:
 
 @api.declare("POST", "/unsubscribe-topic", auth="user", answers={200: Subscribed}, problems=[404])
 def unsubscribe_topic_alias(caller: Principal, body: Subscription) -> Subscribed:
-    """Take the user off the list of a topic that is open: DELETE /v1/subscriptions/{topic}."""
+    """Unsubscribe the user from an open topic: DELETE /v1/subscriptions/{topic}."""
     leave(context(), caller, body.topic)
     return Subscribed(topic=body.topic, subscribed=False)

@@ -23,7 +23,7 @@ from web.context import context
 
 api = Api("aliases", "The inbox under the paths of the systems before this one.", prefix="/api")
 
-# What a notification is called that has neither a title nor a word in its message.
+# The title of a notification that has neither a title nor a word in its message.
 UNTITLED = "Notification"
 LONGEST_TITLE = 200
 
@@ -34,7 +34,7 @@ def _as_text(value: object) -> object:
 
 
 def _title(message: str) -> str:
-    """The first words of a message, as a title has to be: one line, with something in it."""
+    """Return the first words of a message as a title: one line that is not empty."""
     words = " ".join(message.strip().splitlines()[0].split()) if message.strip() else ""
     return words[:LONGEST_TITLE].strip() or UNTITLED
 
@@ -48,7 +48,7 @@ class ItemList(View):
 
 
 class Stats(View):
-    """How many notifications there are; `unread_count` and `unread` are the same."""
+    """The numbers of notifications. `unread_count` equals `unread`."""
 
     unread_count: int
     unread: int
@@ -57,7 +57,7 @@ class Stats(View):
 
 
 class AllRead(View):
-    """How many were unread, and how many are left."""
+    """How many were unread, and how many still are."""
 
     count: int
     unread_count: int
@@ -73,17 +73,17 @@ class Sent(View):
 
 
 class ItemsQuery(BaseModel):
-    """Which notifications. Other parameters are passed over: these programs were never told which there are."""
+    """Selects notifications. Unknown parameters are ignored, because these clients send some."""
 
     model_config = ConfigDict(extra="ignore")
 
     unread_only: bool = False
-    after: str | None = Field(None, description="The next of the last page.")
+    after: str | None = Field(None, description="`page.next` of the previous page.")
     limit: Limit = PAGE
 
 
 class Note(Strict):
-    """What to tell somebody. A `type` that is the name of a level is the level."""
+    """A notification. A `type` that is the name of a level is the level."""
 
     message: Text
     title: Title | None = Field(None, description="The first line of the message, if not given.")
@@ -94,7 +94,7 @@ class Note(Strict):
     url: WebUrl | None = None
 
     def submission(self, user: str, **other: Any) -> Notification:
-        """The same as POST /v1/notifications takes it."""
+        """Return the body of POST /v1/notifications."""
         is_level = self.type in get_args(Level)
         said: dict[str, Any] = {
             "level": self.level or (self.type if is_level else None),
@@ -113,13 +113,13 @@ class Note(Strict):
 
 
 class NewNote(Note):
-    """What to tell whom."""
+    """A notification and its user."""
 
     user_id: Annotated[UserId, BeforeValidator(_as_text, json_schema_input_type=str | int)]
 
 
 class ShortNote(Strict):
-    """What to put on somebody's screen."""
+    """A text for a user's screen."""
 
     message: Text
     type: TypeName | None = None
@@ -150,7 +150,7 @@ def list_notifications_alias(caller: Principal, query: ItemsQuery) -> ItemList:
 def create_notification_alias(caller: Principal, header: KeyHeader, body: NewNote) -> Answer:
     """Send a notification to one user: POST /v1/notifications.
 
-    For services: a browser that could send could fill anybody's screen, phone and mailbox.
+    For services only: a browser that could send could reach any user's screen, phone and mailbox.
     """
     return _send(caller, header, body.submission(body.user_id))
 
@@ -196,9 +196,9 @@ def delete_notification_alias(caller: Principal, path: NotificationPath) -> Dele
     headers=["Location", "Idempotent-Replayed"],
 )
 def send_test_notification(caller: Principal, path: UserPath, header: KeyHeader, body: ShortNote) -> Answer:
-    """Put a text on a user's screen, to try things out; only where CARILLON_ENV is development.
+    """Show a text on a user's screen, to try Carillon; only if CARILLON_ENV is development.
 
-    In the app only: it sends no mail and wakes no phone.
+    It is sent in-app only, and not by e-mail or push.
     """
     if context().settings.env != "development":
         raise not_found("path")

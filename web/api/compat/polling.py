@@ -40,7 +40,7 @@ _HEADERS = {
     "Link": '</v1/events>; rel="successor-version"',
 }
 
-# Milliseconds, as clients are told.
+# In milliseconds, as in the answer.
 MIN_INTERVAL = 5000
 DEFAULT_INTERVAL = 10_000
 MAX_INTERVAL = 60_000
@@ -48,31 +48,31 @@ MAX_INTERVAL = 60_000
 PAGE = 200
 MAX_IDS_AT_ONCE = 1000
 
-# Clients name the time of their last answer by their own clock, and what was committed while that answer was on its way
-# lies before it. What they have acknowledged does not come twice.
+# Clients send the time of their last answer by their own clock. Events committed while that answer was under way
+# are older. So older events are included, except those that the client has acknowledged.
 SLACK = timedelta(seconds=2 * MAX_INTERVAL / 1000)
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TenantPath(BaseModel):
-    """Names the tenant of the token; another one does not exist for it."""
+    """Names the tenant. A tenant other than the token's is not found."""
 
     tenant: str = Field(max_length=64)
 
 
 class SinceQuery(Query):
-    """From where on."""
+    """The position to poll from."""
 
     since: str | None = Field(
         None,
         max_length=4096,
-        description="A time in ISO-8601, or the cursor of the last answer, which is better. None: everything kept.",
+        description="The cursor of the last answer, or a time in ISO 8601. Default: all events that are kept.",
     )
 
 
 class PolledEvent(View):
-    """One event. The id is the same however often it is given."""
+    """One event. Its id is the same in every answer."""
 
     id: str
     type: str
@@ -91,7 +91,7 @@ class Advice(View):
 
 
 class PolledPage(View):
-    """What was missed. `complete` false: some of it is gone. `more`: ask again at once, with the cursor given here."""
+    """The missed events. `complete` false: some are gone. `more`: poll again at once, with this cursor."""
 
     data: list[PolledEvent]
     cursor: str
@@ -107,7 +107,7 @@ class EventIds(Strict):
 
 
 class Acknowledged(View):
-    """How many of them were not acknowledged before."""
+    """The number of them that were not acknowledged before."""
 
     acknowledged: int
 
@@ -123,14 +123,14 @@ class Acknowledged(View):
 def poll_tenant_events(caller: Principal, path: TenantPath, query: SinceQuery) -> Answer:
     """Poll for events of the user and of the tenant.
 
-    Since a time: those that the user has not acknowledged. Since a cursor: all that came after it.
+    Since a time: the events that the user has not acknowledged. Since a cursor: all events after it.
     """
     rooms = _rooms(caller, path)
     start = _parse(query.since)
     pace = context().pace
     wait = pace.enter(caller.tenant, caller.id)
     if wait:
-        detail = f"poll at most every {MIN_INTERVAL // 1000} s; the next one is let through in {wait} s"
+        detail = f"poll at most every {MIN_INTERVAL // 1000} s; try again in {wait} s"
         raise Problem(429, "polling_too_fast", detail, headers={"Retry-After": str(wait)} | _HEADERS)
     now = context().now()
     with read(context().engine) as connection:
@@ -138,7 +138,7 @@ def poll_tenant_events(caller: Principal, path: TenantPath, query: SinceQuery) -
             replay = read_after(connection, caller.tenant, rooms, start, now, PAGE)
         else:
             horizon = now - timedelta(days=context().settings.retention_days)
-            # A time that is still to come says that the client's clock is fast, and nothing else.
+            # A time in the future only says that the client's clock is fast.
             since = _BEGINNING if start > now else max(start, _BEGINNING + SLACK) - SLACK
             replay = read_since(connection, caller.tenant, caller.id, rooms, since, horizon, now, PAGE)
     if replay.more:
@@ -155,7 +155,7 @@ def poll_tenant_events(caller: Principal, path: TenantPath, query: SinceQuery) -
 
 @api.before_request
 def _name_the_type() -> None:
-    # These clients send JSON and call it nothing, which a browser turns into plain text.
+    # These clients send JSON without a Content-Type, which browsers send as plain text.
     if request.environ.get("CONTENT_TYPE", "").partition(";")[0].strip() in ("", "text/plain"):
         request.environ["CONTENT_TYPE"] = "application/json"
 
@@ -169,7 +169,7 @@ def _name_the_type() -> None:
     headers=list(_HEADERS),
 )
 def acknowledge_tenant_events(caller: Principal, path: TenantPath, body: EventIds) -> Answer:
-    """Acknowledge events, so that they are not given again. Ids of others, or of nothing, change nothing.
+    """Acknowledge events, so that they are not sent again. Other ids are ignored.
 
     The body is JSON, whether or not Content-Type says so.
     """
@@ -188,7 +188,7 @@ def _parse(since: str | None) -> datetime | Cursor:
     if since is None:
         return _BEGINNING
     try:
-        # The plus of an offset is a space to whoever does not encode it.
+        # A client that does not encode the plus of an offset sends a space.
         moment = datetime.fromisoformat(since.replace(" ", "+") if "T" in since else since)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
@@ -196,14 +196,14 @@ def _parse(since: str | None) -> datetime | Cursor:
     try:
         return Cursor.decode(since)
     except ValueError as error:
-        raise invalid("since", "since", "is neither a time in ISO-8601 nor a cursor of ours") from error
+        raise invalid("since", "since", "is neither a time in ISO 8601 nor a cursor of this server") from error
 
 
 def _event(event: Event) -> PolledEvent | None:
     canonical, payload = render(event)
-    # An event that these clients have two names for would be two to them.
-    told = mappings(TENANT.events["/"], canonical)[:1] if canonical != EVENT_SKIPPED else []
-    for name, how in told:
+    # An event under two names would be two events to these clients.
+    mapping = mappings(TENANT.events["/"], canonical)[:1] if canonical != EVENT_SKIPPED else []
+    for name, how in mapping:
         id_ = f"{event.room}:{event.seq}"
         return PolledEvent(id=id_, type=name, payload=how.payload(payload), created_at=event.created_at)
     return None

@@ -1,4 +1,4 @@
-"""What is open to operators alone: the whole installation, its tenants and keys, and anybody's page."""
+"""Endpoints for operators only: the installation, its tenants and keys, and single users."""
 
 from web.api.operator import overview, tenants, users
 

@@ -1,4 +1,4 @@
-"""How the installation does: rates, latencies, queues, dead letters, processes."""
+"""The state of the installation: rates, latencies, queues, dead letters, processes."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class OverviewQuery(Query):
 
 
 class Quantiles(View):
-    """Seconds from the acceptance of a notification to its acknowledgement, at most a quarter too long.
+    """Seconds from the acceptance of a notification to its acknowledgement, up to 25 % too high.
 
-    `late` took longer than a minute, because somebody had been away, and are not among the others.
+    `late` is the number that took longer than a minute, because the user was away. The others do not include them.
     """
 
     p50: float | None
@@ -46,7 +46,7 @@ class Quantiles(View):
 
 
 class Series(View):
-    """Numbers for each step; null where there is nothing to tell. By channel where the channels differ."""
+    """Numbers for each step; null if there is no data. By channel where channels differ."""
 
     at: list[int] = Field(description="Unix time at which the step begins.")
     accepted: list[int]
@@ -55,7 +55,7 @@ class Series(View):
     acked: dict[str, list[int]]
     dead: dict[str, list[int]]
     oldest: dict[str, list[float | None]] = Field(
-        description="For how many seconds the oldest delivery has been due, as the relay has measured it."
+        description="How long (seconds) the oldest delivery has been due, as measured by the relay."
     )
     p50: list[float | None]
     p95: list[float | None]
@@ -63,7 +63,7 @@ class Series(View):
 
 
 class QueueView(View):
-    """What is due on a channel this moment, counted up to 10,000."""
+    """The deliveries due on a channel now, counted up to 10,000."""
 
     channel: str
     due: int
@@ -71,7 +71,7 @@ class QueueView(View):
 
 
 class OverviewView(View):
-    """How the installation does. Without Redis there are no series, and `counted` is false."""
+    """The state of the installation. Without Redis there are no series, and `counted` is false."""
 
     counted: bool
     step_seconds: int
@@ -84,7 +84,7 @@ class OverviewView(View):
 
 
 class DeadGroup(View):
-    """Dead letters that have these in common."""
+    """Dead letters with these values in common."""
 
     tenant: str
     mode: Mode
@@ -94,7 +94,7 @@ class DeadGroup(View):
 
 
 class DeadSummary(View):
-    """Dead letters in groups, the largest first. `more`: there are more than were counted."""
+    """Groups of dead letters, the largest first. `more`: there are more than were counted."""
 
     data: list[DeadGroup]
     more: bool
@@ -108,7 +108,7 @@ class DeadSummaryQuery(Query):
 
 @api.declare("GET", "/overview", auth="operator", answers={200: OverviewView})
 def get_overview(caller: Principal, query: OverviewQuery) -> OverviewView:
-    """Tell how the installation has done lately, and how it does this moment. For operators of every tenant."""
+    """Show rates and latencies over time, and the present state. For operators of every tenant."""
     every_tenant(caller)
     rates = context().counters
     try:
@@ -149,7 +149,7 @@ def _merged(history: Sequence[tuple[int, Tally]]) -> tuple[list[tuple[int, Tally
     size = together * STEP
     steps: dict[int, Tally] = {}
     for begin, tally in history:
-        # By the clock and not by position: else a step would be another one at every look.
+        # By the clock and not by position: otherwise every request would have different steps.
         steps.setdefault(begin // size * size, Tally()).add(tally)
     return list(steps.items()), size
 
@@ -168,7 +168,7 @@ def _series(steps: Sequence[tuple[int, Tally]]) -> Series:
         accepted=numbers("accepted"),
         requests=numbers("requests"),
         sent={channel: numbers(f"sent:{channel}") for channel in CHANNELS},
-        # Only a screen can acknowledge.
+        # Only clients acknowledge.
         acked={channel: numbers(f"acked:{channel}") for channel in acknowledging()},
         dead={channel: numbers(f"dead:{channel}") for channel in CHANNELS},
         oldest={channel: [tally.levels.get(f"oldest:{channel}") for tally in tallies] for channel in CHANNELS},

@@ -27,8 +27,8 @@ class TenantView(View):
 
     id: str
     name: str
-    dialect: str | None = Field(description="What its Socket.IO clients speak that name no dialect.")
-    weight: int = Field(description="Its share of a batch beside others', as `flask tenants weight` has set it.")
+    dialect: str | None = Field(description="The dialect of its Socket.IO clients that name none.")
+    weight: int = Field(description="Its share of a batch relative to other tenants, set by `flask tenants weight`.")
     created_at: Moment
 
 
@@ -42,7 +42,7 @@ class TenantBody(Strict):
     """A tenant to create."""
 
     id: Annotated[str, StringConstraints(pattern=f"^{TENANT.pattern}$")]
-    name: Title | None = Field(None, description="For people; the id if not given.")
+    name: Title | None = Field(None, description="A name for people. Default: the id.")
 
 
 class TenantPath(BaseModel):
@@ -52,7 +52,7 @@ class TenantPath(BaseModel):
 
 
 class KeyView(View):
-    """A key of a service. What is shown of it opens nothing."""
+    """A key of a service. The prefix that is returned cannot be used as a key."""
 
     prefix: str
     mode: Mode
@@ -62,9 +62,9 @@ class KeyView(View):
 
 
 class NewKeyView(KeyView):
-    """A key that has just been made."""
+    """A key that has just been created."""
 
-    key: str = Field(description="Told this once, and never again.")
+    key: str = Field(description="The key itself. It is returned only once.")
 
 
 class KeyList(View):
@@ -74,9 +74,9 @@ class KeyList(View):
 
 
 class KeyBody(Strict):
-    """A key to make."""
+    """A key to create."""
 
-    name: Title = Field(description="What it is for.")
+    name: Title = Field(description="The purpose of the key.")
     mode: Mode = "live"
 
 
@@ -101,7 +101,7 @@ def create_tenant(caller: Principal, body: TenantBody) -> Answer:
     every_tenant(caller)
     row, created = actions.create_tenant(context(), body.id, body.name or body.id)
     if not created:
-        raise Problem(409, "tenant_exists", f"there is a tenant {body.id} already")
+        raise Problem(409, "tenant_exists", f"the tenant {body.id} exists already")
     return Answer(TenantView.model_validate(_fields(row, TenantView)), 201)
 
 
@@ -116,7 +116,7 @@ def list_keys(caller: Principal, path: TenantPath) -> KeyList:
 
 @api.declare("POST", "/tenants/<tenant>/keys", auth="operator", answers={201: NewKeyView}, problems=[404])
 def create_key(caller: Principal, path: TenantPath, body: KeyBody) -> Answer:
-    """Make a key. The answer is the only place where it can be read."""
+    """Create a key. It can be read in this answer only."""
     tenant = tenant_named(caller, path.tenant)
     key, row = actions.create_key(context(), tenant, body.mode, body.name)
     return Answer(NewKeyView.model_validate(_fields(row, KeyView) | {"key": key}), 201)
@@ -124,7 +124,7 @@ def create_key(caller: Principal, path: TenantPath, body: KeyBody) -> Answer:
 
 @api.declare("DELETE", "/tenants/<tenant>/keys/<prefix>", auth="operator", answers={200: KeyView}, problems=[404])
 def revoke_key(caller: Principal, path: KeyPath) -> KeyView:
-    """Make a key useless from now on."""
+    """Revoke a key."""
     tenant = tenant_named(caller, path.tenant)
     row = actions.revoke_key(context(), tenant, path.prefix)
     return KeyView.model_validate(_fields(row, KeyView))

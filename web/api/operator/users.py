@@ -1,4 +1,4 @@
-"""Anybody's page: their devices and mailbox, whether they are there, and what would reach them now."""
+"""A user's devices, mailbox and presence, and the channels that would reach them now."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from web.api.operator_scope import tenant_meant
 from web.api.users import UserView, user_view
 from web.context import context
 
-api = Api("directory", "Anybody's page, for operators.", prefix="/v1/operator")
+api = Api("directory", "Users, for operators.", prefix="/v1/operator")
 
-# More than these are not listed on one page.
+# The largest numbers listed on one page.
 _TOPICS = 100
 
 
 class OfTenant(Query):
-    """Of which tenant."""
+    """The tenant."""
 
-    tenant: str | None = Field(None, description="Needed by operators of every tenant.")
+    tenant: str | None = Field(None, description="Required for operators of every tenant.")
 
 
 class UsersQuery(OfTenant):
     """Which users."""
 
-    q: Key | None = Field(None, description="A part of the id, in any case; or the whole of a mailbox.")
-    after: RowId | None = Field(None, description="`page.next` of the page before.")
+    q: Key | None = Field(None, description="A part of the id, without regard to case; or a complete e-mail address.")
+    after: RowId | None = Field(None, description="`page.next` of the previous page.")
     limit: Limit = PAGE
 
 
@@ -55,14 +55,14 @@ class FoundUser(View):
 
 
 class UserList(View):
-    """Users, newest first. A page of a search may have fewer than `limit`, or none, and still a next one."""
+    """Users, newest first. In a search, a page can be short or empty although there is a next page."""
 
     data: list[FoundUser]
     page: Page
 
 
 class Reach(View):
-    """Where a notification of this moment would go on a channel: to these addresses, or why to none."""
+    """Where a notification sent now would go on a channel: the addresses, or the reason for none."""
 
     channel: str
     addresses: list[str] = Field(description="A room, a mailbox, or the ids of devices.")
@@ -70,11 +70,11 @@ class Reach(View):
 
 
 class UserPage(View):
-    """All that is known of a user."""
+    """A user, with everything that is known about them."""
 
     tenant: str
     user: UserView
-    presence: str | None = Field(description="null: not known at the moment.")
+    presence: str | None = Field(description="null if it is not known at the moment.")
     devices: list[devices.DeviceView]
     topics: list[str] = Field(description=f"The first {_TOPICS}.")
     reach: list[Reach]
@@ -83,13 +83,13 @@ class UserPage(View):
 def _tenant(caller: Principal, named: str | None) -> str:
     tenant = tenant_meant(caller, named)
     if tenant is None:
-        raise invalid("tenant", "missing", "an operator of every tenant has to name the one that is meant")
+        raise invalid("tenant", "missing", "an operator of every tenant has to name a tenant")
     return tenant
 
 
 @api.declare("GET", "/users", auth="operator", answers={200: UserList}, problems=[404])
 def find_users_of_tenant(caller: Principal, query: UsersQuery) -> UserList:
-    """List a tenant's users, newest first, or search in them."""
+    """List or search a tenant's users, newest first."""
     tenant = _tenant(caller, query.tenant)
     with read(context().engine) as connection:
         found = find_users(connection, tenant, query.q, before=query.after, limit=query.limit)
@@ -102,12 +102,12 @@ def find_users_of_tenant(caller: Principal, query: UsersQuery) -> UserList:
 
 @api.declare("GET", "/users/<path:user>", auth="operator", answers={200: UserPage}, problems=[404])
 def get_user_page(caller: Principal, path: UserPath, query: OfTenant) -> UserPage:
-    """Tell all that is known of a user, and what would reach them now."""
+    """Look up a user, and the channels that would reach them now."""
     return page_of(_tenant(caller, query.tenant), path.user)
 
 
 def page_of(tenant: str, user: str) -> UserPage:
-    """All that is known of the tenant's user. Raises Problem where there is none."""
+    """Return everything about the tenant's user. Raises Problem if there is none."""
     now = context().now()
     with read(context().engine) as connection:
         row = find_user(connection, tenant, user)
@@ -148,7 +148,7 @@ def _reach(channel: str, user: str, usable: Sequence[Address], has_devices: bool
 
 
 def _not_configured(channel: str, settings: Settings) -> str | None:
-    """Why the channel sends nothing for live keys, or None if the settings configure it."""
+    """Return why the channel sends nothing for live keys, or None if it is configured."""
     needs = CHANNELS[channel].needs
     if not needs or any(getattr(settings, name) is not None for name in needs):
         return None

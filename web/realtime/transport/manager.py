@@ -32,7 +32,7 @@ class Listener(Protocol):
         """Handle a new subscription: events may have been missed before it."""
 
     def connected(self, sid: str) -> None:
-        """Handle a client that has been told that it is connected."""
+        """Handle a client that knows that it is connected."""
 
     def tenant_of(self, sid: str) -> str | None:
         """Return the tenant of a session, or None if there is no such session."""
@@ -78,7 +78,7 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
             self._listener.started()
 
     def connect(self, sid: str, namespace: str) -> str:
-        """Add a client that has passed the handshake and has been told so."""
+        """Add a client that has passed the handshake."""
         sid = super().connect(sid, namespace)
         if self._listener is not None:
             self._listener.connected(sid)

@@ -62,7 +62,7 @@ class WholeWrites:
 
 
 class Rest(engineio_packet.Packet):  # type: ignore[misc]  # the base carries no types
-    """The rest of a frame of which the kernel has taken a part."""
+    """The rest of a frame that the kernel has taken in part."""
 
     def __init__(self, frame: bytes) -> None:
         super().__init__(engineio_packet.MESSAGE, frame)

@@ -46,6 +46,9 @@ export class Api {
   redrive = (scope: Scope, selection: Redrive, limit: number) =>
     this.send("post", "/v1/dead-letters/redrive", { scope, body: { ...selection, limit } });
 
+  rejected = (scope: Scope, query: Query<"/v1/outbox/rejected", "get">, signal?: AbortSignal) =>
+    this.send("get", "/v1/outbox/rejected", { scope, query, signal });
+
   tenants = (signal?: AbortSignal) => this.send("get", "/v1/operator/tenants", { signal });
 
   createTenant = (id: string, name: string) =>

@@ -13,6 +13,7 @@ export type NewKey = Schemas["NewKeyView"];
 export type Notification = Schemas["NotificationView"];
 export type NotificationStatus = Schemas["NotificationStatus"];
 export type Overview = Schemas["OverviewView"];
+export type RejectedRow = Schemas["RejectedRow"];
 export type Redrive = Schemas["RedriveBody"];
 export type Tenant = Schemas["TenantView"];
 export type UserDetails = Schemas["UserPage"];

@@ -1,4 +1,4 @@
-"""The hands of a worker, for tests that have none running."""
+"""A worker's work, done in the process of the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose row is whose, and what was published for whom: what no stranger may change or cause."""
+"""The rows of each tenant and user, and what was published for them: what strangers must not change or cause."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def foreign(engine: Engine, tenant: str, user: str | None = None) -> dict[str, l
         }
 
 
-class Overheard:
+class Published:
     """What passes through the message queue."""
 
     def __init__(self, listener: Any) -> None:
@@ -91,9 +91,9 @@ class Overheard:
 
 
 @contextmanager
-def overhear(redis_url: str, channel: str) -> Iterator[Overheard]:
+def subscribed(redis_url: str, channel: str) -> Iterator[Published]:
     """Listen to the message queue."""
     with redis.Redis.from_url(redis_url) as client, client.pubsub() as listener:
         listener.subscribe(channel)
         assert listener.get_message(timeout=5)["type"] == "subscribe"
-        yield Overheard(listener)
+        yield Published(listener)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,24 +22,14 @@ from tests import factories
 from tests.conftest import redis_program
 from tests.databases import ROOT
 from tests.sockets import SocketClient
+from tests.waiting import eventually
 
 WORKER = "celery -A workers.app worker -P threads -c 4 --without-mingle --without-gossip --loglevel WARNING"
 REDIS = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
 QUEUES = "intake,deliver,push,mail,housekeeping"
 
 
-def eventually(check: Callable[[], Any], within: float = 15.0) -> Any:
-    """Wait until `check` returns something true, and return it."""
-    end = time.monotonic() + within
-    while True:
-        result = check()
-        if result:
-            return result
-        assert time.monotonic() < end, f"not within {within} s: {result!r}"
-        time.sleep(0.05)
-
-
-class Stand:
+class System:
     """Redis, lab, web, worker and relay of one installation, by name."""
 
     def __init__(self, database_url: str, directory: Path, **environment: str) -> None:
