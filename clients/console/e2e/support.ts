@@ -69,12 +69,10 @@ export async function createDeadLetters(number: number, prefix: string): Promise
 
 const INSERT = `
 import sqlite3, sys, uuid
-row_id = uuid.uuid4()
 with sqlite3.connect(sys.argv[1], timeout=10) as database:
-    database.execute(
-        "INSERT INTO carillon_outbox (id, tenant_id, kind, body) VALUES (?, 'demo', ?, ?)", (row_id.hex, *sys.argv[2:])
-    )
-print(row_id)
+    insert = "INSERT INTO carillon_outbox (tenant_id, kind, body) VALUES ('demo', ?, ?) RETURNING id"
+    [(row_id,)] = database.execute(insert, sys.argv[2:]).fetchall()
+print(uuid.UUID(row_id))
 `;
 
 /** Write a row to the outbox, as a service that shares the database does. Returns its ID. */
