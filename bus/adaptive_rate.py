@@ -130,7 +130,7 @@ class AdaptiveRate:
             answer = script(keys=[f"carillon:fcm:{project}"], args=arguments)
         except UNAVAILABLE as error:
             if self._breaker.failed():
-                _log.warning("push is not paced", extra={"channel": "push", "error": type(error).__name__})
+                _log.warning("rate limit not applied", extra={"project": project, "error": type(error).__name__})
             return None
         self._breaker.succeeded()
         return answer

@@ -1,4 +1,4 @@
-"""Batch, send, record: the heart."""
+"""Deliver: claim a batch, send it, record the outcomes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CREDENTIALS_PAUSE = timedelta(seconds=15)
 
 
 def deliver(run: Runtime, channel: str, budget: float = BUDGET) -> bool:
-    """Send what is due on the channel until there is nothing left. False where the budget (seconds) ran out first."""
+    """Send what is due on the channel until there is nothing left. False if the budget (seconds) ran out first."""
     end = time.monotonic() + budget
     while deliver_batch(run, channel):
         if time.monotonic() > end:

@@ -30,7 +30,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Engine, channels by mode and name, publisher, clock and dice. Tests make their own."""
+    """The objects that tasks work with: engine, channels by mode and name, publisher, clock, random numbers."""
 
     engine: Engine
     channels: dict[str, dict[str, Channel]]

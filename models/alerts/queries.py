@@ -145,7 +145,7 @@ def remove(connection: Connection, tenant_id: str, alert_id: UUID, now: datetime
 
 
 def find(connection: Connection, tenant_id: str, alert_id: UUID, now: datetime) -> Alert | None:
-    """The tenant's alert; None where it is deleted, expired, or another tenant's."""
+    """The tenant's alert; None if it is deleted, expired, or another tenant's."""
     row = connection.execute(select(*_COLUMNS).where(*_shown(tenant_id, now), alerts.c.id == alert_id)).one_or_none()
     return Alert._make(row) if row is not None else None
 

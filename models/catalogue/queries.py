@@ -41,7 +41,7 @@ def declare(connection: Connection, tenant_id: str, name: str, declaration: Decl
 
 
 def withdraw(connection: Connection, tenant_id: str, name: str) -> bool:
-    """Forget the tenant's declaration; what all tenants share holds again. False where there is none."""
+    """Forget the tenant's declaration; what all tenants share holds again. False if there is none."""
     this = (event_types.c.tenant_id == tenant_id, event_types.c.name == name)
     return bool(connection.execute(delete(event_types).where(*this)).rowcount)
 

@@ -50,7 +50,7 @@ def read_since(
 ) -> Replay:
     """The events of these rooms after `since` that the user has not acknowledged, without those that have expired.
 
-    `complete` is False where history was cut off by the `horizon`, before which nothing is kept, and the user had not
+    `complete` is False if history was cut off by the `horizon`, before which nothing is kept, and the user had not
     acknowledged it.
     """
     found = _places(connection, tenant_id, user, names)

@@ -108,7 +108,7 @@ def _begin_to_write(connection: Connection) -> None:
 
 
 def server_time(connection: Connection) -> datetime | None:
-    """The time by the database's clock. None where it has none of its own (SQLite)."""
+    """The time by the database's clock. None if it has none of its own (SQLite)."""
     if connection.dialect.name == "sqlite":
         return None
     moment: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()

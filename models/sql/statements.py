@@ -62,7 +62,7 @@ def upsert(
 
 
 def execute_as_one(connection: Connection, *statements: Insert) -> CursorResult[Any]:
-    """Run these INSERTs, in one statement on PostgreSQL; there they see what all of them read as it was before.
+    """Execute several INSERTs, on PostgreSQL as one statement of data-modifying CTEs, which all see the same snapshot.
 
     Returns the result of the last. They may read from one CTE, which runs once.
     """

@@ -62,7 +62,7 @@ def list_api_keys(connection: Connection, tenant_id: str) -> list[ApiKey]:
 
 
 def revoke_api_key(connection: Connection, tenant_id: str, prefix: str, now: datetime) -> bool:
-    """Make the key useless from now on. False where the tenant has no such key."""
+    """Make the key useless from now on. False if the tenant has no such key."""
     changed = connection.execute(
         update(api_keys)
         .where(api_keys.c.tenant_id == tenant_id, api_keys.c.prefix == prefix)

@@ -16,7 +16,7 @@ MAX_WEIGHT = 100
 
 
 def create_tenant(connection: Connection, tenant_id: str, name: str, now: datetime) -> bool:
-    """Create the tenant and its room. False where it exists already."""
+    """Create the tenant and its room. False if it exists already."""
     created = connection.execute(
         insert_ignore(connection, tenants).values(id=tenant_id, name=name, created_at=now).returning(tenants.c.id)
     ).first()
@@ -58,7 +58,7 @@ def choose_dialect(connection: Connection, tenant_id: str, dialect: str) -> None
 
 
 def weight_of(connection: Connection, tenant_id: str) -> int:
-    """The tenant's weight in the taking of turns. Raises NoResultFound where there is no such tenant."""
+    """The tenant's weight in the taking of turns. Raises NoResultFound if there is no such tenant."""
     weight: int = connection.execute(select(tenants.c.weight).where(tenants.c.id == tenant_id)).scalar_one()
     return weight
 

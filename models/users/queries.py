@@ -87,7 +87,7 @@ def find_user(connection: Connection, tenant_id: str, external_id: str) -> User 
 
 
 def delete_user(connection: Connection, tenant_id: str, external_id: str) -> bool:
-    """Delete the user with their room, addresses, subscriptions and deliveries. False where there is none."""
+    """Delete the user with their room, addresses, subscriptions and deliveries. False if there is none."""
     return bool(
         connection.execute(
             delete(users).where(users.c.tenant_id == tenant_id, users.c.external_id == external_id)

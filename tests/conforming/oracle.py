@@ -27,7 +27,7 @@ Said = tuple[str, dict[str, Any]]
 
 
 def compare(wire: Wire) -> None:
-    """Raise AssertionError where the client has something else than the server."""
+    """Raise AssertionError if the client has something else than the server."""
     client = wire.client
     with read(wire.engine) as connection:
         heads = log.heads(connection, wire.tenant, wire.rooms)
