@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -178,11 +180,27 @@ def create_token(
     return mint(keys, settings.jwt_issuer, audience=audience, subject=subject, tenant=tenant, lifetime=lifetime)
 
 
+# Below the ports that the kernel gives to outgoing connections and to port 0, so that none of these takes a port
+# between the choice here and the start of the server. Each worker of pytest-xdist has a part of its own.
+_FIRST_PORT, _PORTS_OF_A_WORKER = 12_000, 2_000
+_given_ports: set[int] = set()
+
+
 def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        return int(own.getsockname()[1])
+    """Return a port of the loopback on which nothing listens, and which was not returned before."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+    first = _FIRST_PORT + worker * _PORTS_OF_A_WORKER
+    while True:
+        port = first + secrets.randbelow(_PORTS_OF_A_WORKER)
+        if port in _given_ports:
+            continue
+        with socket.socket() as own:
+            try:
+                own.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given_ports.add(port)
+        return port
 
 
 def create_installation(engine: Engine, bells: Bells | None = None, **other: Any) -> Installation:

@@ -15,4 +15,5 @@ def eventually(check: Callable[[], Any], within: float = 15.0) -> Any:
         if result:
             return result
         assert time.monotonic() < end, f"not within {within} s: {result!r}"
-        time.sleep(0.02)
+        # Checks that call the API stay within its rate limits.
+        time.sleep(0.05)

@@ -57,7 +57,7 @@ class Limiter:
         """Take one token of the caller's bucket and of the tenant's. None if Redis does not answer."""
         # A tenant's id has no slash, so no two keys can collide.
         buckets = [(f"carillon:limit:{caller.kind}:{caller.tenant}/{caller.id}", self._limits[caller.kind])]
-        # Operators have no limit: they are few, and need access during incidents.
+        # Operators do not count towards the tenant's limit: they are few, and need access when a tenant has used it up.
         if caller.kind != "operator":
             buckets.append((f"carillon:limit:tenant:{caller.tenant}", self._per_tenant))
         taken = self._buckets.take(buckets)

@@ -61,16 +61,16 @@ def test_every_process_adds_to_what_the_operator_sees(system: System):
 
         def seen() -> bool:
             headers = {"Authorization": f"Bearer {operator}"}
-            told = requests.get(f"{system.url}/v1/operator/overview?minutes=1", headers=headers, timeout=10).json()
-            series = told["series"]
+            overview = requests.get(f"{system.url}/v1/operator/overview?minutes=1", headers=headers, timeout=10).json()
+            series = overview["series"]
             sums = {name: sum(numbers) for name, numbers in series["sent"].items()}
             # One from the web process for each, one from the worker for each channel; the relay measures.
             return (
-                (sum(series["accepted"]), sum(series["acked"]["in_app"]), told["latency"]["count"]) == (1, 1, 1)
+                (sum(series["accepted"]), sum(series["acked"]["in_app"]), overview["latency"]["count"]) == (1, 1, 1)
                 and sums == {"in_app": 1, "push": 1, "email": 1}
                 and any(value is not None for value in series["oldest"]["push"])
-                and (told["web_processes"], told["connections"]) == (1, 1)
+                and (overview["web_processes"], overview["connections"]) == (1, 1)
             )
 
-        # A step is told once it is over.
+        # A step is shown once it is over.
         eventually(seen, within=30)
