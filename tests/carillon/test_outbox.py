@@ -262,11 +262,10 @@ def test_what_is_no_connection_is_refused(connection, error):
         OUTBOX.send(connection, **HELLO)
 
 
+# Not on SQLite, for which we have no asyncio driver.
 @pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_asyncio_passes_its_connection_by_run_sync(service):
-    if service.dialect.name == "sqlite":
-        pytest.skip("there is no asyncio driver for SQLite here")
-
     async def run() -> None:
         own = create_async_engine(service.url)
         async with own.begin() as connection:
