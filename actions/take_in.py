@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 # Notifications lock no room, so many of them are accepted in one transaction.
 _BATCH = 100
 
-# For a row that raises an error of ours: a bug, or what a later version mends.
+# For a row that raises an unexpected error, such as a bug that the next version fixes.
 _POLICY = RetryPolicy(base=1, cap=300, max_attempts=10)
 
 # Clocks of services may be ahead of ours by this much. An id sorts by its time, so it has to be about right.

@@ -14,11 +14,11 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
-import pytest
 from alembic import command
 from alembic.config import Config
 
 from models.sql.engine import connect
+from tests.missing import skip_unless_ci
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "carillon_template"
@@ -90,9 +90,7 @@ def postgresql_server(options: Sequence[str] = CARELESS, parent: str | None = ME
     """Run a private PostgreSQL. Skips the test where it is not installed; in CI that is a failure."""
     programs = _programs()
     if programs is None:
-        if os.environ.get("CI"):
-            pytest.fail("PostgreSQL is not installed: apt-get install postgresql")
-        pytest.skip("PostgreSQL is not installed")
+        skip_unless_ci("PostgreSQL is not installed: apt-get install postgresql")
     # Not pytest's own directory: that one is closed to the user postgres, whom the server insists on instead of root.
     directory = Path(tempfile.mkdtemp(prefix="carillon-pg-", dir=parent))
     user = "postgres" if getpass.getuser() == "root" else None

@@ -24,6 +24,7 @@ from carillon.requests import Alert, Event, Notification, Recall, Request
 from tests.carillon.outbox_table import create_outbox, rows
 from tests.databases import ROOT
 from tests.factories import create_tenant
+from tests.missing import skip_unless_ci
 
 SERVICES = (ROOT / "docs/services.md").read_text()
 MIGRATING = (ROOT / "docs/migrating.md").read_text()
@@ -90,8 +91,9 @@ def test_the_client_for_asyncio(reached: dict[str, str]):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl(reached: dict[str, str]):
+    if shutil.which("curl") is None:
+        skip_unless_ci("curl is not installed")
     environment = {"PATH": os.environ["PATH"], **reached}
     [example] = blocks("sh")
     done = subprocess.run(
@@ -163,8 +165,9 @@ def after(difference: str) -> str:
     return "".join(line[1:] or "\n" for line in difference.splitlines(keepends=True) if not line.startswith("-"))
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 def test_the_examples_in_node_are_programs(tmp_path: Path):
+    if shutil.which("node") is None:
+        skip_unless_ci("Node is not installed")
     changed = [after(example) for example in blocks("diff", MIGRATING) if ";" in example]
     assert len(changed) == 4
     for number, example in enumerate([*blocks("js"), *changed]):

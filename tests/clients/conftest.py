@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 from actions.installation import utc_now
 from tests import factories
+from tests.missing import skip_unless_ci
 from tests.pipeline.system import System
 
 HERE = Path(__file__).parent
@@ -28,9 +28,7 @@ def node() -> str:
     program = shutil.which("node")
     missing = _missing(program)
     if missing or program is None:
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+        skip_unless_ci(missing)
     # Several sessions of pytest may come here at once.
     with (HERE / "package.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

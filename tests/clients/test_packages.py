@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.databases import ROOT
+from tests.missing import skip_unless_ci
 
 CLIENTS = ROOT / "clients"
 
@@ -48,7 +48,5 @@ def test_the_client_tells_everything_once_and_in_order(built: None):
 @pytest.mark.parametrize("project", ["js", "console", "pages"])
 def test_in_a_browser_against_a_running_copy(built: None, project: str):
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is not installed")
-        pytest.skip("Chromium is not installed")
+        skip_unless_ci("Chromium is not installed")
     npm("e2e", f"--project={project}")

@@ -17,8 +17,7 @@ from web.dialects import DialectView, view_of
 from web.realtime.gateway.handshake import Origins, credential, resume_request
 from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.limits import MAX_FAILED_HANDSHAKES
-from web.realtime.payloads import Handshake as Greeting
-from web.realtime.payloads import Refused, parse
+from web.realtime.payloads import Handshake, Refused, parse
 from web.realtime.replay.bookmarks import Bookmarks
 from web.realtime.replay.progress import ResumeRequest
 
@@ -65,11 +64,11 @@ class Admission:
             raise
 
     def _admit(self, namespace: str, sid: str, environ: MutableMapping[str, Any], auth: Any, socket: Any) -> Session:
-        greeting = parse(Greeting, auth)
-        token = credential(greeting, environ, self._origins)
+        handshake = parse(Handshake, auth)
+        token = credential(handshake, environ, self._origins)
         principal, expires_at = self.authenticate(token)
-        view = self._view(namespace, greeting.dialect, principal.tenant)
-        resume = resume_request(greeting, user_room(principal.id))
+        view = self._view(namespace, handshake.dialect, principal.tenant)
+        resume = resume_request(handshake, user_room(principal.id))
         session = Session(sid, view, socket, principal, expires_at, resume)
         for room in session.channel_rooms():
             self._server.enter_room(sid, room, namespace=namespace)
