@@ -8,7 +8,7 @@ from uuid import UUID
 
 from actions.installation import Installation
 from actions.principal import Principal
-from models.channels import CHANNELS
+from models.channels import withdrawable
 from models.inbox.changes import Changed, Operation, change_items, change_page
 from models.inbox.queries import Counts, Filter, counts_for, newest
 from models.sql.engine import read, write
@@ -64,6 +64,5 @@ def _ring(installation: Installation, changed: Changed) -> None:
     if changed.ids:
         installation.bells.publish()
     if changed.push_due:
-        for channel, spec in CHANNELS.items():
-            if spec.withdraws and spec.addressed_by == "address":
-                installation.bells.deliver(channel)
+        for channel in withdrawable():
+            installation.bells.deliver(channel)

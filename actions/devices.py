@@ -1,10 +1,12 @@
-"""Register and forget devices."""
+"""Register and delete devices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from actions.installation import Installation
+from actions.principal import Principal, require_live
+from actions.users import CHANGE
 from models.addresses import devices
 from models.addresses.devices import Device
 from models.sql.engine import write
@@ -12,10 +14,11 @@ from models.users.queries import Person, upsert_users
 
 
 def register_device(
-    installation: Installation, tenant: str, user: str, *, kind: str, value: str, platform: str | None
+    installation: Installation, caller: Principal, user: str, *, kind: str, value: str, platform: str | None
 ) -> Device:
-    """Give the user a device, taking it from the user who had it before. The user is created if need be."""
-    now = installation.now()
+    """Register a device, taking it from the user who had it. Unknown users are created. Raises Problem (403)."""
+    require_live(caller, CHANGE)
+    tenant, now = caller.tenant, installation.now()
     with write(installation.engine) as connection:
         [user_id] = upsert_users(connection, tenant, [Person(user)], now)
         address_id = devices.add_device(connection, tenant, user_id, kind, value, platform, now)
@@ -24,9 +27,10 @@ def register_device(
 
 
 def forget_devices(
-    installation: Installation, tenant: str, user: str, which: Callable[[Device], bool] = lambda _: True
+    installation: Installation, caller: Principal, user: str, which: Callable[[Device], bool] = lambda _: True
 ) -> int:
-    """Forget the user's devices that match. Returns how many."""
+    """Delete the user's devices that match. Returns how many. Raises Problem (403)."""
+    require_live(caller, CHANGE)
     with write(installation.engine) as connection:
-        chosen = [device for device in devices.list_devices(connection, tenant, user) if which(device)]
+        chosen = [device for device in devices.list_devices(connection, caller.tenant, user) if which(device)]
         return devices.remove_devices(connection, chosen)

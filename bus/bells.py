@@ -16,6 +16,7 @@ from uuid import UUID
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from bus.circuit_breaker import CircuitBreaker
 from celeryconfig import BELL_EXPIRES
 from models.channels import CHANNELS
 from models.lanes import Lane
@@ -23,7 +24,7 @@ from models.lanes import Lane
 log = logging.getLogger(__name__)
 
 # After a bell could not be sent, none is tried for this long (seconds): an outage must not slow every request.
-PAUSE = 1.0
+OPEN_SECONDS = 1.0
 
 # Bells of one kind that come closer together than this (seconds) are sent as one: a process can ring for each of many
 # requests, and a bell costs more than the row that it announces.
@@ -85,7 +86,7 @@ class Bells:
             "socket_connect_timeout": 0.5,
         }
         self._debounced: dict[tuple[str, int], Debounced] = {}
-        self._broker_down_until = 0.0
+        self._breaker = CircuitBreaker(OPEN_SECONDS)
 
     def expand(self, notification_id: UUID, lane: int, begin: int | None = None, ahead: int = 0) -> bool:
         """Ask for the next page of a notification's audience, before those of less urgent lanes.
@@ -109,7 +110,7 @@ class Bells:
 
     def ring(self, task: str, args: list[str], queue: str, lane: int = Lane.normal) -> bool:
         """Ring for a task by its name in Celery."""
-        if time.monotonic() < self._broker_down_until:
+        if not self._breaker.allows():
             return False
         send = self._debounced.get((task, lane))
         if send is None:
@@ -134,7 +135,8 @@ class Bells:
         try:
             self._celery.send_task(task, args=args, queue=queue, priority=int(lane), expires=BELL_EXPIRES)
         except OperationalError as error:
-            self._broker_down_until = time.monotonic() + PAUSE
+            self._breaker.failed()
             log.warning("bell not sent", extra={"task": task, "error": type(error).__name__})
             return False
+        self._breaker.succeeded()
         return True

@@ -74,7 +74,7 @@ def count_dead(connection: Connection, which: DeadFilter) -> dict[str, int]:
 
 
 def count_classes(connection: Connection) -> dict[str, int]:
-    """How many dead letters of all tenants there are of each failure class, of at most MOST_COUNTED."""
+    """How many dead letters of all tenants there are of each failure class, of at most MAX_COUNTED."""
     some = select(deliveries.c.failure).where(deliveries.c.state == State.DEAD.value).limit(MAX_COUNTED).subquery()
     rows = connection.execute(select(some.c.failure, func.count().label("number")).group_by(some.c.failure))
     return {row.failure: row.number for row in rows}

@@ -9,9 +9,8 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from actions.devices import forget_devices, register_device
-from actions.principal import Principal, require_live
+from actions.principal import Principal
 from actions.problems import not_found
-from actions.users import CHANGE
 from carillon.fields import Key, Strict
 from models.addresses import devices
 from models.sql.engine import read
@@ -94,10 +93,10 @@ def id_of(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()[:16]
 
 
-def register(tenant: str, user: str, body: DeviceBody) -> DeviceView:
+def register(caller: Principal, user: str, body: DeviceBody) -> DeviceView:
     """Register a device for the user. If another user had it, it is theirs no more."""
     kind = "token" if body.token is not None else "fid"
-    return _view(register_device(context(), tenant, user, kind=kind, value=body.value, platform=body.platform))
+    return _view(register_device(context(), caller, user, kind=kind, value=body.value, platform=body.platform))
 
 
 def listed(tenant: str, user: str) -> list[DeviceView]:
@@ -106,8 +105,8 @@ def listed(tenant: str, user: str) -> list[DeviceView]:
         return [_view(row) for row in devices.list_devices(connection, tenant, user)]
 
 
-def _forget_one(tenant: str, user: str, device: str) -> Deleted:
-    if not forget_devices(context(), tenant, user, lambda row: id_of(row.value) == device):
+def _forget_one(caller: Principal, user: str, device: str) -> Deleted:
+    if not forget_devices(context(), caller, user, lambda row: id_of(row.value) == device):
         raise not_found("device")
     return Deleted()
 
@@ -119,7 +118,7 @@ def put_own_device(caller: Principal, body: DeviceBody) -> DeviceView:
     Repeat it at every start of the app and at every sign-in: that is how the device is known to be in use. Of more than
     twenty devices of a user those are forgotten that were not seen for longest.
     """
-    return register(caller.tenant, caller.id, body)
+    return register(caller, caller.id, body)
 
 
 @api.declare("GET", "/devices", auth="user", answers={200: DeviceList})
@@ -131,20 +130,19 @@ def list_own_devices(caller: Principal) -> DeviceList:
 @api.declare("DELETE", "/devices/<device>", auth="user", answers={200: Deleted}, problems=[404])
 def delete_own_device(caller: Principal, path: DevicePath) -> Deleted:
     """Delete one of the user's devices. Its pending deliveries are suppressed."""
-    return _forget_one(caller.tenant, caller.id, path.device)
+    return _forget_one(caller, caller.id, path.device)
 
 
 @api.declare("DELETE", "/devices", auth="user", answers={200: Forgotten})
 def delete_own_devices(caller: Principal) -> Forgotten:
     """Delete all of the user's devices."""
-    return Forgotten(deleted=forget_devices(context(), caller.tenant, caller.id))
+    return Forgotten(deleted=forget_devices(context(), caller, caller.id))
 
 
 @api.declare("PUT", f"{USER}/devices", auth="service", answers={200: DeviceView})
 def put_device(caller: Principal, path: UserPath, body: DeviceBody) -> DeviceView:
     """Register a device for push. If another user had it, it moves to this user. Repeat at every start of the app."""
-    require_live(caller, CHANGE)
-    return register(caller.tenant, path.user, body)
+    return register(caller, path.user, body)
 
 
 @api.declare("GET", f"{USER}/devices", auth=["service", "operator"], answers={200: DeviceList}, problems=[404])
@@ -161,5 +159,4 @@ def list_devices(caller: Principal, path: UserPath) -> DeviceList:
 @api.declare("DELETE", f"{USER}/devices/<device>", auth="service", answers={200: Deleted}, problems=[404])
 def delete_device(caller: Principal, path: UserDevicePath) -> Deleted:
     """Delete a device. Its pending deliveries are suppressed."""
-    require_live(caller, CHANGE)
-    return _forget_one(caller.tenant, path.user, path.device)
+    return _forget_one(caller, path.user, path.device)

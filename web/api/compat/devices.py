@@ -72,13 +72,13 @@ class Subscribed(View):
 @api.declare("POST", "/register-device", auth="user", answers={200: DeviceView})
 def register_device_alias(caller: Principal, body: Registration) -> DeviceView:
     """Register the user's device: PUT /v1/devices."""
-    return register(caller.tenant, caller.id, body)
+    return register(caller, caller.id, body)
 
 
 @api.declare("POST", "/unregister-device", auth="user", answers={200: Deleted}, problems=[404])
 def unregister_device_alias(caller: Principal, body: Registration) -> Deleted:
     """Delete the user's device with this token: DELETE /v1/devices/{device}."""
-    if not forget_devices(context(), caller.tenant, caller.id, lambda row: row.value == body.value):
+    if not forget_devices(context(), caller, caller.id, lambda row: row.value == body.value):
         raise not_found("device")
     return Deleted()
 
@@ -86,7 +86,7 @@ def unregister_device_alias(caller: Principal, body: Registration) -> Deleted:
 @api.declare("POST", "/unregister-all", auth="user", answers={200: Unregistered})
 def unregister_devices_alias(caller: Principal) -> Unregistered:
     """Delete all of the user's devices: DELETE /v1/devices."""
-    return Unregistered(count=forget_devices(context(), caller.tenant, caller.id))
+    return Unregistered(count=forget_devices(context(), caller, caller.id))
 
 
 @api.declare("GET", "/device-list", auth="user", answers={200: Devices})
