@@ -31,11 +31,11 @@ _PERMANENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.Decodin
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time and chance. Tests replace them."""
+    """Clocks, and random fractions for jitter. Tests replace them."""
 
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    dice: Callable[[], float] = random.random
+    fraction: Callable[[], float] = random.random
 
 
 SYSTEM_CLOCK = Clock()
@@ -136,7 +136,7 @@ class Exchange(Generic[T]):
     ) -> float:
         pause = None
         if repeatable:
-            pause = self.policy.pause(self.attempts, self._elapsed(), retry_after, self.clock.dice())
+            pause = self.policy.pause(self.attempts, self._elapsed(), retry_after, self.clock.fraction())
         if pause is None:
             raise error from cause
         log.debug("retrying", extra={"attempt": self.attempts, "pause": pause, "error": type(error).__name__})

@@ -1,4 +1,4 @@
-"""When a request is repeated, and after how long. Pure: the clock and the dice are arguments."""
+"""When a request is repeated, and after how long. Pure: the time and the random number are arguments."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class RetryPolicy:
     cap: float = 8.0
     total: float = DEFAULT_TOTAL
 
-    def pause(self, attempts: int, elapsed: float, retry_after: float | None, dice: float) -> float | None:
+    def pause(self, attempts: int, elapsed: float, retry_after: float | None, fraction: float) -> float | None:
         """Return the seconds to wait after `attempts` attempts, or None to give up.
 
         `elapsed` is the time since the first attempt began. `retry_after` is what the server asked for, and is a lower
-        bound. `dice` is a random number from 0 to 1.
+        bound. `fraction` is a random number from 0 to 1.
         """
         if attempts > self.retries:
             return None
-        pause = dice * min(self.cap, self.base * 2 ** (attempts - 1)) + (retry_after or 0.0)
+        pause = fraction * min(self.cap, self.base * 2 ** (attempts - 1)) + (retry_after or 0.0)
         return pause if elapsed + pause < self.total else None
 
 

@@ -33,14 +33,14 @@ def problem(
 class Server:
     """Answers request by request; the last answer is repeated. `requests` are those it received."""
 
-    def __init__(self, *answers: Answer, dice: float = 0.5, takes: float = 0.0) -> None:
+    def __init__(self, *answers: Answer, fraction: float = 0.5, takes: float = 0.0) -> None:
         self.answers = list(answers)
         self.requests: list[httpx.Request] = []
         self.pauses: list[float] = []
         self.time = 0.0
         self.takes = takes
         self.clock = Clock(
-            monotonic=lambda: self.time, now=lambda: NOW + timedelta(seconds=self.time), dice=lambda: dice
+            monotonic=lambda: self.time, now=lambda: NOW + timedelta(seconds=self.time), fraction=lambda: fraction
         )
 
     def answer(self, request: httpx.Request) -> httpx.Response:

@@ -69,7 +69,7 @@ def test_a_request_that_httpx_refuses_is_not_repeated():
 
 
 def test_pauses_double_up_to_a_cap():
-    server = Server(problem(503), dice=1.0)
+    server = Server(problem(503), fraction=1.0)
     with pytest.raises(carillon.Unavailable):
         server.client(retries=7, total_timeout=1000).send(**HELLO)
     assert server.pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
@@ -98,7 +98,7 @@ def test_the_total_time_is_bounded():
 
 def test_retry_after_is_a_lower_bound():
     for value in ("3", "Thu, 26 Nov 2026 12:00:03 GMT"):
-        server = Server(problem(429, headers={"Retry-After": value}), OK, dice=0.0)
+        server = Server(problem(429, headers={"Retry-After": value}), OK, fraction=0.0)
         server.client().send(**HELLO)
         assert server.pauses == [3.0]
 
@@ -123,7 +123,7 @@ def test_a_delete_whose_answer_was_lost_has_succeeded():
 
 def test_the_same_with_asyncio():
     async def run() -> None:
-        server = Server(httpx.ReadTimeout("late"), problem(503, headers={"Retry-After": "2"}), OK, dice=0.0)
+        server = Server(httpx.ReadTimeout("late"), problem(503, headers={"Retry-After": "2"}), OK, fraction=0.0)
         async with server.async_client() as client:
             assert (await client.send(**HELLO)).id == ACCEPTED["id"]
         assert server.pauses == [0.0, 2.0]
@@ -137,9 +137,9 @@ def test_the_same_with_asyncio():
 
 
 @given(st.integers(1, 30), st.floats(0, 1), st.none() | st.floats(0, 100), st.floats(0, 100))
-def test_a_pause_is_never_shorter_than_asked_for_nor_longer_than_allowed(attempts, dice, retry_after, elapsed):
+def test_a_pause_is_never_shorter_than_asked_for_nor_longer_than_allowed(attempts, fraction, retry_after, elapsed):
     policy = RetryPolicy(retries=20)
-    pause = policy.pause(attempts, elapsed, retry_after, dice)
+    pause = policy.pause(attempts, elapsed, retry_after, fraction)
     if pause is None:
         assert attempts > 20 or elapsed + policy.cap + (retry_after or 0) >= policy.total
     else:

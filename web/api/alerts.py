@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from actions import alerts as actions
 from actions.principal import Principal
-from actions.problems import Problem, invalid, not_found
+from actions.problems import not_found
 from carillon.fields import Level
 from carillon.requests import Alert
 from models.alerts import queries as alerts
 from models.sql.engine import read
 from web.api.endpoint import Answer, Api
-from web.api.fields import PAGE, Deleted, KeyHeader, Limit, Moment, NotificationPath, Page, Query, View, page_of
+from web.api.fields import PAGE, UUID_FORM, Deleted, KeyHeader, Limit, Moment, Page, Query, View, after_id, page_of
 from web.context import context
 
 api = Api("alerts", "Messages to all users of a tenant that stay until one of them acknowledges them.")
@@ -70,14 +70,9 @@ class AlertPath(BaseModel):
 
     def uuid(self) -> UUID:
         """Return the id. Raises Problem (404) for a text that is not an id."""
-        return _uuid(self.alert, not_found("alert"))
-
-
-def _uuid(text: str, problem: Problem) -> UUID:
-    try:
-        return NotificationPath(notification=text).uuid()
-    except Problem:
-        raise problem from None
+        if not UUID_FORM.fullmatch(self.alert):
+            raise not_found("alert")
+        return UUID(self.alert)
 
 
 def _view(row: alerts.Alert) -> AlertView:
@@ -119,9 +114,7 @@ def raise_alert(caller: Principal, header: KeyHeader, body: Alert) -> Answer:
 @api.declare("GET", "/alerts", auth=["user", "service"], answers={200: AlertPage})
 def list_alerts(caller: Principal, query: AlertsQuery) -> AlertPage:
     """List the tenant's alerts, newest first."""
-    before = None
-    if query.after is not None:
-        before = _uuid(query.after, invalid("after", "cursor", "is not the `next` of a page"))
+    before = after_id(query.after)
     with read(context().engine) as connection:
         found = alerts.list_alerts(
             connection,

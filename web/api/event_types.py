@@ -90,8 +90,7 @@ def get_event_type(caller: Principal, path: TypePath) -> EventTypeView:
 def put_event_type(caller: Principal, path: TypePath, body: DeclarationBody) -> Answer:
     """Declare a type for the tenant, or replace its declaration.
 
-    It replaces a common type of the same name, unless that is reserved. Events published before stay as they
-    are.
+    It replaces a common type of the same name, unless that is reserved. Earlier events stay as they are.
     """
     actions.declare(context(), caller, path.name, body)
     return Answer(_view(EventType(name=path.name, **body.model_dump()), own=True))

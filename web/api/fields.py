@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from actions.problems import not_found
+from actions.problems import invalid, not_found
 from carillon.fields import IdempotencyKey, UserId
 from models.channels import CHANNELS
 from models.deliveries.lifecycle import Failure, State
@@ -89,6 +89,15 @@ class Deleted(View):
     """The result of a deletion."""
 
     deleted: Literal[True] = True
+
+
+def after_id(text: str | None) -> UUID | None:
+    """Return the id after which a page begins. Raises Problem (422) for a text that no page has as its `next`."""
+    if text is None:
+        return None
+    if not UUID_FORM.fullmatch(text):
+        raise invalid("after", "cursor", "is not the `next` of a page")
+    return UUID(text)
 
 
 def page_of(rows: list[Any] | Any, limit: int) -> tuple[Any, Page]:

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection
 
 from actions.principal import Principal
-from actions.problems import Problem, invalid, not_found
+from actions.problems import Problem, not_found
 from actions.recall import recall
 from actions.send import send, send_many
 from carillon.fields import Key, Level, Priority, Reference, TypeName, UserId
@@ -38,6 +38,7 @@ from web.api.fields import (
     RowId,
     StateName,
     View,
+    after_id,
     page_of,
 )
 from web.context import context
@@ -249,12 +250,7 @@ def _fields(row: StoredNotification) -> dict[str, Any]:
 @api.declare("GET", "/notifications", auth=["service", "operator"], answers={200: NotificationPage})
 def list_sent(caller: Principal, query: NotificationsQuery) -> NotificationPage:
     """List or search notifications, newest first."""
-    before = None
-    if query.after is not None:
-        try:
-            before = UUID(query.after)
-        except ValueError as error:
-            raise invalid("after", "cursor", "is not the `next` of a page") from error
+    before = after_id(query.after)
     with read(context().engine) as connection:
         found = search(connection, caller.tenant, caller.mode, query.search(), before=before, limit=query.limit)
     page = Page(next=str(found.next) if found.next else None, has_more=found.next is not None)

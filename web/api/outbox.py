@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from pydantic import Field
 
 from actions.principal import Principal
-from actions.problems import invalid
 from carillon.problems import ProblemDocument
 from models.outbox.queries import Rejected, list_rejected
 from models.sql.engine import read
 from web.api.endpoint import Api
-from web.api.fields import PAGE, UUID_FORM, Limit, Moment, Page, Query, View, page_of
+from web.api.fields import PAGE, Limit, Moment, Page, Query, View, after_id, page_of
 from web.context import context
 
 api = Api("outbox", "What services asked for in their own transactions.")
@@ -47,11 +45,7 @@ class RejectedQuery(Query):
 @api.declare("GET", "/outbox/rejected", auth=["service", "operator"], answers={200: RejectedPage})
 def list_rejected_rows(caller: Principal, query: RejectedQuery) -> RejectedPage:
     """List the tenant's rows of the outbox that were rejected, newest first."""
-    before = None
-    if query.after is not None:
-        if not UUID_FORM.fullmatch(query.after):
-            raise invalid("after", "cursor", "is not the `next` of a page")
-        before = UUID(query.after)
+    before = after_id(query.after)
     with read(context().engine) as connection:
         rows = list_rejected(connection, caller.tenant, before=before, limit=query.limit + 1)
     shown, page = page_of(rows, query.limit)
