@@ -138,7 +138,7 @@ def append_and_publish(
 def raise_heads(connection: Connection, which: ColumnElement[bool]) -> FromClause:
     """These rooms (id, user_id, head), each with its next number as head; their locks are held until the commit.
 
-    For one call of `together`: on PostgreSQL nothing is raised before that runs, and it is done once.
+    For one call of `execute_as_one`: on PostgreSQL the numbers are raised when that runs, once.
     """
     raised = update(rooms).values(head=rooms.c.head + 1)
     columns = (rooms.c.id, rooms.c.user_id, rooms.c.head)
