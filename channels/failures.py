@@ -1,4 +1,4 @@
-"""How a failed send is told: a reason without the address, and one log record for all that failed alike."""
+"""Failed sends: redacts their reasons, and logs one record for all failures of a kind."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from dataclasses import replace
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Message
 
-# A reason is read by a person; what answers may be a whole web page.
-LONGEST_REASON = 300
-# A local part is quoted without its domain often enough; one shorter than this is a syllable of ordinary words.
-SHORTEST_SECRET = 3
+# People read reasons, and an answer can be a whole web page.
+MAX_REASON = 300
+# Answers often quote a local part without its domain. Shorter ones are syllables of ordinary words.
+MIN_SECRET = 3
 
-# Seconds before credentials are tried again: a person has to mend them, and asking more often only fills the log.
+# Seconds before credentials are tried again: a person has to correct them, and more attempts only fill the log.
 CREDENTIALS_RETRY_AFTER = 300.0
 
 _log = logging.getLogger(__name__)
 
 
 def redact(outcome: Outcome, *addresses: str) -> Outcome:
-    """`outcome` with a reason fit for storing: bounded, in one line, and not quoting an address as answers do."""
+    """Return `outcome` with a reason that can be stored: bounded, in one line, and without the addresses."""
     if isinstance(outcome, Sent | Deferred):
         return outcome
     reason = " ".join(outcome.reason.split())
     for secret in (*addresses, *(address.rpartition("@")[0] for address in addresses)):
-        if len(secret) >= SHORTEST_SECRET:
+        if len(secret) >= MIN_SECRET:
             reason = re.sub(re.escape(secret), "<address>", reason, flags=re.IGNORECASE)
-    return replace(outcome, reason=reason[:LONGEST_REASON])
+    return replace(outcome, reason=reason[:MAX_REASON])
 
 
 def log_level(outcome: Outcome) -> int:
-    """ERROR is for what a person has to mend; a provider's bad five minutes must not page."""
+    """Return ERROR for what a person has to correct. A provider's bad five minutes must not page."""
     match outcome:
         case Sent() | AddressGone() | Deferred():
             return logging.INFO
@@ -43,19 +43,19 @@ def log_level(outcome: Outcome) -> int:
 
 
 class FailureLog:
-    """The failures of one batch, gathered by kind: a bad minute of a provider is 10,000 failures a second."""
+    """Collects the failures of one batch by kind: a bad minute of a provider is 10,000 failures a second."""
 
     def __init__(self, channel: str) -> None:
         self._channel = channel
         self._found: dict[tuple[str, int], tuple[Message, int]] = {}
 
     def add(self, message: Message, error: str, level: int) -> None:
-        """`message` failed; `error` names the kind and quotes nobody."""
+        """Add a failed message. `error` names the kind, without an address."""
         first, count = self._found.get((error, level), (message, 0))
         self._found[error, level] = (first, count + 1)
 
     def log(self) -> None:
-        """One record for each kind, with the first message it befell and how many there were."""
+        """Log one record for each kind, with its first message and the number of messages."""
         for (error, level), (first, count) in self._found.items():
             _log.log(
                 level,

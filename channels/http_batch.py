@@ -1,6 +1,6 @@
-"""HTTP for FCM: a whole batch in flight over a few kept connections, every request sent once and in bounded time.
+"""HTTP for batches: sends all requests of a batch concurrently over a few connections, each once, in bounded time.
 
-Each thread that sends takes a libcurl multi handle of its own from a pool. One handle behind a lock would make a slow
+Each sending thread takes its own libcurl multi handle from a pool. One handle behind a lock would make a slow
 batch hold up all others; a handle per thread would keep connections for threads that only sent once.
 """
 
@@ -18,10 +18,10 @@ from typing import Any
 import certifi
 import pycurl
 
-# Google's front end takes 100 streams on a connection, so that a batch of 500 needs five. HTTP/1.1, which is the lab's,
-# carries one request at a time on each; more connections than this did not make it faster.
+# Google's front end allows 100 streams on a connection, so a batch of 500 needs five. HTTP/1.1, which the lab uses,
+# sends one request at a time on each; more connections than this did not make it faster.
 MAX_CONNECTIONS = 32
-# An answer of FCM has some hundred bytes; whoever sends more is not FCM.
+# An answer of FCM has some hundred bytes.
 MAX_ANSWER = 64 * 1024
 
 _TO_EPOLL = {
@@ -33,7 +33,7 @@ _TO_EPOLL = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one request. `status` is 0 where no answer came; then `error` says why."""
+    """The answer to one request. `status` is 0 if there was none; then `error` says why."""
 
     status: int
     body: bytes = b""
@@ -53,7 +53,7 @@ class Http:
         self._closed = False
 
     def post(self, url: str, headers: Sequence[str], bodies: Sequence[bytes]) -> list[Answer]:
-        """Post each body once, all together, and return the answers in the same order within the time-out."""
+        """Post all bodies concurrently, each once. Returns the answers in the same order, within the timeout."""
         with self._lock:
             transport = self._idle.pop() if self._idle else None
         transport = transport or _Transport(self._timeout, self._ca_file)
@@ -97,10 +97,10 @@ class _Transport:
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._schedule)
 
     def post(self, url: str, headers: list[str], bodies: Sequence[bytes]) -> tuple[list[Answer], bool]:
-        """The answers, and whether all requests came to an end of their own.
+        """Return the answers, and whether all requests ended before the timeout.
 
-        Where the time-out ended one, its connection may be dead without anybody having been told, and every later batch
-        would wait for it again: the caller must then close this transport.
+        If one did not, its connection may be dead without having been closed, and every later batch would wait for it
+        again. The caller must then close this transport.
         """
         deadline = time.monotonic() + self._timeout
         late = Answer(0, error=f"no answer within {self._timeout:g} s", timed_out=True)
@@ -112,16 +112,16 @@ class _Transport:
             handle.setopt(pycurl.URL, url)
             handle.setopt(pycurl.HTTPHEADER, headers)
             handle.setopt(pycurl.POSTFIELDSIZE, len(body))
-            # Libcurl quietly repeats a request when a kept connection closes before the answer, and FCM may have taken
-            # the first. It cannot where it would have to rewind a body that comes from a bare read function.
+            # libcurl silently repeats a request if a reused connection closes before the answer, but FCM may have
+            # accepted the first one. It cannot repeat a body that comes from a read function, as it cannot rewind it.
             handle.setopt(pycurl.READFUNCTION, BytesIO(body).read)
             handle.setopt(pycurl.WRITEFUNCTION, received.write)
             self._multi.add_handle(handle)
             flying[handle] = (index, received)
         self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-        # The bound is ours: libcurl's time-outs pass over requests that wait for a connection (curl #13227, #22942).
+        # Our own deadline: libcurl's timeouts ignore requests that wait for a connection (curl #13227, #22942).
         while True:
-            # First of all, because a quick server has answered before there was anything to wait for.
+            # Before waiting, because a fast server may have answered already.
             for handle, code, error in self._ended():
                 index, received = flying.pop(handle)
                 answers[index] = _answer(handle, code, error, received)
@@ -147,7 +147,7 @@ class _Transport:
         _prepare(handle, self._timeout, self._ca_file)
         handle.setopt(pycurl.POST, 1)
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
-        # Wait for the first connection to say whether it can be shared, rather than open another 31.
+        # Wait until it is known whether the first connection can be shared, instead of opening another 31.
         handle.setopt(pycurl.PIPEWAIT, 1)
         return handle
 
@@ -159,7 +159,7 @@ class _Transport:
             )
             self._multi.socket_action(fd, flags)
         if self._due is not None and time.monotonic() >= self._due:
-            # Should libcurl find that it is a little early, it does not say so again.
+            # If libcurl considers this a little early, it does not set its timer again.
             self._due += 0.001
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
 
@@ -177,7 +177,7 @@ class _Transport:
     def _watch(self, what: int, fd: int, *_: Any) -> None:
         if what == pycurl.POLL_REMOVE:
             self._watched.discard(fd)
-            # Libcurl may have closed it already, which takes it out of the set as well.
+            # libcurl may have closed it already, which also removes it from the set.
             with suppress(OSError):
                 self._epoll.unregister(fd)
         elif fd in self._watched:
@@ -191,7 +191,7 @@ class _Transport:
 
 
 def fetch(url: str, *, timeout: float, headers: Sequence[str] = (), body: bytes | None = None) -> Answer:
-    """GET `url`, or POST `body` to it, once; the answer within `timeout` seconds, whatever the server does."""
+    """GET `url`, or POST `body` to it, once. Returns the answer within `timeout` seconds."""
     received = BytesIO()
     handle = pycurl.Curl()
     try:
@@ -223,7 +223,7 @@ def _prepare(handle: Any, timeout: float, ca_file: str) -> None:
 
 def _answer(handle: Any, code: int, error: str, received: BytesIO) -> Answer:
     if code == pycurl.E_SEND_FAIL_REWIND:
-        # It would repeat, and could not.
+        # libcurl tried to repeat the request, which we prevent.
         return Answer(0, error="the connection ended before the answer")
     if code:
         return Answer(0, error=error or f"libcurl error {code}", timed_out=code == pycurl.E_OPERATION_TIMEDOUT)

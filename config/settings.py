@@ -1,4 +1,4 @@
-"""Every knob of Carillon, typed and with its reason. Read once, where a process is put together."""
+"""The settings of Carillon, read from the environment once, when a process starts."""
 
 from __future__ import annotations
 
