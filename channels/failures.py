@@ -6,6 +6,7 @@ import logging
 import re
 from dataclasses import replace
 
+from carillon.text import cut
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Message
 
@@ -28,7 +29,7 @@ def redact(outcome: Outcome, *addresses: str) -> Outcome:
     for secret in (*addresses, *(address.rpartition("@")[0] for address in addresses)):
         if len(secret) >= MIN_SECRET:
             reason = re.sub(re.escape(secret), "<address>", reason, flags=re.IGNORECASE)
-    return replace(outcome, reason=reason[:MAX_REASON])
+    return replace(outcome, reason=cut(reason, MAX_REASON))
 
 
 def log_level(outcome: Outcome) -> int:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Literal
 
+from carillon.text import cut
+
 Channel = Literal["push", "email", "in_app"]
 Outcome = Literal["accepted", "refused"]
 CHANNELS: tuple[Channel, ...] = ("push", "email", "in_app")
@@ -109,9 +111,9 @@ class Journal:
         self.last += 1
         arrival.n = self.last
         arrival.at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        arrival.address = arrival.address[:MAX_TEXT]
-        arrival.title = arrival.title and arrival.title[:MAX_TEXT]
-        arrival.body = arrival.body and arrival.body[:MAX_TEXT]
+        arrival.address = cut(arrival.address, MAX_TEXT)
+        arrival.title = arrival.title and cut(arrival.title, MAX_TEXT)
+        arrival.body = arrival.body and cut(arrival.body, MAX_TEXT)
         self._arrivals.append(arrival)
         self._with_raw.append(arrival)
         self._raw_bytes += arrival.size

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from carillon import calls
 from carillon.compat import transport
 from carillon.fields import Level
+from carillon.text import cut
 
 _LEVELS = get_args(Level)
 _MAX_TITLE = 200
@@ -83,7 +84,7 @@ def _fields(notification: dict[str, Any]) -> dict[str, Any]:
     lines = (" ".join(line.split()) for line in message.splitlines())
     fields: dict[str, Any] = {
         "message": message,
-        "title": str(other.pop("title", None) or next(filter(None, lines), message)[:_MAX_TITLE]),
+        "title": str(other.pop("title", None) or cut(next(filter(None, lines), message), _MAX_TITLE)),
         "category": other.pop("category", None),
         "url": other.pop("url", None),
     }

@@ -14,6 +14,7 @@ from firebase_admin.credentials import Certificate
 from google.auth.credentials import TokenState
 from google.auth.exceptions import GoogleAuthError, RefreshError
 
+from carillon.text import cut
 from channels.failures import CREDENTIALS_RETRY_AFTER
 from channels.http_batch import fetch
 from models.channels import PUSH
@@ -195,4 +196,4 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _truncate(error: Exception) -> str:
-    return str(error)[:200]
+    return cut(str(error), 200)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, String, select, update
 
+from carillon.text import cut
 from models.addresses.devices import usable
 from models.addresses.tables import addresses
 from models.sql.statements import values_table
@@ -44,7 +45,7 @@ def disable_addresses(connection: Connection, reasons: Mapping[int, str], sent_a
         connection,
         "gone",
         {"id": BigId, "reason": String()},
-        [(address_id, reason[:_MAX_REASON]) for address_id, reason in sorted(reasons.items())],
+        [(address_id, cut(reason, _MAX_REASON)) for address_id, reason in sorted(reasons.items())],
     )
     connection.execute(
         update(addresses)

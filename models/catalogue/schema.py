@@ -12,6 +12,7 @@ from jsonschema.exceptions import SchemaError
 from referencing import Registry
 
 from carillon.payload import payload_error
+from carillon.text import cut
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -57,7 +58,7 @@ def schema_errors(schema: Mapping[str, Any], trusted: bool = False) -> list[str]
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        return [f"{_path(error.absolute_path) or 'it'}: {error.message}"[:MAX_MESSAGE]]
+        return [cut(f"{_path(error.absolute_path) or 'it'}: {error.message}", MAX_MESSAGE)]
     try:
         for number, subschema in enumerate(_walk(schema, schema, ())):
             if number >= MAX_SUBSCHEMAS:
@@ -76,7 +77,7 @@ def payload_errors(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[t
         return [("", "has too many values for so large a schema")]
     found: list[tuple[str, str]] = []
     for error in validator.iter_errors(data):
-        found.append((_path(error.absolute_path), error.message[:MAX_MESSAGE]))
+        found.append((_path(error.absolute_path), cut(error.message, MAX_MESSAGE)))
         if len(found) == MAX_ERRORS_REPORTED:
             break
     return found

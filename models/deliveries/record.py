@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, SmallInteger, String, case, func, insert, null, select, update
 from sqlalchemy.types import TypeEngine
 
+from carillon.text import cut
 from models.deliveries.lifecycle import Failure, State, Transition
 from models.deliveries.tables import attempts, deliveries
 from models.sql.statements import in_ids, values_table
@@ -90,4 +91,4 @@ def _as_row(row_id: int, t: Transition) -> tuple[Any, ...]:
 
 def shorten(reason: str | None) -> str | None:
     """A reason that fits its column."""
-    return reason[:MAX_REASON] if reason else reason
+    return cut(reason, MAX_REASON) if reason else reason

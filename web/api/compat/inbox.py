@@ -12,6 +12,7 @@ from actions.problems import not_found
 from actions.send import send
 from carillon.fields import Data, Level, Strict, Text, Title, TypeName, UserId, WebUrl
 from carillon.requests import Audience, Notification, Recipient
+from carillon.text import cut
 from models.channels import IN_APP
 from models.inbox.changes import READ
 from models.inbox.queries import Filter
@@ -36,7 +37,7 @@ def _as_text(value: object) -> object:
 def _title(message: str) -> str:
     """Return the first words of a message as a title: one line that is not empty."""
     words = " ".join(message.strip().splitlines()[0].split()) if message.strip() else ""
-    return words[:LONGEST_TITLE].strip() or UNTITLED
+    return cut(words, LONGEST_TITLE).strip() or UNTITLED
 
 
 class ItemList(View):
