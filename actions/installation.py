@@ -24,6 +24,7 @@ class Installation:
     """The objects of one process that actions use, made once.
 
     `retention` bounds how long anything can be kept. `has_lab`: notifications of test keys have somewhere to go.
+    `mail_takes_utf8`: the mail server accepts addresses with non-ASCII letters before the @.
     """
 
     engine: Engine
@@ -33,4 +34,5 @@ class Installation:
     catalogue: Catalogue
     retention: timedelta
     has_lab: bool
+    mail_takes_utf8: bool
     now: Callable[[], datetime] = utc_now

@@ -13,6 +13,7 @@ from actions.installation import Installation
 from actions.parsing import parse
 from actions.principal import Principal
 from actions.problems import Problem, id_in_use, idempotency_key_reused, invalid
+from actions.users import require_mailbox
 from carillon.requests import BulkItem, Message, Notification
 from models.channels import CHANNELS
 from models.lanes import Lane
@@ -88,6 +89,9 @@ def accept_in(
     unknown = [n for n, name in enumerate(request.channels or ()) if name not in CHANNELS]
     if unknown:
         raise invalid(f"channels.{unknown[0]}", "unknown_channel", f"must be one of {', '.join(CHANNELS)}")
+    for number, recipient in enumerate(request.audience.users or ()):
+        require_mailbox(installation, f"audience.users.{number}.email", recipient.email)
+    label = request.action_label
     new = NewNotification(
         id=notification_id,
         tenant_id=caller.tenant,
@@ -97,7 +101,7 @@ def accept_in(
         message=request.message,
         expires_at=now + lifetime(installation, request),
         body_sha256=request.sha256(),
-        data=request.data,
+        data=request.data if label is None else request.data | {"action_label": label},
         level=request.level,
         priority=request.priority,
         type=request.type,

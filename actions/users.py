@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actions.installation import Installation
 from actions.principal import Principal, require_live
-from actions.problems import not_found
+from actions.problems import invalid, not_found
 from models.sql.engine import write
 from models.users import queries
 from models.users.queries import Person, find_user, upsert_users
@@ -16,8 +16,9 @@ CHANGE = "change users, devices or topics"
 def put_user(
     installation: Installation, caller: Principal, user: str, *, email: str | None = None, locale: str | None = None
 ) -> queries.User:
-    """Create or update a user. `email` None leaves the mailbox as it is; "" removes it. Raises Problem (403)."""
+    """Create or update a user. `email` None leaves the mailbox as it is; "" removes it. Raises Problem (403, 422)."""
     require_live(caller, CHANGE)
+    require_mailbox(installation, "email", email)
     with write(installation.engine) as connection:
         upsert_users(connection, caller.tenant, [Person(user, email, locale)], installation.now())
         found = find_user(connection, caller.tenant, user)
@@ -25,6 +26,13 @@ def put_user(
         # Deleted by someone else between the two statements.
         raise not_found("user")
     return found
+
+
+def require_mailbox(installation: Installation, field: str, email: str | None) -> None:
+    """Raise Problem (422) that names `field` if the mail server cannot send to an address that is otherwise valid."""
+    if email and not installation.mail_takes_utf8 and not email.rpartition("@")[0].isascii():
+        reason = "must be ASCII before the @: the mail server takes no other addresses, as SMTP_UTF8 is not set"
+        raise invalid(field, "email", reason)
 
 
 def delete_user(installation: Installation, caller: Principal, user: str) -> None:

@@ -13,9 +13,16 @@ from pydantic_core import PydanticCustomError
 
 from carillon.payload import MAX_DATA_BYTES, MAX_EVENT_BYTES, payload_error
 
+# A title becomes a header of a mail, which every character that ends a line would end.
+_NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # "\t", "\n" and "\r" have a meaning in a message. No other control character has one on a screen.
-_CONTROL_IN_LINE = re.compile("[\x00-\x1f\x7f]")
-_CONTROL_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+# RFC 5321 §4.5.3.1, in octets. It limits a path to 256, including two angle brackets.
+MAX_LOCAL_PART = 64
+MAX_ADDRESS = 254
+# As much as fits into a button on one line of a phone.
+MAX_LABEL = 40
 
 _LAST_LABEL = re.compile("(?<=[@.。．｡])[^@.。．｡]+$")
 
@@ -27,13 +34,13 @@ class Strict(BaseModel):
 
 
 def _one_line(value: str) -> str:
-    if _CONTROL_IN_LINE.search(value):
-        raise PydanticCustomError("control_character", "must not contain control characters")
+    if _NOT_IN_LINE.search(value):
+        raise PydanticCustomError("control_character", "must be one line without control characters")
     return value
 
 
 def _text(value: str) -> str:
-    if _CONTROL_IN_TEXT.search(value):
+    if _NOT_IN_TEXT.search(value):
         raise PydanticCustomError("control_character", "must not contain control characters but tab and line break")
     return value
 
@@ -56,10 +63,13 @@ def _email(value: str) -> str:
     try:
         # Whether the domain exists is found out by sending: intranets have domains that public DNS does not know.
         result = validate_email(
-            public, check_deliverability=False, globally_deliverable=False, test_environment=True
+            public, strict=True, check_deliverability=False, globally_deliverable=False, test_environment=True
         ).normalized
     except EmailNotValidError as error:
         raise PydanticCustomError("email", "{reason}", {"reason": str(error)}) from error
+    # email-validator counts characters.
+    if len(result.rpartition("@")[0].encode()) > MAX_LOCAL_PART:
+        raise PydanticCustomError("email", "is too long before the @-sign: at most 64 bytes as UTF-8")
     return result[: len(result) - len(label)] + label
 
 
@@ -120,6 +130,9 @@ def _name(max_length: int, meaning: str) -> Any:
 
 
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line), AfterValidator(_not_blank)]
+ActionLabel = Annotated[
+    str, Field(min_length=1, max_length=MAX_LABEL), AfterValidator(_one_line), AfterValidator(_not_blank)
+]
 Text = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_text)]
 Data = Annotated[dict[str, Any], AfterValidator(_data)]
 EventData = Annotated[dict[str, Any], AfterValidator(_event_data)]
@@ -130,9 +143,9 @@ UserId = Annotated[
 ]
 Email = Annotated[
     str,
-    Field(min_length=3, max_length=254),
+    Field(min_length=3, max_length=MAX_ADDRESS),
     AfterValidator(_email),
-    WithJsonSchema({"type": "string", "maxLength": 254}),
+    WithJsonSchema({"type": "string", "maxLength": MAX_ADDRESS}),
 ]
 Locale = Annotated[
     str,

@@ -7,10 +7,11 @@ import json
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from carillon.fields import (
+    ActionLabel,
     Channels,
     Data,
     Email,
@@ -47,7 +48,10 @@ class Request(Strict):
 
 
 class Recipient(Strict):
-    """A user, created if there is none yet. An e-mail address or locale given here replaces the one on record."""
+    """A user, created if there is none yet. An e-mail address or locale given here replaces the one on record.
+
+    A user who is named more than once is one recipient. Of each member, the last value that is given counts.
+    """
 
     id: UserId
     email: Email | None = None
@@ -130,6 +134,17 @@ class Notification(Message):
     collapse_key: Key | None = Field(None, description="A later notification with this key replaces it on the device.")
     reference: Reference | None = Field(None, description="The caller's own name for it; need not be unique.")
     url: WebUrl | None = Field(None, description="Where a click leads.")
+    action_label: ActionLabel | None = Field(
+        None, description="What the button that leads to `url` says. Clients find it in `data`, as `action_label`."
+    )
+
+    @field_validator("action_label")
+    @classmethod
+    def _label_of_a_link(cls, label: str | None, info: ValidationInfo) -> str | None:
+        # `url` is not in `data` if it is wrong itself.
+        if label is not None and info.data.get("url", "wrong") is None:
+            raise PydanticCustomError("action_label", "is the text of a button: give the url that it leads to")
+        return label
 
 
 class BulkItem(Notification):

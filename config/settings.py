@@ -88,6 +88,10 @@ class Settings(BaseModel):
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", validation_alias="SMTP_SECURITY")
     smtp_from: str = Field("Carillon <carillon@localhost.localdomain>", validation_alias="SMTP_FROM")
 
+    # Whether the mail server offers SMTPUTF8 (RFC 6531). Only then can an address have non-ASCII letters before the @.
+    smtp_utf8: bool = Field(False, validation_alias="SMTP_UTF8")
+    email_footer: str | None = Field(None, max_length=1000, validation_alias="CARILLON_EMAIL_FOOTER")
+
     lab_url: str | None = Field(None, validation_alias="CARILLON_LAB_URL")
     lab_smtp_port: int = Field(8026, ge=1, le=65535, validation_alias="LAB_SMTP_PORT")
 

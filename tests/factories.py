@@ -213,5 +213,6 @@ def create_installation(engine: Engine, bells: Bells | None = None, **other: Any
         "catalogue": built_in(),
         "retention": timedelta(days=30),
         "has_lab": True,
+        "mail_takes_utf8": False,
     }
     return Installation(**given | other)

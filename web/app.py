@@ -83,6 +83,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         leases=Leases(settings.redis_url, settings.bus_topic),
         retention=timedelta(days=settings.retention_days),
         has_lab=settings.lab_url is not None,
+        mail_takes_utf8=settings.smtp_utf8,
     )
     problems.register(app)
     middleware.register(app, settings)

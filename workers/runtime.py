@@ -82,6 +82,7 @@ def build(settings: Settings) -> Runtime:
             catalogue=shared(settings.catalogue_file),
             retention=timedelta(days=settings.retention_days),
             has_lab=settings.lab_url is not None,
+            mail_takes_utf8=settings.smtp_utf8,
         ),
     )
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from channels.email.message import Mail, MailBuilder, Unsendable, parse_address
+from channels.email.message import Mail, MailBuilder, Unsendable, one_line, parse_address
 from channels.email.smtp import Connection, Pool, Server
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
 from channels.registry import Mode
@@ -58,7 +58,13 @@ def build(settings: Settings, mode: Mode) -> EmailChannel | None:
         return None
     # A mail may start at the very end of `max_duration`. It takes up to one timeout, and opening a session for it
     # another.
-    return EmailChannel(server, sender, settings.lease - 2 * settings.provider_timeout)
+    return EmailChannel(
+        server,
+        sender,
+        settings.lease - 2 * settings.provider_timeout,
+        footer=settings.email_footer,
+        utf8=settings.smtp_utf8,
+    )
 
 
 class EmailChannel:
@@ -75,19 +81,23 @@ class EmailChannel:
         sender: Address,
         max_duration: float,
         *,
+        footer: str | None = None,
+        utf8: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._server = server
         self._pool = Pool(server)
         self._sender = sender
         self._max_duration = max_duration
+        self._footer = footer
+        self._utf8 = utf8
         self._clock = clock
 
     def send(self, batch: Sequence[Message]) -> list[Outcome]:
         """See Channel."""
         failures = FailureLog(self.name)
         sending = _BatchSending(self._pool, self._sender, time.monotonic() + self._max_duration, failures)
-        builder = MailBuilder(self._sender, self._clock())
+        builder = MailBuilder(self._sender, self._clock(), self._footer)
         try:
             return [self._send(message, builder, sending, failures) for message in batch]
         finally:
@@ -97,10 +107,13 @@ class EmailChannel:
     def check(self) -> str | None:
         """See Channel. Connects and logs in, and sends no mail."""
         try:
-            self._pool.release(self._pool.acquire())
+            connection = self._pool.acquire()
+            self._pool.release(connection)
         except (smtplib.SMTPException, OSError) as error:
             outcome = redact(classify(error), self._server.username or "")
             return None if isinstance(outcome, Sent | Deferred) else outcome.reason
+        if self._utf8 and not connection.offers_utf8:
+            return "SMTP_UTF8 is set, but the mail server does not offer SMTPUTF8"
         return None
 
     def close(self) -> None:
@@ -296,6 +309,8 @@ def parse_sender(text: str) -> Address:
         parsed = parse_address(addresses[0].addr_spec)
         if not parsed.username.isascii():
             raise SettingsError("SMTP_FROM: the part before the @ must be ASCII")
+        if addresses[0].display_name != one_line(addresses[0].display_name):
+            raise SettingsError("SMTP_FROM: the name must be one line without control characters")
         return Address(addresses[0].display_name, parsed.username, parsed.domain)
     except (Unsendable, MessageError, ValueError, IndexError) as error:
         raise SettingsError(f"SMTP_FROM: must be one address, such as Name <name@example.com> ({error})") from None

@@ -16,14 +16,16 @@ from urllib.parse import urlsplit
 
 import idna
 
+from carillon.fields import MAX_ADDRESS, MAX_LABEL, MAX_LOCAL_PART
+from carillon.text import cut
+from channels.email.headers import mailbox_field, text_field
 from models.deliveries.message import Message
 from models.notifications.content import Content
 
-# Control characters, line separators and unpaired surrogates: they could end a header, or cannot be encoded. Python
-# rejects most of them too, but CVE-2024-6923 bypassed its check.
-_UNSAFE_IN_HEADER = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# The control characters that are not allowed in the text of a mail: all but line ends and tabs.
-_UNSAFE_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# The API refuses what these match. Older versions accepted some of it: control characters and line separators, which
+# could end a header, and unpaired surrogates, which cannot be encoded.
+_UNSAFE_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNSAFE_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # A local part that needs no quotes: RFC 5322's dot-atom, with the non-ASCII characters of RFC 6532.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
 _LOCAL_PART = re.compile(rf"{_ATOM}(\.{_ATOM})*")
@@ -31,11 +33,10 @@ _DOMAIN = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _NOTIFICATION_ID = re.compile(r"[A-Za-z0-9_-]+")
 
-# RFC 5321 §4.5.3.1. It limits a path to 256 octets, including two angle brackets.
-MAX_LOCAL_PART = 64
-MAX_ADDRESS = 254
 # A longer id would not fit into a line of 78 characters, and Python has encoded such ids wrongly (bpo-35805).
 MAX_MESSAGE_ID = 77
+
+FOOTER = "You receive this e-mail because {brand} sends notifications to this address."
 
 COLOURS = {"info": "#2563eb", "success": "#15803d", "warning": "#b45309", "error": "#b91c1c", "critical": "#7f1d1d"}
 # Styles are inline because mail clients drop style sheets. One column needs no layout tables.
@@ -50,15 +51,18 @@ _PAGE = """\
 </head>
 <body style="margin:0;padding:24px 16px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;\
 font-size:16px;line-height:1.5">
-<div role="article" dir="auto" style="max-width:560px;margin:0 auto;border-top:4px solid {colour};padding-top:20px">
-<h1 dir="auto" style="margin:0 0 16px;font-size:20px;line-height:1.3">{title}</h1>
-{paragraphs}{link}</div>
+<div role="article" dir="auto" style="max-width:560px;margin:0 auto;border-top:4px solid {colour};padding-top:16px">
+<p dir="auto" style="margin:0 0 20px;font-size:14px;font-weight:600">{brand}</p>
+<h1 dir="auto" style="margin:0 0 16px;font-size:20px;line-height:1.3;overflow-wrap:anywhere">{title}</h1>
+{paragraphs}{button}<p dir="auto" style="margin:32px 0 0;border-top:1px solid #9ca3af;padding-top:12px;\
+font-size:13px">{footer}</p>
+</div>
 </body>
 </html>
 """
-_PARAGRAPH = '<p dir="auto" style="margin:0 0 16px">{text}</p>\n'
-_LINK = """\
-<p style="margin:24px 0 0"><a href="{url}" style="display:inline-block;padding:10px 18px;border-radius:6px;\
+_PARAGRAPH = '<p dir="auto" style="margin:0 0 16px;overflow-wrap:anywhere">{text}</p>\n'
+_BUTTON = """\
+<p style="margin:24px 0 0"><a href="{url}" dir="auto" style="display:inline-block;padding:10px 18px;border-radius:6px;\
 background:{colour};color:#ffffff;text-decoration:none;overflow-wrap:anywhere">{label}</a></p>
 """
 
@@ -80,48 +84,46 @@ class Mail:
 class MailBuilder:
     """Builds the mails of one batch. The part that recipients share takes milliseconds, so it is built once."""
 
-    def __init__(self, sender: Address, now: datetime) -> None:
+    def __init__(self, sender: Address, now: datetime, footer: str | None = None) -> None:
         self._sender = sender
         self._now = now
+        self._footer = _clean(footer or FOOTER.format(brand=brand_of(sender)))
         # Keyed by the content's id(): the messages of a batch share their content objects, which are not hashable.
-        self._shared: dict[tuple[int, str | None, bool], bytes | Unsendable] = {}
+        self._shared: dict[tuple[int, str | None], bytes] = {}
 
     def build(self, message: Message) -> Mail:
         """Return the mail for one recipient. Raises Unsendable."""
         recipient = parse_address(message.address).addr_spec
-        utf8 = not recipient.isascii()
         language = _language(message.locale)
         identity = message_id(message.content.notification_id, message.delivery_id, self._sender.domain)
-        key = (id(message.content), language, utf8)
+        key = (id(message.content), language)
         if key not in self._shared:
-            try:
-                self._shared[key] = build_shared(message.content, self._sender, self._now, language, utf8)
-            except Unsendable as error:
-                self._shared[key] = error
-        shared = self._shared[key]
-        if isinstance(shared, Unsendable):
-            raise Unsendable(*shared.args)
-        return Mail(recipient, identity, f"To: {recipient}\r\nMessage-ID: {identity}\r\n".encode() + shared, utf8)
+            self._shared[key] = self._build_shared(message.content, language)
+        own = f"To: {recipient}\r\nMessage-ID: {identity}\r\n".encode()
+        return Mail(recipient, identity, own + self._shared[key], utf8=not recipient.isascii())
 
-
-def build_shared(content: Content, sender: Address, now: datetime, language: str | None, utf8: bool) -> bytes:
-    """Return a mail without the two headers that differ between recipients. Raises Unsendable."""
-    try:
-        mail = EmailMessage(policy.SMTPUTF8 if utf8 else policy.SMTP)
-        mail["From"] = sender
-        mail["Subject"] = _header("the title", content.title)
-        mail["Date"] = format_datetime(now)
-        mail["X-Carillon-Notification"] = _header("the notification's id", content.notification_id)
+    def _build_shared(self, content: Content, language: str | None) -> bytes:
+        """Return a mail without the two headers that differ between recipients."""
+        mail = EmailMessage(policy.SMTP)
+        mail["Date"] = format_datetime(self._now)
         # Suppresses vacation notices (RFC 3834).
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(plain_text(content))
-        mail.add_alternative(html(content, language), subtype="html")
+        mail.set_content(plain_text(content, self._footer))
+        mail.add_alternative(html(content, language, brand_of(self._sender), self._footer), subtype="html")
         # Set last: add_alternative moves existing Content- headers into the first part.
         if language:
             mail["Content-Language"] = language
-        return mail.as_bytes()
-    except UnicodeEncodeError:
-        raise Unsendable("the text contains an unpaired surrogate") from None
+        head = (
+            mailbox_field("From", self._sender)
+            + text_field("Subject", one_line(content.title))
+            + text_field("X-Carillon-Notification", one_line(content.notification_id))
+        )
+        return head.encode() + mail.as_bytes()
+
+
+def brand_of(sender: Address) -> str:
+    """Return the name under which mails are sent: the sender's display name, or else its domain."""
+    return sender.display_name or sender.domain
 
 
 def parse_address(address: str) -> Address:
@@ -131,7 +133,7 @@ def parse_address(address: str) -> Address:
     domains such as `host.local`, changes the spelling of some addresses, and takes 90 µs for each recipient instead
     of 6 µs.
     """
-    if _UNSAFE_IN_HEADER.search(address):
+    if _UNSAFE_IN_LINE.search(address):
         raise Unsendable("the address contains control characters")
     local_part, _, domain = address.rpartition("@")
     try:
@@ -161,33 +163,44 @@ def message_id(notification_id: str, delivery_id: int, domain: str) -> str:
     return f"<{left}@{domain}>"
 
 
-def plain_text(content: Content) -> str:
+def plain_text(content: Content, footer: str) -> str:
     """Return the plain-text part."""
     url = web_url(content)
-    parts = [_clean(content.title), _clean(content.message).strip("\n"), url]
+    link = f"{action_label(content, url)}: {url}" if url else None
+    # Two hyphens and a blank are the usual mark between a text and its footer (RFC 3676 §4.3).
+    parts = [one_line(content.title), _clean(content.message).strip("\n"), link, f"-- \n{footer}"]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def html(content: Content, language: str | None) -> str:
+def html(content: Content, language: str | None, brand: str, footer: str) -> str:
     """Return the HTML part."""
     colour = COLOURS.get(content.level, COLOURS["info"])
     url = web_url(content)
     blocks = [block.strip("\n") for block in re.split(r"\n{2,}", _clean(content.message))]
     return _PAGE.format(
         lang=f' lang="{language}"' if language else "",
-        title=escape(_clean(content.title)),
+        brand=escape(brand),
+        title=escape(one_line(content.title)),
         colour=colour,
         paragraphs="".join(
             _PARAGRAPH.format(text=escape(block).replace("\n", "<br>\n")) for block in blocks if block.strip()
         ),
-        link=_LINK.format(url=escape(url), label=escape(urlsplit(url).netloc), colour=colour) if url else "",
+        button=_BUTTON.format(url=escape(url), label=escape(action_label(content, url)), colour=colour) if url else "",
+        footer=escape(footer).replace("\n", "<br>\n"),
     )
+
+
+def action_label(content: Content, url: str) -> str:
+    """Return what the button says: the label that was given, or else where it leads."""
+    given = content.data.get("action_label")
+    label = one_line(given).strip() if isinstance(given, str) else ""
+    return cut(label, MAX_LABEL, end="…") or f"Open {urlsplit(url).hostname}"
 
 
 def web_url(content: Content) -> str | None:
     """Return the notification's URL if it is a plain http or https URL, else None."""
     url = content.url
-    if not url or _UNSAFE_IN_HEADER.search(url) or any(c.isspace() for c in url):
+    if not url or _UNSAFE_IN_LINE.search(url) or any(c.isspace() for c in url):
         return None
     try:
         parts = urlsplit(url)
@@ -196,12 +209,9 @@ def web_url(content: Content) -> str | None:
     return url if parts.scheme in ("http", "https") and parts.hostname and not parts.username else None
 
 
-def _header(name: str, value: str) -> str:
-    if _UNSAFE_IN_HEADER.search(value):
-        raise Unsendable(f"{name} contains control characters")
-    # Python decodes encoded words in header values, and CPython 3.11 writes line ends that they contain: the title
-    # "=?utf-8?q?=0d=0aBcc:_eve@example.com?=" added a header to the mail. A zero-width space prevents the decoding.
-    return value.replace("=?", "=\u200b?")
+def one_line(value: str) -> str:
+    """Return `value` with a blank in place of everything that could end a line or cannot be encoded."""
+    return _UNSAFE_IN_LINE.sub(" ", value)
 
 
 def _clean(value: str) -> str:

@@ -8,10 +8,10 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from unicodedata import combining
 
 from firebase_admin import messaging
 
+from carillon.text import cut
 from models.deliveries.message import Action, Message
 from models.notifications.content import Content
 from models.timestamps import iso
@@ -23,8 +23,17 @@ MAX_TTL = 2_419_200
 # Apple's limit for apns-collapse-id.
 MAX_COLLAPSE_ID = 64
 ELLIPSIS = "…"
-# Zero-width joiner, variation selectors for text and emoji, skin tones.
-JOINERS = "\u200d\ufe0e\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
+# What is left out, one after the other, until the text has room: the app can fetch all of it, but people read the text
+# only. `link` is the page that a click on a browser's notification opens. Without all three, the largest title and
+# type that the API accepts leave the text some 2,700 bytes.
+OMISSIONS: tuple[frozenset[str], ...] = (
+    frozenset(),
+    frozenset({"data"}),
+    frozenset({"data", "link"}),
+    frozenset({"data", "link", "url"}),
+)
+# Bytes of the text that are worth more than what else could be sent. Phones show four lines.
+MIN_TEXT = 400
 
 # Priorities that may wait until the phone wakes up for another reason. The others are delivered immediately, which is
 # the default of FCM and APNs for visible notifications.
@@ -56,8 +65,7 @@ class Template:
 def make_template(content: Content, action: Action, now: datetime) -> Template:
     """Encode `content` for any device. Raises Unsendable."""
     try:
-        data = make_data(content, action)
-        message = build(content, action, data, fit_body(content, action, data), now)
+        message = fit(content, action, now)
         encoded: dict[str, Any] = messaging._MessagingService.encode_message(message)
         del encoded["fid"]
         data = encoded.pop("data")
@@ -73,8 +81,9 @@ def make_template(content: Content, action: Action, now: datetime) -> Template:
         raise Unsendable(f"the notification is not a valid FCM message: {type(error).__name__}") from None
 
 
-def make_data(content: Content, action: Action) -> dict[str, str]:
+def make_data(content: Content, action: Action, omitted: frozenset[str]) -> dict[str, str]:
     """Return the message's `data` for the app. FCM accepts strings only, so the caller's object is sent as JSON."""
+    left_out = sorted(omitted & {"data", "url"})
     data = {
         "action": action.value,
         "notification_id": content.notification_id,
@@ -82,11 +91,13 @@ def make_data(content: Content, action: Action) -> dict[str, str]:
         "level": content.level,
         "priority": content.priority,
         "category": content.category,
-        "url": content.url,
+        "url": None if "url" in omitted else content.url,
         "created_at": iso(content.created_at),
         # The tag of the notification in the tray. Without a collapse key, the tag is the notification_id.
         "collapse_id": collapse_id(content) if content.collapse_key else None,
-        "data": _json(content.data),
+        "data": None if "data" in omitted else _json(content.data),
+        "omitted": ",".join(left_out) or None,
+        "fetch": f"/v1/notifications/{content.notification_id}/content" if left_out else None,
     }
     return {name: value for name, value in data.items() if value is not None}
 
@@ -102,36 +113,32 @@ def collapse_id(content: Content) -> str:
     return key if valid else hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def fit_body(content: Content, action: Action, data: dict[str, str]) -> str | None:
-    """Return the text, truncated with an ellipsis if the payload would be too large.
+def fit(content: Content, action: Action, now: datetime) -> messaging.Message:
+    """Return the SDK's message with as much of the content as FCM accepts. The text is cut with an ellipsis.
 
-    Returns None for a withdrawal. Raises Unsendable if truncating the text is not enough.
+    Raises Unsendable, which content that the API accepts never does.
     """
-    notification = {"title": content.title, "body": content.message} if action is Action.SHOW else {}
-    # Measured as JSON, the form in which a phone receives it. This is more than the keys and values alone.
-    size = len(_json({"notification": notification, "data": data}).encode()) + _MAX_SEQ_BYTES
-    excess = size - MAX_PAYLOAD
-    if excess <= 0:
-        return notification.get("body")
-    end = len(content.message) if notification else 0
-    excess += len(ELLIPSIS.encode())
-    while end and excess > 0:
-        end -= 1
-        excess -= len(_json(content.message[end]).encode()) - len('""')
-    while end and _splits_character(content.message, end):
-        end -= 1
-    kept = content.message[:end]
-    if excess > 0 or not kept:
-        raise Unsendable(f"the payload has {size} bytes, but FCM accepts at most {MAX_PAYLOAD}")
-    return kept + ELLIPSIS
+    text = content.message if action is Action.SHOW else ""
+    for omitted in OMISSIONS:
+        data = make_data(content, action, omitted)
+        link = None if "link" in omitted else link_of(content, action)
+        # Measured as JSON, the form in which a phone receives it. This is more than the keys and values alone.
+        shown = {"title": content.title, "body": ""} if action is Action.SHOW else {}
+        room = MAX_PAYLOAD - _MAX_SEQ_BYTES - _size({"notification": shown, "data": data, "link": link})
+        if room >= min(_size_inside(text), MIN_TEXT):
+            body = cut(text, room, end=ELLIPSIS, size=_size_inside) if action is Action.SHOW else None
+            return build(content, action, data, body, link, now)
+    raise Unsendable(f"the payload exceeds FCM's {MAX_PAYLOAD} bytes by {min(_size_inside(text), MIN_TEXT) - room}")
 
 
-def _splits_character(text: str, at: int) -> bool:
-    """Return whether cutting before `at` would split a letter from its accent or an emoji from its modifier."""
-    return bool(combining(text[at])) or text[at] in JOINERS or text[at - 1] == JOINERS[0]
+def link_of(content: Content, action: Action) -> str | None:
+    """Return the page that a click on a browser's notification opens. The SDK accepts https only."""
+    return content.url if action is Action.SHOW and content.url and content.url.startswith("https://") else None
 
 
-def build(content: Content, action: Action, data: dict[str, str], body: str | None, now: datetime) -> messaging.Message:
+def build(
+    content: Content, action: Action, data: dict[str, str], body: str | None, link: str | None, now: datetime
+) -> messaging.Message:
     """Return the SDK's message, without a recipient.
 
     A withdrawal has no text: it is a data message that wakes the app silently.
@@ -169,9 +176,7 @@ def build(content: Content, action: Action, data: dict[str, str], body: str | No
         webpush=messaging.WebpushConfig(
             headers={"TTL": str(ttl), "Urgency": _URGENCY.get(content.priority, "normal") if show else "low"},
             notification=messaging.WebpushNotification(tag=tag) if show else None,
-            fcm_options=messaging.WebpushFCMOptions(link=content.url)
-            if show and content.url and content.url.startswith("https://")
-            else None,
+            fcm_options=messaging.WebpushFCMOptions(link=link) if link else None,
         ),
     )
 
@@ -180,3 +185,12 @@ def _json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     text.encode()  # raises UnicodeEncodeError for an unpaired surrogate
     return text
+
+
+def _size(value: Any) -> int:
+    return len(_json(value).encode())
+
+
+def _size_inside(text: str) -> int:
+    """The bytes of a text within a JSON string."""
+    return _size(text) - len('""')

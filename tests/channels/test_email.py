@@ -285,6 +285,7 @@ def test_live_keys_use_the_mail_server_and_test_keys_the_lab(lab: Lab) -> None:
         ("SMTP_FROM", {"SMTP_FROM": "nobody"}),
         ("SMTP_FROM", {"SMTP_FROM": "a@x.example, b@x.example"}),
         ("SMTP_FROM", {"SMTP_FROM": "jörg@x.example"}),
+        ("SMTP_FROM", {"SMTP_FROM": "=?utf-8?q?a=0Ab?= <a@x.example>"}),
     ],
 )
 def test_settings_that_contradict_each_other_are_a_settings_error(

@@ -11,8 +11,8 @@ import pytest
 
 from channels.fcm import channel as fcm
 from channels.fcm.channel import FcmChannel
-from channels.fcm.message import MAX_PAYLOAD, MAX_TTL
-from models.deliveries.lifecycle import Failure, Rejected, Sent
+from channels.fcm.message import MAX_PAYLOAD, MAX_TTL, MIN_TEXT, make_template
+from models.deliveries.lifecycle import Rejected, Sent
 from models.deliveries.message import Action
 from tests.channels.support import NOTIFICATION, Lab, content, message
 
@@ -171,8 +171,8 @@ def test_a_long_text_is_truncated_to_fit(lab: Lab, channel: FcmChannel, letter: 
     assert set(text[:-1]) <= {letter}
     payload = {"notification": raw["notification"], "data": raw["data"]}
     size = len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode())
-    # As full as possible: short of the limit by less than one letter and the bytes reserved for the seq.
-    assert MAX_PAYLOAD - 45 < size <= MAX_PAYLOAD
+    # As full as possible: short of the limit by less than one letter and the bytes reserved for the seq and the link.
+    assert MAX_PAYLOAD - 60 < size <= MAX_PAYLOAD
     assert raw["data"]["notification_id"] == NOTIFICATION
 
 
@@ -182,14 +182,59 @@ def test_the_largest_seq_still_fits(lab: Lab, channel: FcmChannel) -> None:
     assert lab.only()["raw"]["data"]["seq"] == str(2**63 - 1)
 
 
+@pytest.mark.parametrize(
+    ("fields", "omitted"),
+    [
+        ({"data": {"blob": "x" * 2000}, "message": "x" * 4000}, None),
+        # What is left of the text must be worth reading.
+        ({"data": {"quotes": '"' * 900}, "message": "x" * 4000}, "data"),
+        ({"data": {f"k{n}": "y" for n in range(270)}, "message": "short"}, "data"),
+        ({"data": {"quotes": '"' * 1500}, "url": "https://example.com/"}, "data"),
+        ({"url": "https://example.com/?" + "x" * 1900}, "data"),
+        ({"url": "https://example.com/?" + "é" * 2000}, "data,url"),
+    ],
+)
 @pytest.mark.parametrize("action", Action)
-def test_a_payload_that_is_too_large_is_rejected_with_its_size(lab: Lab, channel: FcmChannel, action: Action) -> None:
-    about = content(data={"blob": "x" * 4000}, message="x" * 4000)
-    [outcome] = channel.send([message("device", about=about, action=action)])
-    assert isinstance(outcome, Rejected)
-    assert outcome.failure is Failure.BAD_REQUEST
-    assert outcome.reason.endswith("bytes, but FCM accepts at most 4096")
-    assert lab.arrivals() == []
+def test_what_does_not_fit_is_left_out_and_can_be_fetched(
+    lab: Lab, channel: FcmChannel, action: Action, fields: dict[str, Any], omitted: str | None
+) -> None:
+    raw = sent(lab, channel, action=action, **fields)
+    assert len(json.dumps(raw["data"], ensure_ascii=False).encode()) < MAX_PAYLOAD
+    if action is Action.WITHDRAW:
+        # Without a text there is more room.
+        return
+    assert raw["data"].get("omitted") == omitted
+    assert raw["data"]["notification_id"] == NOTIFICATION
+    assert ("data" in raw["data"]) == (omitted is None)
+    if omitted is None:
+        assert "fetch" not in raw["data"]
+    else:
+        assert raw["data"]["fetch"] == f"/v1/notifications/{NOTIFICATION}/content"
+    body = raw["notification"]["body"]
+    given = content(**fields).message
+    assert body == given or len(body.encode()) >= MIN_TEXT
+
+
+def test_the_largest_notification_that_the_api_accepts_keeps_most_of_its_text() -> None:
+    longest = content(
+        title="𝕏" * 200,
+        message="😀" * 4096,
+        type="t" * 64,
+        category="c" * 64,
+        priority="critical",
+        level="critical",
+        collapse_key="😀" * 64,
+        url="https://example.com/" + "😀" * 2000,
+        data={"blob": '"' * 1500},
+    )
+    for action in Action:
+        filled = json.loads(
+            make_template(longest, action, datetime.now(UTC)).fill(message("device", about=longest), "token")
+        )["message"]
+        payload = {"notification": filled.get("notification", {}), "data": filled["data"]}
+        assert len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()) <= MAX_PAYLOAD
+        if action is Action.SHOW:
+            assert len(filled["notification"]["body"].encode()) > 2200
 
 
 @pytest.mark.parametrize(
@@ -203,8 +248,15 @@ def test_only_the_message_that_cannot_be_encoded_is_rejected(
     assert [arrival["address"] for arrival in lab.arrivals()] == ["one", "three"]
 
 
-@pytest.mark.parametrize("letter", ["e\u0301", "👩\u200d🚀", "👍\U0001f3fd", "❤\ufe0f"])
-def test_a_text_is_not_truncated_within_a_character(lab: Lab, channel: FcmChannel, letter: str) -> None:
-    for padding in range(8):
-        text = sent(lab, channel, message="x" * padding + letter * 2000)["notification"]["body"]
+@pytest.mark.parametrize(
+    "letter",
+    ["e\u0301", "👩\u200d🚀", "👍\U0001f3fd", "❤\ufe0f", "🇩🇪", "1\ufe0f\u20e3", "क्षि", "각",
+     "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"],
+)  # fmt: skip
+def test_a_text_is_not_truncated_within_a_character(letter: str) -> None:
+    for padding in range(len(letter.encode())):
+        about = content(message="x" * padding + letter * 2000)
+        filled = make_template(about, Action.SHOW, datetime.now(UTC)).fill(message("device", about=about), "token")
+        text = json.loads(filled)["message"]["notification"]["body"]
+        assert text.endswith("…")
         assert text.removesuffix("…").lstrip("x").replace(letter, "") == ""

@@ -22,6 +22,8 @@ from models.outbox.tables import carillon_outbox
 from models.rooms.tables import rooms
 from models.sql.engine import read, write
 from tests.factories import create_users
+from tests.web.callers import Caller, fields
+from web.app import create_app
 
 REQUEST: dict[str, Any] = {
     "audience": {"users": [{"id": "alice", "locale": "de"}, {"id": "bob"}]},
@@ -209,3 +211,97 @@ def test_every_door_refuses_the_same_and_says_the_same(app, engine, service, htt
     assert [error.model_dump() for error in refused.value.errors] == answer.json["errors"]
     assert row["body"] == bad
     assert stored(engine, notifications) == []
+
+
+MAILBOX = {"users": [{"id": "alice", "email": "x" * 65 + "@shop.example"}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"title": "Don\x92t panic\u2028now"}, "title"),
+        ({"title": "a\x0bb"}, "title"),
+        ({"message": "\x9b31m"}, "message"),
+        ({"audience": MAILBOX}, "audience.users.0.email"),
+        ({"audience": {"users": [{"id": "alice", "email": "jörg@shop.example"}]}}, "audience.users.0.email"),
+        ({"audience": {"users": [{"id": "alice", "email": "a@[192.0.2.1]"}]}}, "audience.users.0.email"),
+        ({"audience": {"users": [{"id": "alice", "email": '"a b"@shop.example'}]}}, "audience.users.0.email"),
+        ({"audience": {"users": [{"id": "alice", "email": f"a@{'x' * 64}.example"}]}}, "audience.users.0.email"),
+        ({"action_label": "x" * 41}, "action_label"),
+        ({"action_label": "a\u2029b"}, "action_label"),
+        ({"action_label": "Open", "url": None}, "action_label"),
+        ({"data": {"a": "x" * 3100}}, "data"),
+    ],
+)
+def test_what_no_channel_could_send_is_refused_at_every_door(app, engine, service, http, settle, change, field):
+    bad = REQUEST | change
+    with write(engine) as connection:
+        connection.execute(insert(carillon_outbox).values(tenant_id="acme", kind="notification", body=bad))
+    settle()
+    [row] = service.get("/v1/outbox/rejected").json["data"]
+    answer = service.post("/v1/notifications", bad)
+    in_bulk = service.post("/v1/notifications/bulk", {"items": [bad]}).json["data"][0]
+    with pytest.raises((carillon.problems.ValidationError, carillon.problems.Invalid)) as by_client:
+        http.send(**bad)
+    assert answer.status_code == in_bulk["status"] == row["problem"]["status"] == 422
+    errors = answer.json["errors"]
+    assert [error["field"] for error in errors] == [field]
+    assert errors == in_bulk["problem"]["errors"] == row["problem"]["errors"]
+    assert [error.model_dump() for error in by_client.value.errors] == errors
+    assert stored(engine, notifications) == []
+
+
+def test_what_no_channel_could_send_is_refused_where_requests_have_another_form(app, engine, service, run_words):
+    """The command line, the paths of earlier systems, and where mailboxes, tenants and keys are made."""
+    title = "Don\x92t panic\u2028now"
+    note = service.post("/api/notifications", {"user_id": "alice", "message": "World", "title": title})
+    assert fields(note) == ["title"]
+    assert fields(service.post("/api/notifications", {"user_id": "alice", "message": "\x85"})) == ["message"]
+    assert fields(service.post("/v1/alerts", ALERT | {"title": title})) == ["title"]
+    [mailbox] = MAILBOX["users"]
+    for email in (mailbox["email"], "jörg@shop.example"):
+        assert fields(service.put("/v1/users/alice", {"email": email})) == ["email"]
+    send = ("send", "--tenant", "acme", "--user", "alice", "--message", "World", "--title")
+    assert "title must be one line" in run_words(*send, title)
+    assert "idempotency_key" in run_words(*send, "Hello", "--key", "two words")
+    assert "one line" in run_words("tenants", "create", "other", "--name", title)
+    assert "200" in run_words("tenants", "create", "other", "--name", "x" * 201)
+    assert "one line" in run_words("keys", "create", "--tenant", "acme", "--name", title)
+    assert stored(engine, notifications) == []
+
+
+@pytest.fixture
+def run_words(app):
+    """Run a command that fails, and return what it says."""
+
+    def run(*words: str) -> str:
+        result = app.test_cli_runner().invoke(args=list(words))
+        assert result.exit_code in (1, 2)
+        assert "Traceback" not in result.output
+        return result.output
+
+    return run
+
+
+def test_a_mail_server_that_takes_utf8_can_be_sent_other_addresses(settings, recorder, engine, api_key):
+    app = create_app(settings.model_copy(update={"smtp_utf8": True}), recorder)
+    service = Caller(app.test_client(), api_key)
+    try:
+        assert service.put("/v1/users/alice", {"email": "jörg@shop.example"}).json["email"] == "jörg@shop.example"
+        assert service.send(audience={"users": [{"id": "bob", "email": "bäb@shop.example"}]}).status_code == 202
+        # 64 octets, not letters.
+        assert fields(service.put("/v1/users/alice", {"email": "ö" * 33 + "@shop.example"})) == ["email"]
+    finally:
+        app.extensions["carillon"].counters.close()
+        app.extensions["carillon"].engine.dispose()
+
+
+def test_the_label_of_the_button_reaches_every_client_in_data(app, engine, service, http, settle):
+    request = REQUEST | {"action_label": "View order"}
+    service.post("/v1/notifications", request)
+    http.send(**request)
+    with engine.begin() as connection:
+        Outbox("acme").send(connection, **request)
+    settle()
+    rows = stored(engine, notifications)
+    assert [row["data"] for row in rows] == [REQUEST["data"] | {"action_label": "View order"}] * 3

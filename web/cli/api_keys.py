@@ -11,7 +11,7 @@ from actions.problems import Problem
 from models.sql.engine import read
 from models.tenants.api_keys import list_api_keys
 from web.cli.output import Group, json_option, print_answer, table
-from web.cli.tenants import require_tenant
+from web.cli.tenants import display_name, require_tenant
 from web.context import context
 
 keys = Group("keys", help="API keys of services.")
@@ -21,12 +21,12 @@ COMMANDS = (keys,)
 @keys.command("create")
 @click.option("--tenant", required=True)
 @click.option("--mode", type=click.Choice(["live", "test"]), default="live", show_default=True)
-@click.option("--name", required=True, help="What the key is for.")
+@click.option("--name", required=True, callback=display_name, help="What the key is for.")
 @json_option
 def create_key(tenant: str, mode: Literal["live", "test"], name: str, as_json: bool) -> None:
     """Create an API key and print it. It cannot be shown again."""
     require_tenant(tenant)
-    key = actions.create_key(context(), tenant, mode, name[:200]).key
+    key = actions.create_key(context(), tenant, mode, name).key
     print_answer(as_json, {"key": key, "tenant": tenant, "mode": mode, "name": name}, key)
 
 

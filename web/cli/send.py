@@ -13,7 +13,7 @@ from actions.parsing import parse
 from actions.principal import Principal
 from actions.problems import Problem
 from actions.send import send as send_notification
-from carillon.requests import Notification
+from carillon.requests import BulkItem
 from models.channels import CHANNELS
 from models.deliveries.lifecycle import State
 from models.deliveries.status import count_deliveries
@@ -56,11 +56,12 @@ def _json_object(_context: click.Context, _option: click.Parameter, value: str |
 @click.option("--category")
 @click.option("--data", callback=_json_object, help="A JSON object for the client.")
 @click.option("--url", help="The page that a click on the notification opens.")
+@click.option("--action-label", help="What the button that leads to that page says.")
 @click.option("--key", help="The idempotency key. A second notification with the same key is not sent.")
 @click.option("--test", is_flag=True, help="Send to the lab only.")
 @click.option("--wait", type=click.FloatRange(min=0), help="Wait up to this many seconds for the deliveries.")
 @json_option
-def send(as_json: bool, tenant: str, key: str | None, test: bool, wait: float | None, **fields: Any) -> None:
+def send(as_json: bool, tenant: str, test: bool, wait: float | None, **fields: Any) -> None:
     """Send a notification.
 
     With --wait, the exit status is 1 if a delivery failed or is not settled in time.
@@ -68,7 +69,8 @@ def send(as_json: bool, tenant: str, key: str | None, test: bool, wait: float | 
     require_tenant(tenant)
     caller = Principal("service", tenant, "flask send", "test" if test else "live")
     try:
-        accepted = send_notification(context(), caller, _request(fields), key)
+        request = _request(fields)
+        accepted = send_notification(context(), caller, request, request.idempotency_key)
     except Problem as problem:
         errors = "; ".join(f"{error.field} {error.message}" for error in problem.errors)
         raise click.ClickException(errors or problem.detail) from problem
@@ -90,14 +92,15 @@ def send(as_json: bool, tenant: str, key: str | None, test: bool, wait: float | 
         raise click.exceptions.Exit(1)
 
 
-def _request(fields: dict[str, Any]) -> Notification:
+def _request(fields: dict[str, Any]) -> BulkItem:
     audience = {"users": list(fields.pop("users")), "topic": fields.pop("topic"), "tenant": fields.pop("everyone")}
     given = {name: value for name, value in audience.items() if value}
     channels = list(fields.pop("channels"))
     fields["type"] = fields.pop("type_")
+    fields["idempotency_key"] = fields.pop("key")
     other = {name: value for name, value in fields.items() if value is not None}
     body = {**other, "audience": given} | ({"channels": channels} if channels else {})
-    return parse(Notification, body)
+    return parse(BulkItem, body)
 
 
 def _wait_until_settled(tenant: str, notification: UUID, seconds: float) -> tuple[dict[str, dict[str, int]], bool]:

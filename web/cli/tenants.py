@@ -5,6 +5,9 @@ from __future__ import annotations
 import click
 
 from actions import tenants as actions
+from carillon.fields import Title
+from carillon.problems import ValidationError
+from carillon.validation import checked
 from models.sql.engine import read
 from models.tenants.queries import MAX_WEIGHT, dialect_of, tenant_exists, weight_of
 from web.auth import TENANT
@@ -23,15 +26,23 @@ def require_tenant(tenant: str) -> None:
             raise click.ClickException(f"there is no tenant {tenant}: run flask tenants create {tenant}")
 
 
+def display_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Return a name that is valid at every door. Raises BadParameter."""
+    try:
+        return None if value is None else checked("name", Title, value)
+    except ValidationError as error:
+        raise click.BadParameter(error.errors[0].message) from error
+
+
 @tenants.command("create")
 @click.argument("tenant")
-@click.option("--name", help="A display name. Default: the id.")
+@click.option("--name", callback=display_name, help="A display name. Default: the id.")
 @json_option
 def create_tenant(tenant: str, name: str | None, as_json: bool) -> None:
     """Create a tenant. Does nothing if it exists."""
     if not TENANT.fullmatch(tenant):
         raise click.ClickException("the id of a tenant must be 1 to 64 letters, digits and _ . : -")
-    _, created = actions.create_tenant(context(), tenant, (name or tenant)[:200])
+    _, created = actions.create_tenant(context(), tenant, name or tenant)
     print_answer(
         as_json, {"tenant": tenant, "created": created}, f"{tenant} {'created' if created else 'exists already'}"
     )

@@ -72,6 +72,7 @@ def application() -> Flask:
         catalogue=shared(settings.catalogue_file),
         retention=timedelta(days=settings.retention_days),
         has_lab=False,
+        mail_takes_utf8=False,
     )
     app = Flask("served")
     timing = Timing() if os.environ.get("UNHURRIED") else HURRY
