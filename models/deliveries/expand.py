@@ -24,7 +24,7 @@ from models.notifications.state import NotificationState
 from models.notifications.tables import notifications
 from models.sql.statements import is_lock_timeout
 from models.topics.tables import subscriptions
-from models.users.queries import Person, upsert_users
+from models.users.queries import Person, merge, upsert_users
 from models.users.tables import users
 
 # Users in one transaction: a page's locks are held for some tens of milliseconds.
@@ -199,9 +199,11 @@ def _audience(connection: Connection, notification: Notification, start: int, si
     """The users of the page, created if the request names them."""
     audience = notification.audience
     if "users" in audience:
-        people = [Person(**person) for person in audience["users"][start : start + size]]
-        end = start + len(people)
-        return _Slice(upsert_users(connection, notification.tenant_id, people, now), end, end >= len(audience["users"]))
+        # Merged before they are paged: a page that names a user again must not see less of them than the one before.
+        people = merge(Person(**person) for person in audience["users"])
+        end = min(start + size, len(people))
+        users_of_page = upsert_users(connection, notification.tenant_id, people[start:end], now)
+        return _Slice(users_of_page, end, end >= len(people))
     if "topic" in audience:
         column = subscriptions.c.user_id
         members = select(column).where(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -27,10 +27,19 @@ class Person:
     locale: str | None = None
 
 
+def merge(people: Iterable[Person]) -> list[Person]:
+    """Name each user once, in the order of their first entries, with the last value of each member that is given."""
+    merged: dict[str, Person] = {}
+    for person in people:
+        given = {name: value for name, value in asdict(person).items() if value is not None}
+        merged[person.id] = replace(merged.get(person.id, person), **given)
+    return list(merged.values())
+
+
 def upsert_users(connection: Connection, tenant_id: str, people: Iterable[Person], now: datetime) -> list[int]:
     """Create or update the users, with their rooms and mailboxes. Returns their row ids, in ascending order."""
     # Sorted: two callers that name the same users lock them in the same order and cannot deadlock.
-    named = sorted({person.id: person for person in people}.values(), key=lambda person: person.id)
+    named = sorted(merge(people), key=lambda person: person.id)
     if not named:
         return []
     by_id = {person.id: person for person in named}

@@ -52,6 +52,21 @@ def test_by_default_everyone_is_reached_where_they_have_an_address(engine):
     assert (found.state, found.recipients, found.due_at) == ("expanded", 2, None)
 
 
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_a_user_named_in_two_pages_is_one_recipient_with_all_that_was_given(engine, size):
+    create_tenant(engine)
+    again = [{"id": "alice", "email": "a@example.test"}, {"id": "bob"}, {"id": "alice", "locale": "de"}]
+    more = [{"id": "bob", "email": "b@example.test"}, {"id": "alice"}]
+    n = accept_one(engine, audience={"users": again + more}, channels=["email"])
+    expand_all(engine, n, size=size)
+    # No page has seen a user without their mailbox.
+    assert rows(engine, deliveries.c.state) == [("pending",)] * 2
+    with read(engine) as connection:
+        assert find_notification(connection, "acme", n).recipients == 2
+        alice, bob = (find_user(connection, "acme", name) for name in ("alice", "bob"))
+    assert (alice.email, alice.locale, bob.email) == ("a@example.test", "de", "b@example.test")
+
+
 def test_a_channel_asked_for_leaves_a_record_for_those_without_an_address(engine):
     create_tenant(engine)
     create_users(engine, ["alice"], email=True)

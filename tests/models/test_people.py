@@ -44,6 +44,24 @@ def test_a_mailbox_is_changed_in_place_and_removed(engine):
         assert find_user(connection, "acme", "alice").email is None
 
 
+def test_a_user_named_again_keeps_what_was_given_and_the_last_value_counts(engine):
+    create_tenant(engine)
+    people = [
+        Person("alice", "a@example.test", "de"),
+        Person("bob"),
+        Person("alice"),
+        Person("bob", "b@example.test"),
+        Person("alice", locale="fr"),
+        Person("bob", ""),
+    ]
+    with write(engine) as connection:
+        assert len(upsert_users(connection, "acme", people, NOW)) == 2
+        alice, bob = (find_user(connection, "acme", name) for name in ("alice", "bob"))
+    assert (alice.email, alice.locale) == ("a@example.test", "fr")
+    # "" removes the mailbox.
+    assert bob.email is None
+
+
 def test_only_a_given_locale_is_written(engine):
     create_tenant(engine)
     with write(engine) as connection:
