@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, func, select
 
+from models.deliveries.tables import deliveries
 from models.inbox.tables import inbox
 from models.notifications.content import Content, content_of
 from models.notifications.state import WITHDRAWN
@@ -122,6 +123,33 @@ def find_item(connection: Connection, tenant_id: str, user: str, notification_id
     query = _items(tenant_id, user, now).where(inbox.c.notification_id == notification_id)
     row = connection.execute(query).one_or_none()
     return _item(row) if row is not None else None
+
+
+def find_received(
+    connection: Connection, tenant_id: str, user: str, notification_id: UUID, now: datetime
+) -> Content | None:
+    """Return what was sent to the user on any channel, in their inbox or not. None if it is expired or another's."""
+    received = (
+        select(deliveries.c.id)
+        .join(users, users.c.id == deliveries.c.user_id)
+        .where(
+            users.c.tenant_id == tenant_id,
+            users.c.external_id == user,
+            deliveries.c.notification_id == notifications.c.id,
+        )
+    )
+    row = connection.execute(
+        select(notifications).where(
+            notifications.c.id == notification_id,
+            notifications.c.tenant_id == tenant_id,
+            # What a test key sends goes to the lab only.
+            notifications.c.mode == "live",
+            notifications.c.expires_at > now,
+            notifications.c.state.not_in([state.value for state in WITHDRAWN]),
+            received.exists(),
+        )
+    ).one_or_none()
+    return content_of(row) if row is not None else None
 
 
 def were_theirs(connection: Connection, tenant_id: str, user: str, ids: Sequence[UUID]) -> bool:

@@ -39,6 +39,7 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/v1/inbox"): ("/v1/inbox", None),
     ("GET", "/v1/inbox/counts"): ("/v1/inbox/counts", None),
     ("GET", "/v1/inbox/{notification}"): ("/v1/inbox/{n}", None),
+    ("GET", "/v1/notifications/{notification}/content"): ("/v1/notifications/{n}/content", None),
     **{
         ("POST", f"/v1/inbox/{{notification}}/{action}"): (f"/v1/inbox/{{n}}/{action}", None)
         for action in ("read", "unread", "seen", "archive", "unarchive")
@@ -123,6 +124,7 @@ USERS = {
     ("GET", "/v1/events/head"),
     ("POST", "/v1/acks"),
     ("GET", "/v1/presence"),
+    ("GET", "/v1/notifications/{notification}/content"),
     ("GET", "/api/polling/{tenant}/events"),
     ("POST", "/api/polling/{tenant}/events/acknowledge"),
     *(where for where in GOOD if where[1].startswith(("/v1/inbox", "/v1/devices", "/v1/subscriptions", "/api/fcm"))),
@@ -158,6 +160,7 @@ ABSENT = {
     ("DELETE", "/v1/operator/tenants/{tenant}/keys/{prefix}"): "/v1/operator/tenants/acme/keys/nothing",
     ("GET", "/v1/notifications/{notification}"): f"/v1/notifications/{uuid4()}",
     ("GET", "/v1/notifications/{notification}/deliveries"): f"/v1/notifications/{uuid4()}/deliveries",
+    ("GET", "/v1/notifications/{notification}/content"): f"/v1/notifications/{uuid4()}/content",
     ("DELETE", "/v1/notifications/{notification}"): f"/v1/notifications/{uuid4()}",
     ("GET", "/v1/users/{user}"): "/v1/users/nobody",
     ("DELETE", "/v1/users/{user}"): "/v1/users/nobody",

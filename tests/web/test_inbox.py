@@ -323,3 +323,21 @@ def test_every_event_is_as_the_catalogue_has_it(engine, people, socket):
     assert len({name for name, _ in events}) == 8
     for name, data in events:
         assert payload_errors(built_in()[name].payload, data) == [], name
+
+
+def test_what_was_pushed_can_be_fetched_without_being_in_the_inbox(service, trial, alice, client, user_token, engine):
+    create_users(engine, ["alice"], device=True, now=utc_now())
+    pushed = service.send(channels=["push"], data={"order": 7}).json["id"]
+    assert alice.get(f"/v1/notifications/{pushed}/content").status_code == 404
+    expand_all(engine, UUID(pushed), utc_now())
+    assert alice.get(f"/v1/inbox/{pushed}").status_code == 404
+    found = alice.get(f"/v1/notifications/{pushed}/content")
+    assert (found.status_code, found.json["data"]) == (200, {"order": 7})
+    bob = Caller(client, user_token("bob"))
+    assert bob.get(f"/v1/notifications/{pushed}/content").status_code == 404
+    # Those of a test key are for the lab.
+    tried = trial.send(channels=["push"]).json["id"]
+    expand_all(engine, UUID(tried), utc_now())
+    assert alice.get(f"/v1/notifications/{tried}/content").status_code == 404
+    service.delete(f"/v1/notifications/{pushed}")
+    assert alice.get(f"/v1/notifications/{pushed}/content").status_code == 404

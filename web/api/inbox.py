@@ -14,7 +14,7 @@ from actions.problems import Problem, invalid, not_found
 from carillon.fields import Level, Priority, Strict, TypeName
 from models.events.vocabulary import notification_new
 from models.inbox.changes import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, Operation
-from models.inbox.queries import Filter, Item, Status, find_item, list_items, were_theirs
+from models.inbox.queries import Filter, Item, Status, find_item, find_received, list_items, were_theirs
 from models.sql.engine import read
 from web.api.endpoint import Api
 from web.api.fields import PAGE, Deleted, Limit, Moment, NotificationPath, Page, Query, UserPath, View, page_of
@@ -24,12 +24,11 @@ from web.context import context
 api = Api("inbox", "What a user keeps of what was sent to them.")
 
 
-class ItemView(View):
-    """A notification, with the members of `notification:new` and what its user has done with it."""
+class ContentView(View):
+    """What a notification says."""
 
     id: str
     notification_id: str
-    seq: int = Field(description="The number of its event in the user's room.")
     title: str
     message: str
     data: dict[str, Any]
@@ -44,6 +43,12 @@ class ItemView(View):
     created_at: Moment
     timestamp: Moment
     expires_at: Moment
+
+
+class ItemView(ContentView):
+    """A notification, with the members of `notification:new` and what its user has done with it."""
+
+    seq: int = Field(description="The number of its event in the user's room.")
     status: Literal["unread", "read", "archived"]
     read: bool
     seen_at: Moment | None
@@ -194,6 +199,20 @@ def count_inbox(caller: Principal) -> CountsView:
 def get_inbox_item(caller: Principal, path: NotificationPath) -> ItemView:
     """Look up one of the user's notifications."""
     return item_of(caller, path.uuid())
+
+
+@api.declare("GET", "/notifications/<notification>/content", auth="user", answers={200: ContentView}, problems=[404])
+def get_content(caller: Principal, path: NotificationPath) -> ContentView:
+    """Look up what a notification to the user says, on whatever channel it was sent.
+
+    For apps that received a push from which something was left out, because FCM carries no more than 4096 bytes. A
+    notification that is recalled or expired is not found.
+    """
+    with read(context().engine) as connection:
+        found = find_received(connection, caller.tenant, caller.id, path.uuid(), context().now())
+    if found is None:
+        raise not_found("notification")
+    return ContentView(**notification_new(found))
 
 
 @api.declare("DELETE", "/inbox/<notification>", auth="user", answers={200: Deleted}, problems=[404])

@@ -604,6 +604,22 @@ export interface paths {
       };
     };
   };
+  "/v1/notifications/{notification}/content": {
+    get: {
+      parameters: {
+        path: {
+          notification: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ContentView"];
+          };
+        };
+      };
+    };
+  };
   "/v1/notifications/{notification}/deliveries": {
     get: {
       parameters: {
@@ -1153,6 +1169,7 @@ export interface components {
       items: components["schemas"]["BulkItem"][];
     };
     BulkItem: {
+      action_label?: string | null;
       audience: components["schemas"]["Audience"];
       category?: string | null;
       channels?: string[] | null;
@@ -1201,6 +1218,26 @@ export interface components {
     };
     Connections: {
       data: string[];
+    };
+    ContentView: {
+      category: string | null;
+      collapse_key: string | null;
+      created_at: string;
+      data: {
+        [key: string]: unknown;
+      };
+      expires_at: string;
+      id: string;
+      level: "info" | "success" | "warning" | "error" | "critical";
+      message: string;
+      notification_id: string;
+      priority: "critical" | "high" | "normal" | "low" | "bulk";
+      reference: string | null;
+      severity: "info" | "success" | "warning" | "error" | "critical";
+      timestamp: string;
+      title: string;
+      type: string;
+      url: string | null;
     };
     CountsView: {
       total: number;
@@ -1463,6 +1500,7 @@ export interface components {
       user_id: string | number;
     };
     Notification: {
+      action_label?: string | null;
       audience: components["schemas"]["Audience"];
       category?: string | null;
       channels?: string[] | null;

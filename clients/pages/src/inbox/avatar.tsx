@@ -6,7 +6,7 @@ const COLOURS = 6;
 export function Avatar({ name, status }: { name: string; status?: string | undefined }) {
   return (
     <span class={`avatar hue-${name.charCodeAt(0) % COLOURS}`} aria-hidden="true">
-      {name.slice(0, 1).toUpperCase()}
+      {first(name).toUpperCase()}
       {status && <span class={`dot ${status}`} />}
     </span>
   );
@@ -14,5 +14,13 @@ export function Avatar({ name, status }: { name: string; status?: string | undef
 
 /** A name with a capital letter. */
 export function capitalise(name: string): string {
-  return name.slice(0, 1).toUpperCase() + name.slice(1);
+  const letter = first(name);
+  return letter.toUpperCase() + name.slice(letter.length);
+}
+
+const CHARACTERS = new Intl.Segmenter();
+
+/** The first character as a reader sees it: an emoji or a letter with its accents is more than one code unit. */
+function first(name: string): string {
+  return CHARACTERS.segment(name)[Symbol.iterator]().next().value?.segment ?? "";
 }
