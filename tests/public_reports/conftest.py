@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.web.callers import Caller
+
+
+@pytest.fixture
+def service(client: Any, api_key: str) -> Caller:
+    """The tenant's service, with its live key."""
+    return Caller(client, api_key)
