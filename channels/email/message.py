@@ -33,6 +33,9 @@ _DOMAIN = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _NOTIFICATION_ID = re.compile(r"[A-Za-z0-9_-]+")
 
+# ASCII only: whether a server takes more depends on the extensions that it offers.
+_POLICY = policy.SMTP.clone(cte_type="7bit")
+
 # A longer id would not fit into a line of 78 characters, and Python has encoded such ids wrongly (bpo-35805).
 MAX_MESSAGE_ID = 77
 
@@ -104,7 +107,7 @@ class MailBuilder:
 
     def _build_shared(self, content: Content, language: str | None) -> bytes:
         """Return a mail without the two headers that differ between recipients."""
-        mail = EmailMessage(policy.SMTP)
+        mail = EmailMessage(_POLICY)
         mail["Date"] = format_datetime(self._now)
         # Suppresses vacation notices (RFC 3834).
         mail["Auto-Submitted"] = "auto-generated"

@@ -127,6 +127,7 @@ def test_what_is_accepted_can_be_sent_on_every_channel(fields: dict[str, Any]) -
 def check_mail(content: Content) -> None:
     builder = MailBuilder(parse_sender('"Käse, Brot & Co" <shop@shop.example>'), NOW)
     raw = builder.build(message("ann@mail.example", about=content, locale="de")).content
+    assert raw.isascii()
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     assert raw.replace(b"\r\n", b"").count(b"\n") == raw.replace(b"\r\n", b"").count(b"\r") == 0
     parsed = message_from_bytes(raw, policy=policy.default)

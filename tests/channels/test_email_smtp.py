@@ -140,6 +140,15 @@ def test_a_non_ascii_address_is_rejected_if_the_server_lacks_smtputf8() -> None:
     assert kinds(with_script(address="jörg@mail.example")) == [Rejected, Sent]
 
 
+@pytest.mark.parametrize(("ehlo", "reason"), [("250 ok", "does not offer"), ("250-ok\r\n250 SMTPUTF8", None)])
+def test_the_check_compares_the_setting_with_what_the_server_offers(ehlo: str, reason: str | None) -> None:
+    with support.server(scripted(ehlo=ehlo)) as port:
+        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 0.5), SENDER, 5, utf8=True)
+        found = channel.check()
+        channel.close()
+    assert found is None if reason is None else reason in (found or "")
+
+
 def test_a_server_that_sends_single_bytes_is_cut_off_at_the_timeout() -> None:
     def talk(connection: socket.socket) -> None:
         connection.sendall(b"220 ")
