@@ -80,7 +80,13 @@ def attach(
     for namespace in NAMESPACES:
         gateway.register(namespace)
     manager.bind(gateway)
+    app.extensions["carillon.gateway"] = gateway
     return socketio
+
+
+def stop(app: Flask) -> None:
+    """Close all connections, when the process is about to end. The clients reconnect to another one."""
+    app.extensions["carillon.gateway"].stop()
 
 
 def listen(app: Flask) -> None:

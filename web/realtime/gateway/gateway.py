@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -70,7 +71,7 @@ class Gateway:
         self._events: dict[str, ClientEvent] = {
             "notification:ack": ClientEvent(partial(session_events.acknowledge_events, installation)),
             "sync": ClientEvent(partial(session_events.sync, self.replayer), cost=4),
-            "auth:refresh": ClientEvent(partial(session_events.refresh, self._admission.authenticate), cost=4),
+            "auth:refresh": ClientEvent(partial(session_events.refresh, self._admission.authenticate, bookmarks.renamed), cost=4),
         }
 
     def serve(self, events: Mapping[str, ClientEvent]) -> None:
@@ -83,7 +84,7 @@ class Gateway:
         self._server.on("disconnect", partial(self.disconnected, namespace), namespace=namespace)
         self._server.on("*", self.dispatch, namespace=namespace)
 
-    # Called by the queue manager.
+    # Called by the queue manager, and at the end of the process.
 
     def started(self) -> None:
         """Start the background tasks of this process."""
@@ -117,10 +118,18 @@ class Gateway:
             # The janitor tries again.
             log.warning("not served", extra={"session": sid, "error": type(error).__name__})
             return
+        self._bookmarks.moved()
         fields: dict[str, Any] = {"session": sid, "namespace": session.namespace, "dialect": session.view.dialect}
         if served is not None:
             fields |= {"replayed": served.replayed, "complete": served.complete, "more": served.more}
         log.info("connected", extra=fields)
+
+    def stop(self) -> None:
+        """Close all connections, when the process is about to end."""
+        self._bookmarks.stop()
+        for socket in list(self._server.eio.sockets.values()):
+            with suppress(EngineIOError):
+                socket.close(wait=False)
 
     # Called by the Socket.IO server.
 
