@@ -89,6 +89,11 @@ class Web:
         except requests.RequestException:
             return False
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def health(self) -> Any:
         return requests.get(f"{self.url}/healthz", timeout=2).json()
 

@@ -19,6 +19,7 @@ from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.limits import MAX_FAILED_HANDSHAKES
 from web.realtime.payloads import Handshake, Refused, parse
 from web.realtime.replay.bookmarks import Bookmarks
+from web.realtime.transport.engine import end
 
 # Where a connection's failed handshakes are counted, for each namespace: in the environment of its first request, which
 # ends with it. A page that opens all namespaces with a token that has expired must be able to come back.
@@ -54,7 +55,7 @@ class Admission:
             raise Refused("forbidden", "the connection has ended")
         failures = environ.get(_FAILED + namespace, 0)
         if failures >= MAX_FAILED_HANDSHAKES:
-            socket.close(wait=False, reason=self._server.reason.SERVER_DISCONNECT)
+            end(self._server.eio, socket)
             raise Refused("rate_limited", "too many failed handshakes on one connection")
         try:
             return self._admit(namespace, sid, environ, auth, socket)

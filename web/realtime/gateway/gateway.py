@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -35,6 +34,8 @@ from web.realtime.replay.healer import Healer
 from web.realtime.replay.replayer import Replayer
 from web.realtime.timing import Timing
 from web.realtime.transport import fanout
+from web.realtime.transport.engine import end
+from web.realtime.transport.wire import BINARY
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,9 @@ class Gateway:
         self._events: dict[str, ClientEvent] = {
             "notification:ack": ClientEvent(partial(session_events.acknowledge_events, installation)),
             "sync": ClientEvent(partial(session_events.sync, self.replayer), cost=4),
-            "auth:refresh": ClientEvent(partial(session_events.refresh, self._admission.authenticate, bookmarks.renamed), cost=4),
+            "auth:refresh": ClientEvent(
+                partial(session_events.refresh, self._admission.authenticate, bookmarks.renamed), cost=4
+            ),
         }
 
     def serve(self, events: Mapping[str, ClientEvent]) -> None:
@@ -128,8 +131,7 @@ class Gateway:
         """Close all connections, when the process is about to end."""
         self._bookmarks.stop()
         for socket in list(self._server.eio.sockets.values()):
-            with suppress(EngineIOError):
-                socket.close(wait=False)
+            end(self._server.eio, socket)
 
     # Called by the Socket.IO server.
 
@@ -193,6 +195,8 @@ class Gateway:
             raise Refused("unavailable", "the session is not ready; wait for session:ready")
         if session.expires_at <= datetime.now(UTC) and asked.operation != "auth:refresh":
             raise Refused("token_expired", "the token has expired")
+        if BINARY in args:
+            raise Refused("bad_request", "binary data is not accepted: send JSON")
         if len(args) > 1:
             raise Refused("bad_request", "an event has one payload")
         return event.handler(session, asked.payload(args[0] if args else None))

@@ -46,11 +46,11 @@ _IDLE_FACTOR = 9
 # After a failure Redis is not asked for this long (seconds): a handshake waits for it.
 _OPEN_SECONDS = 5.0
 
-# Opens a connection in one step: takes the position of an interrupted one, and notes that this one is open. The hash has
-# a field for each connection: "<time> <state> <progress> <position>". The states, in the order in which positions are
-# taken: 0 was written by its connection, 1 is that of a connection that has just been opened, and 2 has been given to a
-# client. Among equals, the one that is furthest behind is taken, so that nobody misses anything. Returns since when
-# Redis has positions, and the time and the position.
+# Opens a connection in one step: takes the position of an interrupted one, and notes that this one is open. The hash
+# has a field for each connection: "<time> <state> <progress> <position>". The states, in the order in which positions
+# are taken: 0 was written by its connection, 1 is that of a connection that has just been opened, and 2 has been given
+# to a client. Among equals, the one that is furthest behind is taken, so that nobody misses anything. Returns since
+# when Redis has positions, and the time and the position.
 _OPEN = """
 local now, sid, expires, given_for = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
 redis.call('SET', KEYS[2], ARGV[1], 'NX')
@@ -202,7 +202,7 @@ class Bookmarks:
         if not self._breaker.allows():
             return unknown
         now = time.time()
-        arguments = [f"{now:.3f}", sid, int(page.expires_at.timestamp()), _GIVEN]
+        arguments: list[str | int | float] = [f"{now:.3f}", sid, int(page.expires_at.timestamp()), _GIVEN]
         try:
             found: Any = self._open(keys=[page.key, f"{self._prefix}since"], args=arguments)
         except UNAVAILABLE as error:
