@@ -1582,6 +1582,8 @@ export interface components {
       status: number;
       title: string;
       type: string;
+    } & {
+      [key: string]: unknown;
     };
     Quantiles: {
       count: number;
