@@ -16,8 +16,8 @@ Kind = Literal["user", "service", "operator"]
 class Principal:
     """The user, service or operator that asks.
 
-    `id` is the user's id, the prefix of an API key, or the subject of a service's or an operator's token. `expires_at`
-    is None for API keys, which are valid until they are revoked.
+    `id` is the user's id, the prefix of an API key, or the subject of a service's or an operator's token. `issued_at`
+    and `expires_at` are None for API keys, which are valid until they are revoked.
     """
 
     kind: Kind
@@ -25,6 +25,7 @@ class Principal:
     id: str
     mode: Mode
     expires_at: datetime | None = None
+    issued_at: datetime | None = None
 
 
 def require_live(caller: Principal, what: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -23,7 +24,10 @@ TITLES = {
 
 
 class Problem(Exception):
-    """The request is refused. `status` is an HTTP status, `code` is stable and for programs, `detail` for people."""
+    """The request is refused. `status` is an HTTP status, `code` is stable and for programs, `detail` for people.
+
+    `members` are further members of the document, for clients that know this problem.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class Problem(Exception):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -40,6 +45,7 @@ class Problem(Exception):
         self.detail = detail
         self.errors = list(errors)
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
 
     def document(self, instance: str | None = None, request_id: str | None = None) -> ProblemDocument:
         """The problem document. `instance` and `request_id` identify the request, if there is one."""
@@ -52,6 +58,7 @@ class Problem(Exception):
             errors=self.errors or None,
             instance=instance,
             request_id=request_id,
+            **self.members,
         )
 
 

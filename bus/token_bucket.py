@@ -94,13 +94,6 @@ class SharedBuckets:
         allowed, about, remaining, reset, retry_after = cast(list[int], answer)
         return Taken(bool(allowed), about - 1, remaining, reset, retry_after)
 
-    def refill(self, key: str) -> None:
-        """Fill a bucket. Does nothing if Redis does not answer."""
-        try:
-            self._redis.delete(key)
-        except UNAVAILABLE:
-            return
-
     def close(self) -> None:
         """Release the connections."""
         self._redis.close()

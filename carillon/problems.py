@@ -27,9 +27,9 @@ def absent(value: object) -> bool:
 
 
 class ProblemDocument(BaseModel):
-    """RFC 9457. `code` is for programs and stable; `detail` is for people."""
+    """RFC 9457. `code` is for programs and stable; `detail` is for people. A problem can have members of its own."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="allow")
 
     type: str
     title: str

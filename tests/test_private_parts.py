@@ -34,6 +34,10 @@ KNOWN = {
     ("bus/publisher.py", "_publish"),
     ("bus/publisher.py", "_redis_connect"),
     ("web/realtime/__init__.py", "_async"),
+    ("web/realtime/transport/engine.py", "_async"),
+    ("web/realtime/transport/engine.py", "_handle_connect"),
+    ("web/realtime/transport/engine.py", "_handle_disconnect"),
+    ("web/realtime/transport/engine.py", "_handle_event"),
     ("web/realtime/transport/manager.py", "_handle_emit"),
     ("web/realtime/transport/manager.py", "_listen"),
     ("web/realtime/transport/manager.py", "_publish"),
@@ -115,6 +119,35 @@ def test_engineio_takes_its_websocket_class_from_a_table_of_the_instance():
 def test_the_number_of_packets_in_one_request_is_bounded_by_an_attribute_of_the_class():
     assert isinstance(engineio.payload.Payload.max_decode_packets, int)
     assert "self.max_decode_packets" in source(engineio.payload.Payload.decode)
+
+
+# web/realtime/transport/engine.py
+
+
+def test_the_server_hands_messages_to_a_handler_that_can_be_replaced():
+    server = socketio.Server(async_mode="threading")
+    assert server.eio.handlers["message"] == server._handle_eio_message
+    handled = source(socketio.Server._handle_eio_message)
+    for name in (
+        "self._handle_connect(eio_sid, pkt.namespace, pkt.data)",
+        "self._handle_disconnect(eio_sid, ",
+        "_event(",
+    ):
+        assert name in handled, name
+    assert parameters(socketio.Server._handle_event) == ["self", "eio_sid", "namespace", "id", "data"]
+    assert "is_connected(sid, namespace)" in source(socketio.Server._handle_event)
+
+
+def test_engineio_takes_its_queue_from_the_same_table_and_joins_it_at_the_end():
+    assert "self._async['queue']" in source(engineio.Server.create_queue)
+    assert "self.queue.join()" in source(engineio.socket.Socket.close)
+
+
+def test_the_first_error_of_each_kind_is_logged_as_an_error():
+    server = engineio.Server(async_mode="threading")
+    assert server.log_message_keys == set()
+    for kind in ("bad-jsonp-index", "bad-sid", "bad-transport", "bad-upgrade", "bad-version", "not-connected"):
+        assert f"'{kind}'" in source(engineio.Server.handle_request), kind
 
 
 # web/realtime/transport/wire.py, sockets.py

@@ -41,7 +41,7 @@ from web.auth import Authenticator, JwtKeys
 from web.context import Context
 from web.limits import Limiter
 from web.metrics import Metrics
-from web.poll_interval import PollInterval
+from web.polling_pages import PollingPages
 from web.realtime import attach
 from web.realtime.handlers.alerts import alert_events
 from web.realtime.handlers.inbox import inbox_events
@@ -78,7 +78,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         meter=metrics,
         metrics=metrics,
         counters=rates,
-        pace=PollInterval(settings.redis_url, compat.polling.MIN_INTERVAL / 1000),
+        polling_pages=PollingPages(settings.redis_url, compat.polling.MIN_INTERVAL / 1000),
         catalogue=shared(settings.catalogue_file),
         leases=Leases(settings.redis_url, settings.bus_topic),
         retention=timedelta(days=settings.retention_days),

@@ -188,7 +188,8 @@ class Authenticator:
             raise AuthError("forbidden", f"this needs a token with aud {wanted}, not {claims['aud']}")
         self._check_subject(kind, claims["sub"], claims["tenant"])
         expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
-        return Principal(kind, claims["tenant"], claims["sub"], "live", expires_at)
+        issued_at = datetime.fromtimestamp(int(claims["iat"]), UTC)
+        return Principal(kind, claims["tenant"], claims["sub"], "live", expires_at, issued_at)
 
     def _verified(self, token: str) -> dict[str, Any]:
         try:

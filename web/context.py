@@ -15,7 +15,7 @@ from config.settings import Settings
 from web.auth import Authenticator, JwtKeys
 from web.limits import Limiter
 from web.metrics import Metrics
-from web.poll_interval import PollInterval
+from web.polling_pages import PollingPages
 
 # Returns a short description of the error, or None.
 Check = Callable[[], str | None]
@@ -35,7 +35,7 @@ class Context(Installation):
     limiter: Limiter
     metrics: Metrics
     counters: Counters
-    pace: PollInterval
+    polling_pages: PollingPages
     leases: Leases
     alive: dict[str, Check] = field(default_factory=dict)
 

@@ -23,6 +23,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._idle: set[_Idle] = set()
         self._long_lived: set[Any] = set()
+        self._stopped = False
 
     def timeout_ctx(self) -> Any:
         """Called when a connection starts to wait for its next request."""
@@ -45,6 +46,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
             return
         for wait in list(self._idle):
             wait.end()
+        if not self._stopped:
+            self._stopped = True
+            # Imported here, because this worker must patch modules before they are loaded.
+            from web.realtime import stop
+
+            stop(self.wsgi)
+            return
+        # What is left waits for a client that does not read.
         for greenlet in list(self._long_lived):
             greenlet.kill(block=False)
 

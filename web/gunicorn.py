@@ -6,6 +6,8 @@ To listen on another address, use -b on the command line. It overrides this file
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,17 @@ def post_worker_init(worker: Any) -> None:
     from web.realtime import listen
 
     listen(worker.wsgi)
+    if worker_class == "gthread":
+        threading.Thread(target=_stop_with, args=[worker], daemon=True).start()
+
+
+def _stop_with(worker: Any) -> None:
+    # This worker has no hook for SIGTERM, and would wait for open WebSockets until it is killed.
+    from web.realtime import stop
+
+    while worker.alive:
+        time.sleep(0.5)
+    stop(worker.wsgi)
 
 
 class JsonLogger(Logger):  # type: ignore[misc]

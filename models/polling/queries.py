@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, Row, and_, or_, select, update
 
 from models.deliveries.acknowledge import acknowledge
 from models.events.cursor import Cursor
@@ -47,19 +47,23 @@ def read_since(
     horizon: datetime,
     now: datetime,
     limit: int,
+    given: Cursor | None = None,
 ) -> Replay:
     """The events of these rooms after `since` that the user has not acknowledged, without those that have expired.
 
-    `complete` is False if history was cut off by the `horizon`, before which nothing is kept, and the user had not
-    acknowledged it.
+    `given` is what the user's page has been given up to. Events after it are returned in any case: if they are
+    acknowledged, another page of the user has them. `complete` is False if history was cut off by the `horizon`, before
+    which nothing is kept, and the user had not acknowledged it.
     """
     found = _places(connection, tenant_id, user, names)
+    present = epoch(connection)
+    known = given.positions if given is not None and given.epoch == present else {}
     page: list[Event] = []
     positions: dict[str, int] = {}
     more = False
     for name, place in found.items():
         space = limit - len(page)
-        rows = _after(connection, place, since, now, space + 1)
+        rows = _after(connection, place, known.get(name), since, now, space + 1)
         if len(rows) > space:
             more = True
             # The next page begins with the first that has no place here.
@@ -69,7 +73,7 @@ def read_since(
             positions[name] = place.head
         page += [event_of(name, row) for row in rows]
     lost = since < horizon and any(place.purged > place.floor for place in found.values())
-    return Replay(page, Cursor(epoch(connection), dict.fromkeys(names, 0) | positions), complete=not lost, more=more)
+    return Replay(page, Cursor(present, dict.fromkeys(names, 0) | positions), complete=not lost, more=more)
 
 
 def acknowledged(connection: Connection, tenant_id: str, user: str, names: Sequence[str]) -> dict[str, int]:
@@ -112,16 +116,20 @@ def _place_of(row: Row[Any]) -> _Place:
     return _Place(row.id, row.head, row.purged, row.floor or 0, frozenset(row.beyond or ()))
 
 
-def _after(connection: Connection, place: _Place, since: datetime, now: datetime, limit: int) -> Sequence[Row[Any]]:
+def _after(
+    connection: Connection, place: _Place, given: int | None, since: datetime, now: datetime, limit: int
+) -> Sequence[Row[Any]]:
+    wanted = and_(events.c.seq > place.floor, ~in_ids(connection, events.c.seq, sorted(place.beyond)))
+    if given is not None:
+        wanted = or_(wanted, events.c.seq > given)
     # Bounded by the head that was read before, as the position is.
     return connection.execute(
         select(*EVENT_COLUMNS, notifications)
         .outerjoin(notifications, notifications.c.id == events.c.notification_id)
         .where(
             events.c.room_id == place.room_id,
-            events.c.seq > place.floor,
+            wanted,
             events.c.seq <= place.head,
-            ~in_ids(connection, events.c.seq, sorted(place.beyond)),
             events.c.created_at > since,
             events.c.expires_at > now,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from uuid import UUID
@@ -11,7 +10,6 @@ import pytest
 from sqlalchemy import select
 
 from actions.installation import utc_now
-from bus.token_bucket import Limit
 from models.deliveries.tables import deliveries
 from models.events.cursor import Cursor
 from models.events.emit import emit, emit_to_users
@@ -21,7 +19,7 @@ from models.polling.tables import event_acks
 from models.sql.engine import read, write
 from tests.factories import expand_all
 from tests.web.callers import Caller
-from web.poll_interval import PollInterval
+from web.polling_pages import PAGES, PollingPages
 
 BEGINNING = "1970-01-01T00:00:00.000Z"
 URL = "/api/polling/acme/events"
@@ -43,9 +41,17 @@ def say(engine, tenant):
 
 
 @pytest.fixture
+def clock(app, monkeypatch):
+    """The server's clock, set by hand."""
+    moment = [utc_now()]
+    monkeypatch.setattr(type(app.extensions["carillon"]), "now", lambda _: moment[0], raising=False)
+    return moment
+
+
+@pytest.fixture
 def patient(app, monkeypatch):
     """Nobody has to wait between two polls."""
-    monkeypatch.setattr(app.extensions["carillon"].pace, "enter", lambda *_: 0)
+    monkeypatch.setattr(app.extensions["carillon"].polling_pages, "wait", lambda *_: 0)
 
 
 def poll(caller: Caller, since: str | None = BEGINNING):
@@ -91,11 +97,12 @@ def test_the_first_poll_gives_everything_kept(alice, say, patient):
     assert [e["id"] for e in poll(alice, None).json["data"]] == ["user:alice:1", "tenant:acme:1"]
 
 
-def test_a_client_that_polls_as_it_always_did_gets_each_event_once(alice, say, patient):
+def test_a_client_that_polls_as_it_always_did_gets_each_event_once(alice, say, clock):
     """Time of its own clock as `since`, everything acknowledged after it was handled."""
     handled: list[int] = []
     since = BEGINNING
     for turn in range(4):
+        clock[0] += timedelta(seconds=10)
         say(n=turn)
         page = poll(alice, since)
         handled += numbers(page)
@@ -103,7 +110,8 @@ def test_a_client_that_polls_as_it_always_did_gets_each_event_once(alice, say, p
         say(n=100 + turn)
         if page.json["data"]:
             acknowledge(alice, *(e["id"] for e in page.json["data"]))
-        since = stamp(utc_now())
+        since = stamp(clock[0] + timedelta(seconds=0.3))
+    clock[0] += timedelta(seconds=10)
     handled += numbers(poll(alice, since))
     assert sorted(handled) == [0, 1, 2, 3, 100, 101, 102, 103]
 
@@ -159,7 +167,6 @@ def test_a_long_absence_comes_in_pages_that_need_not_wait(alice, engine):
     third = poll(alice, second.json["cursor"])
     assert (second.json["more"], third.json["more"]) == (True, False)
     assert numbers(first) + numbers(second) + numbers(third) == [1000, *range(450)]
-    assert poll(alice, third.json["cursor"]).status_code == 429
 
 
 def test_pages_by_acknowledgement_alone(alice, engine, patient):
@@ -313,23 +320,45 @@ def test_a_foreign_room_in_a_cursor_is_passed_over(alice, say, patient):
 # How often
 
 
-def test_polling_too_fast_is_told_to_wait(alice, client, user_token, say):
+def test_a_page_that_polls_too_fast_is_told_to_wait(alice, client, user_token, say):
     say(n=1)
     assert poll(alice).status_code == 200
-    refused = poll(alice)
+    refused = poll(alice, stamp(utc_now()))
     assert (refused.status_code, refused.json["code"]) == (429, "polling_too_fast")
     assert 1 <= int(refused.headers["Retry-After"]) <= 5
-    # Everybody at their own pace, and acknowledging at any.
+    # Clients read it without looking at the status.
+    assert refused.json["data"] == []
+    # Other users at their own pace, and acknowledging at any.
     assert poll(Caller(client, user_token("bob"))).status_code == 200
     assert acknowledge(alice, "tenant:acme:1") == 1
 
 
-@pytest.mark.slow
-def test_after_the_interval_the_next_one_is_let_through(app, alice, monkeypatch):
-    monkeypatch.setattr(app.extensions["carillon"].pace, "_limit", Limit(rate=1 / 1.5, burst=1))
-    assert [poll(alice).status_code for _ in range(2)] == [200, 429]
-    time.sleep(1.6)
-    assert poll(alice).status_code == 200
+def test_a_user_can_have_so_many_pages(alice):
+    answers = [poll(alice).status_code for _ in range(3 * PAGES)]
+    assert answers[:PAGES] == [200] * PAGES
+    # Meanwhile a few more of them may.
+    assert 429 in answers
+
+
+def test_each_page_of_a_user_gets_each_event(alice, say, clock):
+    """Two pages poll every 10 s as their document says, 3 s apart, and acknowledge what they get."""
+    began = clock[0]
+    since = {"first": BEGINNING, "second": BEGINNING}
+    handled: dict[str, list[int]] = {"first": [], "second": []}
+    for turn in range(5):
+        for page, offset in (("first", 0), ("second", 3)):
+            clock[0] = began + timedelta(seconds=10 * turn + offset)
+            answer = poll(alice, since[page])
+            assert answer.status_code == 200
+            handled[page] += numbers(answer)
+            # Committed while the answer is on its way.
+            say(n=100 * turn + offset, ago=(utc_now() - clock[0]).total_seconds())
+            if answer.json["data"]:
+                acknowledge(alice, *(event["id"] for event in answer.json["data"]))
+            since[page] = stamp(clock[0] + timedelta(seconds=0.3))
+    said = [100 * turn + offset for turn in range(5) for offset in (0, 3)]
+    # Not what came after its last poll.
+    assert handled == {"first": said[:8], "second": said[:9]}
 
 
 def test_a_refused_request_does_not_use_up_the_turn(alice):
@@ -340,8 +369,9 @@ def test_a_refused_request_does_not_use_up_the_turn(alice):
 @pytest.mark.slow
 def test_without_redis_nobody_is_paced(app, alice, say, monkeypatch):
     say(n=1)
-    away = PollInterval("redis://127.0.0.1:1", 5.0)
-    monkeypatch.setattr(app.extensions["carillon"].pace, "enter", away.enter)
+    away = PollingPages("redis://127.0.0.1:1", 5.0)
+    for name in ("wait", "last_answer", "answered"):
+        monkeypatch.setattr(app.extensions["carillon"].polling_pages, name, getattr(away, name))
     for _ in range(3):
         assert numbers(poll(alice)) == [1]
 

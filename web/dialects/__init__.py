@@ -35,8 +35,6 @@ class DialectView:
     def __init__(self, namespace: str, dialect: Dialect) -> None:
         self.namespace = namespace
         self.dialect = dialect.name
-        # Its clients keep their position, and send it when they reconnect.
-        self.conforming = dialect is CANONICAL
         self._events = dialect.events[namespace]
         self._requests = {**REQUESTS, **dialect.requests.get(namespace, {})}
 

@@ -18,10 +18,11 @@ from web.dialects import NAMESPACES
 from web.realtime.gateway.gateway import Gateway
 from web.realtime.gateway.handshake import Origins
 from web.realtime.handlers.table import Handler, client_events
-from web.realtime.limits import MAX_MESSAGE, PER_CONNECTION
+from web.realtime.limits import MAX_MESSAGE
 from web.realtime.presence.presence import Presence
 from web.realtime.replay.bookmarks import Bookmarks
 from web.realtime.timing import Timing
+from web.realtime.transport.engine import PolledRequests, harden
 from web.realtime.transport.manager import QueueManager
 from web.realtime.transport.sockets import hardened
 from web.realtime.transport.wire import StrictJson, StrictPacket
@@ -65,10 +66,12 @@ def attach(
         logger=_quiet("socketio.server"),
         engineio_logger=_quiet("engineio.server"),
     )
-    # This is a setting of all servers of the process. A browser that polls sends all its packets in one request. With
-    # more than 16 the library would drop all of them and answer OK.
-    Payload.max_decode_packets = 2 * PER_CONNECTION.burst
+    # This is a setting of all servers of the process. A client that polls sends all its packets in one request. With
+    # more than this the library would drop all of them and answer OK; their size is bounded already.
+    Payload.max_decode_packets = MAX_MESSAGE
     server = socketio.server
+    harden(server)
+    app.wsgi_app = PolledRequests(app.wsgi_app, server.eio)  # type: ignore[method-assign]
     patience = settings.socketio_ping_interval + settings.socketio_ping_timeout
     # The drivers' table is shared by all servers of the process, so the change is made in a copy.
     websocket = hardened(server.eio._async["websocket"], timeout=patience)
@@ -80,7 +83,13 @@ def attach(
     for namespace in NAMESPACES:
         gateway.register(namespace)
     manager.bind(gateway)
+    app.extensions["carillon.gateway"] = gateway
     return socketio
+
+
+def stop(app: Flask) -> None:
+    """Close all connections, when the process is about to end. The clients reconnect to another one."""
+    app.extensions["carillon.gateway"].stop()
 
 
 def listen(app: Flask) -> None:

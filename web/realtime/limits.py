@@ -23,8 +23,9 @@ PER_USER_AND_EVENT = Limit(30, 120)
 # A process holds 10,000 connections at most, and all of them may acknowledge one broadcast at the same moment.
 PER_TENANT = Limit(2_000, 20_000)
 
-# This many refused events before the bucket has filled again are no accident.
-REFUSALS_BEFORE_DISCONNECT = 200
+# This many refused events before the bucket has filled again are no accident. A page that emits a thousand at once
+# still gets a thousand answers.
+REFUSALS_BEFORE_DISCONNECT = 2_000
 
 # Handshakes one connection may fail in a namespace; each costs the verification of a signature.
 MAX_FAILED_HANDSHAKES = 5

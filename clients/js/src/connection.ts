@@ -128,7 +128,8 @@ export class Connection {
       if (this.#closed) return;
       const { epoch, positions, cursor } = this.position();
       this.#sentPositions = positions;
-      const known = cursor === null ? {} : { epoch, positions, cursor };
+      // A cursor of null says that this client keeps its position, and has none yet.
+      const known = cursor === null ? { cursor } : { epoch, positions, cursor };
       this.#socket.open({ token, dialect: this.dialect, ...known });
     } catch (error) {
       this.#opening = false;

@@ -1620,6 +1620,8 @@ export interface components {
       status: number;
       title: string;
       type: string;
+    } & {
+      [key: string]: unknown;
     };
     Quantiles: {
       count: number;

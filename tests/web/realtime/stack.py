@@ -38,11 +38,6 @@ from workers.runtime import Runtime
 # The Python client refuses more than 16 packets in one answer to a poll; browsers take any number.
 Payload.max_decode_packets = 1000
 
-WORKERS = {
-    "gevent": ["-k", "gevent", "--worker-connections", "4000"],
-    "threading": ["-k", "gthread", "--threads", "64"],
-}
-
 
 class Web:
     """A gunicorn with one worker, serving `served.application` or another."""
@@ -77,8 +72,8 @@ class Web:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Web:
-        command = [Path(sys.executable).parent / "gunicorn", "-b", f"127.0.0.1:{self.port}", "-w", "1"]
-        command += [*WORKERS[self.mode], "--graceful-timeout", "1", self._application]
+        command: list[Path | str] = [Path(sys.executable).parent / "gunicorn", "-c", "web/gunicorn.py"]
+        command += ["-b", f"127.0.0.1:{self.port}", "--graceful-timeout", "1", self._application]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=self._environ, stdout=log, stderr=log, start_new_session=True
@@ -94,6 +89,11 @@ class Web:
         except requests.RequestException:
             return False
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def health(self) -> Any:
         return requests.get(f"{self.url}/healthz", timeout=2).json()
 
@@ -105,9 +105,9 @@ class Web:
     def log(self) -> str:
         return self._log.read_text()
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self._process.pid, how)
             self._process.wait()
 
 

@@ -123,16 +123,21 @@ class Acknowledged(View):
 def poll_tenant_events(caller: Principal, path: TenantPath, query: SinceQuery) -> Answer:
     """Poll for events of the user and of the tenant.
 
-    Since a time: the events that the user has not acknowledged. Since a cursor: all events after it.
+    Since a time: the events that this page was not given yet, and those that the user has not acknowledged. Since a
+    cursor: all events after it.
     """
     rooms = _rooms(caller, path)
     start = _parse(query.since)
-    pace = context().pace
-    wait = pace.enter(caller.tenant, caller.id)
+    pages = context().polling_pages
+    last = pages.last_answer(caller.tenant, caller.id, start) if isinstance(start, datetime) else None
+    now = context().now()
+    wait = pages.wait(caller.tenant, caller.id, last, now)
     if wait:
         detail = f"poll at most every {MIN_INTERVAL // 1000} s; try again in {wait} s"
-        raise Problem(429, "polling_too_fast", detail, headers={"Retry-After": str(wait)} | _HEADERS)
-    now = context().now()
+        # These clients read `data` of every answer.
+        raise Problem(
+            429, "polling_too_fast", detail, headers={"Retry-After": str(wait)} | _HEADERS, members={"data": []}
+        )
     with read(context().engine) as connection:
         if isinstance(start, Cursor):
             replay = read_after(connection, caller.tenant, rooms, start, now, PAGE)
@@ -140,9 +145,9 @@ def poll_tenant_events(caller: Principal, path: TenantPath, query: SinceQuery) -
             horizon = now - timedelta(days=context().settings.retention_days)
             # A time in the future only says that the client's clock is fast.
             since = _BEGINNING if start > now else max(start, _BEGINNING + SLACK) - SLACK
-            replay = read_since(connection, caller.tenant, caller.id, rooms, since, horizon, now, PAGE)
-    if replay.more:
-        pace.excuse(caller.tenant, caller.id)
+            given = last.cursor if last is not None else None
+            replay = read_since(connection, caller.tenant, caller.id, rooms, since, horizon, now, PAGE, given)
+    pages.answered(caller.tenant, caller.id, replay.cursor, now)
     page = PolledPage(
         data=[event for event in map(_event, replay.events) if event is not None],
         cursor=replay.cursor.encode(),

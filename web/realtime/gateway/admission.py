@@ -14,12 +14,12 @@ from models.sql.engine import UNAVAILABLE, read
 from models.tenants.queries import dialect_of
 from web.auth import Authenticator, AuthError
 from web.dialects import DialectView, view_of
-from web.realtime.gateway.handshake import Origins, credential, resume_request
+from web.realtime.gateway.handshake import Origins, credential, keeps_position, resume_request
 from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.limits import MAX_FAILED_HANDSHAKES
 from web.realtime.payloads import Handshake, Refused, parse
 from web.realtime.replay.bookmarks import Bookmarks
-from web.realtime.replay.progress import ResumeRequest
+from web.realtime.transport.engine import end
 
 # Where a connection's failed handshakes are counted, for each namespace: in the environment of its first request, which
 # ends with it. A page that opens all namespaces with a token that has expired must be able to come back.
@@ -55,7 +55,7 @@ class Admission:
             raise Refused("forbidden", "the connection has ended")
         failures = environ.get(_FAILED + namespace, 0)
         if failures >= MAX_FAILED_HANDSHAKES:
-            socket.close(wait=False, reason=self._server.reason.SERVER_DISCONNECT)
+            end(self._server.eio, socket)
             raise Refused("rate_limited", "too many failed handshakes on one connection")
         try:
             return self._admit(namespace, sid, environ, auth, socket)
@@ -66,7 +66,7 @@ class Admission:
     def _admit(self, namespace: str, sid: str, environ: MutableMapping[str, Any], auth: Any, socket: Any) -> Session:
         handshake = parse(Handshake, auth)
         token = credential(handshake, environ, self._origins)
-        principal, expires_at = self.authenticate(token)
+        principal, expires_at, issued_at = self.authenticate(token)
         view = self._view(namespace, handshake.dialect, principal.tenant)
         resume = resume_request(handshake, user_room(principal.id))
         session = Session(sid, view, socket, principal, expires_at, resume)
@@ -74,24 +74,24 @@ class Admission:
             self._server.enter_room(sid, room, namespace=namespace)
         if not self._sessions.add(session):
             raise Refused("too_many_connections", "this user has too many connections to this process")
-        if not view.conforming and resume == ResumeRequest():
-            self._bookmarks.open(session, token)
+        if not keeps_position(handshake):
+            self._bookmarks.open(session, token, issued_at)
         return session
 
-    def authenticate(self, token: str) -> tuple[Principal, datetime]:
-        """Return a token's user and when it expires. Raises Refused."""
+    def authenticate(self, token: str) -> tuple[Principal, datetime, datetime]:
+        """Return a token's user, when it expires and when it was issued. Raises Refused."""
         try:
             principal = self._authenticator.user(token)
         except AuthError as error:
             raise Refused(error.code, error.detail) from error
         except UNAVAILABLE as error:
             raise Refused("unavailable", "the database is not available; try again") from error
-        if principal.expires_at is None:
+        if principal.expires_at is None or principal.issued_at is None:
             raise Refused("invalid_token", "the token does not expire")
         # The verifier allows for clocks that differ; here the connection would be closed again at once.
         if principal.expires_at <= datetime.now(UTC):
             raise Refused("token_expired", "the token has expired")
-        return principal, principal.expires_at
+        return principal, principal.expires_at, principal.issued_at
 
     def _view(self, namespace: str, dialect: str | None, tenant: str) -> DialectView:
         if dialect is None and namespace == "/":

@@ -34,6 +34,8 @@ from web.realtime.replay.healer import Healer
 from web.realtime.replay.replayer import Replayer
 from web.realtime.timing import Timing
 from web.realtime.transport import fanout
+from web.realtime.transport.engine import end
+from web.realtime.transport.wire import BINARY
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,9 @@ class Gateway:
         self._events: dict[str, ClientEvent] = {
             "notification:ack": ClientEvent(partial(session_events.acknowledge_events, installation)),
             "sync": ClientEvent(partial(session_events.sync, self.replayer), cost=4),
-            "auth:refresh": ClientEvent(partial(session_events.refresh, self._admission.authenticate), cost=4),
+            "auth:refresh": ClientEvent(
+                partial(session_events.refresh, self._admission.authenticate, bookmarks.renamed), cost=4
+            ),
         }
 
     def serve(self, events: Mapping[str, ClientEvent]) -> None:
@@ -83,7 +87,7 @@ class Gateway:
         self._server.on("disconnect", partial(self.disconnected, namespace), namespace=namespace)
         self._server.on("*", self.dispatch, namespace=namespace)
 
-    # Called by the queue manager.
+    # Called by the queue manager, and at the end of the process.
 
     def started(self) -> None:
         """Start the background tasks of this process."""
@@ -117,10 +121,17 @@ class Gateway:
             # The janitor tries again.
             log.warning("not served", extra={"session": sid, "error": type(error).__name__})
             return
+        self._bookmarks.moved()
         fields: dict[str, Any] = {"session": sid, "namespace": session.namespace, "dialect": session.view.dialect}
         if served is not None:
             fields |= {"replayed": served.replayed, "complete": served.complete, "more": served.more}
         log.info("connected", extra=fields)
+
+    def stop(self) -> None:
+        """Close all connections, when the process is about to end."""
+        self._bookmarks.stop()
+        for socket in list(self._server.eio.sockets.values()):
+            end(self._server.eio, socket)
 
     # Called by the Socket.IO server.
 
@@ -184,6 +195,8 @@ class Gateway:
             raise Refused("unavailable", "the session is not ready; wait for session:ready")
         if session.expires_at <= datetime.now(UTC) and asked.operation != "auth:refresh":
             raise Refused("token_expired", "the token has expired")
+        if BINARY in args:
+            raise Refused("bad_request", "binary data is not accepted: send JSON")
         if len(args) > 1:
             raise Refused("bad_request", "an event has one payload")
         return event.handler(session, asked.payload(args[0] if args else None))

@@ -62,6 +62,11 @@ def _cookie(environ: Mapping[str, Any]) -> str:
     return morsel.value if morsel else ""
 
 
+def keeps_position(auth: Handshake) -> bool:
+    """Whether the client keeps its position: it names one, or says that it has none yet by `"cursor": null`."""
+    return "cursor" in auth.model_fields_set or bool(auth.positions) or auth.last_seq is not None
+
+
 def resume_request(auth: Handshake, user_room: str) -> ResumeRequest:
     """Return the position from which a client wants to go on."""
     positions = dict(auth.positions)

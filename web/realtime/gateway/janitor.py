@@ -8,13 +8,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from engineio.exceptions import EngineIOError
-
 from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.limits import LOW_BACKLOG
 from web.realtime.payloads import Code
 from web.realtime.replay.healer import Healer
 from web.realtime.timing import Timing
+from web.realtime.transport.engine import end
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +89,4 @@ class Janitor:
         }
         for sid, since in self._unauthenticated.items():
             if now - since > self._timing.handshake:
-                try:
-                    # Without waiting for its queue to drain: the client may never read.
-                    sockets[sid].close(wait=False, reason=self._server.eio.reason.SERVER_DISCONNECT)
-                except EngineIOError:
-                    continue
+                end(self._server.eio, sockets[sid])

@@ -45,7 +45,7 @@ class Session:
         self.user_room = user_room(principal.id)
         self.rooms: tuple[str, ...] = tuple(rooms_of(principal.tenant, principal.id))
         self.resume = resume
-        # The client has connected with this token before, and names no position itself.
+        # The client keeps no position, and may have been interrupted.
         self.resumed = False
         self.opened_at = time.monotonic()
         self.bucket = Bucket(PER_CONNECTION, self.opened_at)
@@ -119,6 +119,11 @@ class Session:
         """Return the number of packets that wait for the client to read."""
         size: int = self.socket.queue.qsize()
         return size
+
+    def broken(self) -> bool:
+        """Return whether something could not be written to the client's WebSocket."""
+        wire = getattr(self.socket, "wire", None)
+        return wire is not None and wire.broken
 
 
 class Sessions:

@@ -41,11 +41,16 @@ def sync(replayer: Replayer, session: Session, payload: Any) -> dict[str, Any]:
 
 
 def refresh(
-    authenticate: Callable[[str], tuple[Principal, datetime]], session: Session, payload: Any
+    authenticate: Callable[[str], tuple[Principal, datetime, datetime]],
+    renamed: Callable[[Session, str], None],
+    session: Session,
+    payload: Any,
 ) -> dict[str, Any]:
-    """Go on with a new token of the same user. Raises Refused."""
-    principal, expires_at = authenticate(parse(Refresh, payload).token)
+    """Go on with a new token of the same user; `renamed` is told of it. Raises Refused."""
+    token = parse(Refresh, payload).token
+    principal, expires_at, _ = authenticate(token)
     if (principal.tenant, principal.id, principal.mode) != (session.tenant, session.user, session.principal.mode):
         raise Refused("forbidden", "the token is another user's")
     session.principal, session.expires_at, session.warned = principal, expires_at, False
+    renamed(session, token)
     return {"exp": int(expires_at.timestamp())}

@@ -1,9 +1,9 @@
 """The positions of clients that do not keep their own, stored in Redis while they reconnect.
 
-A conforming client sends its position when it reconnects. Clients of the systems that Carillon replaces do not, but
-they reconnect with the same token. So their position is stored by token and namespace, and a client that reconnects
-soon continues from there. This is best effort: Redis can lose positions, and a web process that is killed has not
-stored its last events, which the client then receives again, with the same ids.
+A client that keeps its position sends it when it reconnects. Other clients reconnect with the same token. So their
+position is stored by token and namespace, and a client that reconnects soon continues from there. Where the position
+is not known, the client is told that something may be missing. A web process that is killed has not stored the last
+moment, so its clients may receive the events of that moment twice, with the same ids.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ from web.realtime.replay.progress import ResumeRequest
 
 log = logging.getLogger(__name__)
 
-# How long (seconds) the position of an interrupted connection is kept: through a restart or a gap in coverage. After a
-# longer absence a page is loaded again, or fetches what it shows.
+# How long (seconds) a client continues from the position of an interrupted connection: through a restart or a gap in
+# coverage. After a longer absence it is told to fetch what it shows.
 KEPT = 300.0
 # How often (seconds) an open connection's position is written again, so that it does not count as ended.
 _RENEW = 20.0
+# A position that was given to one client stays for this long (seconds) after it was written. Its connection may have
+# been open all the time, in another tab: then it is written again within that time, and until then it must not be lost.
+_GIVEN = _RENEW + 5.0
 # Positions that are written in one pipeline.
 _STEP = 200
 # Seconds between two writes: at least and, while events are sent, at most. Within these bounds it is this many times as
@@ -43,8 +46,36 @@ _IDLE_FACTOR = 9
 # After a failure Redis is not asked for this long (seconds): a handshake waits for it.
 _OPEN_SECONDS = 5.0
 
-# The field that marks a token that has been used before.
-_SEEN = "seen"
+# Opens a connection in one step: takes the position of an interrupted one, and notes that this one is open. The hash
+# has a field for each connection: "<time> <state> <progress> <position>". The states, in the order in which positions
+# are taken: 0 was written by its connection, 1 is that of a connection that has just been opened, and 2 has been given
+# to a client. Among equals, the one that is furthest behind is taken, so that nobody misses anything. Returns since
+# when Redis has positions, and the time and the position.
+_OPEN = """
+local now, sid, expires, given_for = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
+redis.call('SET', KEYS[2], ARGV[1], 'NX')
+local best
+local fields = redis.call('HGETALL', KEYS[1])
+for i = 1, #fields, 2 do
+  local at, state, progress, position = string.match(fields[i + 1], '^(%S+) (%d) (%d+) (%S+)$')
+  local found = {sid = fields[i], at = at, state = tonumber(state), progress = tonumber(progress), position = position}
+  if found.state == 2 and now - at > given_for then
+    redis.call('HDEL', KEYS[1], found.sid)
+  elseif not best or found.state < best.state or (found.state == best.state and found.progress < best.progress) then
+    best = found
+  end
+end
+local opened = '0 ?'
+if best then
+  opened = string.format('%.0f %s', best.progress, best.position)
+  redis.call('HSET', KEYS[1], best.sid, best.at .. ' 2 ' .. opened)
+end
+redis.call('HSET', KEYS[1], sid, ARGV[1] .. ' 1 ' .. opened)
+redis.call('EXPIREAT', KEYS[1], expires)
+return {redis.call('GET', KEYS[2]), best and best.at or '', best and best.position or ''}
+"""
+# In place of a position: a connection that was opened, and whose position has not been written yet.
+_UNKNOWN = "?"
 
 
 @dataclass(slots=True)
@@ -65,50 +96,68 @@ class Bookmarks:
     def __init__(self, redis_url: str, channel: str, patience: float) -> None:
         """`patience`: seconds after which a connection that does not answer counts as ended."""
         self._redis = connect(redis_url, text=True)
-        self._prefix = f"{channel}:bookmark:"
+        self._open = self._redis.register_script(_OPEN)
+        self._prefix = f"{channel}:position:"
         self._patience = patience
         self._lock = threading.Lock()
         self._pages: dict[str, tuple[Session, _Page]] = {}
         self._bell = threading.Event()
         self._breaker = CircuitBreaker(_OPEN_SECONDS)
+        self._stopped = False
 
-    def open(self, session: Session, token: str) -> None:
-        """Continue from where the client was interrupted, if it was. For clients that send no position."""
-        digest = hashlib.sha256(token.encode()).hexdigest()[:32]
-        page = _Page(f"{self._prefix}{session.tenant}:{session.namespace}:{digest}", session.expires_at)
-        cursor: Cursor | None = None
-        if self._breaker.allows():
-            try:
-                session.resumed, cursor = self._take(page)
-                self._breaker.succeeded()
-            except UNAVAILABLE as error:
-                self._failed(error)
+    def open(self, session: Session, token: str, issued_at: datetime) -> None:
+        """Continue from where the client was interrupted, if it was. For clients that keep no position.
+
+        `issued_at` is the token's. Where it is not known whether the client was interrupted, something may be missing.
+        """
+        page = _Page(self._key(session, token), session.expires_at)
+        session.resume, cursor = self._interrupted(session.sid, page, issued_at)
+        session.resumed = session.resume != ResumeRequest()
         if cursor is not None:
-            session.resume = ResumeRequest(cursor.epoch, cursor.positions)
             page.written = cursor
             page.earlier.append((time.monotonic(), cursor))
         with self._lock:
             self._pages[session.sid] = session, page
 
+    def renamed(self, session: Session, token: str) -> None:
+        """The client has another token now, and will present that one when it reconnects."""
+        with self._lock:
+            _, page = self._pages.get(session.sid, (None, None))
+        if page is None:
+            return
+        known = page.written
+        self._write([(session.sid, page, None)])
+        page.key, page.expires_at = self._key(session, token), session.expires_at
+        if known is not None:
+            self._write([(session.sid, page, known)])
+        self.moved()
+
     def close(self, session: Session, reason: str) -> None:
         """Store the position of a connection that has ended. `reason` is Socket.IO's."""
         with self._lock:
             _, page = self._pages.pop(session.sid, (None, None))
-        now = time.monotonic()
         if page is None:
             return
-        # If it ends before its replay, or while packets wait to be sent, the last stored position is right.
-        cursor = _position(session) if session.ready and session.backlog() == 0 else page.written
-        if reason == Server.reason.PING_TIMEOUT:
-            # The client has received nothing for that long.
-            cursor = next((position for at, position in reversed(page.earlier) if at <= now - self._patience), None)
-        elif reason == Server.reason.CLIENT_DISCONNECT:
-            # A client that disconnects was not interrupted.
-            cursor = None
-        self._write([(session.sid, page, cursor)])
+        if reason == Server.reason.CLIENT_DISCONNECT or not (session.ready or page.written):
+            # A client that says goodbye was not interrupted, and one that was never served has missed nothing.
+            self._write([(session.sid, page, None)])
+            return
+        cursor = self._received(session, page, reason)
+        # Without one, the field that `open` wrote stays.
+        if cursor is not None and not self._stopped:
+            self._write([(session.sid, page, cursor)])
+
+    def stop(self) -> None:
+        """Write all positions for the last time, before the process closes its connections.
+
+        After that, events that are sent may go to connections that are closed already, so they do not count.
+        """
+        if not self._stopped:
+            self.turn(time.monotonic())
+            self._stopped = True
 
     def moved(self) -> None:
-        """Note that events were sent."""
+        """Note that positions have changed."""
         self._bell.set()
 
     def run(self) -> None:
@@ -125,12 +174,13 @@ class Bookmarks:
 
     def turn(self, now: float) -> None:
         """Write the positions that have changed."""
+        if self._stopped:
+            return
         with self._lock:
             pages = list(self._pages.items())
         due: list[tuple[str, _Page, Cursor]] = []
         for sid, (session, page) in pages:
-            # Packets that wait to be sent have not been received.
-            if not session.ready or session.backlog():
+            if not _is_received(session):
                 continue
             cursor = _position(session)
             renew = now - page.written_at >= _RENEW
@@ -142,22 +192,41 @@ class Bookmarks:
             if not self._write(due[start : start + _STEP]):
                 return
 
-    def _take(self, page: _Page) -> tuple[bool, Cursor | None]:
-        """Return whether the token was used before, and the earliest interrupted position, which is given out once."""
-        found: Any = self._redis.hgetall(page.key)
-        seen = found.pop(_SEEN, None) is not None
-        horizon = time.time() - KEPT
-        marks = []
-        for sid, mark in found.items():
-            written_at, _, position = mark.partition(" ")
-            if float(written_at) >= horizon:
-                marks.append((Cursor.decode(position), sid))
-            else:
-                self._redis.hdel(page.key, sid)
-        for cursor, sid in sorted(marks, key=lambda mark: sum(mark[0].positions.values())):
-            if self._redis.hdel(page.key, sid):
-                return seen, cursor
-        return seen, None
+    def _key(self, session: Session, token: str) -> str:
+        digest = hashlib.sha256(token.encode()).hexdigest()[:32]
+        return f"{self._prefix}{session.tenant}:{session.namespace}:{digest}"
+
+    def _interrupted(self, sid: str, page: _Page, issued_at: datetime) -> tuple[ResumeRequest, Cursor | None]:
+        """Note that a connection is open. Returns what it continues from, and the position if that is known."""
+        unknown = ResumeRequest(lost=True), None
+        if not self._breaker.allows():
+            return unknown
+        now = time.time()
+        arguments: list[str | int | float] = [f"{now:.3f}", sid, int(page.expires_at.timestamp()), _GIVEN]
+        try:
+            found: Any = self._open(keys=[page.key, f"{self._prefix}since"], args=arguments)
+        except UNAVAILABLE as error:
+            self._failed(error)
+            return unknown
+        self._breaker.succeeded()
+        since, written_at, position = found
+        if not position:
+            # The first connection with this token, unless Redis has been emptied since the token was issued. Tokens are
+            # issued in whole seconds.
+            return (ResumeRequest(), None) if issued_at.timestamp() >= int(float(since)) else unknown
+        if position == _UNKNOWN or float(written_at) < now - KEPT:
+            return unknown
+        cursor = Cursor.decode(position)
+        return ResumeRequest(cursor.epoch, cursor.positions), cursor
+
+    def _received(self, session: Session, page: _Page, reason: str) -> Cursor | None:
+        """The last position that a client whose connection has ended surely has. None: it is not known."""
+        if reason == Server.reason.PING_TIMEOUT:
+            # The client has received nothing for that long.
+            horizon = time.monotonic() - self._patience
+            earlier = next((position for at, position in reversed(page.earlier) if at <= horizon), None)
+            return earlier or (page.earlier[0][1] if page.earlier else page.written)
+        return _position(session) if _is_received(session) else page.written
 
     def _write(self, marks: Sequence[tuple[str, _Page, Cursor | None]]) -> bool:
         if not self._breaker.allows():
@@ -168,7 +237,8 @@ class Bookmarks:
             if cursor is None:
                 pipeline.hdel(page.key, sid)
             else:
-                pipeline.hset(page.key, mapping={_SEEN: 1, sid: f"{now:.3f} {cursor.encode()}"})
+                progress = sum(cursor.positions.values())
+                pipeline.hset(page.key, sid, f"{now:.3f} 0 {progress} {cursor.encode()}")
             # With another token the client would not find it.
             pipeline.expireat(page.key, page.expires_at)
         try:
@@ -184,6 +254,11 @@ class Bookmarks:
     def _failed(self, error: Exception) -> None:
         if self._breaker.failed():
             log.warning("positions are not kept", extra={"error": type(error).__name__})
+
+
+def _is_received(session: Session) -> bool:
+    """Whether everything up to its position was written to the network."""
+    return session.ready and not session.backlog() and not session.broken()
 
 
 def _position(session: Session) -> Cursor:

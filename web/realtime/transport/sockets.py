@@ -31,6 +31,7 @@ class WholeWrites:
         # Not with TLS: what is written past it would not be encrypted.
         self._kernel = sock._sock if type(sock) is gevent_socket else None
         self._writing = 0
+        self.broken = False
         # The reader answers pings and closing frames while the writer may be in the middle of a message.
         self._lock = threading.Lock()
 
@@ -45,6 +46,9 @@ class WholeWrites:
                 sent: int = self._sock.send(data)
                 if sent < len(data):
                     self._sock.sendall(memoryview(data)[sent:])
+        except OSError:
+            self.broken = True
+            raise
         finally:
             self._writing -= 1
         return len(data)
@@ -120,6 +124,7 @@ def hardened(driver: type[Any], timeout: float) -> type[Any]:
 
         def send(self, message: str | bytes) -> None:
             if not self.ws.connected:
+                self.ws.sock.broken = True
                 raise OSError("the WebSocket is closed")
             # No event of ours is binary: bytes are the rest of a frame.
             self.ws.sock.send(message if isinstance(message, bytes) else text_frame(message))

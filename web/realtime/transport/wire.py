@@ -11,11 +11,18 @@ from engineio import packet as engineio_packet
 from socketio import packet
 
 # Names that are not events: the library calls the handlers of its own events by them, and a client that sends an event
-# "disconnect" would run ours. Node's server refuses the same ones.
-RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
+# "disconnect" or "*" would run ours. Node's server refuses all but the last.
+RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener", "*"})
 
-# The name under which a packet that cannot be read reaches the handlers: it is counted and answered like any other.
-MALFORMED = ""
+# Binary attachments that one event may announce, as in Node's parser.
+MAX_ATTACHMENTS = 10
+
+# The payload of an event that has attachments.
+BINARY = object()
+
+
+class Malformed(ValueError):
+    """A packet that is not one of Socket.IO's protocol, or one that no client has a reason to send."""
 
 
 class StrictJson:
@@ -67,40 +74,37 @@ def _finite(value: Any) -> Any:
 
 
 class StrictPacket(packet.Packet):  # type: ignore[misc]  # the base carries no types
-    """A packet that is well-formed, or an event named MALFORMED.
+    """A packet of the protocol, read without surprises.
 
-    The library logs a traceback for each packet it cannot read, and collects binary attachments as many as a client
-    announces; no event of ours has any.
+    No event of ours has binary attachments. `announced` is how many come after this packet, for the caller to skip.
     """
 
     uses_binary_events = False
     json = StrictJson
 
-    def __init__(self, *args: Any, encoded_packet: str | bytes | None = None, **options: Any) -> None:
+    def __init__(self, *args: Any, encoded_packet: str | None = None, **options: Any) -> None:
+        self.announced = 0
         super().__init__(*args, encoded_packet=encoded_packet, **options)
-        if encoded_packet is not None and not encoded_packet:
-            self._replace(None)
+        if encoded_packet == "":
+            raise Malformed("an empty packet")
 
-    def decode(self, encoded_packet: str | bytes) -> int:
-        """Read a packet of a client. Never raises, and never asks for attachments."""
+    def decode(self, encoded_packet: str) -> int:
+        """Read a packet of a client. Raises Malformed."""
         try:
-            if not isinstance(encoded_packet, str):
-                raise TypeError("binary")
-            super().decode(encoded_packet)
-        except (ValueError, TypeError):
-            self._replace(None)
-            return 0
-        if self.packet_type == packet.EVENT:
+            self.announced = super().decode(encoded_packet)
+        except (ValueError, TypeError) as error:
+            raise Malformed(str(error)) from error
+        if self.packet_type not in (packet.CONNECT, packet.DISCONNECT, packet.EVENT, packet.BINARY_EVENT):
+            # Acknowledgements too: we never ask a client for one.
+            raise Malformed("not a packet that clients send")
+        if self.announced > MAX_ATTACHMENTS or bool(self.announced) != (self.packet_type == packet.BINARY_EVENT):
+            raise Malformed("attachments")
+        if self.packet_type in (packet.EVENT, packet.BINARY_EVENT):
             named = isinstance(self.data, list) and self.data and isinstance(self.data[0], str)
             if not named or self.data[0] in RESERVED:
-                self._replace(self.id)
-        elif self.packet_type not in (packet.CONNECT, packet.DISCONNECT):
-            # Acknowledgements too: we never ask a client for one.
-            self._replace(None)
+                raise Malformed("not the name of an event")
+        # The caller collects no attachments.
         return 0
-
-    def _replace(self, id_: int | None) -> None:
-        self.packet_type, self.id, self.data = packet.EVENT, id_, [MALFORMED]
 
 
 class EventPacket(engineio_packet.Packet):  # type: ignore[misc]  # the base carries no types
