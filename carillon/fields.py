@@ -125,8 +125,19 @@ def _no_duplicates(value: list[str]) -> list[str]:
     return value
 
 
+def addressable(value: str) -> str:
+    """Refuse an id that no URL can name: clients take these two for steps in the path, however they are encoded."""
+    if value in (".", ".."):
+        raise PydanticCustomError("id", "must not be . or .., which a URL cannot name")
+    return value
+
+
 def _name(max_length: int, meaning: str) -> Any:
-    return Annotated[str, Field(pattern=rf"^[A-Za-z0-9_.:\-]{{1,{max_length}}}$", description=meaning)]
+    return Annotated[
+        str,
+        Field(pattern=rf"^[A-Za-z0-9_.:\-]{{1,{max_length}}}$", description=meaning),
+        AfterValidator(addressable),
+    ]
 
 
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line), AfterValidator(_not_blank)]
@@ -138,8 +149,9 @@ Data = Annotated[dict[str, Any], AfterValidator(_data)]
 EventData = Annotated[dict[str, Any], AfterValidator(_event_data)]
 UserId = Annotated[
     str,
-    Field(min_length=1, max_length=128, description="The caller's own id of the user; opaque."),
+    Field(min_length=1, max_length=128, description="The caller's own id of the user; opaque. Not `.` or `..`."),
     AfterValidator(_printable),
+    AfterValidator(addressable),
 ]
 Email = Annotated[
     str,

@@ -7,7 +7,6 @@ from datetime import timedelta
 import click
 from flask import Flask
 from flask_openapi3.models.info import Info
-from flask_openapi3.openapi import OpenAPI
 
 from actions.installation import utc_now
 from bus.bells import Bells
@@ -46,6 +45,7 @@ from web.realtime import attach
 from web.realtime.handlers.alerts import alert_events
 from web.realtime.handlers.inbox import inbox_events
 from web.realtime.metrics import open_connections
+from web.routing import App
 
 _ABOUT = "One call sends on every channel. The events of the socket are described in [/docs/events](/docs/events)."
 
@@ -106,8 +106,8 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     return app
 
 
-def _flask() -> OpenAPI:
-    app = OpenAPI(
+def _flask() -> App:
+    app = App(
         "carillon",
         info=Info(title="Carillon", version=VERSION, description=_ABOUT),
         security_schemes=SECURITY_SCHEMES,
@@ -118,6 +118,6 @@ def _flask() -> OpenAPI:
         static_folder=None,
     )
     app.config["MAX_CONTENT_LENGTH"] = SINGLE
-    # A user's id can contain two slashes in a row; a redirect would change it.
+    # Two slashes in a row are not one: there is no redirect.
     app.url_map.merge_slashes = False
     return app

@@ -31,7 +31,8 @@ LONGEST = timedelta(hours=24)
 _TOKEN_BYTES = 8192
 
 _API_KEY = re.compile(r"ck_(?:live|test)_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
-TENANT = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+# Not . or .., which a URL cannot name.
+TENANT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,64}")
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 _ALGORITHMS = {
     "oct": ("HS256", "HS384", "HS512"),

@@ -10,6 +10,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from web.routing import encoded_path
+
 # What was answered in this process: (method, path, status).
 seen: set[tuple[str, str, int]] = set()
 
@@ -22,9 +24,8 @@ class ContractClient(FlaskClient):
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         response = super().open(*args, **kwargs)
-        path = response.request.path
-        if path.startswith(("/v1/", "/api/")) and response.request.method != "OPTIONS":
-            check(self.application, response.request.method, path, response)
+        if response.request.path.startswith(("/v1/", "/api/")) and response.request.method != "OPTIONS":
+            check(self.application, response)
         return response
 
 
@@ -39,11 +40,12 @@ def operations(spec: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     return {(m.upper(), p): o for p, item in spec["paths"].items() for m, o in item.items()}
 
 
-def check(app: Any, method: str, path: str, response: TestResponse) -> None:
+def check(app: Any, response: TestResponse) -> None:
     """Fail where the answer is not one that /openapi.json describes for its route."""
     spec = _spec(app)
     assert response.headers["X-Request-Id"]
-    rule = _rule(app, method, path)
+    method = response.request.method
+    rule = _rule(app, method, encoded_path(response.request.environ))
     if rule is None:
         assert response.status_code in (404, 405)
         answer = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}}
@@ -63,7 +65,7 @@ def check(app: Any, method: str, path: str, response: TestResponse) -> None:
     if response.status_code >= 400:
         assert response.json["status"] == response.status_code
         assert response.json["request_id"] == response.headers["X-Request-Id"]
-        assert response.json["instance"] == path
+        assert response.json["instance"] == response.request.path
     for name, header in answer.get("headers", {}).items():
         if name in response.headers and header["schema"]["type"] == "integer":
             assert response.headers[name].isdigit(), name

@@ -18,8 +18,7 @@ from web.context import context
 
 api = Api("people", "Users and their mailboxes.")
 
-# An id can contain a slash. Only one that ends in /devices or begins with a slash cannot be named in a path.
-USER = "/users/<path:user>"
+USER = "/users/<user>"
 
 
 class UserBody(Strict):

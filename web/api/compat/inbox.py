@@ -190,7 +190,7 @@ def delete_notification_alias(caller: Principal, path: NotificationPath) -> Dele
 
 @api.declare(
     "POST",
-    "/test/notification/<path:user>",
+    "/test/notification/<user>",
     auth="service",
     answers={202: Sent},
     problems=[404, 409],

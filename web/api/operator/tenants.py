@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from actions import tenants as actions
 from actions.principal import Mode, Principal
 from actions.problems import Problem
-from carillon.fields import Strict, Title
+from carillon.fields import Strict, Title, addressable
 from models.sql.engine import read
 from models.tenants import queries as tenant_queries
 from models.tenants.api_keys import list_api_keys
 from web.api.endpoint import Answer, Api
 from web.api.fields import Moment, View
 from web.api.operator_scope import every_tenant, tenant_named
-from web.auth import EVERY_TENANT, TENANT
+from web.auth import EVERY_TENANT
 from web.context import context
 
 api = Api("tenants", "Tenants and their keys, for operators.", prefix="/v1/operator")
@@ -41,7 +41,7 @@ class TenantList(View):
 class TenantBody(Strict):
     """A tenant to create."""
 
-    id: Annotated[str, StringConstraints(pattern=f"^{TENANT.pattern}$")]
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$"), AfterValidator(addressable)]
     name: Title | None = Field(None, description="A name for people. Default: the id.")
 
 

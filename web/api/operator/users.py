@@ -100,7 +100,7 @@ def find_users_of_tenant(caller: Principal, query: UsersQuery) -> UserList:
     return UserList(data=rows, page=Page(next=str(found.next) if found.next else None, has_more=found.next is not None))
 
 
-@api.declare("GET", "/users/<path:user>", auth="operator", answers={200: UserPage}, problems=[404])
+@api.declare("GET", "/users/<user>", auth="operator", answers={200: UserPage}, problems=[404])
 def get_user_page(caller: Principal, path: UserPath, query: OfTenant) -> UserPage:
     """Look up a user, and the channels that would reach them now."""
     return page_of(_tenant(caller, query.tenant), path.user)
