@@ -13,14 +13,15 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 def to_html(markdown: str, link: Callable[[str], str | None] = lambda target: target) -> str:
     """The HTML. `link` translates the target of each link and image; what it returns None for is no link."""
-    return _MARKDOWN.renderer.render(parse(markdown, link), _MARKDOWN.options, {})
+    html: str = _MARKDOWN.renderer.render(parse(markdown, link), _MARKDOWN.options, {})
+    return html
 
 
 def parse(markdown: str, link: Callable[[str], str | None] = lambda target: target) -> list[Token]:
     """The tokens, with an anchor for each heading as GitHub names them, and links that `link` has translated."""
     tokens = _MARKDOWN.parse(markdown)
     taken: dict[str, int] = {}
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for number, (token, following) in enumerate(zip(tokens, [*tokens[1:], None], strict=True)):
         # The policy of the pages allows no styles in attributes.
         token.attrs.pop("style", None)
         if token.type == "heading_open" and following is not None:
@@ -28,6 +29,9 @@ def parse(markdown: str, link: Callable[[str], str | None] = lambda target: targ
         if token.type in ("fence", "code_block", "table_open"):
             # Those that are wider than the window can be scrolled with the keyboard.
             token.attrSet("tabindex", "0")
+        if token.type == "th_open" and following is not None and not following.content:
+            # Markdown has no table without a header. An empty one is no header to a screen reader.
+            token.tag = tokens[number + 2].tag = "td"
         if token.children:
             token.children = list(_linked(token.children, link))
     return tokens
