@@ -26,11 +26,14 @@ help: ## Print this list
 
 ##@ Run
 
-.PHONY: run token demo-load lab
+.PHONY: run key token demo-load lab
 run: $(RUNTIME) ## Start Carillon on this machine, with stand-ins for FCM and SMTP; set PORT=8100 etc. to use other ports
 	@if $(NODE); then $(MAKE) --no-print-directory client || echo "Building the pages failed; the API runs without them." >&2; \
 		else echo "Node.js 20 or newer was not found; the API runs without pages." >&2; fi
 	@exec $(BIN)/python -m lab.up
+
+key: ## Print the API key of the demo
+	@$(WITH_DEV_ENV); sed -n 's/.*"live": "\([^"]*\)".*/\1/p' "$(VAR)/demo-keys.json"
 
 # USER from the environment is the developer's login name, so only USER from the command line counts.
 token: export DEMO_USER := $(if $(filter command line,$(origin USER)),$(USER),alice)

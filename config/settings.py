@@ -46,7 +46,7 @@ CatalogueFile = Annotated[Path, AfterValidator(_usable_catalogue)]
 
 
 class Settings(BaseModel):
-    """The environment, validated. Names are those of the README's table."""
+    """The environment, validated. docs/settings.md describes each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -38,6 +38,7 @@ from web.api.body import SINGLE
 from web.api.endpoint import SECURITY_SCHEMES
 from web.auth import Authenticator, JwtKeys
 from web.context import Context
+from web.documentation import routes as documentation
 from web.limits import Limiter
 from web.metrics import Metrics
 from web.polling_pages import PollingPages
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         app.register_api(module.api)
     asyncapi.register(app)
     pages.register(app, settings)
+    documentation.register(app, settings)
     if settings.env == "development":
         demo.register(app)
     handled = {**inbox_events(carillon), **alert_events(carillon)}

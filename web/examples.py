@@ -10,6 +10,19 @@ from typing import Any
 _DEVICE = {"token": "fcm-registration-token-of-the-device", "platform": "android"}
 _MEMBERS = {"users": ["alice", "bob"]}
 
+# What stands in the paths of the examples.
+PLACES = {
+    "{user}": "alice",
+    "{topic}": "news",
+    "{name}": "invoice:paid",
+    "{tenant}": "acme",
+    "{connection}": "abcdefgh",
+    "{notification}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
+    "{alert}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
+    "{device}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
+    "{prefix}": "ck_live_1a2b3c4d",
+}
+
 # By operationId.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "send_notification": {

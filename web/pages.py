@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import flask_openapi3_scalar  # type: ignore[import-untyped]
-from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, send_from_directory
+from flask import Blueprint, Flask, Response, jsonify, send_from_directory
 
 from actions.problems import Problem
 from config.settings import Settings
 from web import VERSION
-from web.asyncapi import current
-from web.event_reference import reference
 
 _STATIC = Path(__file__).parent / "static"
 
 # Everything comes from here: what a notification says can be shown, but never run.
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -28,7 +25,7 @@ _HEADERS = {
 
 def register(app: Flask, settings: Settings) -> None:
     """Add the routes."""
-    routes = Blueprint("pages", __name__, template_folder="templates")
+    routes = Blueprint("pages", __name__)
 
     @routes.get("/")
     def inbox() -> Response:
@@ -44,25 +41,6 @@ def register(app: Flask, settings: Settings) -> None:
     def console_config() -> Response:
         # Known before a user has signed in, so it contains no secret.
         return jsonify(version=VERSION, development=settings.env == "development", flower_url=settings.flower_url)
-
-    @routes.get("/docs")
-    def docs() -> Response:
-        response = _file("docs.html")
-        # Scalar, which renders the document, writes its styles into the page.
-        policy = _HEADERS["Content-Security-Policy"].replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
-        response.headers["Content-Security-Policy"] = policy.replace("img-src 'self'", "img-src 'self' data:")
-        return response
-
-    @routes.get("/docs/events")
-    def events() -> Response:
-        response = make_response(render_template("events.html", **reference(current())))
-        response.headers.update(_HEADERS)
-        return response
-
-    @routes.get("/docs/scalar.js")
-    def scalar() -> Response:
-        # A package of its own, so that this page is there without Node.js.
-        return _file("js/scalar.standalone.js", Path(flask_openapi3_scalar.__file__).parent / "templates" / "scalar")
 
     @routes.get("/static/<path:name>")
     def static(name: str) -> Response:
@@ -86,7 +64,7 @@ def page(name: str, needs: str) -> Response:
     return _file(name)
 
 
-def _file(name: str, directory: Path | None = None) -> Response:
-    response = send_from_directory(directory or _STATIC, name)
-    response.headers.update(_HEADERS)
+def _file(name: str) -> Response:
+    response = send_from_directory(_STATIC, name)
+    response.headers.update(HEADERS)
     return response

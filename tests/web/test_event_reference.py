@@ -9,7 +9,8 @@ import pytest
 from models.catalogue.event_type import EventType
 from models.catalogue.source import built_in
 from web.asyncapi import document
-from web.event_reference import Member, reference
+from web.documentation.event_reference import reference
+from web.documentation.schema_table import Member
 
 URL = "https://bells.example.test"
 
@@ -72,6 +73,7 @@ def _built_in(name):
         ({"type": "array", "items": {"type": "string"}, "maxItems": 5}, "array of string, at most 5 items", []),
         ({"enum": ["x", 1, None]}, "one of", ["x", "1", "null"]),
         ({"const": True}, "always", ["true"]),
+        ({"anyOf": [{"enum": ["x", "y"]}, {"type": "null"}]}, "null or one of", ["x", "y"]),
         ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, "string or integer", []),
         ({}, "any", []),
         (True, "any", []),

@@ -7,15 +7,7 @@ from typing import Any
 import pytest
 
 from tests.factories import create_users
-from web.examples import EXAMPLES
-
-PLACES = {
-    "{user}": "alice",
-    "{topic}": "news",
-    "{name}": "invoice:paid",
-    "{tenant}": "acme",
-    "{connection}": "abcdefgh",
-}
+from web.examples import EXAMPLES, PLACES
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def built(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("path", ["/", "/console", "/console/notifications", "/console/users/acme/a/b", "/docs/events"])
+@pytest.mark.parametrize("path", ["/", "/console", "/console/notifications", "/console/users/acme/a/b"])
 def test_a_page_runs_nothing_but_its_own_files(client, built, path):
     answer = client.get(path)
     assert (answer.status_code, answer.mimetype) == (200, "text/html")
@@ -71,22 +71,3 @@ def test_the_console_is_told_before_the_sign_in_what_it_needs_to_know(client, bu
 @pytest.mark.parametrize("path", ["../app.py", "%2e%2e/app.py", "/etc/passwd", "nothing.js", "build"])
 def test_nothing_but_static_files_is_served(client, built, path):
     assert client.get(f"/static/{path}").status_code == 404
-
-
-def test_the_documentation_is_there_without_a_build_and_asks_nobody_else(client):
-    page = client.get("/docs")
-    assert (page.status_code, page.mimetype) == (200, "text/html")
-    assert 'data-url="/openapi.json"' in page.text
-    program = client.get("/docs/scalar.js")
-    assert (program.status_code, program.mimetype) == (200, "text/javascript")
-    policy = page.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "script-src 'self';" in policy
-    assert "connect-src 'self';" in policy
-
-
-def test_the_page_of_events_is_there_without_a_build_and_without_javascript(client):
-    page = client.get("/docs/events")
-    assert (page.status_code, page.mimetype) == (200, "text/html")
-    assert "<script" not in page.text
-    assert client.get("/static/events.css").mimetype == "text/css"

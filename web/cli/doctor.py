@@ -144,7 +144,7 @@ def _channels(here: Context) -> Iterator[Finding]:
             yield _failed(f"channel {name}", str(error), "correct the settings")
             continue
         if channel is None:
-            advice = "live notifications skip this channel; the README's table of settings says how to configure it"
+            advice = "live notifications skip this channel; docs/settings.md says how to configure it"
             yield Finding(f"channel {name}", "warning", "not configured", advice)
             continue
         error_text = channel.check()

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-# Deeper members are left to the document itself.
-_DEEPEST = 4
-_LIMITS = {
-    "minimum": "at least {}",
-    "maximum": "at most {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-}
+from web.documentation.schema_table import Member, followed, members
+
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
@@ -25,16 +16,6 @@ class Block(NamedTuple):
 
     parts: list[tuple[str, bool]]
     language: str = ""
-
-
-class Member(NamedTuple):
-    """A row of the table of a payload."""
-
-    path: str
-    type: str
-    values: list[str]
-    required: bool
-    description: str
 
 
 class Event(NamedTuple):
@@ -91,7 +72,7 @@ def reference(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _event(id_: str, message: Mapping[str, Any], document: Mapping[str, Any]) -> Event:
-    schema = _followed(message["payload"], document)
+    schema = followed(message["payload"], document)
     return Event(
         id=id_,
         name=message["name"],
@@ -102,7 +83,7 @@ def _event(id_: str, message: Mapping[str, Any], document: Mapping[str, Any]) ->
         rooms=message["x-rooms"],
         kept=_duration(message["x-ttl"]) if message["x-replay"] else "",
         coalesced=_coalesced(message.get("x-coalesce")),
-        members=list(_members(schema, document)),
+        members=list(members(schema, document)),
         open=schema.get("additionalProperties", True) is not False,
         names=message["x-names"],
     )
@@ -131,54 +112,6 @@ def _namespace(id_: str, channel: Mapping[str, Any], events: Mapping[str, Event]
 def _canonical(key: str, events: Mapping[str, Event]) -> str:
     # An event that has several names in a namespace is numbered there.
     return key if key in events else key.rpartition("-")[0]
-
-
-def _members(
-    schema: Mapping[str, Any], document: Mapping[str, Any], path: str = "", depth: int = 1
-) -> Iterator[Member]:
-    required = schema.get("required", ())
-    for name, given in schema.get("properties", {}).items():
-        member = _followed(given, document) if isinstance(given, Mapping) else {}
-        values = member.get("enum", [member["const"]] if "const" in member else [])
-        yield Member(
-            f"{path}{name}",
-            _type(member, document),
-            [value if isinstance(value, str) else json.dumps(value) for value in values],
-            name in required,
-            member.get("description", ""),
-        )
-        if depth < _DEEPEST:
-            yield from _members(member, document, f"{path}{name}.", depth + 1)
-            items = member.get("items")
-            if isinstance(items, Mapping):
-                yield from _members(_followed(items, document), document, f"{path}{name}[].", depth + 1)
-
-
-def _type(schema: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    for keyword in ("anyOf", "oneOf"):
-        if keyword in schema:
-            each = [_type(_followed(one, document), document) for one in schema[keyword]]
-            return " or ".join(dict.fromkeys(each))
-    if "enum" in schema or "const" in schema:
-        return "one of" if len(schema.get("enum", ())) > 1 else "always"
-    kinds = schema.get("type", "object" if "properties" in schema else "any")
-    said = " or ".join([kinds] if isinstance(kinds, str) else kinds)
-    items = schema.get("items")
-    if kinds == "array" and isinstance(items, Mapping):
-        said = f"array of {_type(_followed(items, document), document)}"
-    said += f" ({schema['format']})" if "format" in schema else ""
-    return ", ".join([said, *(text.format(schema[name]) for name, text in _LIMITS.items() if name in schema)])
-
-
-def _followed(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
-    for _ in range(_DEEPEST):
-        if "$ref" not in schema:
-            break
-        found: Any = document
-        for step in schema["$ref"].removeprefix("#/").split("/"):
-            found = found[step.replace("~1", "/").replace("~0", "~")]
-        schema = found if isinstance(found, Mapping) else {}
-    return schema
 
 
 def _blocks(markdown: str) -> Iterator[Block]:
