@@ -14,11 +14,13 @@ import engineio
 import engineio.packet
 import engineio.payload
 import engineio.socket
+import gunicorn.util
 import pytest
 import socketio
 from engineio.async_drivers import gevent as gevent_driver
 from engineio.async_drivers import threading as threading_driver
 from gevent.socket import socket as gevent_socket
+from gunicorn.workers.base import Worker
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 from kombu.transport import redis as kombu_redis
@@ -206,6 +208,11 @@ def test_kombu_gives_back_and_acknowledges_by_what_we_replace():
 
 
 # web/gevent_worker.py
+
+
+def test_gunicorn_answers_malformed_requests_by_one_function():
+    assert parameters(gunicorn.util.write_error) == ["sock", "status_int", "reason", "mesg"]
+    assert "util.write_error(client, status_int, reason, mesg)" in source(Worker.handle_error)
 
 
 def test_gunicorn_s_worker_asks_for_a_time_out_handles_requests_and_notifies():

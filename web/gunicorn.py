@@ -14,6 +14,7 @@ from typing import Any
 # The checkout is not on the path, because gunicorn is started by its own script.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 from config.logging_setup import configure_logging
@@ -59,7 +60,11 @@ control_socket_disable = True
 def post_worker_init(worker: Any) -> None:
     """Called when the application is loaded in the worker process."""
     # Imported here, because the worker must patch modules (gevent) before they are loaded.
+    from web.problems import write_problem
     from web.realtime import listen
+
+    # gunicorn answers with HTML what it does not pass to the application.
+    util.write_error = write_problem
 
     listen(worker.wsgi)
     if worker_class == "gthread":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -31,13 +32,20 @@ class RateLimitResult:
     allowed: bool
     scope: Literal["service", "user", "operator", "tenant"]
     limit: int
+    window: int
     remaining: int
     reset: int
     retry_after: int
 
     def headers(self) -> dict[str, str]:
-        """The headers of the answer."""
+        """The headers of the answer.
+
+        The first two are those of draft-ietf-httpapi-ratelimit-headers-10: `limit` requests in `window` seconds. The
+        others are those of its earlier versions, which many clients know.
+        """
         headers = {
+            "RateLimit-Policy": f'"{self.scope}";q={self.limit};w={self.window}',
+            "RateLimit": f'"{self.scope}";r={self.remaining};t={self.reset}',
             "RateLimit-Limit": str(self.limit),
             "RateLimit-Remaining": str(self.remaining),
             "RateLimit-Reset": str(self.reset),
@@ -64,8 +72,11 @@ class Limiter:
         if taken is None:
             return None
         scope = caller.kind if taken.position == 0 else "tenant"
-        limit = buckets[taken.position][1].burst
-        return RateLimitResult(taken.allowed, scope, limit, taken.remaining, taken.reset, taken.retry_after)
+        limit = buckets[taken.position][1]
+        window = math.ceil(limit.burst / limit.rate)
+        return RateLimitResult(
+            taken.allowed, scope, limit.burst, window, taken.remaining, taken.reset, taken.retry_after
+        )
 
     def close(self) -> None:
         """Release the connections."""

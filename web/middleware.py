@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from flask import Flask, Response, g, request
 
+from actions.problems import Problem
 from config.settings import Settings
 from web.context import context
 
@@ -29,7 +30,8 @@ _PREFLIGHT = {
     "Access-Control-Max-Age": "600",
 }
 _EXPOSED = (
-    "Location, Idempotent-Replayed, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, X-Request-Id"
+    "Location, Idempotent-Replayed, Retry-After, RateLimit, RateLimit-Policy, "
+    "RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, X-Request-Id"
 )
 
 # A page that serves more than JSON sets its own policy.
@@ -47,21 +49,24 @@ def register(app: Flask, settings: Settings) -> None:
     origins = frozenset(settings.cors_origins)
 
     @app.before_request
-    def _begin() -> Response | None:
+    def _begin() -> None:
         g.began = time.perf_counter()
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-        if request.method == "OPTIONS" and request.path.startswith(_CROSS_ORIGIN):
-            return Response(status=204)
-        return None
+        # RFC 9112 §3.2. HTTP/1.0 has no such rule.
+        if "HTTP_HOST" not in request.environ and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+            raise Problem(400, "host_missing", "send a Host header: HTTP/1.1 requires it")
 
     @app.after_request
     def _end(response: Response) -> Response:
+        if request.method == "OPTIONS" and response.status_code == 200:
+            # Flask has answered with the methods of the route, and an empty body.
+            response.status_code = 204
         response.headers["X-Request-Id"] = g.get("request_id", "")
         response.headers.extend(g.get("limit_headers", {}))
         for name, value in _SECURITY.items():
             response.headers.setdefault(name, value)
-        if request.path.startswith("/v1/"):
+        if request.path.startswith(_CROSS_ORIGIN):
             # Answers depend on the token, so no cache can share them.
             response.headers.setdefault("Cache-Control", "no-store")
         if request.path.startswith(_CROSS_ORIGIN):

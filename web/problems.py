@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+import time
+from contextlib import suppress
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
@@ -14,13 +17,33 @@ from web.auth import AuthError
 
 log = logging.getLogger(__name__)
 
+_MEDIA_TYPE = "application/problem+json"
+
+# Seconds for which the rest of a malformed request is read.
+_LINGER = 1.0
+
 
 def response(problem: Problem) -> Response:
     """Return a problem as the answer to the current request."""
     document = problem.document(instance=request.path, request_id=g.get("request_id"))
     # ASCII: a lone surrogate in the name of a field must not break the answer that complains about it.
     body = json.dumps(document.model_dump())
-    return Response(body, problem.status, problem.headers, mimetype="application/problem+json")
+    return Response(body, problem.status, problem.headers, mimetype=_MEDIA_TYPE)
+
+
+def write_problem(sock: socket.socket, status: int, reason: str, message: str) -> None:
+    """Answer what the WSGI server could not pass to the application, such as a malformed request line."""
+    problem = Problem(status, reason.lower().replace(" ", "_"), message or reason)
+    body = json.dumps(problem.document().model_dump())
+    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {_MEDIA_TYPE}\r\n"
+    sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    # To close a connection with unread bytes resets it, and the client would not see the answer.
+    sock.shutdown(socket.SHUT_WR)
+    sock.settimeout(_LINGER)
+    end = time.monotonic() + _LINGER
+    with suppress(OSError):
+        while time.monotonic() < end and sock.recv(65_536):
+            pass
 
 
 def from_auth(error: AuthError) -> Problem:

@@ -99,6 +99,7 @@ def test_every_answer_has_the_security_headers(service, client):
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert "Set-Cookie" not in answer.headers
     assert service.send().headers["Cache-Control"] == "no-store"
+    assert client.get("/api/notifications").headers["Cache-Control"] == "no-store"
 
 
 def test_pages_of_the_named_origins_may_ask(browser):
@@ -123,6 +124,13 @@ def test_a_preflight_needs_no_token(browser):
     assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
     assert "POST" in answer.headers["Access-Control-Allow-Methods"]
     assert answer.data == b""
+
+
+def test_options_are_those_of_the_route(browser):
+    assert {*browser.client.options("/v1/users/alice").headers["Allow"].split(", ")} >= {"GET", "PUT", "DELETE"}
+    assert "GET" not in browser.client.options("/v1/acks").headers["Allow"]
+    unknown = browser.client.options("/v1/nothing", headers={"Origin": PAGE})
+    assert (unknown.status_code, unknown.json["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -128,3 +129,50 @@ def test_a_request_that_is_under_way_is_finished_before_the_end(served, held):
         held.rollback()
         assert waiting.result().status_code == 200
     assert served.process.wait(timeout=30) == 0
+
+
+def spoken(served: Served, request: bytes) -> tuple[int, dict]:
+    """Send bytes as they are, and nothing after them. Returns the status and the problem document."""
+    port = int(served.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    head, _, text = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head, answer
+    # A second answer may follow: the server cannot tell where the next request begins.
+    document, _ = json.JSONDecoder().raw_decode(text.decode())
+    assert document["status"] == int(head.split()[1])
+    assert document["detail"]
+    return document["status"], document
+
+
+def test_malformed_http_is_answered_with_a_problem(served):
+    post = f"POST /v1/notifications HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {served.key}\r\n".encode()
+    post += b"Content-Type: application/json\r\n"
+    chunked = post + b"Transfer-Encoding: chunked\r\n\r\n"
+    whole = json.dumps(BODY).encode()
+    for request, status in {
+        # More was announced than comes.
+        post + b"Content-Length: %d\r\n\r\n" % (len(whole) + 10) + whole: 400,
+        chunked + b"zz\r\n" + whole: 400,
+        chunked + b"%x\r\n" % len(whole) + whole + b"XX": 400,
+        chunked + b"%x\r\n" % (len(whole) + 9) + whole: 400,
+        post + b"Content-Length: x\r\n\r\n": 400,
+        b"GET /healthz HTTP/1.1\r\n\r\n": 400,
+        b"GET /healthz HTTP/9.1\r\nHost: x\r\n\r\n": 400,
+        b"GET  \r\n\r\n": 400,
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nbad header: y\r\n\r\n": 400,
+        b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"x" * 10_000): 414,
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n" % (b"x" * 10_000): 431,
+    }.items():
+        assert spoken(served, request)[0] == status, request[:200]
+    assert served.ask("GET", "/v1/notifications").json()["data"] == []
+    lines = [json.loads(line) for line in served.log.read_text().splitlines()]
+    assert not [line for line in lines if line["level"] in ("ERROR", "CRITICAL")]
+
+
+def test_a_slash_in_an_id_arrives_as_it_was_sent(served):
+    assert served.ask("PUT", "/v1/users/x%2Fdevices%2F1", json={}).json()["id"] == "x/devices/1"
+    assert served.ask("DELETE", "/v1/users/x/devices/1").json()["code"] == "not_found"
+    assert served.ask("GET", "/v1/users/x%2Fdevices%2F1").status_code == 200

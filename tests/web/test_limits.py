@@ -40,7 +40,13 @@ def test_a_burst_is_let_through_and_no_more(bucket):
     verdicts = [limiter.take(principal()) for _ in range(6)]
     assert [v.allowed for v in verdicts] == [True] * 5 + [False]
     assert [v.remaining for v in verdicts] == [4, 3, 2, 1, 0, 0]
-    assert verdicts[0].headers() == {"RateLimit-Limit": "5", "RateLimit-Remaining": "4", "RateLimit-Reset": "2"}
+    assert verdicts[0].headers() == {
+        "RateLimit-Policy": '"service";q=5;w=10',
+        "RateLimit": '"service";r=4;t=2',
+        "RateLimit-Limit": "5",
+        "RateLimit-Remaining": "4",
+        "RateLimit-Reset": "2",
+    }
     assert verdicts[-1].headers()["Retry-After"] == "2"
 
 

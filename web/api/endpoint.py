@@ -39,6 +39,8 @@ _REF = "#/components/schemas/{model}"
 _TEXT = {"schema": {"type": "string"}}
 _NUMBER = {"schema": {"type": "integer"}}
 _LIMITED = {
+    "RateLimit-Policy": {"description": "The limit: `q` requests in `w` seconds.", **_TEXT},
+    "RateLimit": {"description": "`r` requests are left, and all are back in `t` seconds.", **_TEXT},
     "RateLimit-Limit": {"description": "Requests that may come at once.", **_NUMBER},
     "RateLimit-Remaining": {"description": "Requests left.", **_NUMBER},
     "RateLimit-Reset": {"description": "Seconds until all are back.", **_NUMBER},

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from actions.problems import invalid, not_found
@@ -17,6 +17,8 @@ from models.deliveries.lifecycle import Failure, State
 from models.timestamps import iso
 
 UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+_STRUCTURED = re.compile(r'"(?:[^"\\]|\\["\\])*"')
 
 PAGE = 50
 MAX_PAGE = 200
@@ -77,12 +79,17 @@ class UserPath(BaseModel):
     user: UserId
 
 
+def _unquoted(value: str) -> str:
+    """Take a string of Structured Fields (RFC 9651 §3.3.3), as the draft on this header has it, for what it means."""
+    return re.sub(r"\\([\"\\])", r"\1", value[1:-1]) if _STRUCTURED.fullmatch(value) else value
+
+
 class KeyHeader(BaseModel):
     """Makes a request safe to repeat: within retention, one key sends one notification."""
 
     model_config = ConfigDict(extra="ignore")
 
-    idempotency_key: IdempotencyKey | None = Field(None, alias="Idempotency-Key")
+    idempotency_key: Annotated[IdempotencyKey, BeforeValidator(_unquoted)] | None = Field(None, alias="Idempotency-Key")
 
 
 class Deleted(View):
