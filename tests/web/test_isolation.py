@@ -18,7 +18,7 @@ from tests.factories import JWKS, create_api_key, create_settings, create_token,
 from tests.web import contract
 from tests.web.callers import Caller
 from tests.web.stored import Published, everything, foreign, subscribed
-from tests.web.test_contract import ALERT, GOOD, OF_BOTH, OPERATORS, SHARED, USERS, filled
+from tests.web.test_contract import ALERT, GOOD, OF_BOTH, OPERATORS, SHARED, USERS, filled, redriven
 from tests.web.test_dead_letters import Failure, kill
 from tests.web.worker import work
 from web.app import create_app
@@ -66,7 +66,8 @@ def good(service, engine):
     service.put("/v1/event-types/invoice:paid", {"title": "An invoice was paid"})
     device = service.get("/v1/users/alice/devices").json["data"][0]["id"]
     alert = service.post("/v1/alerts", ALERT | {"title": f"{SECRET} of acme"}).json["id"]
-    return filled(GOOD, notification, device, alert, create_api_key(engine)[:16])
+    key = create_api_key(engine)[:16]
+    return filled(GOOD, notification, device, alert, key, redriven(engine, notification))
 
 
 def forged(**other) -> str:
