@@ -60,6 +60,8 @@ def post_worker_init(worker: Any) -> None:
     from web.realtime import listen
 
     listen(worker.wsgi)
+    # A process without connections and requests is counted too.
+    worker.wsgi.extensions["carillon"].counters.start()
 
 
 class JsonLogger(Logger):  # type: ignore[misc]

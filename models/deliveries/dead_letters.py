@@ -80,6 +80,14 @@ def count_dead(connection: Connection, which: DeadFilter) -> dict[str, int]:
     return {row.failure: row.number for row in rows}
 
 
+def count_by_channel(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many dead letters of all tenants there are by (channel, failure class), of at most MAX_COUNTED."""
+    columns = (deliveries.c.channel, deliveries.c.failure)
+    some = select(*columns).where(deliveries.c.state == State.DEAD.value).limit(MAX_COUNTED).subquery()
+    rows = connection.execute(select(*some.c, func.count().label("number")).group_by(*some.c))
+    return {(row.channel, row.failure): row.number for row in rows}
+
+
 def count_classes(connection: Connection) -> dict[str, int]:
     """How many dead letters of all tenants there are of each failure class, of at most MAX_COUNTED."""
     some = select(deliveries.c.failure).where(deliveries.c.state == State.DEAD.value).limit(MAX_COUNTED).subquery()

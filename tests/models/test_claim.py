@@ -110,14 +110,14 @@ def test_a_delivery_that_kills_its_workers_runs_out_of_attempts(engine, alice):
         assert len(take(engine, now=now).messages) == 1
         now += timedelta(seconds=LEASE + 1)
     last = take(engine, now=now)
-    assert (last.messages, last.settled) == ([], 1)
+    assert (last.messages, len(last.settled)) == ([], 1)
     row = delivery(engine)
     assert (row.state, row.failure, row.attempts, row.due_at) == ("dead", "worker_lost", 3, None)
 
 
 def test_what_has_expired_is_not_sent(engine, alice):
     batch = take(engine, now=NOW + timedelta(days=2))
-    assert (batch.messages, batch.settled) == ([], 1)
+    assert (batch.messages, len(batch.settled)) == ([], 1)
     assert (delivery(engine).state, delivery(engine).attempts) == ("expired", 0)
 
 

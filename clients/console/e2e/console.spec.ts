@@ -12,6 +12,7 @@ const VIEWS = [
   "/users/demo/alice",
   "/tenants",
   "/tenants/demo",
+  "/audit",
 ];
 
 async function expectAccessible(page: Page): Promise<void> {
