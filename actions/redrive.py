@@ -51,7 +51,7 @@ def redrive(
         remaining = number == limit
         hopeless = {} if remaining else dead_letters.count_hopeless(connection, which, installation.now())
         if number:
-            given = {name: value for name, value in asdict(which).items() if name != "ids"}
+            given = {name: value for name, value in asdict(which).items() if name not in ("ids", "tenant_id")}
             details = {name: str(value) for name, value in given.items() if value is not None} | {"number": number}
             record(connection, installation, caller, "dead_letters.redrive", str(id_), tenant=tenant, **details)
     if number:

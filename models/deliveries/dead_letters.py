@@ -20,7 +20,6 @@ from models.deliveries.tables import deliveries, redrives
 from models.inbox.tables import inbox
 from models.notifications.state import WITHDRAWN
 from models.notifications.tables import notifications
-from models.sql.statements import insert_ignore
 from models.users.tables import users
 
 # A summary is asked for every few seconds, so it stops counting here and says so.
@@ -180,12 +179,15 @@ def redrive(
     """Make up to `limit` dead letters pending again, with no attempts spent. Returns how many.
 
     Those that would not be sent all the same (`hopeless`) stay dead. `redrive_id`: the redrive to which the step
-    belongs; None: a new one.
+    belongs, which takes no letter twice; None: a new one.
     """
+    # A letter that dies again at once must not be taken by every following step, without end.
+    step = (redrives.c.tenant_id == deliveries.c.tenant_id, redrives.c.delivery_id == deliveries.c.id)
+    new = [] if redrive_id is None else [~exists().where(*step, redrives.c.id == redrive_id)]
     chosen = (
         select(deliveries.c.id)
         .join(notifications, notifications.c.id == deliveries.c.notification_id)
-        .where(*which.conditions(), hopeless(now).is_(None))
+        .where(*which.conditions(), hopeless(now).is_(None), *new)
         .order_by(deliveries.c.id)
         .limit(limit)
     )
@@ -197,6 +199,5 @@ def redrive(
     ).all()
     if done:
         id_ = redrive_id or uuid_utils.compat.uuid7()
-        # A letter can die and be sent again within one redrive of many steps.
-        connection.execute(insert_ignore(connection, redrives), [row._asdict() | {"id": id_} for row in done])
+        connection.execute(redrives.insert(), [row._asdict() | {"id": id_} for row in done])
     return len(done)

@@ -138,6 +138,8 @@ def test_a_redrive_in_steps_says_what_became_of_every_letter(service, trial, str
         ("email", "dead", "quota", "it is dead", 3),
         ("push", "pending", None, None, 3),
     }
+    third = service.post("/v1/dead-letters/redrive", {"redrive": first["id"]}).json
+    assert (third["redriven"], third["remaining"]) == (0, False), "what died again is not taken again"
     for other in (trial, stranger):
         assert other.get(f"/v1/redrives/{first['id']}").status_code == 404
     assert service.post("/v1/dead-letters/redrive", {"redrive": "x"}).status_code == 404

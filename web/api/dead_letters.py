@@ -65,7 +65,9 @@ class RedriveBody(Strict):
     channel: ChannelName | None = None
     notification_id: str | None = None
     ids: Annotated[list[RowId] | None, Field(min_length=1, max_length=MAX_AT_ONCE)] = None
-    redrive: str | None = Field(None, description="The `id` of an earlier answer, to continue that redrive.")
+    redrive: str | None = Field(
+        None, description="The `id` of an earlier answer, to continue that redrive. It takes no letter twice."
+    )
     limit: int = Field(
         MAX_AT_ONCE, ge=1, le=MAX_AT_ONCE, description="The largest number to send again in this request."
     )

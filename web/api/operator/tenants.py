@@ -28,7 +28,9 @@ class TenantView(View):
     id: str
     name: str
     dialect: str | None = Field(description="The dialect of its Socket.IO clients that name none.")
-    weight: int = Field(description="Its share of a batch relative to other tenants, set by `flask tenants weight`.")
+    weight: int = Field(
+        description="Its share of a batch relative to other tenants, set by `bin/carillon tenants weight`."
+    )
     created_at: Moment
 
 

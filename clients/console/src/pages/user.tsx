@@ -159,13 +159,12 @@ function byNotification(rows: UserDelivery[]): UserDelivery[][] {
 
 function Became({ row }: { row: UserDelivery }) {
   const failed = row.failed_attempts.at(-1);
+  const cause = row.action === "withdraw" ? "withdrawal" : (row.reason ?? (row.failure && words(row.failure)));
   return (
     <li class="became">
       <ChannelName name={row.channel} />
       <StateMark state={row.state} />
-      <span class="cause">
-        {row.action === "withdraw" ? "withdrawal" : (row.reason ?? (row.failure && words(row.failure)))}
-      </span>
+      {cause && <span class="cause">{cause}</span>}
       <span class="numbers muted">
         {row.attempts > 0 && `${plural(row.attempts, "attempt")} · `}
         <Time at={row.acked_at ?? row.sent_at ?? failed?.at ?? row.created_at} />
