@@ -11,6 +11,7 @@ import pytest
 
 from actions.installation import utc_now
 from bus.publisher import Publisher
+from bus.token_bucket import Limit
 from models.addresses import devices
 from models.sql.engine import write
 from models.users.queries import Person, upsert_users
@@ -23,6 +24,7 @@ from tests.web.test_dead_letters import Failure, kill
 from tests.web.worker import work
 from web.app import create_app
 from web.auth import CLIENT, OPERATOR, SERVICE
+from web.limits import Limiter
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +51,13 @@ OPEN = {
 }
 # Those that let anybody in as one of the demo's people, and are there in development only.
 DEMO = {("GET", "/demo"), ("POST", "/demo/sign-in"), ("GET", "/demo/arrivals/{user}")}
+
+
+@pytest.fixture(autouse=True)
+def plenty(app, settings, monkeypatch):
+    """More is asked here in a second than one caller may."""
+    limits = dict.fromkeys(("service", "user", "operator"), Limit(rate=1e6, burst=10**6))
+    monkeypatch.setattr(app.extensions["carillon"].limiter, "take", Limiter(settings.redis_url, limits).take)
 
 
 @pytest.fixture
