@@ -38,7 +38,7 @@ key: ## Print the API key of the demo
 # USER from the environment is the developer's login name, so only USER from the command line counts.
 token: export DEMO_USER := $(if $(filter command line,$(origin USER)),$(USER),alice)
 token: $(RUNTIME) ## Print a token for a demo user: make token USER=alice
-	@$(WITH_DEV_ENV); exec $(BIN)/flask --app web.app token --tenant demo --user "$$DEMO_USER"
+	@$(WITH_DEV_ENV); exec bin/carillon token --tenant demo --user "$$DEMO_USER"
 
 demo-load: $(RUNTIME) ## Send a notification to 10,000 users on three channels and check that everything arrives
 	@exec $(BIN)/python -m lab.load
@@ -68,8 +68,8 @@ $(CLIENTS_INSTALLED): clients/package-lock.json
 	@touch $@
 
 types: $(DEVELOPMENT) $(CLIENTS_INSTALLED) ## Write the TypeScript of the events and of the HTTP API
-	$(BIN)/flask --app web.app catalogue typescript >clients/js/src/events.ts
-	$(BIN)/flask --app web.app openapi | node clients/codegen/generate.mjs >clients/js/src/openapi.ts
+	bin/carillon catalogue typescript >clients/js/src/events.ts
+	bin/carillon openapi | node clients/codegen/generate.mjs >clients/js/src/openapi.ts
 
 check: lint ## Run the linters and the quick tests; before every commit
 	$(BIN)/pytest -q -n auto -m "not slow"

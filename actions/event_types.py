@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actions.audit import record
 from actions.installation import Installation
 from actions.principal import Principal, require_live
 from actions.problems import Problem, not_found
@@ -28,6 +29,7 @@ def declare(installation: Installation, caller: Principal, name: str, declaratio
         except TooManyTypes as error:
             detail = f"a tenant can declare {MAX_TYPES} types: delete some, or use one with a member that tells apart"
             raise Problem(409, "too_many_event_types", detail) from error
+        record(connection, installation, caller, "event_type.declare", name)
 
 
 def withdraw(installation: Installation, caller: Principal, name: str) -> None:
@@ -36,3 +38,4 @@ def withdraw(installation: Installation, caller: Principal, name: str) -> None:
     with write(installation.engine) as connection:
         if not queries.withdraw(connection, caller.tenant, name):
             raise not_found("event type of the tenant's own")
+        record(connection, installation, caller, "event_type.withdraw", name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -13,11 +13,20 @@ Kind = Literal["user", "service", "operator"]
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from, for the audit log: the peer's IP address, and the id of the request."""
+
+    ip: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """The user, service or operator that asks.
 
-    `id` is the user's id, the prefix of an API key, or the subject of a service's or an operator's token. `issued_at`
-    and `expires_at` are None for API keys, which are valid until they are revoked.
+    `id` is the user's id, the prefix of an API key, or the subject of a service's or an operator's token; for
+    commands it is `cli:` and the login name. `issued_at` and `expires_at` are None for API keys, which are checked at
+    each request.
     """
 
     kind: Kind
@@ -26,6 +35,12 @@ class Principal:
     mode: Mode
     expires_at: datetime | None = None
     issued_at: datetime | None = None
+    origin: Origin = field(default=Origin(), compare=False)
+
+    @property
+    def name(self) -> str:
+        """Kind and id, such as `operator ann`: who made something, for people."""
+        return f"{self.kind} {self.id}"
 
 
 def require_live(caller: Principal, what: str) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from actions.audit import record
 from actions.installation import Installation
 from actions.principal import Principal
 from actions.problems import not_found
@@ -41,6 +42,8 @@ def recall_in(
     if found is None or found.mode != caller.mode:
         raise not_found("notification")
     begun = notification_recall.recall(connection, caller.tenant, notification_id, installation.now())
+    if begun:
+        record(connection, installation, caller, "notification.recall", str(notification_id), mode=caller.mode)
     # Read again: another call may have begun it between the two statements.
     now_found = find_notification(connection, caller.tenant, notification_id)
     state = now_found.state if now_found is not None else found.state

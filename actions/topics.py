@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from actions.audit import record
 from actions.installation import Installation
 from actions.principal import Principal, require_live
 from actions.problems import not_found
@@ -40,6 +41,7 @@ def set_open(installation: Installation, caller: Principal, topic: str, is_open:
             topics.open_topic(connection, caller.tenant, topic, installation.now())
         else:
             topics.close_topic(connection, caller.tenant, topic)
+        record(connection, installation, caller, "topic.open" if is_open else "topic.close", topic)
 
 
 def join(installation: Installation, caller: Principal, topic: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actions.audit import record
 from actions.installation import Installation
 from actions.principal import Principal, require_live
 from actions.problems import invalid, not_found
@@ -39,9 +40,9 @@ def delete_user(installation: Installation, caller: Principal, user: str) -> Non
     """Delete a user with everything addressed to them. Raises Problem (403, 404)."""
     require_live(caller, CHANGE)
     with write(installation.engine) as connection:
-        found = queries.delete_user(connection, caller.tenant, user)
-    if not found:
-        raise not_found("user")
+        if not queries.delete_user(connection, caller.tenant, user):
+            raise not_found("user")
+        record(connection, installation, caller, "user.delete", user)
 
 
 def admit_user(installation: Installation, caller: Principal) -> None:

@@ -59,7 +59,7 @@ class Tally:
 
 
 class Counters:
-    """The counters of one process. Connects, and starts its thread, at the first thing it counts.
+    """The counters of one process. Connects, and starts its thread, at `start` or at the first thing it counts.
 
     `connections` returns the number of open connections; it makes the process one of `web_processes`.
     """
@@ -80,6 +80,8 @@ class Counters:
         self._flushing = threading.Lock()
         self._counted: Counter[tuple[int, str]] = Counter()
         self._levels: dict[tuple[int, str], float] = {}
+        self._totals: Counter[str] = Counter()
+        self._beats: dict[str, float] = {}
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
 
@@ -102,6 +104,33 @@ class Counters:
         else:
             class_ = math.ceil(math.log(max(seconds, _SHORTEST) / _SHORTEST, _GROWTH))
             self.increment(f"took:{class_}")
+
+    def start(self) -> None:
+        """Report from now on, although nothing was counted yet."""
+        with self._lock:
+            self._start()
+
+    def add_total(self, name: str, number: int = 1) -> None:
+        """Increment a total, which is kept until Redis is wiped."""
+        with self._lock:
+            self._totals[name] += number
+            self._start()
+
+    def totals(self) -> dict[str, int]:
+        """The totals of all processes. Raises bus.redis.UNAVAILABLE."""
+        found: Any = self._redis.hgetall(f"{self._prefix}totals")
+        return {name: int(number) for name, number in found.items()}
+
+    def beat(self, name: str) -> None:
+        """Note that a process of this name is at work now."""
+        with self._lock:
+            self._beats[name] = self._clock()
+            self._start()
+
+    def silent_for(self, name: str) -> float | None:
+        """Seconds since the last beat of that name. None: there was none. Raises bus.redis.UNAVAILABLE."""
+        at: Any = self._redis.hget(f"{self._prefix}beats", name)
+        return None if at is None else max(self._clock() - float(at), 0.0)
 
     def flush(self) -> None:
         """Add what was counted since the last flush to Redis. If that fails, it is lost."""
@@ -150,6 +179,8 @@ class Counters:
         with self._lock:
             counted, self._counted = self._counted, Counter()
             levels, self._levels = self._levels, {}
+            totals, self._totals = self._totals, Counter()
+            beats, self._beats = self._beats, {}
         with self._redis.pipeline(transaction=False) as pipeline:
             for (step, name), number in counted.items():
                 pipeline.hincrby(self._key(step), name, number)
@@ -157,6 +188,10 @@ class Counters:
                 pipeline.hset(self._key(step), name, str(value))
             for step in {step for step, _ in (*counted, *levels)}:
                 pipeline.expire(self._key(step), KEPT)
+            for name, number in totals.items():
+                pipeline.hincrby(f"{self._prefix}totals", name, number)
+            for name, at in beats.items():
+                pipeline.hset(f"{self._prefix}beats", name, str(at))
             if self._connections is not None:
                 pipeline.hset(f"{self._prefix}web", self._name, f"{self._clock()} {self._connections()}")
                 pipeline.expire(f"{self._prefix}web", KEPT)

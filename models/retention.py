@@ -9,13 +9,18 @@ from sqlalchemy import Engine
 
 from models.addresses.devices import purge_devices
 from models.alerts.queries import purge_alerts
+from models.audit import queries as audit
 from models.deliveries import due as sweep
+from models.deliveries import redrives
 from models.events import log
 from models.outbox import queries as outbox
 from models.sql.engine import write
 
 # Rows in one transaction, so that a purge never holds locks for long.
 BATCH = 1000
+
+# Who did what is asked long after the notifications themselves are gone.
+AUDIT_RETENTION = timedelta(days=365)
 
 
 def purge(engine: Engine, clock: Callable[[], datetime], retention: timedelta) -> Iterator[int]:
@@ -32,6 +37,9 @@ def purge(engine: Engine, clock: Callable[[], datetime], retention: timedelta) -
             gone += purge_devices(connection, now, BATCH)
         with write(engine) as connection:
             gone += outbox.purge(connection, now, retention, BATCH)
+        with write(engine) as connection:
+            gone += redrives.purge(connection, now, retention, BATCH)
+            gone += audit.purge(connection, now, max(retention, AUDIT_RETENTION), BATCH)
         if not gone:
             return
         yield gone

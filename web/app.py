@@ -23,6 +23,7 @@ from web.api import (
     compat,
     connections,
     dead_letters,
+    deliveries,
     devices,
     event_types,
     events,
@@ -90,10 +91,10 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     middleware.register(app, settings)
     health.register(app, settings, engine)
     cli.register(app)
-    sent = (notifications, events, alerts, outbox, dead_letters, event_types)
+    sent = (notifications, events, alerts, outbox, deliveries, dead_letters, event_types)
     reached = (users, devices, topics, inbox, presence, connections)
     replaced = (compat.polling, compat.inbox, compat.devices)
-    operated = (operator.overview, operator.tenants, operator.users)
+    operated = (operator.audit, operator.overview, operator.tenants, operator.users)
     for module in (*sent, *reached, *replaced, *operated):
         app.register_api(module.api)
     asyncapi.register(app)

@@ -13,11 +13,13 @@ from typing import Any, Literal, cast
 import jwt
 from sqlalchemy import Engine
 
+from actions.key_uses import KeyUses
 from actions.principal import Kind, Mode, Principal
 from config.settings import SettingsError
 from models.sql.engine import read
 from models.tenants.api_keys import find_api_key
 from models.tenants.queries import tenant_exists
+from models.timestamps import iso
 
 CLIENT = "carillon:client"
 SERVICE = "carillon:service"
@@ -150,6 +152,7 @@ class Authenticator:
         self._keys = keys
         self._issuer = issuer
         self._engine = engine
+        self._key_uses = KeyUses(engine)
 
     def principal(self, token: str, kinds: Collection[Kind]) -> Principal:
         """Return the principal of a token, if it is of one of these kinds. Raises AuthError.
@@ -176,8 +179,12 @@ class Authenticator:
                 found = find_api_key(connection, token)
         if found is None:
             raise AuthError("invalid_token", "the API key is unknown or revoked")
-        tenant, mode, prefix = found
-        return Principal("service", tenant, prefix, cast(Mode, mode), None)
+        now = datetime.now(UTC)
+        if found.expires_at is not None and found.expires_at <= now:
+            until = iso(found.expires_at)
+            raise AuthError("token_expired", f"the API key expired at {until}: ask an operator for a new one")
+        self._key_uses.note(found, now)
+        return Principal("service", found.tenant_id, found.prefix, cast(Mode, found.mode), None)
 
     def _from_jwt(self, token: str, kinds: Collection[Kind]) -> Principal:
         claims = self._verified(token)

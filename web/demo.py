@@ -20,6 +20,7 @@ from models.users.queries import find_user
 from web.api.body import SINGLE, read_json
 from web.auth import CLIENT, EVERY_TENANT, OPERATOR, SERVICE, mint
 from web.context import context
+from web.hints import CREATE_JWKS
 
 TENANT = "demo"
 PEOPLE = ("alice", "bob", "carol")
@@ -102,4 +103,4 @@ def _token(audience: str, subject: str, tenant: str) -> str:
     try:
         return mint(keys, issuer, audience=audience, subject=subject, tenant=tenant, lifetime=_LIFETIME)
     except LookupError as error:
-        raise Problem(409, "no_signing_key", f"{error}; create one with flask jwks create > jwks.json") from error
+        raise Problem(409, "no_signing_key", f"{error}; create one with {CREATE_JWKS}") from error

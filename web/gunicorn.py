@@ -67,6 +67,8 @@ def post_worker_init(worker: Any) -> None:
     util.write_error = write_problem
 
     listen(worker.wsgi)
+    # A process without connections and requests is counted too.
+    worker.wsgi.extensions["carillon"].counters.start()
     if worker_class == "gthread":
         threading.Thread(target=_stop_with, args=[worker], daemon=True).start()
 

@@ -97,7 +97,7 @@ class Probe:
 
 
 class WrongSchema(Exception):
-    """The database does not have the schema that this code needs: run flask db upgrade."""
+    """The database does not have the schema that this code needs: run db upgrade."""
 
 
 def probes(settings: Settings, engine: Engine) -> dict[str, Probe]:

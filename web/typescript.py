@@ -9,7 +9,7 @@ from typing import Any
 
 from models.catalogue.event_type import EventType
 
-_HEADER = """// Generated from Carillon's catalogue of event types. Do not edit: run flask catalogue typescript.
+_HEADER = """// Generated from Carillon's catalogue of event types. Do not edit: run bin/carillon catalogue typescript.
 
 """
 _FOOTER = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -47,9 +48,11 @@ def deliver_batch(run: Runtime, channel: str) -> int:
     spec = CHANNELS[channel]
     with write(run.engine) as connection:
         batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
+    if run.counters is not None and batch.settled:
+        _count(run.counters, channel, batch.settled)
     if batch.messages:
         send(run, channel, batch)
-    return len(batch.messages) + batch.settled
+    return len(batch.messages) + len(batch.settled)
 
 
 def send(run: Runtime, channel: str, batch: Batch) -> None:
@@ -60,7 +63,7 @@ def send(run: Runtime, channel: str, batch: Batch) -> None:
         results += _send_in(run, spec, channel, mode, [m for m in batch.messages if m.mode == mode])
     _record(run, channel, batch, results)
     if run.counters is not None:
-        _count(run.counters, channel, [transition.state for _, transition in results])
+        _count(run.counters, channel, [transition for _, transition in results])
     _report(channel, results)
 
 
@@ -117,7 +120,11 @@ def _send_in(
     ]
 
 
-def _count(rates: Counters, channel: str, states: Sequence[State]) -> None:
+def _count(rates: Counters, channel: str, transitions: Sequence[Transition]) -> None:
+    for (state, failure), times in Counter((t.state, t.failure) for t in transitions).items():
+        # `pending` is an attempt that failed and is made again later.
+        rates.add_total(f"deliveries:{channel}:{state}:{failure or 'none'}", times)
+    states = [transition.state for transition in transitions]
     for state in (State.SENT, State.DEAD):
         if number := states.count(state):
             rates.increment(f"{state}:{channel}", number)

@@ -83,6 +83,8 @@ def main() -> None:
     while not stop.wait(INTERVAL):
         try:
             tick(run)
+            if run.counters is not None:
+                run.counters.beat("relay")
             if run.counters is not None and time.monotonic() - measured >= STEP:
                 measured = time.monotonic()
                 measure(run, run.counters)

@@ -104,11 +104,12 @@ test("pictures of every view", async ({ browser }) => {
     ["notifications", "/notifications?tenant=demo"],
     ["notification", `/notifications/${shipped}?tenant=demo`],
     ["notification-dead", `/notifications/${bulk}?tenant=demo`],
-    ["dead-letters", "/dead-letters?tenant=demo&failure=address_gone&channel=email"],
+    ["dead-letters", "/dead-letters?tenant=demo&failure=bad_request&channel=email"],
     ["users", "/users?tenant=demo"],
     ["user", "/users/demo/nora?tenant=demo"],
     ["tenants", "/tenants"],
     ["keys", "/tenants/demo"],
+    ["audit", "/audit"],
   ];
   for (const colorScheme of ["light", "dark"] as const) {
     for (const width of [1280, 390]) {
@@ -135,7 +136,7 @@ test("pictures of every view", async ({ browser }) => {
       await page.route("**/v1/dead-letters/redrive", async (route) => {
         if (steps++ === 0) await route.fulfill({ json: { redriven: 60, remaining: true } });
       });
-      await page.getByRole("button", { name: /^Send again: address gone, Email/ }).click();
+      await page.getByRole("button", { name: /^Send again: bad request, Email/ }).click();
       await page.screenshot({ path: picture("question") });
       await page.getByRole("dialog").getByRole("button", { name: "Send again" }).click();
       await expect(page.getByRole("progressbar")).toHaveJSProperty("value", 60);

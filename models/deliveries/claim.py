@@ -108,7 +108,7 @@ def _gated(
         else:
             messages.append(_message(row, notification))
     record(connection, lease, settled, now)
-    return Batch(messages, now, lease, len(settled))
+    return Batch(messages, now, lease, [transition for _, transition in settled])
 
 
 class _Notification(NamedTuple):

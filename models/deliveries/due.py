@@ -9,8 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, exists, func, select
 
+from models.channels import CHANNELS
 from models.deliveries.expand import NEXT_PAGE
 from models.deliveries.tables import deliveries
+from models.lanes import Lane
 from models.notifications.tables import notifications
 from models.sql.queue import take_due
 
@@ -51,16 +53,28 @@ def channels_with_work(connection: Connection, channels: Iterable[str], now: dat
     return [channel for channel in due if getattr(row, channel)]
 
 
-def backlog(connection: Connection, channel: str, now: datetime) -> Backlog:
-    """How much is due on the channel."""
+def backlog(connection: Connection, channel: str, now: datetime, lane: Lane | None = None) -> Backlog:
+    """How much is due on the channel, or on one of its lanes."""
+    of_lane = [] if lane is None else [deliveries.c.lane == lane]
     due = (
         select(deliveries.c.due_at)
-        .where(deliveries.c.channel == channel, deliveries.c.due_at <= now)
+        .where(deliveries.c.channel == channel, deliveries.c.due_at <= now, *of_lane)
         .limit(MAX_COUNTED)
         .subquery()
     )
     row = connection.execute(select(func.count().label("number"), func.min(due.c.due_at).label("oldest"))).one()
     return Backlog(row.number, max((now - row.oldest).total_seconds(), 0.0) if row.oldest else 0.0)
+
+
+def lanes_backlog(connection: Connection, now: datetime) -> dict[tuple[str, Lane], Backlog]:
+    """How much is due on each lane of each channel, where there is anything."""
+    found: dict[tuple[str, Lane], Backlog] = {}
+    for channel in channels_with_work(connection, CHANNELS, now):
+        for lane in Lane:
+            due = backlog(connection, channel, now, lane)
+            if due.number:
+                found[channel, lane] = due
+    return found
 
 
 def purge(connection: Connection, now: datetime, retention: timedelta, limit: int = 1000) -> int:

@@ -40,8 +40,9 @@ def gate(candidate: Candidate, policy: RetryPolicy, now: datetime) -> Transition
     if candidate.action == Action.SHOW:
         if candidate.notification_state in WITHDRAWN:
             return settle(State.CANCELLED, Failure.POLICY, "recalled")
-        # Reading, archiving or deleting has already cancelled what was in flight, so only a redriven dead letter gets
-        # here. A numbered event is sent anyway: clients wait for every seq.
+        # Reading, archiving or deleting has already cancelled what was in flight, and a redrive leaves such letters
+        # dead; this is for one that was redriven at the same moment. A numbered event is sent anyway: clients wait for
+        # every seq.
         if candidate.handled is not None and not candidate.numbered:
             return settle(State.CANCELLED, Failure.POLICY, candidate.handled)
     if candidate.expires_at <= now:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from models.deliveries.lifecycle import Transition
 from models.notifications.content import Content
 
 
@@ -46,11 +48,11 @@ class Batch:
     """Deliveries of one channel that are sent together. `at` is when the batch was made.
 
     A claimed batch has a `lease`: results are recorded only as long as it holds. A page of an expansion writes its
-    in-app deliveries as sent (ADR 18) and has none: only failures have to be recorded. `settled` counts deliveries that
-    were due and were settled without sending (expired, recalled, address gone …).
+    in-app deliveries as sent (ADR 18) and has none: only failures have to be recorded. `settled`: what became of
+    deliveries that were due and were settled without sending (expired, recalled, address gone …).
     """
 
     messages: list[Message]
     at: datetime
     lease: UUID | None = None
-    settled: int = 0
+    settled: Sequence[Transition] = ()

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 
+from models.deliveries.lifecycle import State
 from models.deliveries.message import Action
 from models.deliveries.tables import attempts, deliveries
+from models.notifications.tables import notifications
 from models.users.tables import users
 
 
@@ -50,11 +52,13 @@ class Attempt(NamedTuple):
 COLUMNS = (*(deliveries.c[name] for name in Delivery._fields[:-1]), users.c.external_id.label("user"))
 
 
-def count_deliveries(connection: Connection, notification_id: UUID) -> dict[str, dict[str, int]]:
-    """The number of deliveries by channel and state, {channel: {state: number}}, without withdrawals."""
+def count_deliveries(
+    connection: Connection, notification_id: UUID, action: Action = Action.SHOW
+) -> dict[str, dict[str, int]]:
+    """The number of deliveries of that action by channel and state, {channel: {state: number}}."""
     rows = connection.execute(
         select(deliveries.c.channel, deliveries.c.state, func.count())
-        .where(deliveries.c.notification_id == notification_id, deliveries.c.action == Action.SHOW.value)
+        .where(deliveries.c.notification_id == notification_id, deliveries.c.action == action.value)
         .group_by(deliveries.c.channel, deliveries.c.state)
         .order_by(deliveries.c.channel, deliveries.c.state)
     )
@@ -62,6 +66,41 @@ def count_deliveries(connection: Connection, notification_id: UUID) -> dict[str,
     for channel, state, number in rows:
         counts.setdefault(channel, {})[state] = number
     return counts
+
+
+# Reasons can quote providers, so there can be as many as deliveries. The largest groups are told.
+MAX_GROUPS = 50
+
+# What needs a reason: a delivery that did not arrive, or not yet.
+_UNSENT = [State.DEAD, State.EXPIRED, State.SUPPRESSED, State.CANCELLED]
+
+
+class Outcome(NamedTuple):
+    """Deliveries that are in the same state for the same reason."""
+
+    channel: str
+    state: str
+    failure: str | None
+    reason: str | None
+    number: int
+
+
+def count_reasons(connection: Connection, notification_id: UUID) -> list[Outcome]:
+    """Why deliveries of the notification did not arrive: the MAX_GROUPS largest groups, without withdrawals."""
+    number = func.count().label("number")
+    columns = (deliveries.c.channel, deliveries.c.state, deliveries.c.failure, deliveries.c.reason)
+    rows = connection.execute(
+        select(*columns, number)
+        .where(
+            deliveries.c.notification_id == notification_id,
+            deliveries.c.action == Action.SHOW.value,
+            deliveries.c.state.in_([state.value for state in _UNSENT]),
+        )
+        .group_by(*columns)
+        .order_by(number.desc(), *columns)
+        .limit(MAX_GROUPS)
+    )
+    return [Outcome._make(row) for row in rows]
 
 
 def list_deliveries(
@@ -87,6 +126,49 @@ def list_deliveries(
         .limit(limit)
     )
     return [Delivery._make(row) for row in rows]
+
+
+class UserDelivery(NamedTuple):
+    """A delivery to a user, and the title of its notification."""
+
+    delivery: Delivery
+    title: str
+
+
+def list_user_deliveries(
+    connection: Connection,
+    tenant_id: str,
+    mode: str,
+    user: str,
+    *,
+    before: tuple[UUID, int] | None = None,
+    limit: int = 100,
+    channel: str | None = None,
+    state: str | None = None,
+) -> list[UserDelivery]:
+    """The user's deliveries, those of the newest notification first, below the position `before` (notification, id).
+
+    In this order an index finds them, however many other users a notification has.
+    """
+    owner = select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.external_id == user).scalar_subquery()
+    where = [deliveries.c.user_id == owner, notifications.c.mode == mode]
+    if before is not None:
+        notification_id, id_ = before
+        where.append(deliveries.c.notification_id <= notification_id)
+        where.append(or_(deliveries.c.notification_id < notification_id, deliveries.c.id < id_))
+    if channel is not None:
+        where.append(deliveries.c.channel == channel)
+    if state is not None:
+        where.append(deliveries.c.state == state)
+    rows = connection.execute(
+        select(*COLUMNS, notifications.c.title)
+        .join(users, users.c.id == deliveries.c.user_id)
+        .join(notifications, notifications.c.id == deliveries.c.notification_id)
+        .where(*where)
+        .order_by(deliveries.c.notification_id.desc(), deliveries.c.id.desc())
+        .limit(limit)
+    )
+    return [UserDelivery(Delivery._make(row[:-1]), row.title) for row in rows]
 
 
 def failed_attempts(connection: Connection, delivery_ids: Sequence[int]) -> dict[int, list[Attempt]]:

@@ -1,4 +1,4 @@
-"""Deliveries and their failed attempts: the queue of record."""
+"""Deliveries and their failed attempts: the queue of record. And which of them were redriven."""
 
 from sqlalchemy import (
     BigInteger,
@@ -74,4 +74,16 @@ attempts = Table(
     Column("at", Instant, nullable=False),
     Column("failure", String(16), nullable=False),
     Column("reason", String(500), nullable=False),
+)
+
+redrives = Table(
+    "redrives",
+    metadata,
+    Column("tenant_id", String(64), primary_key=True),
+    # A redrive, which can consist of many steps.
+    Column("id", Uuid, primary_key=True),
+    # No foreign key: it would cost a lookup for each delivery that a purge deletes.
+    Column("delivery_id", BigInteger, primary_key=True),
+    # The purge goes by age.
+    Index("ix_redrives_id", "id"),
 )

@@ -115,6 +115,12 @@ def server_time(connection: Connection) -> datetime | None:
     return moment
 
 
+def limit_statements(connection: Connection, seconds: float) -> None:
+    """Give up statements of this transaction that take longer. SQLite knows no such limit."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
+
+
 @contextmanager
 def write(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes: committed at the end of the block, rolled back if it raises."""

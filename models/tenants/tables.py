@@ -27,4 +27,9 @@ api_keys = Table(
     Column("name", String(200), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
+    # Who made it; None: made before this was recorded.
+    Column("created_by", String(264)),
+    # At most a minute behind.
+    Column("last_used_at", Instant),
+    Column("expires_at", Instant),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, exists, func, select, union
 
 from models.sql.statements import insert_ignore
 from models.topics.tables import open_topics, subscriptions
@@ -60,6 +61,48 @@ def list_subscriptions(
             .join(users, users.c.id == subscriptions.c.user_id)
             .where(users.c.tenant_id == tenant_id, users.c.external_id == external_id, subscriptions.c.topic > after)
             .order_by(subscriptions.c.topic)
+            .limit(limit)
+        )
+        .scalars()
+        .all()
+    )
+
+
+class TopicSize(NamedTuple):
+    """A topic and the number of its subscribers."""
+
+    topic: str
+    members: int
+    open: bool
+
+
+def list_topics(connection: Connection, tenant_id: str, *, after: str = "", limit: int = 100) -> list[TopicSize]:
+    """The tenant's topics that have subscribers or are open, by name, after `after`."""
+    of_tenant = [table.c.tenant_id == tenant_id for table in (subscriptions, open_topics)]
+    names = union(
+        select(subscriptions.c.topic).where(of_tenant[0], subscriptions.c.topic > after),
+        select(open_topics.c.topic).where(of_tenant[1], open_topics.c.topic > after),
+    ).subquery()
+    members = (
+        select(func.count())
+        .where(subscriptions.c.tenant_id == tenant_id, subscriptions.c.topic == names.c.topic)
+        .scalar_subquery()
+    )
+    is_open = exists().where(open_topics.c.tenant_id == tenant_id, open_topics.c.topic == names.c.topic)
+    rows = connection.execute(select(names.c.topic, members, is_open).order_by(names.c.topic).limit(limit))
+    return [TopicSize(topic, number, bool(opened)) for topic, number, opened in rows]
+
+
+def list_members(
+    connection: Connection, tenant_id: str, topic: str, *, after: str = "", limit: int = 100
+) -> Sequence[str]:
+    """The users who are subscribed to the topic, by their ids, after `after`."""
+    return (
+        connection.execute(
+            select(users.c.external_id)
+            .join(subscriptions, subscriptions.c.user_id == users.c.id)
+            .where(subscriptions.c.tenant_id == tenant_id, subscriptions.c.topic == topic, users.c.external_id > after)
+            .order_by(users.c.external_id)
             .limit(limit)
         )
         .scalars()

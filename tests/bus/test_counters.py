@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 
 import pytest
 import redis
 
 from bus.counters import KEPT, LATE, STEP, Counters, Tally
 from tests.factories import free_port
+from tests.waiting import eventually
 
 # The begin of a step, and a moment some steps later.
 BEGIN = 1_800_000_000
@@ -157,3 +159,22 @@ def test_without_redis_nobody_waits_and_nothing_is_raised():
         one.history(60)
     one.close()
     assert set(threading.enumerate()) <= before
+
+
+def test_an_idle_web_process_is_counted(redis_server):
+    with closing(Counters(redis_server, "test", lambda: 0)) as one:
+        one.start()
+        assert eventually(one.web_processes)
+        assert list(one.web_processes().values()) == [0]
+
+
+def test_totals_of_all_processes_are_added_up_and_a_beat_has_an_age(redis_server):
+    with closing(Counters(redis_server, "test")) as one, closing(Counters(redis_server, "test")) as other:
+        one.add_total("a", 2)
+        other.add_total("a")
+        assert other.silent_for("relay") is None
+        one.beat("relay")
+        one.flush()
+        other.flush()
+        assert other.totals() == {"a": 3}
+        assert other.silent_for("relay") < 15

@@ -110,14 +110,14 @@ def test_a_delivery_that_kills_its_workers_runs_out_of_attempts(engine, alice):
         assert len(take(engine, now=now).messages) == 1
         now += timedelta(seconds=LEASE + 1)
     last = take(engine, now=now)
-    assert (last.messages, last.settled) == ([], 1)
+    assert (last.messages, len(last.settled)) == ([], 1)
     row = delivery(engine)
     assert (row.state, row.failure, row.attempts, row.due_at) == ("dead", "worker_lost", 3, None)
 
 
 def test_what_has_expired_is_not_sent(engine, alice):
     batch = take(engine, now=NOW + timedelta(days=2))
-    assert (batch.messages, batch.settled) == ([], 1)
+    assert (batch.messages, len(batch.settled)) == ([], 1)
     assert (delivery(engine).state, delivery(engine).attempts) == ("expired", 0)
 
 
@@ -129,19 +129,19 @@ def test_what_was_recalled_is_not_sent(engine, alice):
 
 
 @pytest.mark.parametrize(
-    ("operation", "reason"),
-    [(inbox_change.READ, "read"), (inbox_change.ARCHIVE, "archived"), (inbox_change.DELETE, "deleted")],
+    "operation",
+    [inbox_change.READ, inbox_change.ARCHIVE, inbox_change.DELETE],
 )
-def test_a_dead_letter_that_was_dealt_with_does_not_ring_when_it_is_sent_again(engine, alice, operation, reason):
+def test_a_dead_letter_that_was_dealt_with_is_not_sent_again(engine, alice, operation):
     batch = take(engine)
     dead_letter = Transition(State.DEAD, 1, failure=Failure.PROVIDER_DOWN, reason="it is dead")
     with write(engine) as connection:
         record(connection, batch.lease, [(m.delivery_id, dead_letter) for m in batch.messages], NOW)
         inbox_change.change_items(connection, "acme", "alice", operation, [alice], NOW)
-        assert dead.redrive(connection, dead.DeadFilter("acme"), NOW) == 1
+        assert dead.redrive(connection, dead.DeadFilter("acme"), NOW) == 0
+        assert dead.count_hopeless(connection, dead.DeadFilter("acme"), NOW) == {"handled": 1}
     assert take(engine).messages == []
-    row = delivery(engine)
-    assert (row.state, row.failure, row.reason, row.attempts) == ("cancelled", "policy", reason, 0)
+    assert delivery(engine).state == "dead"
 
 
 @pytest.mark.parametrize("change", ["disabled", "removed"])

@@ -235,7 +235,7 @@ def test_what_must_not_be_published_is_left_for_a_claim(engine, other, state):
     assert rows(engine, deliveries.c.state, deliveries.c.seq) == [state]
     with write(engine) as connection:
         batch = claim(connection, "in_app", POLICY, 10, 60, NOW)
-    assert ([c.mode for c in batch.messages], batch.settled) == ((["test"], 0) if "mode" in other else ([], 1))
+    assert ([c.mode for c in batch.messages], len(batch.settled)) == ((["test"], 0) if "mode" in other else ([], 1))
 
 
 def test_a_test_key_s_notification_is_no_event(engine):

@@ -107,7 +107,7 @@ def test_what_cannot_be_sent_is_one_line(run, tenant, words, says):
 
 def test_an_unknown_tenant_is_told(run):
     status, text = run("send", "--tenant", "nobody", "--user", "a", "--title", "T", "--message", "M")
-    assert (status, text) == (1, "Error: there is no tenant nobody: run flask tenants create nobody\n")
+    assert (status, text) == (1, "Error: there is no tenant nobody: run bin/carillon tenants create nobody\n")
 
 
 def test_whoever_waits_is_told_what_became_of_it(run, engine, tenant):
@@ -179,4 +179,7 @@ def test_users_are_listed_shown_and_forgotten(run, engine, tenant):
     assert run("users", "delete", "alice", "--tenant", tenant, "--yes", "--json")[1]["deleted"] is True
     for words in (("show", "alice"), ("delete", "alice", "--yes")):
         status, text = run("users", *words, "--tenant", tenant)
-        assert (status, text) == (1, f"Error: {tenant} has no user alice: run flask users list --tenant {tenant}\n")
+        assert (status, text) == (
+            1,
+            f"Error: {tenant} has no user alice: run bin/carillon users list --tenant {tenant}\n",
+        )

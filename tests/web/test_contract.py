@@ -11,11 +11,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from openapi_spec_validator import validate
+from sqlalchemy import Uuid, literal, select
 
 from actions.installation import utc_now
 from actions.principal import Principal
 from bus.token_bucket import Limit
 from models.catalogue import queries as store
+from models.deliveries.tables import deliveries, redrives
+from models.sql.engine import write
 from tests import factories
 from tests.factories import create_settings, expand_all
 from tests.web import contract
@@ -29,7 +32,8 @@ NOTE = {"user_id": "alice", "message": "Hello"}
 # The id of the device with the token "mine".
 MINE = hashlib.sha256(b"mine").hexdigest()[:16]
 ALERT = {"title": "Low oxygen", "message": "In pond A"}
-# One good request for each operation; {n} is a notification, {d} a device, {a} an alert, {k} a key.
+# One good request for each operation; {n} is a notification, {d} a device, {a} an alert, {k} a key,
+# {r} a redrive.
 GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("POST", "/v1/notifications"): ("/v1/notifications", BODY),
     ("POST", "/v1/notifications/bulk"): ("/v1/notifications/bulk", {"items": [BODY]}),
@@ -92,6 +96,9 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("POST", "/v1/connections/{connection}/messages"): ("/v1/connections/abcdefgh/messages", {"message": {"n": 1}}),
     ("GET", "/v1/dead-letters"): ("/v1/dead-letters", None),
     ("POST", "/v1/dead-letters/redrive"): ("/v1/dead-letters/redrive", {}),
+    ("GET", "/v1/redrives/{redrive}"): ("/v1/redrives/{r}", None),
+    ("GET", "/v1/deliveries"): ("/v1/deliveries?user=alice", None),
+    ("GET", "/v1/audit"): ("/v1/audit", None),
     ("GET", "/v1/events"): ("/v1/events", None),
     ("GET", "/v1/events/head"): ("/v1/events/head", None),
     ("POST", "/v1/acks"): ("/v1/acks", {"up_to_seq": 1}),
@@ -131,7 +138,7 @@ USERS = {
     *(where for where in GOOD if where[1].startswith("/api/notifications") and where != ("POST", "/api/notifications")),
     *(where for where in GOOD if where[1].startswith("/v1/alerts") and where not in ALERTS_OF_SERVICES),
 }
-OPERATORS = {where for where in GOOD if where[1].startswith("/v1/operator/")}
+OPERATORS = {where for where in GOOD if where[1].startswith(("/v1/operator/", "/v1/audit"))}
 # What services' keys open too.
 OF_BOTH = {("GET", "/v1/alerts"), ("GET", "/v1/alerts/count"), ("GET", "/v1/alerts/{alert}")}
 # What operators' tokens open too, in the name of a tenant.
@@ -148,6 +155,8 @@ SHARED = {
     ("GET", "/v1/connections/count"),
     ("GET", "/v1/dead-letters"),
     ("POST", "/v1/dead-letters/redrive"),
+    ("GET", "/v1/redrives/{redrive}"),
+    ("GET", "/v1/deliveries"),
     ("GET", "/v1/presence"),
 }
 # Requests for what does not exist.
@@ -163,6 +172,9 @@ ABSENT = {
     ("GET", "/v1/notifications/{notification}/content"): f"/v1/notifications/{uuid4()}/content",
     ("DELETE", "/v1/notifications/{notification}"): f"/v1/notifications/{uuid4()}",
     ("GET", "/v1/users/{user}"): "/v1/users/nobody",
+    ("GET", "/v1/redrives/{redrive}"): f"/v1/redrives/{uuid4()}",
+    ("GET", "/v1/deliveries"): "/v1/deliveries?user=nobody",
+    ("GET", "/v1/audit"): "/v1/audit?tenant=nobody",
     ("DELETE", "/v1/users/{user}"): "/v1/users/nobody",
     ("GET", "/v1/users/{user}/devices"): "/v1/users/nobody/devices",
     ("DELETE", "/v1/users/{user}/devices/{device}"): "/v1/users/nobody/devices/x",
@@ -255,8 +267,21 @@ def test_every_reference_leads_somewhere(spec):
     assert names <= set(spec["components"]["schemas"])
 
 
-def filled(document, notification: str, device: str, alert: str, key: str) -> dict[tuple[str, str], tuple[str, object]]:
-    ids = {"{n}": notification, "{d}": device, "{a}": alert, "{k}": key}
+def redriven(engine, notification: str) -> str:
+    """A redrive of the notification's deliveries, by its id."""
+    redrive = uuid4()
+    with write(engine) as connection:
+        its = select(literal("acme"), literal(redrive, Uuid), deliveries.c.id).where(
+            deliveries.c.notification_id == UUID(notification)
+        )
+        connection.execute(redrives.insert().from_select(["tenant_id", "id", "delivery_id"], its))
+    return str(redrive)
+
+
+def filled(
+    document, notification: str, device: str, alert: str, key: str, redrive: str
+) -> dict[tuple[str, str], tuple[str, object]]:
+    ids = {"{n}": notification, "{d}": device, "{a}": alert, "{k}": key, "{r}": redrive}
     return {w: (reduce(lambda path, one: path.replace(*one), ids.items(), p), d) for w, (p, d) in document.items()}
 
 
@@ -311,7 +336,8 @@ def test_every_status_that_is_promised_is_given(
     notification = service.send().json["id"]
     expand_all(engine, UUID(notification), utc_now())
     alert = service.post("/v1/alerts", ALERT).json["id"]
-    good = filled(GOOD, notification, device, alert, factories.create_api_key(engine)[:16])
+    key = factories.create_api_key(engine)[:16]
+    good = filled(GOOD, notification, device, alert, key, redriven(engine, notification))
 
     # What is refused, before the good requests delete what they ask for.
     everywhere(good, *[Caller(client, "")] * 3)

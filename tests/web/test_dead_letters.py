@@ -6,9 +6,10 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from actions.installation import utc_now
+from models.addresses.tables import addresses
 from models.deliveries.claim import claim
 from models.deliveries.lifecycle import Failure, State, Transition
 from models.deliveries.record import record
@@ -40,6 +41,11 @@ def dead(service, engine):
     return notification
 
 
+def told(answer) -> dict:
+    """How many letters were redriven, and whether there are more."""
+    return {name: answer.json[name] for name in ("redriven", "remaining")}
+
+
 def letters(caller: Caller, query: str = "") -> list[dict]:
     return caller.get(f"/v1/dead-letters{query}").json["data"]
 
@@ -68,7 +74,8 @@ def test_dead_letters_are_listed_filtered_and_paged(service, dead):
 def test_a_redrive_takes_what_meets_every_filter(service, dead, bells, filters, number):
     bells.clear()
     answer = service.post("/v1/dead-letters/redrive", filters)
-    assert answer.json == {"redriven": number, "remaining": False}
+    assert told(answer) == {"redriven": number, "remaining": False}
+    assert answer.json["not_redriven"] == {}
     assert len(letters(service)) == 6 - number
     rung = [filters["channel"]] if "channel" in filters else ["in_app", "push", "email"]
     assert [task for task, _ in bells] == ([f"deliver {channel}" for channel in rung] if number else [])
@@ -85,7 +92,70 @@ def test_a_redrive_of_one_notification_or_of_single_letters(service, dead):
 def test_what_has_expired_stays_dead(service, engine, dead):
     with write(engine) as connection:
         connection.execute(update(deliveries).values(expires_at=utc_now() - timedelta(seconds=1)))
-    assert service.post("/v1/dead-letters/redrive", {}).json == {"redriven": 0, "remaining": False}
+    answer = service.post("/v1/dead-letters/redrive", {})
+    assert told(answer) == {"redriven": 0, "remaining": False}
+    assert answer.json["not_redriven"] == {"expired": 6}
+
+
+def test_what_sending_again_would_not_help_stays_dead_and_is_counted_by_why(service, operator, engine, dead):
+    push, email = (deliveries.c.channel == channel for channel in ("push", "email"))
+    with write(engine) as connection:
+        of_push = connection.execute(select(deliveries.c.id, deliveries.c.address_id).where(push)).all()
+        connection.execute(
+            update(addresses).where(addresses.c.id == of_push[0].address_id).values(disabled_at=utc_now())
+        )
+        connection.execute(update(addresses).where(addresses.c.id == of_push[1].address_id).values(user_id=1))
+        connection.execute(update(deliveries).where(email).values(expires_at=utc_now() - timedelta(seconds=1)))
+    hopeless = {"address_gone": 2, "expired": 3}
+    status = service.get(f"/v1/notifications/{dead}").json
+    assert status["not_redrivable"] == hopeless
+    groups = operator.get("/v1/operator/dead-letters/summary").json["data"]
+    assert {g["channel"]: g["not_redrivable"] for g in groups} == {"push": {"address_gone": 2}, "email": {"expired": 3}}
+    answer = service.post("/v1/dead-letters/redrive", {})
+    assert told(answer) == {"redriven": 1, "remaining": False}
+    assert answer.json["not_redriven"] == hopeless
+    assert len(letters(service)) == 5
+
+
+@pytest.mark.parametrize("how", ["recalled", "handled"])
+def test_a_letter_that_the_recipient_should_not_see_any_more_stays_dead(service, alice, dead, how):
+    if how == "recalled":
+        service.delete(f"/v1/notifications/{dead}")
+    else:
+        alice.post(f"/v1/inbox/{dead}/read", None)
+    number = 6 if how == "recalled" else 2
+    answer = service.post("/v1/dead-letters/redrive", {})
+    assert (answer.json["redriven"], answer.json["not_redriven"]) == (6 - number, {how: number})
+
+
+def test_a_redrive_in_steps_says_what_became_of_every_letter(service, trial, stranger, engine, dead):
+    first = service.post("/v1/dead-letters/redrive", {"limit": 4}).json
+    second = service.post("/v1/dead-letters/redrive", {"limit": 4, "redrive": first["id"]}).json
+    assert second["id"] == first["id"]
+    kill(engine, "email", Failure.QUOTA)
+    outcomes = service.get(f"/v1/redrives/{first['id']}").json["outcomes"]
+    assert {(o["channel"], o["state"], o["failure"], o["reason"], o["number"]) for o in outcomes} == {
+        ("email", "dead", "quota", "it is dead", 3),
+        ("push", "pending", None, None, 3),
+    }
+    third = service.post("/v1/dead-letters/redrive", {"redrive": first["id"]}).json
+    assert (third["redriven"], third["remaining"]) == (0, False), "what died again is not taken again"
+    for other in (trial, stranger):
+        assert other.get(f"/v1/redrives/{first['id']}").status_code == 404
+    assert service.post("/v1/dead-letters/redrive", {"redrive": "x"}).status_code == 404
+
+
+def test_a_recalled_notification_says_what_was_cancelled_and_what_was_withdrawn(service, engine):
+    create_users(engine, ["alice", "bob"], email=True, now=utc_now())
+    sent = service.send(audience={"tenant": True}).json["id"]
+    expand_all(engine, UUID(sent), utc_now())
+    service.delete(f"/v1/notifications/{sent}")
+    expand_all(engine, UUID(sent), utc_now())
+    status = service.get(f"/v1/notifications/{sent}").json
+    assert (status["state"], status["deliveries"]["email"]) == ("recalled", {"cancelled": 2})
+    assert sum(status["withdrawals"]["in_app"].values()) == 2
+    reason = {"channel": "email", "state": "cancelled", "failure": "policy", "reason": "recalled", "number": 2}
+    assert status["reasons"] == [reason]
 
 
 def test_a_redrive_of_more_than_a_thousand_says_so(service, engine):
@@ -95,12 +165,12 @@ def test_a_redrive_of_more_than_a_thousand_says_so(service, engine):
     fail_to_publish(engine, expand_all(engine, UUID(one_more), utc_now()), utc_now())
     kill(engine, "in_app", Failure.BAD_REQUEST)
     kill(engine, "in_app", Failure.BAD_REQUEST)
-    assert service.post("/v1/dead-letters/redrive", {}).json == {"redriven": 1000, "remaining": True}
-    assert service.post("/v1/dead-letters/redrive", {}).json == {"redriven": 1, "remaining": False}
+    assert told(service.post("/v1/dead-letters/redrive", {})) == {"redriven": 1000, "remaining": True}
+    assert told(service.post("/v1/dead-letters/redrive", {})) == {"redriven": 1, "remaining": False}
 
 
 def test_a_redrive_can_be_done_in_smaller_steps(service, dead):
-    steps = [service.post("/v1/dead-letters/redrive", {"limit": 4}).json for _ in range(2)]
+    steps = [told(service.post("/v1/dead-letters/redrive", {"limit": 4})) for _ in range(2)]
     assert steps == [{"redriven": 4, "remaining": True}, {"redriven": 2, "remaining": False}]
 
 

@@ -139,6 +139,9 @@ def test_metrics_show_the_backlog_and_no_names(service, client, engine):
     assert seen["carillon_backlog_due", (("channel", "push"),)] == 0
     assert seen["carillon_backlog_oldest_seconds", (("channel", "email"),)] < 60
     assert seen["carillon_database_up", ()] == 1
+    assert seen["carillon_lane_due", (("channel", "email"), ("lane", "normal"))] == 1
+    assert seen["carillon_lane_due", (("channel", "email"), ("lane", "bulk"))] == 0
+    assert seen["carillon_dead_letters", (("channel", "email"), ("failure", "quota"))] == 0
     route = (("method", "POST"), ("route", "/v1/notifications"), ("status", "2xx"))
     assert seen["carillon_http_requests_total", route] == 1
     assert not any(value in ("acme", "alice") for _, labels in seen for _, value in labels)

@@ -11,6 +11,7 @@ import pytest
 
 from actions.installation import utc_now
 from bus.publisher import Publisher
+from bus.token_bucket import Limit
 from models.addresses import devices
 from models.sql.engine import write
 from models.users.queries import Person, upsert_users
@@ -18,11 +19,12 @@ from tests.factories import JWKS, create_api_key, create_settings, create_token,
 from tests.web import contract
 from tests.web.callers import Caller
 from tests.web.stored import Published, everything, foreign, subscribed
-from tests.web.test_contract import ALERT, GOOD, OF_BOTH, OPERATORS, SHARED, USERS, filled
+from tests.web.test_contract import ALERT, GOOD, OF_BOTH, OPERATORS, SHARED, USERS, filled, redriven
 from tests.web.test_dead_letters import Failure, kill
 from tests.web.worker import work
 from web.app import create_app
 from web.auth import CLIENT, OPERATOR, SERVICE
+from web.limits import Limiter
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +55,13 @@ OPEN = {
 DEMO = {("GET", "/demo"), ("POST", "/demo/sign-in"), ("GET", "/demo/arrivals/{user}")}
 
 
+@pytest.fixture(autouse=True)
+def plenty(app, settings, monkeypatch):
+    """More is asked here in a second than one caller may."""
+    limits = dict.fromkeys(("service", "user", "operator"), Limit(rate=1e6, burst=10**6))
+    monkeypatch.setattr(app.extensions["carillon"].limiter, "take", Limiter(settings.redis_url, limits).take)
+
+
 @pytest.fixture
 def good(service, engine):
     """A good request for each operation, about things that exist."""
@@ -68,7 +77,8 @@ def good(service, engine):
     service.put("/v1/event-types/invoice:paid", {"title": "An invoice was paid"})
     device = service.get("/v1/users/alice/devices").json["data"][0]["id"]
     alert = service.post("/v1/alerts", ALERT | {"title": f"{SECRET} of acme"}).json["id"]
-    return filled(GOOD, notification, device, alert, create_api_key(engine)[:16])
+    key = create_api_key(engine)[:16]
+    return filled(GOOD, notification, device, alert, key, redriven(engine, notification))
 
 
 def forged(**other) -> str:

@@ -99,6 +99,7 @@ def test_dead_letters_are_counted_by_tenant_mode_channel_and_class(operator, of_
         expand_all(engine, UUID(sent), utc_now())
     kill(engine, "email", Failure.BAD_REQUEST)
     ours = {"tenant": "acme", "mode": "live", "channel": "email", "failure": "bad_request", "number": 2}
+    ours["not_redrivable"] = {}
     theirs = ours | {"tenant": "umbra", "number": 1}
     assert operator.get("/v1/operator/dead-letters/summary").json == {"data": [ours, theirs], "more": False}
     assert operator.get("/v1/operator/dead-letters/summary?tenant=umbra").json["data"] == [theirs]

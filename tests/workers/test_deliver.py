@@ -194,6 +194,22 @@ def test_what_was_sent_and_what_died_is_counted(run, engine, people, redis_serve
             deliver_batch(replace(run, counters=rates), channel)
     with redis.Redis.from_url(redis_server, decode_responses=True) as client:
         counted = Counter()
-        for key in client.keys("test:rates:*"):
+        for key in client.keys("test:rates:[0-9]*"):
             counted.update({name: int(number) for name, number in client.hgetall(key).items()})
+        totals = client.hgetall("test:rates:totals")
     assert counted == {"sent:push": 1, "dead:push": 2, "sent:email": 4}
+    assert totals == {
+        "deliveries:push:sent:none": "1",
+        "deliveries:push:pending:provider_down": "1",
+        "deliveries:push:dead:bad_request": "1",
+        "deliveries:push:dead:address_gone": "1",
+        "deliveries:email:sent:none": "4",
+    }
+
+
+def test_what_was_settled_without_being_sent_is_counted_too(run, people, clock, redis_server):
+    clock.advance(timedelta(days=2).total_seconds())
+    with closing(Counters(redis_server, "test")) as rates:
+        deliver_batch(replace(run, counters=rates), "email")
+        rates.flush()
+        assert rates.totals() == {"deliveries:email:expired:expired": 4}

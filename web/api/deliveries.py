@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import Field
 
+from actions.principal import Principal
+from actions.problems import invalid, not_found
+from carillon.fields import UserId
 from models.deliveries.lifecycle import State
-from web.api.fields import FailureName, Moment, StateName, View
+from models.deliveries.status import Delivery, failed_attempts, list_user_deliveries
+from models.sql.engine import read
+from models.users.queries import find_user
+from web.api.endpoint import Api
+from web.api.fields import (
+    PAGE,
+    UUID_FORM,
+    ChannelName,
+    FailureName,
+    Limit,
+    Moment,
+    Page,
+    Query,
+    StateName,
+    View,
+)
+from web.context import context
+
+api = Api("deliveries", "What became of notifications, user by user.")
+
+NOT_REDRIVABLE = (
+    "Dead letters that sending again would not help, by why: `recalled`, `handled` (the user has read, archived or "
+    "deleted the item), `expired`, `address_gone`."
+)
 
 
 class AttemptView(View):
@@ -41,6 +69,83 @@ class DeliveryView(View):
     expires_at: Moment
     seq: int | None
     failed_attempts: list[AttemptView]
+
+
+class OutcomeView(View):
+    """Deliveries that are in the same state for the same reason."""
+
+    channel: str
+    state: StateName
+    failure: FailureName | None
+    reason: str | None
+    number: int
+
+
+class UserDelivery(DeliveryView):
+    """A delivery to the user."""
+
+    notification_id: str
+    title: str = Field(description="The title of the notification.")
+
+
+class UserDeliveryPage(View):
+    """A user's deliveries, those of the newest notification first."""
+
+    data: list[UserDelivery]
+    page: Page
+
+
+class UserDeliveriesQuery(Query):
+    """Whose deliveries, and which."""
+
+    user: UserId
+    channel: ChannelName | None = None
+    state: StateName | None = None
+    limit: Limit = PAGE
+    after: str | None = Field(None, description="`page.next` of the previous page.")
+
+
+@api.declare("GET", "/deliveries", auth=["service", "operator"], answers={200: UserDeliveryPage}, problems=[404])
+def list_deliveries_of_user(caller: Principal, query: UserDeliveriesQuery) -> UserDeliveryPage:
+    """List what became of each notification to a user, with the failed attempts."""
+    before = _position(query.after)
+    with read(context().engine) as connection:
+        if find_user(connection, caller.tenant, query.user) is None:
+            raise not_found("user")
+        rows = list_user_deliveries(
+            connection,
+            caller.tenant,
+            caller.mode,
+            query.user,
+            before=before,
+            limit=query.limit + 1,
+            channel=query.channel,
+            state=query.state,
+        )
+        shown, more = rows[: query.limit], len(rows) > query.limit
+        failed = failed_attempts(connection, [row.delivery.id for row in shown])
+    data = [
+        UserDelivery(
+            **delivery_view(one, failed.get(one.id, [])).model_dump(),
+            notification_id=str(one.notification_id),
+            title=title,
+        )
+        for one, title in shown
+    ]
+    return UserDeliveryPage(data=data, page=Page(next=_after(shown[-1].delivery) if more else None, has_more=more))
+
+
+def _after(last: Delivery) -> str:
+    return f"{last.notification_id}.{last.id}"
+
+
+def _position(after: str | None) -> tuple[UUID, int] | None:
+    if after is None:
+        return None
+    notification, _, number = after.partition(".")
+    if not UUID_FORM.fullmatch(notification) or not re.fullmatch(r"[0-9]{1,18}", number):
+        raise invalid("after", "cursor", "is not the `next` of a page")
+    return UUID(notification), int(number)
 
 
 def delivery_view(row: Any, failed: list[Any]) -> DeliveryView:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, TypeVar, get_type_hints
 
@@ -16,7 +16,7 @@ from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, ValidationError
 
 from actions.parsing import parse
-from actions.principal import Kind, Principal
+from actions.principal import Kind, Origin, Principal
 from actions.problems import Problem, from_validation
 from web.api.body import SINGLE, read_json
 from web.api.operator_scope import OnBehalf, on_behalf
@@ -165,7 +165,8 @@ def _authenticate(kinds: Sequence[Kind]) -> Principal:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise AuthError("token_missing", "send Authorization: Bearer <token>")
-    g.principal = caller = context().authenticator.principal(token.strip(), kinds)
+    caller = context().authenticator.principal(token.strip(), kinds)
+    g.principal = caller = replace(caller, origin=Origin(request.remote_addr, g.request_id))
     return caller
 
 

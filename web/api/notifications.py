@@ -15,7 +15,15 @@ from actions.send import send, send_many
 from carillon.fields import Key, Level, Priority, Reference, TypeName, UserId
 from carillon.problems import ProblemDocument, absent
 from carillon.requests import Bulk, Notification
-from models.deliveries.status import count_deliveries, failed_attempts, list_deliveries
+from models.deliveries.dead_letters import DeadFilter, count_hopeless
+from models.deliveries.message import Action
+from models.deliveries.status import (
+    MAX_GROUPS,
+    count_deliveries,
+    count_reasons,
+    failed_attempts,
+    list_deliveries,
+)
 from models.lanes import Lane
 from models.notifications.accept import Accepted
 from models.notifications.queries import Notification as StoredNotification
@@ -23,7 +31,7 @@ from models.notifications.queries import find_notification
 from models.notifications.search import Search, search
 from models.sql.engine import read
 from web.api.body import BULK
-from web.api.deliveries import DeliveryView, delivery_view
+from web.api.deliveries import NOT_REDRIVABLE, DeliveryView, OutcomeView, delivery_view
 from web.api.endpoint import Answer, Api
 from web.api.fields import (
     PAGE,
@@ -116,6 +124,14 @@ class NotificationStatus(NotificationView):
     """A notification, with the number of deliveries in each state by channel."""
 
     deliveries: dict[str, dict[str, int]] = Field(description="By channel, then by state, the number of deliveries.")
+    withdrawals: dict[str, dict[str, int]] = Field(
+        description="The same for withdrawals: what was taken back from clients, because the notification was recalled "
+        "or the user has handled it elsewhere."
+    )
+    reasons: list[OutcomeView] = Field(
+        description=f"Why deliveries are dead, expired, suppressed or cancelled: the {MAX_GROUPS} largest groups."
+    )
+    not_redrivable: dict[str, int] = Field(description=NOT_REDRIVABLE)
 
 
 class NotificationPage(View):
@@ -269,7 +285,16 @@ def get_notification(caller: Principal, path: NotificationPath) -> NotificationS
     with read(context().engine) as connection:
         row = _find(connection, caller, path)
         counts = count_deliveries(connection, row.id)
-    return NotificationStatus(**_fields(row), deliveries=counts)
+        withdrawals = count_deliveries(connection, row.id, Action.WITHDRAW)
+        reasons = count_reasons(connection, row.id)
+        hopeless = count_hopeless(connection, DeadFilter(notification_id=row.id), context().now())
+    return NotificationStatus(
+        **_fields(row),
+        deliveries=counts,
+        withdrawals=withdrawals,
+        reasons=[OutcomeView.model_validate(reason._asdict()) for reason in reasons],
+        not_redrivable=hopeless,
+    )
 
 
 @api.declare(

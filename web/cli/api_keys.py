@@ -1,7 +1,8 @@
-"""flask keys: API keys of services."""
+"""carillon keys: API keys of services."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 import click
@@ -10,9 +11,11 @@ from actions import tenants as actions
 from actions.problems import Problem
 from models.sql.engine import read
 from models.tenants.api_keys import list_api_keys
+from web.cli.caller import operator
 from web.cli.output import Group, json_option, print_answer, table
 from web.cli.tenants import display_name, require_tenant
 from web.context import context
+from web.hints import command
 
 keys = Group("keys", help="API keys of services.")
 COMMANDS = (keys,)
@@ -22,12 +25,15 @@ COMMANDS = (keys,)
 @click.option("--tenant", required=True)
 @click.option("--mode", type=click.Choice(["live", "test"]), default="live", show_default=True)
 @click.option("--name", required=True, callback=display_name, help="What the key is for.")
+@click.option("--expires-in", type=click.IntRange(1, 3650), metavar="DAYS", help="Refuse the key after this many days.")
 @json_option
-def create_key(tenant: str, mode: Literal["live", "test"], name: str, as_json: bool) -> None:
+def create_key(tenant: str, mode: Literal["live", "test"], name: str, expires_in: int | None, as_json: bool) -> None:
     """Create an API key and print it. It cannot be shown again."""
     require_tenant(tenant)
-    key = actions.create_key(context(), tenant, mode, name).key
-    print_answer(as_json, {"key": key, "tenant": tenant, "mode": mode, "name": name}, key)
+    expires_at = context().now() + timedelta(days=expires_in) if expires_in is not None else None
+    key, _ = actions.create_key(context(), operator(), tenant, mode, name, expires_at)
+    answer = {"key": key, "tenant": tenant, "mode": mode, "name": name, "expires_at": expires_at}
+    print_answer(as_json, answer, key)
 
 
 @keys.command("list")
@@ -46,9 +52,10 @@ def list_keys(tenant: str, as_json: bool) -> None:
 @click.option("--tenant", required=True)
 @json_option
 def revoke_key(prefix: str, tenant: str, as_json: bool) -> None:
-    """Revoke an API key at once. PREFIX is what flask keys list shows."""
+    """Revoke an API key at once. PREFIX is what `keys list` shows."""
     try:
-        actions.revoke_key(context(), tenant, prefix)
+        actions.revoke_key(context(), operator(), tenant, prefix)
     except Problem as problem:
-        raise click.ClickException(f"{tenant} has no key {prefix}: run flask keys list --tenant {tenant}") from problem
+        hint = command("keys", "list", "--tenant", tenant)
+        raise click.ClickException(f"{tenant} has no key {prefix}: run {hint}") from problem
     print_answer(as_json, {"prefix": prefix, "revoked": True}, f"{prefix} revoked")

@@ -1,4 +1,4 @@
-"""flask catalogue: the event types."""
+"""carillon catalogue: the event types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""flask db: the database schema. flask log: the epoch of the event log."""
+"""carillon db: the database schema. carillon log: the epoch of the event log."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from alembic import command
 from alembic.util import CommandError
 
 from actions.housekeeping import begin_epoch
+from web import hints
+from web.cli.caller import operator
 from web.cli.output import Group, json_option, print_answer
 from web.context import context
 from web.health import alembic_config, schema_of
@@ -42,8 +44,9 @@ def check(as_json: bool) -> None:
     """Check that the database has the schema that this code needs. Exit status 1 if not."""
     schema = schema_of(context().engine)
     if not schema.fits:
+        hint = hints.command("db", "upgrade")
         found = f"schema {schema.present}" if schema.present else "no schema"
-        raise click.ClickException(f"the database has {found}, this code needs {schema.needed}: run flask db upgrade")
+        raise click.ClickException(f"the database has {found}, this code needs {schema.needed}: run {hint}")
     newer = schema.present != schema.needed
     note = f", newer than {schema.needed} and compatible" if newer else ", as needed"
     print_answer(as_json, {"schema": schema.present}, f"schema {schema.present}{note}")
@@ -53,5 +56,5 @@ def check(as_json: bool) -> None:
 @json_option
 def new_epoch(as_json: bool) -> None:
     """Start a new epoch of the event log, after restoring a backup. Every client then reloads its state."""
-    epoch = begin_epoch(context())
+    epoch = begin_epoch(context(), operator())
     print_answer(as_json, {"epoch": epoch}, f"epoch {epoch}: every client will reload its state")

@@ -1,8 +1,9 @@
-"""flask dead: lists dead letters and redrives them."""
+"""carillon dead: lists dead letters and redrives them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +12,19 @@ import click
 from actions.redrive import MAX_AT_ONCE, redrive
 from models.channels import CHANNELS
 from models.deliveries.dead_letters import DeadFilter, count_dead, list_dead
-from models.deliveries.lifecycle import Failure
+from models.deliveries.lifecycle import OPEN, Failure, State
+from models.deliveries.redrives import outcomes
+from models.deliveries.status import Outcome
 from models.sql.engine import read
+from web.auth import EVERY_TENANT
+from web.cli.caller import operator
 from web.cli.output import Command, Group, json_option, print_answer, progress, table
 from web.context import context
 
 dead = Group("dead", help="Dead letters: deliveries that failed for good.")
 COMMANDS = (dead,)
+
+_POLL_INTERVAL = 0.2
 
 
 def _filters(command: Command) -> Command:
@@ -59,18 +66,40 @@ def list_letters(limit: int, as_json: bool, **filters: Any) -> None:
 
 @dead.command("redrive")
 @_filters
+@click.option("--wait", type=click.FloatRange(min=0), help="Wait up to this many seconds for what becomes of them.")
 @json_option
-def redrive_letters(limit: int, as_json: bool, **filters: Any) -> None:
-    """Make dead letters pending again and reset their attempts. Expired ones stay dead."""
+def redrive_letters(limit: int, wait: float | None, as_json: bool, **filters: Any) -> None:
+    """Make dead letters pending again and reset their attempts.
+
+    Those that would not be sent all the same stay dead: expired, recalled, handled by the user, or the address is gone.
+    """
     which = _filter(**filters)
+    caller = operator(which.tenant_id or EVERY_TENANT)
     with read(context().engine) as connection:
         found = sum(count_dead(connection, which).values())
     done = 0
+    id_: UUID | None = None
+    hopeless: Mapping[str, int] = {}
     with progress("redriving", length=min(found, limit)) as bar:
         while done < limit:
-            number = redrive(context(), which, min(MAX_AT_ONCE, limit - done))
-            done += number
-            bar.update(number)
-            if number < MAX_AT_ONCE:
+            step = redrive(context(), caller, which, min(MAX_AT_ONCE, limit - done), id_)
+            id_, hopeless = step.id, step.not_redriven
+            done += step.redriven
+            bar.update(step.redriven)
+            if not step.remaining:
                 break
-    print_answer(as_json, {"redriven": done}, f"{done} redriven")
+    became = _wait_for(id_, wait) if id_ is not None and done and wait is not None else []
+    kept = "".join(f"\n{number} not redriven: {why}" for why, number in hopeless.items())
+    rows = [outcome._asdict() for outcome in became]
+    answer = {"redriven": done, "not_redriven": dict(hopeless)} | ({"outcomes": rows} if wait is not None else {})
+    print_answer(as_json, answer, f"{done} redriven{kept}" + (f"\n{table(rows)}" if rows else ""))
+
+
+def _wait_for(redrive_id: UUID, seconds: float) -> list[Outcome]:
+    end = time.monotonic() + seconds
+    while True:
+        with read(context().engine) as connection:
+            found = outcomes(connection, redrive_id)
+        if time.monotonic() > end or all(State(outcome.state) not in OPEN for outcome in found):
+            return found
+        time.sleep(_POLL_INTERVAL)

@@ -1,4 +1,4 @@
-"""flask doctor: checks that everything Carillon depends on works."""
+"""carillon doctor: checks that everything Carillon depends on works."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from web.auth import LEEWAY
 from web.cli.output import Group, json_option, print_answer
 from web.context import Context, context
 from web.health import PATIENCE, probes, schema_of
+from web.hints import CREATE_JWKS, command
 
 operations = Group("operations")
 
@@ -62,7 +63,9 @@ def _database(here: Context) -> Iterator[Finding]:
         yield _failed("database", f"does not answer: {type(error).__name__}", "check DATABASE_URL")
         return
     if not schema.fits:
-        yield _failed("database", f"schema {schema.present or 'none'}, needed {schema.needed}", "run flask db upgrade")
+        yield _failed(
+            "database", f"schema {schema.present or 'none'}, needed {schema.needed}", f"run {command('db', 'upgrade')}"
+        )
         return
     yield Finding("database", "ok", f"{here.engine.dialect.name}, schema {schema.present}")
     if database_time is not None:
@@ -162,7 +165,7 @@ def _keys(here: Context) -> Iterator[Finding]:
         if here.keys.by_kid:
             yield Finding("keys", "ok", "can verify tokens, but not sign any")
         else:
-            advice = "run flask jwks create > jwks.json and set CARILLON_JWKS_FILE"
+            advice = f"run {CREATE_JWKS} and set CARILLON_JWKS_FILE"
             yield _failed("keys", "cannot verify any token", advice)
     else:
         yield Finding("keys", "ok", f"can verify tokens of {len(here.keys.by_kid)} keys, and sign with {kid}")

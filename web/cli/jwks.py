@@ -1,9 +1,11 @@
-"""flask jwks: the keys that sign tokens."""
+"""carillon jwks: the keys that sign tokens."""
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
+from pathlib import Path
 
 import click
 
@@ -15,9 +17,10 @@ COMMANDS = (jwks,)
 
 @jwks.command("create")
 @click.option("--kid", help="The id of the key. Default: random.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write a new file that only its owner can read.")
 @json_option
-def create_jwks(kid: str | None, as_json: bool) -> None:
-    """Print a JWKS with one new HS256 key, for CARILLON_JWKS_FILE.
+def create_jwks(kid: str | None, output: Path | None, as_json: bool) -> None:
+    """Print a JWKS with one new HS256 key, for CARILLON_JWKS_FILE, or write it to a file.
 
     To rotate keys, put the new key first and keep the old one until its last token has expired.
     """
@@ -27,4 +30,16 @@ def create_jwks(kid: str | None, as_json: bool) -> None:
         "alg": "HS256",
         "k": secrets.token_urlsafe(32),
     }
-    print_answer(as_json, {"keys": [key]}, json.dumps({"keys": [key]}, indent=2))
+    document = {"keys": [key]}
+    text = json.dumps(document, indent=2)
+    if output is None:
+        print_answer(as_json, document, text)
+        return
+    try:
+        with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        raise click.ClickException(f"{output} was not written: {error.strerror}") from error
+    print_answer(
+        as_json, {"file": str(output), "kid": key["kid"]}, f"{output} written; set CARILLON_JWKS_FILE={output}"
+    )

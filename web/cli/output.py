@@ -13,22 +13,27 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from actions.problems import Problem
 from models.timestamps import iso
+from web.hints import command
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Operation(click.Command):
-    """A command that turns database errors into one line with advice."""
+    """A command that turns a refusal into one line, and database errors into one line with advice."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except Problem as problem:
+            raise click.ClickException(problem.detail) from problem
         except (DBAPIError, PoolTimeout) as error:
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             raise click.ClickException(
-                f"the database failed ({reason}): check DATABASE_URL, and run flask db upgrade if you have not"
+                f"the database failed ({reason}): check DATABASE_URL, "
+                f"and run {command('db', 'upgrade')} if you have not"
             ) from error
 
 
@@ -38,9 +43,9 @@ class Group(AppGroup):
     command_class = Operation
 
 
-def json_option(command: Command) -> Command:
+def json_option(function: Command) -> Command:
     """Add the option --json, with the parameter `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
 def print_answer(as_json: bool, answer: Any, text: str) -> None:

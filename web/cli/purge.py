@@ -1,4 +1,4 @@
-"""flask purge: deletes data past retention now."""
+"""carillon purge: deletes data past retention now."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import timedelta
 import click
 
 from actions import housekeeping
+from web.cli.caller import operator
 from web.cli.output import Group, json_option, print_answer, progress
 from web.context import context
 
@@ -23,7 +24,7 @@ operations = Group("operations")
 def purge(days: int | None, as_json: bool) -> None:
     """Delete expired data and data past retention. Housekeeping does this every ten minutes."""
     kept = min(days or context().settings.retention_days, context().settings.retention_days)
-    deletions = housekeeping.purge(context(), timedelta(days=kept))
+    deletions = housekeeping.purge(context(), operator(), timedelta(days=kept))
     with progress("deleting", deletions) as bar:
         total = sum(bar)
     print_answer(as_json, {"deleted": total, "days": kept}, f"{total} rows deleted; {kept} days are kept")

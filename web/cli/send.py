@@ -1,4 +1,4 @@
-"""flask send: sends one notification, as a service would through the API."""
+"""carillon send: sends one notification, as a service would through the API."""
 
 from __future__ import annotations
 

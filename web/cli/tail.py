@@ -1,4 +1,4 @@
-"""flask tail: the events that open pages receive, live."""
+"""carillon tail: the events that open pages receive, live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""flask tenants: isolated customers."""
+"""carillon tenants: isolated customers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from carillon.fields import Title
 from carillon.problems import ValidationError
 from carillon.validation import checked
 from models.sql.engine import read
-from models.tenants.queries import MAX_WEIGHT, dialect_of, tenant_exists, weight_of
+from models.tenants.queries import MAX_WEIGHT, dialect_of, list_tenants, tenant_exists, weight_of
 from web.auth import TENANT
-from web.cli.output import Group, json_option, print_answer
+from web.cli.caller import operator
+from web.cli.output import Group, json_option, print_answer, table
 from web.context import context
 from web.dialects import MIXED, ROOT_DIALECTS
+from web.hints import command
 
 tenants = Group("tenants", help="Isolated customers.")
 COMMANDS = (tenants,)
@@ -23,7 +25,17 @@ def require_tenant(tenant: str) -> None:
     """Fail with one line if there is no such tenant."""
     with read(context().engine) as connection:
         if not tenant_exists(connection, tenant):
-            raise click.ClickException(f"there is no tenant {tenant}: run flask tenants create {tenant}")
+            hint = command("tenants", "create", tenant)
+            raise click.ClickException(f"there is no tenant {tenant}: run {hint}")
+
+
+@tenants.command("list")
+@json_option
+def list_all(as_json: bool) -> None:
+    """List the tenants."""
+    with read(context().engine) as connection:
+        rows = [row._asdict() for row in list_tenants(connection)]
+    print_answer(as_json, {"data": rows}, table(rows))
 
 
 def display_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -42,7 +54,7 @@ def create_tenant(tenant: str, name: str | None, as_json: bool) -> None:
     """Create a tenant. Does nothing if it exists."""
     if not TENANT.fullmatch(tenant):
         raise click.ClickException("the id of a tenant must be 1 to 64 letters, digits and _ . : -")
-    _, created = actions.create_tenant(context(), tenant, name or tenant)
+    _, created = actions.create_tenant(context(), operator(), tenant, name or tenant)
     print_answer(
         as_json, {"tenant": tenant, "created": created}, f"{tenant} {'created' if created else 'exists already'}"
     )
@@ -60,7 +72,7 @@ def tenant_dialect(tenant: str, dialect: str | None, as_json: bool) -> None:
     """
     require_tenant(tenant)
     if dialect is not None:
-        actions.choose_dialect(context(), tenant, dialect)
+        actions.choose_dialect(context(), operator(), tenant, dialect)
     with read(context().engine) as connection:
         current = dialect_of(connection, tenant) or MIXED.name
     print_answer(as_json, {"tenant": tenant, "dialect": current}, current)
@@ -78,7 +90,7 @@ def tenant_weight(tenant: str, weight: int | None, as_json: bool) -> None:
     """
     require_tenant(tenant)
     if weight is not None:
-        actions.set_weight(context(), tenant, weight)
+        actions.set_weight(context(), operator(), tenant, weight)
     with read(context().engine) as connection:
         current = weight_of(connection, tenant)
     print_answer(as_json, {"tenant": tenant, "weight": current}, str(current))

@@ -1,4 +1,4 @@
-"""flask token: JWTs for clients, services and operators."""
+"""carillon token: JWTs for clients, services and operators."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import click
 
-from web.auth import CLIENT, LONGEST, OPERATOR, SERVICE, mint
+from actions.tokens import record_token
+from web.auth import CLIENT, EVERY_TENANT, LONGEST, OPERATOR, SERVICE, mint
+from web.cli.caller import operator as operator_of_command
 from web.cli.output import Group, json_option, print_answer
 from web.cli.tenants import require_tenant
 from web.context import context
+from web.hints import CREATE_JWKS
 
 tokens = Group("tokens")
 
@@ -65,10 +68,11 @@ def token(
     issuer = context().settings.jwt_issuer
     try:
         minted = mint(
-            context().keys, issuer, audience=audience, subject=subject, tenant=tenant or "*", lifetime=lifetime
+            context().keys, issuer, audience=audience, subject=subject, tenant=tenant or EVERY_TENANT, lifetime=lifetime
         )
     except LookupError as error:
-        raise click.ClickException(f"{error}; create one with flask jwks create > jwks.json") from error
+        raise click.ClickException(f"{error}; create one with {CREATE_JWKS}") from error
+    record_token(context(), operator_of_command(tenant or EVERY_TENANT), audience, subject, lifetime)
     print_answer(as_json, {"token": minted, "expires_in": int(lifetime.total_seconds())}, minted)
 
 

@@ -1,4 +1,4 @@
-"""flask users: lists users, shows how they can be reached, and deletes them."""
+"""carillon users: lists users, shows how they can be reached, and deletes them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
-from actions.principal import Principal
 from actions.problems import Problem
 from actions.users import delete_user
 from models.sql.engine import read
 from models.users.search import find_users
 from web.api.operator.users import UserPage, page_of
+from web.cli.caller import operator
 from web.cli.output import Group, json_option, print_answer, table
 from web.context import context
+from web.hints import command
 
 users = Group("users", help="Users, and how they can be reached.")
 COMMANDS = (users,)
@@ -50,7 +51,8 @@ def show_user(user: str, tenant: str, as_json: bool) -> None:
     try:
         page = page_of(tenant, user)
     except Problem as problem:
-        raise click.ClickException(f"{tenant} has no user {user}: run flask users list --tenant {tenant}") from problem
+        hint = command("users", "list", "--tenant", tenant)
+        raise click.ClickException(f"{tenant} has no user {user}: run {hint}") from problem
     print_answer(as_json, page.model_dump(mode="json"), _described(page))
 
 
@@ -80,7 +82,8 @@ def _described(page: UserPage) -> str:
 def delete_user_command(user: str, tenant: str, as_json: bool) -> None:
     """Delete a user and everything that belongs to them. --yes skips the confirmation."""
     try:
-        delete_user(context(), Principal("service", tenant, "flask users", "live"), user)
+        delete_user(context(), operator(tenant), user)
     except Problem as problem:
-        raise click.ClickException(f"{tenant} has no user {user}: run flask users list --tenant {tenant}") from problem
+        hint = command("users", "list", "--tenant", tenant)
+        raise click.ClickException(f"{tenant} has no user {user}: run {hint}") from problem
     print_answer(as_json, {"user": user, "deleted": True}, f"{user} deleted")

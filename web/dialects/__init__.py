@@ -1,7 +1,7 @@
 """Dialects: the names and members by which five kinds of clients receive and send events, over one log.
 
 A connection's dialect is that of its namespace; on "/" it is the one that the client picks (auth.dialect), else that of
-its tenant (`flask tenants dialect`), else `mixed`: all names of "/" at once. docs/realtime.md has the tables.
+its tenant (`bin/carillon tenants dialect`), else `mixed`: all names of "/" at once. docs/realtime.md has the tables.
 """
 
 from __future__ import annotations

@@ -51,16 +51,20 @@ export function send(to: string[], title: string, more: object = {}): Promise<st
   return notify({ audience: { users: to }, title, message: `About ${title}.`, ...more });
 }
 
-/** Create dead letters, by sending to mailboxes that do not exist. */
-export async function createDeadLetters(number: number, prefix: string): Promise<string> {
+/** Create dead letters, by sending to mailboxes that have this fault in the lab. */
+export async function createDeadLetters(
+  number: number,
+  prefix: string,
+  fault: "full" | "gone" = "full",
+): Promise<string> {
   const users = Array.from({ length: number }, (_, n) => ({
     id: `${prefix}-${n}`,
-    email: `gone-${prefix}-${n}@example.test`,
+    email: `${fault}-${prefix}-${n}@example.test`,
   }));
   const id = await notify({
     audience: { users },
     channels: ["email"],
-    title: `To ${number} missing mailboxes`,
+    title: `To ${number} bad mailboxes`,
     message: "This will not arrive.",
   });
   await eventually(async () => (await get(`/v1/notifications/${id}`)).deliveries?.email?.dead === number, 80_000);

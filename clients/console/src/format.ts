@@ -52,3 +52,14 @@ export function label(name: string): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
+
+/** The dead letters that can be sent again, without those for which that would not help. */
+export function redrivable(dead: number, hopeless: Record<string, number>): number {
+  return Object.values(hopeless).reduce((left, count) => left - count, dead);
+}
+
+/** A sentence about dead letters that stay dead. */
+export function leftOut(hopeless: Record<string, number>): string {
+  const parts = Object.entries(hopeless).map(([why, count]) => `${number(count)} (${words(why)})`);
+  return parts.length ? `Sending again would not help the others, which stay dead: ${parts.join(", ")}.` : "";
+}

@@ -6,6 +6,7 @@ import { Api, fetchConfig } from "./api/client.ts";
 import type { Config, Mode, Tenant } from "./api/types.ts";
 import { ConsoleContext } from "./context.ts";
 import { useLoad } from "./load.ts";
+import { AuditPage } from "./pages/audit.tsx";
 import { DeadLettersPage } from "./pages/dead-letters.tsx";
 import { NotificationPage } from "./pages/notification.tsx";
 import { NotificationsPage } from "./pages/notifications.tsx";
@@ -29,6 +30,7 @@ const VIEWS: [string, string][] = [
   ["rejected", "Rejected rows"],
   ["users", "Users"],
   ["tenants", "Tenants"],
+  ["audit", "Audit log"],
 ];
 /** The views that list something of one tenant. */
 const SCOPED_VIEWS = ["notifications", "rejected", "users"];
@@ -140,6 +142,7 @@ function View({ parts, tenant }: { parts: string[]; tenant: string }) {
   if (view === undefined) return <OverviewPage />;
   if (view === "tenants") return first ? <TenantPage key={first} id={first} /> : <TenantsPage />;
   if (view === "users" && first && second) return <UserPage key={second} tenant={first} id={second} />;
+  if (view === "audit") return <AuditPage />;
   if (!tenant) return <Empty title="No tenants yet">Create a tenant under Tenants.</Empty>;
   if (view === "notifications") return first ? <NotificationPage key={first} id={first} /> : <NotificationsPage />;
   if (view === "dead-letters") return <DeadLettersPage />;

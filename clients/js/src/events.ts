@@ -1,4 +1,4 @@
-// Generated from Carillon's catalogue of event types. Do not edit: run flask catalogue typescript.
+// Generated from Carillon's catalogue of event types. Do not edit: run bin/carillon catalogue typescript.
 
 /** The events that the server sends. */
 export const WS_EVENTS = {

@@ -108,6 +108,25 @@ export interface paths {
       };
     };
   };
+  "/v1/audit": {
+    get: {
+      parameters: {
+        query?: {
+          action?: string | null;
+          after?: string | null;
+          limit?: number;
+          tenant?: string | null;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["AuditPage"];
+          };
+        };
+      };
+    };
+  };
   "/v1/connections/{connection}/messages": {
     post: {
       parameters: {
@@ -170,6 +189,26 @@ export interface paths {
         200: {
           content: {
             "application/json": components["schemas"]["Redriven"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/deliveries": {
+    get: {
+      parameters: {
+        query: {
+          after?: string | null;
+          channel?: ("in_app" | "push" | "email") | null;
+          limit?: number;
+          state?: ("pending" | "sending" | "sent" | "acked" | "dead" | "expired" | "suppressed" | "cancelled") | null;
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["UserDeliveryPage"];
           };
         };
       };
@@ -838,6 +877,22 @@ export interface paths {
       };
     };
   };
+  "/v1/redrives/{redrive}": {
+    get: {
+      parameters: {
+        path: {
+          redrive: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["RedriveView"];
+          };
+        };
+      };
+    };
+  };
   "/v1/subscriptions": {
     get: {
       parameters: {
@@ -1165,6 +1220,24 @@ export interface components {
       topic?: string | null;
       users?: (string | components["schemas"]["Recipient"])[] | null;
     };
+    AuditPage: {
+      data: components["schemas"]["AuditRecord"][];
+      page: components["schemas"]["Page"];
+    };
+    AuditRecord: {
+      action: string;
+      actor: string;
+      actor_kind: string;
+      at: string;
+      details: {
+        [key: string]: unknown;
+      };
+      id: string;
+      ip: string | null;
+      request_id: string | null;
+      subject: string;
+      tenant: string;
+    };
     Bulk: {
       items: components["schemas"]["BulkItem"][];
     };
@@ -1248,6 +1321,9 @@ export interface components {
       channel: string;
       failure: string;
       mode: "live" | "test";
+      not_redrivable: {
+        [key: string]: number;
+      };
       number: number;
       tenant: string;
     };
@@ -1459,6 +1535,7 @@ export interface components {
       url: string | null;
     };
     KeyBody: {
+      expires_at?: string | null;
       mode?: "live" | "test";
       name: string;
     };
@@ -1467,6 +1544,9 @@ export interface components {
     };
     KeyView: {
       created_at: string;
+      created_by: string | null;
+      expires_at: string | null;
+      last_used_at: string | null;
       mode: "live" | "test";
       name: string;
       prefix: string;
@@ -1481,7 +1561,10 @@ export interface components {
     };
     NewKeyView: {
       created_at: string;
+      created_by: string | null;
+      expires_at: string | null;
       key: string;
+      last_used_at: string | null;
       mode: "live" | "test";
       name: string;
       prefix: string;
@@ -1540,13 +1623,22 @@ export interface components {
       level: "info" | "success" | "warning" | "error" | "critical";
       message: string;
       mode: "live" | "test";
+      not_redrivable: {
+        [key: string]: number;
+      };
       priority: "critical" | "high" | "normal" | "low" | "bulk";
+      reasons: components["schemas"]["OutcomeView"][];
       recipients: number;
       reference: string | null;
       state: "accepted" | "expanded" | "recalling" | "recalled";
       title: string;
       type: string;
       url: string | null;
+      withdrawals: {
+        [key: string]: {
+          [key: string]: number;
+        };
+      };
     };
     NotificationView: {
       category: string | null;
@@ -1568,6 +1660,13 @@ export interface components {
       title: string;
       type: string;
       url: string | null;
+    };
+    OutcomeView: {
+      channel: string;
+      failure: ("address_gone" | "bad_request" | "credentials" | "quota" | "provider_down" | "worker_lost" | "policy" | "expired" | "unclassified") | null;
+      number: number;
+      reason: string | null;
+      state: "pending" | "sending" | "sent" | "acked" | "dead" | "expired" | "suppressed" | "cancelled";
     };
     OverviewView: {
       connections: number;
@@ -1661,10 +1760,19 @@ export interface components {
       ids?: number[] | null;
       limit?: number;
       notification_id?: string | null;
+      redrive?: string | null;
     };
     Redriven: {
+      id: string;
+      not_redriven: {
+        [key: string]: number;
+      };
       redriven: number;
       remaining: boolean;
+    };
+    RedriveView: {
+      id: string;
+      outcomes: components["schemas"]["OutcomeView"][];
     };
     Registration: {
       fid?: string | null;
@@ -1766,6 +1874,30 @@ export interface components {
     UserBody: {
       email?: string | null;
       locale?: string | null;
+    };
+    UserDelivery: {
+      acked_at: string | null;
+      action: "show" | "withdraw";
+      attempts: number;
+      channel: string;
+      created_at: string;
+      expires_at: string;
+      failed_attempts: components["schemas"]["AttemptView"][];
+      failure: ("address_gone" | "bad_request" | "credentials" | "quota" | "provider_down" | "worker_lost" | "policy" | "expired" | "unclassified") | null;
+      id: number;
+      next_attempt_at: string | null;
+      notification_id: string;
+      provider_id: string | null;
+      reason: string | null;
+      sent_at: string | null;
+      seq: number | null;
+      state: "pending" | "sending" | "sent" | "acked" | "dead" | "expired" | "suppressed" | "cancelled";
+      title: string;
+      user: string;
+    };
+    UserDeliveryPage: {
+      data: components["schemas"]["UserDelivery"][];
+      page: components["schemas"]["Page"];
     };
     UserList: {
       data: components["schemas"]["FoundUser"][];

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from flask import Flask, jsonify
@@ -75,6 +76,8 @@ def application() -> Flask:
         mail_takes_utf8=False,
     )
     app = Flask("served")
+    # web/gunicorn.py starts its counters.
+    app.extensions["carillon"] = SimpleNamespace(counters=counters)
     timing = Timing() if os.environ.get("UNHURRIED") else HURRY
     events = {"whoami": whoami, "broken": broken, **inbox_events(installation)}
     manager: Any = attach(app, settings, installation, authenticator, timing=timing, events=events).server.manager

@@ -14,6 +14,7 @@ from models.channels import CHANNELS, acknowledging
 from models.deliveries.dead_letters import MAX_COUNTED, DeadFilter, count_classes, summarise
 from models.deliveries.due import backlog
 from models.sql.engine import read
+from web.api.deliveries import NOT_REDRIVABLE
 from web.api.endpoint import Api
 from web.api.fields import Query, View
 from web.api.operator_scope import every_tenant, tenant_meant
@@ -91,6 +92,7 @@ class DeadGroup(View):
     channel: str
     failure: str
     number: int
+    not_redrivable: dict[str, int] = Field(description=NOT_REDRIVABLE)
 
 
 class DeadSummary(View):
@@ -139,7 +141,7 @@ def summarise_dead_letters(caller: Principal, query: DeadSummaryQuery) -> DeadSu
     """Count dead letters by tenant, mode, channel and class of failure."""
     which = DeadFilter(tenant_id=tenant_meant(caller, query.tenant))
     with read(context().engine) as connection:
-        groups, more = summarise(connection, which)
+        groups, more = summarise(connection, which, context().now())
     return DeadSummary(data=[DeadGroup.model_validate(group._asdict()) for group in groups], more=more)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 
 from actions import tenants as actions
 from actions.principal import Mode, Principal
@@ -28,7 +28,9 @@ class TenantView(View):
     id: str
     name: str
     dialect: str | None = Field(description="The dialect of its Socket.IO clients that name none.")
-    weight: int = Field(description="Its share of a batch relative to other tenants, set by `flask tenants weight`.")
+    weight: int = Field(
+        description="Its share of a batch relative to other tenants, set by `bin/carillon tenants weight`."
+    )
     created_at: Moment
 
 
@@ -58,6 +60,9 @@ class KeyView(View):
     mode: Mode
     name: str
     created_at: Moment
+    created_by: str | None = Field(description="Who made it. null: made before this was recorded.")
+    last_used_at: Moment | None = Field(description="Written at most once a minute. null: not used yet.")
+    expires_at: Moment | None = Field(description="null: valid until it is revoked.")
     revoked_at: Moment | None
 
 
@@ -78,6 +83,9 @@ class KeyBody(Strict):
 
     name: Title = Field(description="The purpose of the key.")
     mode: Mode = "live"
+    expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = Field(
+        None, description="From then on the key is refused with 401. Default: valid until it is revoked."
+    )
 
 
 class KeyPath(TenantPath):
@@ -99,7 +107,7 @@ def list_tenants(caller: Principal) -> TenantList:
 def create_tenant(caller: Principal, body: TenantBody) -> Answer:
     """Create a tenant. For operators of every tenant."""
     every_tenant(caller)
-    row, created = actions.create_tenant(context(), body.id, body.name or body.id)
+    row, created = actions.create_tenant(context(), caller, body.id, body.name or body.id)
     if not created:
         raise Problem(409, "tenant_exists", f"the tenant {body.id} exists already")
     return Answer(TenantView.model_validate(_fields(row, TenantView)), 201)
@@ -118,7 +126,7 @@ def list_keys(caller: Principal, path: TenantPath) -> KeyList:
 def create_key(caller: Principal, path: TenantPath, body: KeyBody) -> Answer:
     """Create a key. It can be read in this answer only."""
     tenant = tenant_named(caller, path.tenant)
-    key, row = actions.create_key(context(), tenant, body.mode, body.name)
+    key, row = actions.create_key(context(), caller, tenant, body.mode, body.name, body.expires_at)
     return Answer(NewKeyView.model_validate(_fields(row, KeyView) | {"key": key}), 201)
 
 
@@ -126,7 +134,7 @@ def create_key(caller: Principal, path: TenantPath, body: KeyBody) -> Answer:
 def revoke_key(caller: Principal, path: KeyPath) -> KeyView:
     """Revoke a key."""
     tenant = tenant_named(caller, path.tenant)
-    row = actions.revoke_key(context(), tenant, path.prefix)
+    row = actions.revoke_key(context(), caller, tenant, path.prefix)
     return KeyView.model_validate(_fields(row, KeyView))
 
 

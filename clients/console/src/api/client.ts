@@ -46,6 +46,14 @@ export class Api {
   redrive = (scope: Scope, selection: Redrive, limit: number) =>
     this.send("post", "/v1/dead-letters/redrive", { scope, body: { ...selection, limit } });
 
+  redriveOutcomes = (scope: Scope, redrive: string, signal?: AbortSignal) =>
+    this.send("get", "/v1/redrives/{redrive}", { scope, params: { redrive }, signal });
+
+  deliveriesOf = (scope: Scope, query: Query<"/v1/deliveries", "get">, signal?: AbortSignal) =>
+    this.send("get", "/v1/deliveries", { scope, query, signal });
+
+  audit = (query: Query<"/v1/audit", "get">, signal?: AbortSignal) => this.send("get", "/v1/audit", { query, signal });
+
   rejected = (scope: Scope, query: Query<"/v1/outbox/rejected", "get">, signal?: AbortSignal) =>
     this.send("get", "/v1/outbox/rejected", { scope, query, signal });
 
@@ -57,8 +65,11 @@ export class Api {
   keys = (tenant: string, signal?: AbortSignal) =>
     this.send("get", "/v1/operator/tenants/{tenant}/keys", { params: { tenant }, signal });
 
-  createKey = (tenant: string, name: string, mode: Mode) =>
-    this.send("post", "/v1/operator/tenants/{tenant}/keys", { params: { tenant }, body: { name, mode } });
+  createKey = (tenant: string, name: string, mode: Mode, expiresAt: string | null) =>
+    this.send("post", "/v1/operator/tenants/{tenant}/keys", {
+      params: { tenant },
+      body: { name, mode, expires_at: expiresAt },
+    });
 
   revokeKey = (tenant: string, prefix: string) =>
     this.send("delete", "/v1/operator/tenants/{tenant}/keys/{prefix}", { params: { tenant, prefix } });

@@ -4,6 +4,7 @@ import type { components } from "carillon-client/openapi";
 
 type Schemas = components["schemas"];
 
+export type AuditRecord = Schemas["AuditRecord"];
 export type DeadLetter = Schemas["DeadLetter"];
 export type DeadLetterGroup = Schemas["DeadGroup"];
 export type Delivery = Schemas["DeliveryView"];
@@ -12,10 +13,13 @@ export type Key = Schemas["KeyView"];
 export type NewKey = Schemas["NewKeyView"];
 export type Notification = Schemas["NotificationView"];
 export type NotificationStatus = Schemas["NotificationStatus"];
+export type Outcome = Schemas["OutcomeView"];
 export type Overview = Schemas["OverviewView"];
 export type RejectedRow = Schemas["RejectedRow"];
 export type Redrive = Schemas["RedriveBody"];
+export type Redriven = Schemas["Redriven"];
 export type Tenant = Schemas["TenantView"];
+export type UserDelivery = Schemas["UserDelivery"];
 export type UserDetails = Schemas["UserPage"];
 
 export type Mode = Schemas["KeyView"]["mode"];

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { DeadLetterGroup, Failure, Redrive, Scope } from "../api/types.ts";
 import { useConsole } from "../context.ts";
-import { label, number, plural, words } from "../format.ts";
+import { label, leftOut, number, plural, redrivable, words } from "../format.ts";
 import { useLoad, usePages } from "../load.ts";
 import { href, Link, scopeQuery, select, useRoute } from "../router.tsx";
 import { Confirm } from "../ui/dialog.tsx";
@@ -91,22 +91,22 @@ export function DeadLettersPage() {
       {failure && <Letters scope={scope} failure={failure} channel={channel} version={job?.done ?? 0} />}
       {confirming && (
         <Confirm
-          title={`Send ${plural(confirming.number, "dead letter")} again?`}
+          title={`Send ${plural(redrivable(confirming.number, confirming.not_redrivable), "dead letter")} again?`}
           action="Send again"
           onConfirm={() =>
             void redriveAll(
               api,
               { tenant: confirming.tenant, mode: confirming.mode },
               { failure: confirming.failure, channel: confirming.channel } as Redrive,
-              confirming.number,
+              redrivable(confirming.number, confirming.not_redrivable),
             )
           }
           onClose={() => setConfirming(null)}
         >
           <p>
             This makes a full set of new attempts for all dead letters of {confirming.tenant} on the channel{" "}
-            {label(confirming.channel)} with the failure “{words(confirming.failure)}”. Expired deliveries stay dead.{" "}
-            {adviceFor(confirming.failure)}
+            {label(confirming.channel)} with the failure “{words(confirming.failure)}”.{" "}
+            {leftOut(confirming.not_redrivable)} {adviceFor(confirming.failure)}
           </p>
         </Confirm>
       )}
@@ -145,15 +145,19 @@ function GroupRow(props: {
       </td>
       <td class="right numbers">{number(group.number)}</td>
       <td class="right">
-        <button
-          type="button"
-          class="small"
-          disabled={props.disabled}
-          aria-label={`Send again: ${words(group.failure)}, ${label(group.channel)}, ${group.tenant}`}
-          onClick={props.onRedrive}
-        >
-          Send again
-        </button>
+        {redrivable(group.number, group.not_redrivable) > 0 ? (
+          <button
+            type="button"
+            class="small"
+            disabled={props.disabled}
+            aria-label={`Send again: ${words(group.failure)}, ${label(group.channel)}, ${group.tenant}`}
+            onClick={props.onRedrive}
+          >
+            Send again
+          </button>
+        ) : (
+          <span class="muted">{Object.keys(group.not_redrivable).map(words).join(", ")}</span>
+        )}
       </td>
     </tr>
   );

@@ -2,10 +2,10 @@
 
 import { DELIVERY_STATES } from "carillon-client/openapi";
 import { useState } from "preact/hooks";
-import type { Delivery, NotificationStatus } from "../api/types.ts";
+import type { Delivery, NotificationStatus, Outcome } from "../api/types.ts";
 import { channelColour, inOrder } from "../channels.ts";
 import { useConsole } from "../context.ts";
-import { label, number, plural, share } from "../format.ts";
+import { label, leftOut, number, plural, redrivable, share, words } from "../format.ts";
 import { useLoad, usePages } from "../load.ts";
 import { href, Link, scopeQuery, select, useRoute } from "../router.tsx";
 import { Confirm } from "../ui/dialog.tsx";
@@ -44,6 +44,7 @@ export function NotificationPage({ id }: { id: string }) {
   if (!data) return error ? <ErrorNote error={error} onRetry={reload} /> : <Loading rows={8} />;
   const counts: Counts = data.deliveries;
   const dead = Object.values(counts).reduce((total, states) => total + (states.dead ?? 0), 0);
+  const again = redrivable(dead, data.not_redrivable);
   const recallable = data.state === "accepted" || data.state === "expanded";
   return (
     <>
@@ -53,9 +54,9 @@ export function NotificationPage({ id }: { id: string }) {
       <header class="page-head">
         <h1 class="title">{data.title}</h1>
         <div class="buttons">
-          {dead > 0 && (
+          {again > 0 && (
             <button type="button" disabled={job?.state === "running"} onClick={() => setConfirming("redrive")}>
-              Send {plural(dead, "dead letter")} again
+              Send {plural(again, "dead letter")} again
             </button>
           )}
           {recallable && (
@@ -66,7 +67,8 @@ export function NotificationPage({ id }: { id: string }) {
         </div>
       </header>
       {error && <ErrorNote error={error} onRetry={reload} />}
-      <Progress counts={counts} expanding={data.state === "accepted"} />
+      <Progress counts={counts} withdrawals={data.withdrawals} state={data.state} />
+      <Reasons reasons={data.reasons} />
       <div class="columns">
         <Content data={data} />
         <Details data={data} />
@@ -91,22 +93,23 @@ export function NotificationPage({ id }: { id: string }) {
       )}
       {confirming === "redrive" && (
         <Confirm
-          title={`Send ${plural(dead, "dead letter")} again?`}
+          title={`Send ${plural(again, "dead letter")} again?`}
           action="Send again"
-          onConfirm={() => void redriveAll(api, scope, { notification_id: id }, dead).then(reload)}
+          onConfirm={() => void redriveAll(api, scope, { notification_id: id }, again).then(reload)}
           onClose={() => setConfirming(null)}
         >
-          <p>Each delivery gets a full set of new attempts. Expired deliveries stay dead.</p>
+          <p>Each delivery gets a full set of new attempts. {leftOut(data.not_redrivable)}</p>
         </Confirm>
       )}
     </>
   );
 }
 
-function Progress({ counts, expanding }: { counts: Counts; expanding: boolean }) {
+function Progress(props: { counts: Counts; withdrawals: Counts; state: NotificationStatus["state"] }) {
+  const { counts, withdrawals, state } = props;
   const channels = inOrder(Object.keys(counts));
   if (channels.length === 0) {
-    return expanding ? (
+    return state === "accepted" ? (
       <Empty title="In progress">The recipients are being looked up.</Empty>
     ) : (
       <Empty title="No recipients">The audience of this notification was empty.</Empty>
@@ -115,21 +118,29 @@ function Progress({ counts, expanding }: { counts: Counts; expanding: boolean })
   return (
     <section class="funnels" aria-label="Progress by channel">
       {channels.map((channel) => (
-        <ChannelProgress key={channel} channel={channel} states={counts[channel] ?? {}} />
+        <ChannelProgress
+          key={channel}
+          channel={channel}
+          states={counts[channel] ?? {}}
+          withdrawals={withdrawals[channel] ?? {}}
+          recalled={state === "recalling" || state === "recalled"}
+        />
       ))}
     </section>
   );
 }
 
-function ChannelProgress({ channel, states }: { channel: string; states: StateCounts }) {
+function ChannelProgress(props: { channel: string; states: StateCounts; withdrawals: StateCounts; recalled: boolean }) {
+  const { channel, states, withdrawals, recalled } = props;
   const { sent = 0, acked = 0, ...others } = states;
   const total = Object.values(states).reduce((sum, one) => sum + one, 0);
   const steps: [string, number][] = [
     ["Recipients", total],
-    ["Sent", sent + acked],
+    [recalled ? "Sent before the recall" : "Sent", sent + acked],
   ];
   // Not every channel reports acknowledgements.
   if (acked > 0) steps.push(["Acknowledged", acked]);
+  if (recalled) steps.push(["Withdrawn", (withdrawals.sent ?? 0) + (withdrawals.acked ?? 0)]);
   const remaining = Object.entries(others).filter(([, count]) => count > 0);
   return (
     <div class="funnel">
@@ -157,6 +168,41 @@ function ChannelProgress({ channel, states }: { channel: string; states: StateCo
         {remaining.map(([state, count]) => [<StateMark key={state} state={state} />, <b>{number(count)}</b>])}
       </p>
     </div>
+  );
+}
+
+function Reasons({ reasons }: { reasons: Outcome[] }) {
+  if (reasons.length === 0) return null;
+  return (
+    <section aria-labelledby="reasons">
+      <h2 id="reasons">Not delivered, and why</h2>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Reason</th>
+            <th scope="col">Channel</th>
+            <th scope="col">State</th>
+            <th scope="col" class="right">
+              Count
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {reasons.map((group) => (
+            <tr key={JSON.stringify([group.channel, group.state, group.failure, group.reason])}>
+              <td class="main">{group.reason ?? words(group.failure ?? group.state)}</td>
+              <td>
+                <ChannelName name={group.channel} />
+              </td>
+              <td>
+                <StateMark state={group.state} />
+              </td>
+              <td class="right numbers">{number(group.number)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
   );
 }
 

@@ -57,7 +57,7 @@ export function SignIn(props: { config: Config; expired: boolean; onSession: (se
             onInput={(event) => setToken(event.currentTarget.value)}
           />
           <span class="hint">
-            Print one with <code>flask --app web.app token --operator you</code>. It is kept in this tab only.
+            Print one with <code>bin/carillon token --operator you</code>. It is kept in this tab only.
           </span>
         </div>
         <button type="submit" class={props.config.development ? "" : "primary"}>

@@ -128,6 +128,9 @@ export function TenantPage({ id }: { id: string }) {
         <li>
           <Link to={href(["dead-letters"], { tenant: id })}>Dead letters</Link>
         </li>
+        <li>
+          <Link to={href(["audit"], { of: id })}>Audit log</Link>
+        </li>
       </ul>
       <section aria-labelledby="keys">
         <h2 id="keys">API keys</h2>
@@ -148,6 +151,12 @@ export function TenantPage({ id }: { id: string }) {
                 <th scope="col" class="right wide-only">
                   Created
                 </th>
+                <th scope="col" class="right wide-only">
+                  Last use
+                </th>
+                <th scope="col" class="right wide-only">
+                  Expires
+                </th>
                 <th scope="col" class="right">
                   <span class="unseen">Revoke</span>
                 </th>
@@ -156,7 +165,10 @@ export function TenantPage({ id }: { id: string }) {
             <tbody>
               {data.data.map((key) => (
                 <tr key={key.prefix} class={key.revoked_at ? "revoked" : ""}>
-                  <td class="main">{key.name}</td>
+                  <td class="main">
+                    {key.name}
+                    {key.created_by && <span class="sub">by {key.created_by}</span>}
+                  </td>
                   <td>
                     <code>{key.prefix}</code>
                   </td>
@@ -164,9 +176,17 @@ export function TenantPage({ id }: { id: string }) {
                   <td class="right numbers wide-only">
                     <Time at={key.created_at} />
                   </td>
+                  <td class="right numbers wide-only">
+                    <Time at={key.last_used_at} />
+                  </td>
+                  <td class="right numbers wide-only">
+                    <Time at={key.expires_at} />
+                  </td>
                   <td class="right">
                     {key.revoked_at ? (
                       <span class="muted">revoked</span>
+                    ) : key.expires_at && new Date(key.expires_at) <= new Date() ? (
+                      <span class="muted">expired</span>
                     ) : (
                       <button
                         type="button"
@@ -217,11 +237,12 @@ function KeyDialog(props: { tenant: string; onCreated: (key: NewKey) => void; on
   const { api } = useConsole();
   const [name, setName] = useState("");
   const [mode, setMode] = useState<Mode>("live");
+  const [days, setDays] = useState("");
   return (
     <Confirm
       title="New key"
       action="Create key"
-      onConfirm={async () => props.onCreated(await api.createKey(props.tenant, name.trim(), mode))}
+      onConfirm={async () => props.onCreated(await api.createKey(props.tenant, name.trim(), mode, inDays(days)))}
       onClose={props.onClose}
     >
       <div class="field">
@@ -245,9 +266,24 @@ function KeyDialog(props: { tenant: string; onCreated: (key: NewKey) => void; on
         ]}
         onChoice={(value) => value && setMode(value)}
       />
+      <Choice
+        label="Expires"
+        none="Never"
+        value={days}
+        values={[
+          ["30", "In 30 days"],
+          ["90", "In 90 days"],
+          ["365", "In a year"],
+        ]}
+        onChoice={(value) => setDays(value ?? "")}
+      />
     </Confirm>
   );
 }
+
+/** The time in so many days; null: never. */
+const inDays = (days: string): string | null =>
+  days ? new Date(Date.now() + Number(days) * 86_400_000).toISOString() : null;
 
 function NewKeyDialog({ created, onClose }: { created: NewKey; onClose: () => void }) {
   return (

@@ -1,11 +1,11 @@
 /** One user: how to reach them, their devices, and what was sent to them. */
 
-import type { UserDetails } from "../api/types.ts";
+import type { UserDelivery, UserDetails } from "../api/types.ts";
 import { useConsole } from "../context.ts";
-import { number } from "../format.ts";
-import { useLoad } from "../load.ts";
+import { plural, words } from "../format.ts";
+import { useLoad, usePages } from "../load.ts";
 import { href, Link, scopeQuery } from "../router.tsx";
-import { ChannelName, Empty, ErrorNote, Facts, Loading, StateMark, Time } from "../ui/parts.tsx";
+import { ChannelName, Empty, ErrorNote, Facts, Loading, MoreButton, StateMark, Time } from "../ui/parts.tsx";
 
 /** Milliseconds between two updates. */
 const REFRESH_INTERVAL = 10_000;
@@ -111,51 +111,64 @@ function Devices({ devices }: { devices: UserDetails["devices"] }) {
 function Recent({ tenant, user }: { tenant: string; user: string }) {
   const { api, scope } = useConsole();
   const userScope = { tenant, mode: scope.mode };
-  const { data, error, reload } = useLoad(
-    (signal) => api.notifications(userScope, { user, limit: 10 }, signal),
+  const pages = usePages(
+    (after, signal) => api.deliveriesOf(userScope, { user, after, limit: 25 }, signal),
     [tenant, user, scope.mode],
   );
   return (
     <section aria-labelledby="recent">
       <div class="section-head">
-        <h2 id="recent">Recent notifications</h2>
+        <h2 id="recent">What became of recent notifications</h2>
         <Link to={href(["notifications"], { ...scopeQuery(userScope), user })}>Show all</Link>
       </div>
-      {error && <ErrorNote error={error} onRetry={reload} />}
-      {!data && !error && <Loading rows={3} />}
-      {data?.data.length === 0 && <Empty title="No notifications yet" />}
-      {data && data.data.length > 0 && (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Title</th>
-              <th scope="col">State</th>
-              <th scope="col" class="right wide-only">
-                Recipients
-              </th>
-              <th scope="col" class="right">
-                Accepted
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {data.data.map((row) => (
-              <tr key={row.id}>
-                <td class="main">
-                  <Link to={href(["notifications", row.id], scopeQuery(userScope))}>{row.title}</Link>
-                </td>
-                <td>
-                  <StateMark state={row.state} />
-                </td>
-                <td class="right numbers wide-only">{number(row.recipients)}</td>
-                <td class="right numbers">
-                  <Time at={row.created_at} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+      {pages.error && <ErrorNote error={pages.error} onRetry={pages.reload} />}
+      {!pages.rows && !pages.error && <Loading rows={3} />}
+      {pages.rows?.length === 0 && <Empty title="No notifications yet" />}
+      {pages.rows && pages.rows.length > 0 && (
+        <ol class="recent">
+          {byNotification(pages.rows).map((rows) => (
+            <li key={rows[0]?.notification_id}>
+              <p class="recent-title">
+                <Link to={href(["notifications", rows[0]?.notification_id ?? ""], scopeQuery(userScope))}>
+                  {rows[0]?.title}
+                </Link>
+                <span class="numbers muted">
+                  <Time at={rows.at(-1)?.created_at ?? null} />
+                </span>
+              </p>
+              <ul>
+                {rows.map((row) => (
+                  <Became key={row.id} row={row} />
+                ))}
+              </ul>
+            </li>
+          ))}
+        </ol>
       )}
+      <MoreButton show={pages.hasMore} busy={pages.loading} onClick={pages.more} />
     </section>
+  );
+}
+
+/** The deliveries of each notification, in the order of the list. */
+function byNotification(rows: UserDelivery[]): UserDelivery[][] {
+  const groups = new Map<string, UserDelivery[]>();
+  for (const row of rows) groups.set(row.notification_id, [...(groups.get(row.notification_id) ?? []), row]);
+  return [...groups.values()];
+}
+
+function Became({ row }: { row: UserDelivery }) {
+  const failed = row.failed_attempts.at(-1);
+  const cause = row.action === "withdraw" ? "withdrawal" : (row.reason ?? (row.failure && words(row.failure)));
+  return (
+    <li class="became">
+      <ChannelName name={row.channel} />
+      <StateMark state={row.state} />
+      {cause && <span class="cause">{cause}</span>}
+      <span class="numbers muted">
+        {row.attempts > 0 && `${plural(row.attempts, "attempt")} · `}
+        <Time at={row.acked_at ?? row.sent_at ?? failed?.at ?? row.created_at} />
+      </span>
+    </li>
   );
 }

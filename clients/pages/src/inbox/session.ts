@@ -70,7 +70,7 @@ function claims(token: string): { user: string; tenant: string; exp: number } {
   const { sub, tenant, exp, aud } = parse(token) ?? {};
   if (typeof sub !== "string" || typeof tenant !== "string" || typeof exp !== "number")
     throw new Error("This is not a token.");
-  if (aud !== "carillon:client") throw new Error("This is not a user token. Print one with flask token --user.");
+  if (aud !== "carillon:client") throw new Error("This is not a user token. Print one with bin/carillon token --user.");
   return { user: sub, tenant, exp };
 }
 

@@ -47,7 +47,7 @@ export function SignIn({ onSession }: { onSession: (session: Session) => void })
             }}
           >
             <label for="token">
-              A user token from your identity provider, or printed by <code>flask token --user</code>
+              A user token from your identity provider, or printed by <code>bin/carillon token --user</code>
             </label>
             <textarea
               id="token"
