@@ -21,9 +21,9 @@ class NewKey(NamedTuple):
 
 
 def create_tenant(installation: Installation, tenant: str, name: str) -> tuple[Tenant, bool]:
-    """Create a tenant. Returns it, and whether it is new."""
+    """Create a tenant, whose clients speak the canonical dialect. Returns it, and whether it is new."""
     with write(installation.engine) as connection:
-        created = queries.create_tenant(connection, tenant, name, installation.now())
+        created = queries.create_tenant(connection, tenant, name, installation.now(), queries.DIALECT)
         [found] = queries.list_tenants(connection, tenant)
     return found, created
 

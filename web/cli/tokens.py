@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import click
 
-from web.auth import CLIENT, LONGEST, OPERATOR, SERVICE, mint
+from actions.tokens import CLIENT, LONGEST, OPERATOR, SERVICE, mint
 from web.cli.output import Group, json_option, print_answer
 from web.cli.tenants import require_tenant
 from web.context import context
@@ -62,11 +62,9 @@ def token(
         raise click.ClickException("--tenant is required")
     if tenant is not None:
         require_tenant(tenant)
-    issuer = context().settings.jwt_issuer
+    keys, claims = context().keys.own(), context().claims
     try:
-        minted = mint(
-            context().keys, issuer, audience=audience, subject=subject, tenant=tenant or "*", lifetime=lifetime
-        )
+        minted = mint(keys, claims, audience=audience, subject=subject, tenant=tenant or "*", lifetime=lifetime).token
     except LookupError as error:
         raise click.ClickException(f"{error}; create one with flask jwks create > jwks.json") from error
     print_answer(as_json, {"token": minted, "expires_in": int(lifetime.total_seconds())}, minted)

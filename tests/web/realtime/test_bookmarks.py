@@ -93,7 +93,16 @@ def test_whoever_says_goodbye_was_not_interrupted(here):
     here.turn(time.monotonic())
     here.close(one, Server.reason.CLIENT_DISCONNECT)
     again = opened(here)
-    assert (again.resumed, again.resume.positions) == (True, {})
+    assert (again.resumed, again.resume.positions) == (False, {})
+
+
+def test_the_goodbye_of_one_page_does_not_lose_the_interruption_of_another(here):
+    one, other = opened(here), opened(here, sid="b")
+    here.turn(time.monotonic())
+    here.close(other, INTERRUPTED)
+    here.close(one, Server.reason.CLIENT_DISCONNECT)
+    assert opened(here, sid="c").resumed
+    assert not opened(here, sid="d").resumed
 
 
 def test_what_was_still_to_be_sent_was_not_heard(here):

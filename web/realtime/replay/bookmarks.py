@@ -53,6 +53,8 @@ class _Page:
 
     key: str
     expires_at: datetime
+    # Its client has disconnected by itself.
+    goodbye: bool = False
     written: Cursor | None = None
     written_at: float = 0.0
     # (time, position), for connections whose end was noticed late.
@@ -103,8 +105,8 @@ class Bookmarks:
             # The client has received nothing for that long.
             cursor = next((position for at, position in reversed(page.earlier) if at <= now - self._patience), None)
         elif reason == Server.reason.CLIENT_DISCONNECT:
-            # A client that disconnects was not interrupted.
-            cursor = None
+            # A client that disconnects was not interrupted, and its next connection is a first one.
+            cursor, page.goodbye = None, True
         self._write([(session.sid, page, cursor)])
 
     def moved(self) -> None:
@@ -156,7 +158,7 @@ class Bookmarks:
                 self._redis.hdel(page.key, sid)
         for cursor, sid in sorted(marks, key=lambda mark: sum(mark[0].positions.values())):
             if self._redis.hdel(page.key, sid):
-                return seen, cursor
+                return True, cursor
         return seen, None
 
     def _write(self, marks: Sequence[tuple[str, _Page, Cursor | None]]) -> bool:
@@ -166,7 +168,7 @@ class Bookmarks:
         pipeline = self._redis.pipeline(transaction=False)
         for sid, page, cursor in marks:
             if cursor is None:
-                pipeline.hdel(page.key, sid)
+                pipeline.hdel(page.key, sid, *([_SEEN] if page.goodbye else []))
             else:
                 pipeline.hset(page.key, mapping={_SEEN: 1, sid: f"{now:.3f} {cursor.encode()}"})
             # With another token the client would not find it.
