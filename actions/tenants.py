@@ -24,9 +24,9 @@ class NewKey(NamedTuple):
 
 
 def create_tenant(installation: Installation, caller: Principal, tenant: str, name: str) -> tuple[Tenant, bool]:
-    """Create a tenant. Returns it, and whether it is new."""
+    """Create a tenant, whose clients speak the canonical dialect. Returns it, and whether it is new."""
     with write(installation.engine) as connection:
-        created = queries.create_tenant(connection, tenant, name, installation.now())
+        created = queries.create_tenant(connection, tenant, name, installation.now(), queries.DIALECT)
         [found] = queries.list_tenants(connection, tenant)
         if created:
             record(connection, installation, caller, "tenant.create", tenant, tenant=tenant, name=name)

@@ -36,6 +36,7 @@ from carillon.results import (
     Redriven,
     RejectedRow,
     User,
+    UserToken,
 )
 from carillon.validation import checked, validated, validated_items
 
@@ -241,6 +242,14 @@ def put_user(user: str, **fields: Unpack[UserFields]) -> Call[User]:
 def delete_user(user: str) -> Call[None]:
     """Delete a user and everything addressed to them."""
     return _delete(_user(user))
+
+
+def create_token(user: str, *, lifetime: int = 3600) -> Call[UserToken]:
+    """Mint a token for a user's page or app, valid for `lifetime` seconds (at most 24 hours).
+
+    The user need not exist yet.
+    """
+    return Call("POST", f"{_user(user)}/tokens", _model(UserToken), json={"lifetime": lifetime})
 
 
 def devices(user: str) -> Call[list[Device]]:

@@ -174,6 +174,13 @@ class User(Result):
     updated_at: datetime
 
 
+class UserToken(Result):
+    """A token for a user's page or app."""
+
+    token: str
+    expires_at: datetime
+
+
 class Device(Result):
     """A device that can be pushed to. The server never returns its token."""
 

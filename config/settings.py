@@ -72,7 +72,11 @@ class Settings(BaseModel):
     socketio_ping_timeout: int = Field(60, ge=1, validation_alias="SOCKETIO_PING_TIMEOUT")
 
     jwks_file: Path | None = Field(None, validation_alias="CARILLON_JWKS_FILE")
+    jwks_url: str | None = Field(None, pattern=r"^https?://[^\s/]+\S*$", validation_alias="CARILLON_JWKS_URL")
     jwt_issuer: str = Field("carillon", min_length=1, validation_alias="CARILLON_JWT_ISSUER")
+    # A name, or a path with dots.
+    jwt_user_claim: str = Field("sub", pattern=r"^\S+$", validation_alias="CARILLON_JWT_USER_CLAIM")
+    jwt_tenant_claim: str = Field("tenant", pattern=r"^\S+$", validation_alias="CARILLON_JWT_TENANT_CLAIM")
 
     catalogue_file: CatalogueFile | None = Field(None, validation_alias="CARILLON_CATALOGUE_FILE")
 
@@ -125,6 +129,17 @@ class Settings(BaseModel):
             raise ValueError("CARILLON_CORS_ORIGINS may be * only with CARILLON_ENV=development: name the origins")
         if not self.database_url.startswith(("sqlite:", "postgresql")):
             raise ValueError("DATABASE_URL must begin with sqlite: or postgresql+psycopg:")
+        return self
+
+    @model_validator(mode="after")
+    def _check_sign_in(self) -> Self:
+        if self.env == "production" and (self.jwks_url or "").startswith("http://"):
+            raise ValueError("CARILLON_JWKS_URL must begin with https: its answer decides who can sign in")
+        registered = {"iss", "aud", "iat", "exp", "jti"}
+        if self.jwt_user_claim in registered:
+            raise ValueError(f"CARILLON_JWT_USER_CLAIM cannot be one of {', '.join(sorted(registered))}")
+        if self.jwt_tenant_claim in (taken := registered | {"sub", self.jwt_user_claim}):
+            raise ValueError(f"CARILLON_JWT_TENANT_CLAIM cannot be one of {', '.join(sorted(taken))}")
         return self
 
     @classmethod

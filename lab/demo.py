@@ -14,7 +14,7 @@ from lab.environment import write_secret
 from models.addresses import devices
 from models.sql.engine import write
 from models.tenants.api_keys import create_api_key, find_api_key
-from models.tenants.queries import create_tenant
+from models.tenants.queries import DIALECT, create_tenant
 from models.users.queries import Person, upsert_users
 from web.demo import PEOPLE, TENANT
 
@@ -22,7 +22,7 @@ from web.demo import PEOPLE, TENANT
 def prepare(engine: Engine, keys_file: Path, now: datetime) -> str:
     """Create the tenant and its users if they are missing. Returns a live API key, the same at every start."""
     with write(engine) as connection:
-        create_tenant(connection, TENANT, "Demo", now)
+        create_tenant(connection, TENANT, "Demo", now, DIALECT)
         for name in PEOPLE:
             person = Person(name, email=f"{name}@example.test")
             [user_id] = upsert_users(connection, TENANT, [person], now)

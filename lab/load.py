@@ -23,11 +23,12 @@ from typing import Any
 
 import requests
 
+from actions.tokens import CLIENT, Claims, mint
+from config.jwt_keys import JwtKeys
 from config.settings import Settings
 from lab.crowd import Crowd, create_crowd
 from lab.environment import free_ports, read_dev_env
 from lab.listener import Listener
-from web.auth import CLIENT, JwtKeys, mint
 
 USERS = 10_000
 SOCKETS = 50
@@ -60,12 +61,12 @@ async def run(settings: Settings, crowd: Crowd) -> Result:
         Listener(
             mint(
                 keys,
-                settings.jwt_issuer,
+                Claims.of(settings),
                 audience=CLIENT,
                 subject=user,
                 tenant=crowd.tenant,
                 lifetime=timedelta(hours=1),
-            )
+            ).token
         )
         for user in watching
     ]

@@ -16,9 +16,11 @@ from sqlalchemy import Connection, Engine
 
 from actions.installation import Installation
 from actions.meter import Meter
+from actions.tokens import CLIENT, Claims, mint
 from bus.bells import Bells
 from bus.counters import Counters
 from bus.publisher import Publisher
+from config.jwt_keys import JwtKeys
 from config.settings import Settings
 from models.addresses import devices
 from models.catalogue.source import built_in
@@ -32,7 +34,6 @@ from models.tenants import api_keys
 from models.tenants import queries as tenant_queries
 from models.users.queries import Person, upsert_users
 from tests.bells import RecordingBells
-from web.auth import CLIENT, JwtKeys, mint
 
 # One signing key, 32 bytes.
 JWKS = {"keys": [{"kty": "oct", "kid": "test", "alg": "HS256", "k": "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0"}]}
@@ -177,7 +178,8 @@ def create_token(
 ) -> str:
     """A JWT signed with the key of the settings."""
     keys = JwtKeys.load(settings.jwks_file)
-    return mint(keys, settings.jwt_issuer, audience=audience, subject=subject, tenant=tenant, lifetime=lifetime)
+    claims = Claims.of(settings)
+    return mint(keys, claims, audience=audience, subject=subject, tenant=tenant, lifetime=lifetime).token
 
 
 # Below the ports that the kernel gives to outgoing connections and to port 0, so that none of these takes a port

@@ -9,11 +9,13 @@ from flask import Flask
 from flask_openapi3.models.info import Info
 
 from actions.installation import utc_now
+from actions.tokens import Claims
 from bus.bells import Bells
 from bus.counters import Counters
 from bus.presence import Leases
 from bus.publisher import Publisher
 from carillon.problems import ProblemDocument
+from config.jwt_keys import KeySource
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
 from models.sql.engine import connect
@@ -37,7 +39,7 @@ from web.api import (
 )
 from web.api.body import SINGLE
 from web.api.endpoint import SECURITY_SCHEMES
-from web.auth import Authenticator, JwtKeys
+from web.auth import Authenticator
 from web.context import Context
 from web.documentation import routes as documentation
 from web.limits import Limiter
@@ -60,12 +62,13 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     """The web process, from the environment if no settings are given. Raises SettingsError."""
     try:
         settings = settings or Settings.from_env()
-        keys = JwtKeys.load(settings.jwks_file)
+        keys = KeySource.of(settings)
     except SettingsError as error:
         raise UnusableSettings(str(error)) from error
+    claims = Claims.of(settings)
     engine = connect(settings.database_url)
     bells = bells or Bells(settings.broker_url)
-    authenticator = Authenticator(keys, settings.jwt_issuer, engine)
+    authenticator = Authenticator(keys, claims, engine)
     rates = Counters(settings.redis_url, settings.bus_topic, open_connections)
     metrics = Metrics(engine, utc_now, rates)
     app = _flask()
@@ -75,6 +78,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         bells=bells,
         publisher=Publisher(settings.redis_url, settings.bus_topic),
         keys=keys,
+        claims=claims,
         authenticator=authenticator,
         limiter=Limiter(settings.redis_url),
         meter=metrics,

@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Literal, cast
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol, cast
 
 import jwt
 from sqlalchemy import Engine
 
 from actions.key_uses import KeyUses
 from actions.principal import Kind, Mode, Principal
-from config.settings import SettingsError
+from actions.tokens import CLIENT, LONGEST, OPERATOR, SERVICE, Claims
 from models.sql.engine import read
 from models.tenants.api_keys import find_api_key
 from models.tenants.queries import tenant_exists
 from models.timestamps import iso
 
-CLIENT = "carillon:client"
-SERVICE = "carillon:service"
-OPERATOR = "carillon:operator"
-
 # Clocks of issuer and server may differ by this many seconds.
 LEEWAY = 10
-# A token with a longer lifetime would be a password that cannot be revoked.
-LONGEST = timedelta(hours=24)
 # Far longer than our tokens, and short enough to parse quickly.
 _TOKEN_BYTES = 8192
 
 _API_KEY = re.compile(r"ck_(?:live|test)_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
 # Not . or .., which a URL cannot name.
 TENANT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,64}")
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
-_ALGORITHMS = {
-    "oct": ("HS256", "HS384", "HS512"),
-    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    "EC": ("ES256", "ES384", "ES512"),
-    "OKP": ("EdDSA",),
-}
 
 _OPTIONS: Any = {
-    "require": ["exp", "iat", "sub", "aud", "iss", "tenant"],
+    "require": ["exp", "iat", "aud", "iss"],
+    # RFC 7519 allows several audiences; _kind has the rule.
+    "verify_aud": False,
     "enforce_minimum_key_length": True,
 }
 _JWT = jwt.PyJWT(_OPTIONS)
@@ -67,90 +53,19 @@ class AuthError(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """`signing` is None for a public key, which can only verify."""
+class Keys(Protocol):
+    """What finds the key of a token."""
 
-    verifying: jwt.PyJWK
-    signing: jwt.PyJWK | None
-
-
-@dataclass(frozen=True, slots=True)
-class JwtKeys:
-    """The keys of a JWKS by their kid, each bound to one algorithm. Several keys at once are how keys are rotated."""
-
-    by_kid: Mapping[str, _Key]
-
-    @classmethod
-    def load(cls, path: Path | None) -> JwtKeys:
-        """Read a JWKS file; no path means no keys. Raises SettingsError with one line for each unusable key."""
-        if path is None:
-            return cls({})
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"CARILLON_JWKS_FILE: {path} is not readable as JSON: {error}") from error
-        return cls.parse(document)
-
-    @classmethod
-    def parse(cls, document: object) -> JwtKeys:
-        """Take the keys of a JWKS. Raises SettingsError with one line for each unusable key."""
-        entries = document.get("keys") if isinstance(document, dict) else None
-        if not isinstance(entries, list):
-            raise SettingsError('CARILLON_JWKS_FILE: expected a JWKS: {"keys": [...]}')
-        keys: dict[str, _Key] = {}
-        wrong: list[str] = []
-        for number, entry in enumerate(entries, 1):
-            try:
-                kid, key = _parse_key(entry)
-                if kid in keys:
-                    raise ValueError(f"the kid {kid!r} is used twice")
-                keys[kid] = key
-            except (jwt.PyJWTError, ValueError, TypeError, KeyError, NotImplementedError) as error:
-                wrong.append(f"CARILLON_JWKS_FILE: key {number}: {_without_material(error)}")
-        if wrong:
-            raise SettingsError("\n".join(wrong))
-        return cls(keys)
-
-    def signer(self) -> tuple[str, jwt.PyJWK]:
-        """(kid, key) of the first key that can sign. Raises LookupError if all are public."""
-        for kid, key in self.by_kid.items():
-            if key.signing is not None:
-                return kid, key.signing
-        raise LookupError("no key in CARILLON_JWKS_FILE can sign: add an oct key, or a private one")
-
-
-def _parse_key(entry: object) -> tuple[str, _Key]:
-    if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or not entry["kid"]:
-        raise ValueError("it has no kid")
-    kty = entry.get("kty")
-    if kty not in _ALGORITHMS:
-        raise ValueError(f"kty must be one of {', '.join(_ALGORITHMS)}")
-    if entry.get("use", "sig") != "sig":
-        raise ValueError('it is not for signatures (use is not "sig")')
-    public = {name: value for name, value in entry.items() if name not in _PRIVATE_MEMBERS}
-    verifying = jwt.PyJWK(public)
-    if verifying.algorithm_name not in _ALGORITHMS[kty]:
-        raise ValueError(f"alg must be one of {', '.join(_ALGORITHMS[kty])} for kty {kty}")
-    too_short = verifying.Algorithm.check_key_length(verifying.key)
-    if too_short:
-        raise ValueError(too_short)
-    can_sign = kty == "oct" or "d" in entry
-    return entry["kid"], _Key(verifying, jwt.PyJWK(entry) if can_sign else None)
-
-
-def _without_material(error: Exception) -> str:
-    # PyJWT quotes the whole key in some of its messages.
-    text = str(error)
-    return "it is malformed" if "{" in text or not text else text
+    def verifying(self, kid: str) -> jwt.PyJWK | None:
+        """Return the key that verifies what the key of this id signed, or None."""
 
 
 class Authenticator:
     """Identifies the principal of a token. Its only state is the keys; API keys and tenants are in the database."""
 
-    def __init__(self, keys: JwtKeys, issuer: str, engine: Engine) -> None:
+    def __init__(self, keys: Keys, claims: Claims, engine: Engine) -> None:
         self._keys = keys
-        self._issuer = issuer
+        self._names = claims
         self._engine = engine
         self._key_uses = KeyUses(engine)
 
@@ -188,16 +103,23 @@ class Authenticator:
 
     def _from_jwt(self, token: str, kinds: Collection[Kind]) -> Principal:
         claims = self._verified(token)
-        kind = _KINDS.get(claims["aud"]) if isinstance(claims["aud"], str) else None
-        if kind is None:
-            raise AuthError("invalid_token", f"aud must be one of {', '.join(_KINDS)}")
+        kind = _kind(claims["aud"])
         if kind not in kinds:
             wanted = " or ".join(_AUDIENCES[kind] for kind in kinds)
-            raise AuthError("forbidden", f"this needs a token with aud {wanted}, not {claims['aud']}")
-        self._check_subject(kind, claims["sub"], claims["tenant"])
+            raise AuthError("forbidden", f"this needs a token with aud {wanted}, not {_AUDIENCES[kind]}")
+        user, tenant = (self._claim(claims, name) for name in (self._names.user, self._names.tenant))
+        self._check_subject(kind, user, tenant)
         expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
         issued_at = datetime.fromtimestamp(int(claims["iat"]), UTC)
-        return Principal(kind, claims["tenant"], claims["sub"], "live", expires_at, issued_at)
+        return Principal(kind, tenant, user, "live", expires_at, issued_at)
+
+    def _claim(self, claims: dict[str, Any], name: str) -> str:
+        value = find_claim(claims, name)
+        if value is None:
+            raise AuthError("invalid_token", f"the token lacks the claim {name}")
+        if not isinstance(value, str):
+            raise AuthError("invalid_token", f"the claim {name} must be a string")
+        return value
 
     def _verified(self, token: str) -> dict[str, Any]:
         try:
@@ -205,7 +127,7 @@ class Authenticator:
             if len(token.encode()) > _TOKEN_BYTES:
                 raise AuthError("invalid_token", "the token is too long")
             header = jwt.get_unverified_header(token)
-            key = self._keys.by_kid.get(header["kid"]) if isinstance(header.get("kid"), str) else None
+            key = self._keys.verifying(header["kid"]) if isinstance(header.get("kid"), str) else None
             if key is None:
                 raise AuthError("invalid_token", "the token was signed with no key known here (kid)")
             # We support no extension, so a header that requires one must fail (RFC 7515, 4.1.11).
@@ -213,11 +135,10 @@ class Authenticator:
                 raise AuthError("invalid_token", "the token has a crit header")
             claims = _JWT.decode(
                 token,
-                key.verifying,
+                key,
                 # From the key, never from the header: otherwise a public key could be used as an HMAC secret.
-                algorithms=[key.verifying.algorithm_name],
-                audience=list(_KINDS),
-                issuer=self._issuer,
+                algorithms=[key.algorithm_name],
+                issuer=self._names.issuer,
                 leeway=LEEWAY,
             )
             if int(claims["exp"]) - int(claims["iat"]) > LONGEST.total_seconds():
@@ -227,32 +148,58 @@ class Authenticator:
         except jwt.MissingRequiredClaimError as error:
             raise AuthError("invalid_token", f"the token lacks the claim {error.claim}") from error
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise AuthError("invalid_token", f"the token is not valid: {type(error).__name__}") from error
+            raise AuthError("invalid_token", _in_words(error, self._names.issuer)) from error
         return claims
 
-    def _check_subject(self, kind: Kind, subject: str, tenant: object) -> None:
+    def _check_subject(self, kind: Kind, subject: str, tenant: str) -> None:
         if not 1 <= len(subject) <= 128 or not subject.isprintable():
-            raise AuthError("invalid_token", "sub must have 1 to 128 printable characters")
+            raise AuthError("invalid_token", f"{self._names.user} must have 1 to 128 printable characters")
         if kind == "operator" and tenant == EVERY_TENANT:
             return
-        if not isinstance(tenant, str) or not TENANT.fullmatch(tenant):
-            raise AuthError("invalid_token", "tenant is not the name of a tenant")
+        if not TENANT.fullmatch(tenant):
+            raise AuthError("invalid_token", f"{self._names.tenant} is not the id of a tenant")
         with read(self._engine) as connection:
             known = tenant_exists(connection, tenant)
         if not known:
-            raise AuthError("invalid_token", "the tenant does not exist")
+            raise AuthError("invalid_token", f"the tenant that {self._names.tenant} names does not exist")
 
 
-def mint(keys: JwtKeys, issuer: str, *, audience: str, subject: str, tenant: str, lifetime: timedelta) -> str:
-    """Return a token signed with the first key that can sign. Raises LookupError if there is none."""
-    kid, key = keys.signer()
-    now = datetime.now(UTC)
-    claims = {
-        "iss": issuer,
-        "aud": audience,
-        "sub": subject,
-        "tenant": tenant,
-        "iat": int(now.timestamp()),
-        "exp": int((now + lifetime).timestamp()),
-    }
-    return _JWT.encode(claims, key, headers={"kid": kid})
+def find_claim(claims: Mapping[str, Any], name: str) -> Any:
+    """Return a claim by its name, or by its path with dots, such as `organization.id`; None if there is none.
+
+    The whole name counts first, because the names of namespaced claims are URLs.
+    """
+    if name in claims:
+        return claims[name]
+    value: Any = claims
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _kind(audience: object) -> Kind:
+    """Return the one kind that `aud` names. Identity providers add audiences of their own to an array."""
+    named = audience if isinstance(audience, list) else [audience]
+    kinds = {_KINDS[one] for one in named if isinstance(one, str) and one in _KINDS}
+    if not kinds:
+        raise AuthError("invalid_token", f"aud must be or contain one of {', '.join(_KINDS)}")
+    if len(kinds) > 1:
+        # A token that pages hold must not open what services may do.
+        raise AuthError("invalid_token", f"aud must contain only one of {', '.join(_KINDS)}")
+    return kinds.pop()
+
+
+def _in_words(error: Exception, issuer: str) -> str:
+    """What is wrong with the token, and what to do."""
+    says: list[tuple[type[Exception], str]] = [
+        (jwt.InvalidIssuerError, f"iss must be {issuer}, as CARILLON_JWT_ISSUER says"),
+        (jwt.ImmatureSignatureError, "iat or nbf lies in the future: check the clock of the token's issuer"),
+        (jwt.InvalidIssuedAtError, "iat must be a number of seconds since 1970"),
+        (jwt.exceptions.InvalidSubjectError, "sub must be a string"),
+        (jwt.InvalidAlgorithmError, "alg in the token's header is not the algorithm of the key that kid names"),
+        (jwt.InvalidSignatureError, "the signature is not of the key that kid names"),
+    ]
+    return next(
+        (words for kind, words in says if isinstance(error, kind)),
+        "it is not a well-formed JWT: send the token unchanged, as it was issued",
+    )

@@ -9,10 +9,12 @@ from typing import cast
 from flask import current_app
 
 from actions.installation import Installation
+from actions.tokens import Claims
 from bus.counters import Counters
 from bus.presence import Leases
+from config.jwt_keys import KeySource
 from config.settings import Settings
-from web.auth import Authenticator, JwtKeys
+from web.auth import Authenticator
 from web.limits import Limiter
 from web.metrics import Metrics
 from web.polling_pages import PollingPages
@@ -30,7 +32,8 @@ class Context(Installation):
     """
 
     settings: Settings
-    keys: JwtKeys
+    keys: KeySource
+    claims: Claims
     authenticator: Authenticator
     limiter: Limiter
     metrics: Metrics

@@ -13,12 +13,13 @@ import requests
 from flask import Blueprint, Flask, Response, jsonify, request
 
 from actions.problems import Problem, invalid, not_found
+from actions.tokens import CLIENT, OPERATOR, SERVICE, mint
 from models.addresses.devices import list_devices
 from models.sql.engine import read
 from models.tenants.queries import tenant_exists
 from models.users.queries import find_user
 from web.api.body import SINGLE, read_json
-from web.auth import CLIENT, EVERY_TENANT, OPERATOR, SERVICE, mint
+from web.auth import EVERY_TENANT
 from web.context import context
 from web.hints import CREATE_JWKS
 
@@ -99,8 +100,8 @@ def _messages(channel: str, address: str) -> list[Any]:
 
 
 def _token(audience: str, subject: str, tenant: str) -> str:
-    keys, issuer = context().keys, context().settings.jwt_issuer
+    keys, claims = context().keys.own(), context().claims
     try:
-        return mint(keys, issuer, audience=audience, subject=subject, tenant=tenant, lifetime=_LIFETIME)
+        return mint(keys, claims, audience=audience, subject=subject, tenant=tenant, lifetime=_LIFETIME).token
     except LookupError as error:
         raise Problem(409, "no_signing_key", f"{error}; create one with {CREATE_JWKS}") from error

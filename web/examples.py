@@ -68,6 +68,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "send_to_connection": {"message": {"text": "Your call is next."}},
     "put_user": {"email": "alice@shop.example", "locale": "de-AT"},
+    "create_token": {"lifetime": 900},
     "put_device": _DEVICE,
     "put_own_device": _DEVICE,
     "put_topic": {"open": True},

@@ -12,6 +12,7 @@ from flask import Flask, Response, g, request
 from actions.problems import Problem
 from config.settings import Settings
 from web.context import context
+from web.origins import AllowedOrigins
 
 log = logging.getLogger("web.access")
 
@@ -46,7 +47,7 @@ _SECURITY = {
 
 def register(app: Flask, settings: Settings) -> None:
     """Install the middleware in the application."""
-    origins = frozenset(settings.cors_origins)
+    allowed = AllowedOrigins.of(settings)
 
     @app.before_request
     def _begin() -> None:
@@ -70,16 +71,16 @@ def register(app: Flask, settings: Settings) -> None:
             # Answers depend on the token, so no cache can share them.
             response.headers.setdefault("Cache-Control", "no-store")
         if request.path.startswith(_CROSS_ORIGIN):
-            _allow_origin(response, origins)
+            _allow_origin(response, allowed)
         _record(response)
         return response
 
 
-def _allow_origin(response: Response, origins: frozenset[str]) -> None:
+def _allow_origin(response: Response, allowed: AllowedOrigins) -> None:
     # The answer depends on the Origin even if that is refused.
     response.vary.add("Origin")
     origin = request.headers.get("Origin")
-    if origin is None or not ("*" in origins or origin in origins):
+    if origin is None or origin not in allowed:
         return
     # No Allow-Credentials: tokens travel in a header, and there is no cookie that another site could use.
     response.headers["Access-Control-Allow-Origin"] = origin

@@ -14,11 +14,16 @@ from models.tenants.tables import tenants
 # A batch has 50 (mail) to 1,000 places, and everyone who waits gets one: larger weights would change little.
 MAX_WEIGHT = 100
 
+# What clients of a new tenant speak, if they name nothing else: each event once, under one name.
+DIALECT = "canonical"
 
-def create_tenant(connection: Connection, tenant_id: str, name: str, now: datetime) -> bool:
-    """Create the tenant and its room. False if it exists already."""
+
+def create_tenant(connection: Connection, tenant_id: str, name: str, now: datetime, dialect: str | None = None) -> bool:
+    """Create the tenant and its room. False if it exists already, and then it stays as it is."""
     created = connection.execute(
-        insert_ignore(connection, tenants).values(id=tenant_id, name=name, created_at=now).returning(tenants.c.id)
+        insert_ignore(connection, tenants)
+        .values(id=tenant_id, name=name, dialect=dialect, created_at=now)
+        .returning(tenants.c.id)
     ).first()
     connection.execute(insert_ignore(connection, rooms).values(tenant_id=tenant_id, kind="tenant", key=tenant_id))
     return created is not None

@@ -21,6 +21,7 @@ CHANNELS["pager"] = ChannelSpec(
 )
 
 from actions.installation import utc_now
+from actions.tokens import OPERATOR
 from channels import registry
 from models.addresses.tables import addresses
 from models.sql.engine import connect, write
@@ -28,7 +29,7 @@ from tests import factories
 from tests.adding_a_channel import pager
 from tests.bells import RecordingBells
 from web.app import create_app
-from web.auth import EVERY_TENANT, OPERATOR
+from web.auth import EVERY_TENANT
 from workers.deliver import deliver
 from workers.expand import expand_and_ring
 from workers.runtime import Runtime

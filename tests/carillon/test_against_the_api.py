@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -88,11 +89,15 @@ def test_events(client: Client):
 
 
 @pytest.mark.parametrize("user", ["alice", "a/b", "..", " c?d#e%", "."])
-def test_users_devices_and_topics(client: Client, user: str):
+def test_users_devices_and_topics(app: Any, client: Client, user: str):
     assert client.put_user(user, email="a@example.test", locale="de").email == "a@example.test"
     assert client.put_user(user, locale="de-AT").email == "a@example.test"
     assert client.put_user(user, email=None).email is None
     assert client.get_user(user).id == user
+    minted = client.create_token(user, lifetime=60)
+    signed_in = Client("http://carillon.test", minted.token, transport=httpx.WSGITransport(app))
+    assert signed_in._http.get("/v1/inbox").json()["data"] == []
+    assert timedelta(seconds=50) < minted.expires_at - utc_now() <= timedelta(seconds=60)
     device = client.put_device(user, token="t", platform="web")
     assert client.devices(user) == [device]
     client.delete_device(user, device.id)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import requests
 
+from actions.tokens import OPERATOR
 from tests.factories import create_token
 from tests.pipeline.system import System
 from tests.waiting import eventually
-from web.auth import EVERY_TENANT, OPERATOR
+from web.auth import EVERY_TENANT
 
 pytestmark = pytest.mark.slow
 

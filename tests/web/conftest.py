@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from actions.tokens import OPERATOR
 from config.settings import Settings
 from tests import factories
 from tests.web.callers import Caller
-from web.auth import EVERY_TENANT, OPERATOR
+from web.auth import EVERY_TENANT
 
 
 @pytest.fixture

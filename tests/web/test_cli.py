@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import select
 
 from actions.installation import utc_now
+from actions.tokens import Claims
+from config.jwt_keys import JwtKeys
 from models.deliveries.tables import deliveries
 from models.events.tables import meta
 from models.sql.engine import connect, read
@@ -23,7 +25,7 @@ from tests.factories import create_settings, create_users, expand_all
 from tests.web.callers import Caller
 from tests.web.test_dead_letters import Failure, kill
 from web.app import create_app
-from web.auth import Authenticator, JwtKeys
+from web.auth import Authenticator
 
 # The newest revision of migrations/versions.
 NEWEST = max(path.name[:4] for path in (ROOT / "migrations/versions").glob("[0-9]*.py"))
@@ -55,6 +57,10 @@ def test_a_tenant_is_created_once(run):
 
 
 def test_a_tenants_clients_speak_its_dialect(run, engine, tenant):
+    assert run("tenants", "dialect", tenant) == "mixed"
+    run("tenants", "create", "newcomer")
+    assert run("tenants", "dialect", "newcomer") == "canonical"
+    run("tenants", "create", tenant)
     assert run("tenants", "dialect", tenant) == "mixed"
     assert run("tenants", "dialect", tenant, "simple", "--json") == {"tenant": tenant, "dialect": "simple"}
     assert run("tenants", "dialect", tenant) == "simple"
@@ -93,7 +99,7 @@ def test_a_key_is_printed_once_listed_by_its_prefix_and_revoked(run, engine, ten
 
 
 def test_a_token_opens_what_it_was_made_for(run, settings, engine, tenant):
-    doors = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
+    doors = Authenticator(JwtKeys.load(settings.jwks_file), Claims.of(settings), engine)
     assert doors.user(run("token", "--user", "alice", "--tenant", tenant)).id == "alice"
     assert doors.principal(run("token", "--service", "shop", "--tenant", tenant), ["service"]).id == "shop"
     assert doors.principal(run("token", "--operator", "ops"), ["operator"]).tenant == "*"

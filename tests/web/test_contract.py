@@ -72,6 +72,7 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("PUT", "/v1/users/{user}/devices"): ("/v1/users/alice/devices", {"token": "t"}),
     ("GET", "/v1/users/{user}/devices"): ("/v1/users/alice/devices", None),
     ("DELETE", "/v1/users/{user}/devices/{device}"): ("/v1/users/alice/devices/{d}", None),
+    ("POST", "/v1/users/{user}/tokens"): ("/v1/users/alice/tokens", {}),
     ("DELETE", "/v1/users/{user}"): ("/v1/users/alice", None),
     ("PUT", "/v1/devices"): ("/v1/devices", {"token": "mine"}),
     ("GET", "/v1/devices"): ("/v1/devices", None),
@@ -210,6 +211,7 @@ LONG_USER = "/v1/users/" + "a" * 200
 UNREADABLE = {
     "{user}": LONG_USER,
     "{user}/devices": f"{LONG_USER}/devices",
+    "{user}/tokens": f"{LONG_USER}/tokens",
     "{user}/inbox": f"{LONG_USER}/inbox",
     "{user}/connections": f"{LONG_USER}/connections",
     "/v1/connections/{connection}/messages": "/v1/connections/" + "a" * 65 + "/messages",
@@ -368,6 +370,8 @@ def test_every_status_that_is_promised_is_given(
         Caller(without_lab, trial.token).post(*good[where])
     in_production = other_app(tmp_path, DATABASE_URL=url, CARILLON_ENV="production")
     Caller(in_production, service.token).post(*good["POST", "/api/test/notification/{user}"])
+    without_keys = other_app(tmp_path, DATABASE_URL=url, CARILLON_JWKS_FILE="")
+    Caller(without_keys, service.token).post(*good["POST", "/v1/users/{user}/tokens"])
     without_database = other_app(tmp_path, DATABASE_URL="postgresql+psycopg://x@127.0.0.1:1/x")
     everywhere(good, *[Caller(without_database, caller.token) for caller in (service, alice, operator)])
     empty = Limiter(settings.redis_url, dict.fromkeys(("service", "user", "operator"), Limit(rate=0.001, burst=1)))

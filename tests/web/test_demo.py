@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from actions.tokens import Claims
+from config.jwt_keys import JwtKeys
 from lab import demo as people
 from tests.factories import create_settings
 from web.app import create_app
-from web.auth import Authenticator, JwtKeys
+from web.auth import Authenticator
 
 HERE = {"base_url": "http://127.0.0.1:8000"}
 
@@ -17,7 +19,7 @@ HERE = {"base_url": "http://127.0.0.1:8000"}
 @pytest.fixture
 def demo(engine, settings, tmp_path):
     people.prepare(engine, tmp_path / "keys.json", datetime.now(UTC))
-    return Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
+    return Authenticator(JwtKeys.load(settings.jwks_file), Claims.of(settings), engine)
 
 
 def test_whoever_clicks_is_signed_in(client, demo, settings):

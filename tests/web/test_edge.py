@@ -134,7 +134,7 @@ def test_options_are_those_of_the_route(browser):
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.test", "null", f"{PAGE}.evil.test", f"{PAGE}:444", "http://app.example.test", "*"]
+    "origin", ["https://evil.test", f"{PAGE}.evil.test", f"{PAGE}:444", "http://app.example.test", "*"]
 )
 def test_other_pages_may_not_ask(browser, origin):
     for answer in (
@@ -164,3 +164,11 @@ def test_unusable_settings_are_listed(tmp_path, monkeypatch):
         create_app()
     assert "CARILLON_LAESE" in str(caught.value)
     assert "PORT" in str(caught.value)
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:5173", "http://127.0.0.1", "null"])
+def test_pages_of_the_developers_machine_may_call_in_development_only(tmp_path, settings, origin):
+    for env, expected in (("development", origin), ("production", None)):
+        app = create_app(create_settings(tmp_path, DATABASE_URL=settings.database_url, CARILLON_ENV=env))
+        answer = app.test_client().get("/v1/inbox", headers={"Origin": origin})
+        assert answer.headers.get("Access-Control-Allow-Origin") == expected

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from actions.installation import utc_now
+from actions.tokens import SERVICE
 from models.events import publishing as outbox
 from models.sql.engine import write
 from tests.factories import create_token
 from tests.web.callers import Caller, fields
-from web.auth import SERVICE
 
 
 def publish(caller: Caller, **other):

@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from actions.installation import utc_now
+from actions.tokens import CLIENT, OPERATOR, SERVICE
 from bus.publisher import Publisher
 from bus.token_bucket import Limit
 from models.addresses import devices
@@ -23,7 +24,6 @@ from tests.web.test_contract import ALERT, GOOD, OF_BOTH, OPERATORS, SHARED, USE
 from tests.web.test_dead_letters import Failure, kill
 from tests.web.worker import work
 from web.app import create_app
-from web.auth import CLIENT, OPERATOR, SERVICE
 from web.limits import Limiter
 
 pytestmark = pytest.mark.slow
@@ -196,6 +196,7 @@ OWN = {
     ("POST", "/v1/notifications/bulk"),
     ("PUT", "/v1/users/{user}"),
     ("PUT", "/v1/users/{user}/devices"),
+    ("POST", "/v1/users/{user}/tokens"),
     ("PUT", "/v1/topics/{topic}"),
     ("PUT", "/v1/topics/{topic}/members"),
     ("POST", "/v1/events"),

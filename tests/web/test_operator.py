@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from actions.installation import utc_now
+from actions.tokens import OPERATOR
 from models.addresses.devices import add_device
 from models.sql.engine import write
 from tests.factories import (
@@ -24,7 +25,6 @@ from tests.web.contract import ContractClient
 from tests.web.test_contract import GOOD, OPERATORS
 from tests.web.test_dead_letters import Failure, kill
 from web.app import create_app
-from web.auth import OPERATOR
 
 OVERVIEW = "/v1/operator/overview"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +12,9 @@ from models.addresses.tables import addresses
 from models.events.tables import events
 from models.sql.engine import read
 from models.users.tables import users
-from tests.web.callers import fields
+from tests.factories import create_api_key, create_settings
+from tests.web.callers import Caller, fields
+from web.app import create_app
 
 TOKEN = "fcm-token:" + "a" * 140
 
@@ -44,6 +47,39 @@ def test_an_id_may_be_anything_printable(service, name):
     [device] = service.get(f"{path}/devices").json["data"]
     assert service.delete(f"{path}/devices/{device['id']}").status_code == 200
     assert service.delete(path).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["alice", "a/b", "https://idp.test/u/1"])
+def test_a_service_mints_tokens_that_open_the_inbox_of_one_user(client, service, name):
+    path = f"/v1/users/{quote(name, safe='')}/tokens"
+    first, second = service.post(path, {}), service.post(path, {"lifetime": 60})
+    assert (first.status_code, second.status_code) == (201, 201)
+    for answer, seconds in ((first, 3600), (second, 60)):
+        left = datetime.fromisoformat(answer.json["expires_at"]) - datetime.now(UTC)
+        assert timedelta(seconds=seconds - 10) < left <= timedelta(seconds=seconds)
+    service.send(audience={"users": [name]}, title="Hello")
+    user = Caller(client, first.json["token"])
+    assert user.get("/v1/inbox").status_code == 200
+    assert user.post("/v1/notifications", {}).json["code"] == "forbidden"
+    assert service.post(path, {}).json["token"] != service.post(path, {}).json["token"]
+
+
+@pytest.mark.parametrize("lifetime", [0, -1, 86401, "1h", None, 1.5])
+def test_a_token_lives_for_a_second_to_a_day(service, lifetime):
+    refused = service.post("/v1/users/alice/tokens", {"lifetime": lifetime})
+    assert (refused.status_code, fields(refused)) == (422, ["lifetime"])
+
+
+def test_a_test_key_mints_no_tokens_for_real_inboxes(client, engine, service):
+    refused = Caller(client, create_api_key(engine, mode="test")).post("/v1/users/alice/tokens", {})
+    assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
+
+
+def test_without_a_key_that_signs_minting_is_refused_with_what_to_do(tmp_path, settings, service, api_key):
+    bare = create_settings(tmp_path, DATABASE_URL=settings.database_url, CARILLON_JWKS_FILE="")
+    refused = Caller(create_app(bare).test_client(), api_key).post("/v1/users/alice/tokens", {})
+    assert (refused.status_code, refused.json["code"]) == (409, "no_signing_key")
+    assert "CARILLON_JWKS_FILE" in refused.json["detail"]
 
 
 @pytest.mark.parametrize("name", ["a" * 129, "%0A", "%00", "%FF", "%E2%80%AE"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from pydantic import Field
@@ -9,10 +10,11 @@ from pydantic import Field
 from actions import users as actions
 from actions.principal import Principal
 from actions.problems import not_found
+from actions.tokens import LONGEST, USUAL, mint_for_user
 from carillon.fields import Email, Locale, Strict
 from models.sql.engine import read
 from models.users.queries import find_user
-from web.api.endpoint import Api
+from web.api.endpoint import Answer, Api
 from web.api.fields import Deleted, Moment, UserPath, View
 from web.context import context
 
@@ -64,6 +66,32 @@ def get_user(caller: Principal, path: UserPath) -> UserView:
     if row is None:
         raise not_found("user")
     return user_view(row)
+
+
+class TokenBody(Strict):
+    """What the token is to be like."""
+
+    lifetime: int = Field(
+        int(USUAL.total_seconds()), ge=1, le=int(LONGEST.total_seconds()), description="Seconds until it expires."
+    )
+
+
+class TokenView(View):
+    """A token for the user's clients."""
+
+    token: str
+    expires_at: Moment
+
+
+@api.declare("POST", f"{USER}/tokens", auth="service", answers={201: TokenView}, problems=[409])
+def create_token(caller: Principal, path: UserPath, body: TokenBody) -> Answer:
+    """Mint a token for a user's page or app, signed with the installation's key.
+
+    The user need not exist. Call it from your server, for the user who is signed in there.
+    """
+    here = context()
+    minted = mint_for_user(here.keys.own(), here.claims, caller, path.user, timedelta(seconds=body.lifetime))
+    return Answer(TokenView(token=minted.token, expires_at=minted.expires_at), 201)
 
 
 @api.declare("DELETE", USER, auth="service", answers={200: Deleted}, problems=[404])

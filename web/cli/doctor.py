@@ -160,15 +160,15 @@ def _channels(here: Context) -> Iterator[Finding]:
 
 def _keys(here: Context) -> Iterator[Finding]:
     try:
-        kid, _ = here.keys.signer()
+        kid, _ = here.keys.own().signer()
     except LookupError:
-        if here.keys.by_kid:
+        if here.keys.own().by_kid or here.settings.jwks_url:
             yield Finding("keys", "ok", "can verify tokens, but not sign any")
         else:
             advice = f"run {CREATE_JWKS} and set CARILLON_JWKS_FILE"
             yield _failed("keys", "cannot verify any token", advice)
     else:
-        yield Finding("keys", "ok", f"can verify tokens of {len(here.keys.by_kid)} keys, and sign with {kid}")
+        yield Finding("keys", "ok", f"can verify tokens of {len(here.keys.own().by_kid)} keys, and sign with {kid}")
 
 
 CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (_database, _redis, _workers, _keys, _channels)

@@ -67,8 +67,8 @@ def create_tenant(tenant: str, name: str | None, as_json: bool) -> None:
 def tenant_dialect(tenant: str, dialect: str | None, as_json: bool) -> None:
     """Set the dialect of Socket.IO clients that do not choose one. Without DIALECT, print it.
 
-    A new dialect applies from a client's next connection. The default is mixed: every event has its names in all
-    dialects, so that every kind of client works.
+    A new dialect applies from a client's next connection. New tenants have canonical: each event once. With mixed,
+    every event has its names in all dialects, so that clients of every earlier system work.
     """
     require_tenant(tenant)
     if dialect is not None:

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import click
 
-from actions.tokens import record_token
-from web.auth import CLIENT, EVERY_TENANT, LONGEST, OPERATOR, SERVICE, mint
+from actions.tokens import CLIENT, LONGEST, OPERATOR, SERVICE, mint, record_token
+from web.auth import EVERY_TENANT
 from web.cli.caller import operator as operator_of_command
 from web.cli.output import Group, json_option, print_answer
 from web.cli.tenants import require_tenant
@@ -65,11 +65,11 @@ def token(
         raise click.ClickException("--tenant is required")
     if tenant is not None:
         require_tenant(tenant)
-    issuer = context().settings.jwt_issuer
+    keys, claims = context().keys.own(), context().claims
     try:
         minted = mint(
-            context().keys, issuer, audience=audience, subject=subject, tenant=tenant or EVERY_TENANT, lifetime=lifetime
-        )
+            keys, claims, audience=audience, subject=subject, tenant=tenant or EVERY_TENANT, lifetime=lifetime
+        ).token
     except LookupError as error:
         raise click.ClickException(f"{error}; create one with {CREATE_JWKS}") from error
     record_token(context(), operator_of_command(tenant or EVERY_TENANT), audience, subject, lifetime)

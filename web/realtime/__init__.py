@@ -15,6 +15,7 @@ from bus.presence import Leases
 from config.settings import Settings
 from web.auth import Authenticator
 from web.dialects import NAMESPACES
+from web.origins import AllowedOrigins
 from web.realtime.gateway.gateway import Gateway
 from web.realtime.gateway.handshake import Origins
 from web.realtime.handlers.table import Handler, client_events
@@ -43,7 +44,7 @@ def attach(
     `socketio.server.manager` is the QueueManager; /healthz reads its `.deaf`.
     """
     timing = timing or Timing()
-    origins = Origins(settings.cors_origins)
+    origins = Origins(AllowedOrigins.of(settings))
     manager = QueueManager(settings.redis_url, settings.bus_topic, timing)
     socketio = SocketIO(
         app,

@@ -1139,6 +1139,27 @@ export interface paths {
       };
     };
   };
+  "/v1/users/{user}/tokens": {
+    post: {
+      parameters: {
+        path: {
+          user: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["TokenBody"];
+        };
+      };
+      responses: {
+        201: {
+          content: {
+            "application/json": components["schemas"]["TokenView"];
+          };
+        };
+      };
+    };
+  };
 }
 export interface components {
   schemas: {
@@ -1860,6 +1881,13 @@ export interface components {
       id: string;
       name: string;
       weight: number;
+    };
+    TokenBody: {
+      lifetime?: number;
+    };
+    TokenView: {
+      expires_at: string;
+      token: string;
     };
     TopicView: {
       open: boolean;

@@ -13,14 +13,16 @@ from prometheus_client import generate_latest
 from actions.installation import Installation
 from actions.meter import Meter
 from actions.principal import Principal
+from actions.tokens import Claims
 from bus.bells import Bells
 from bus.counters import Counters
 from bus.publisher import Publisher
+from config.jwt_keys import JwtKeys
 from config.logging_setup import configure_logging
 from config.settings import Settings
 from models.catalogue.source import shared
 from models.sql.engine import connect
-from web.auth import Authenticator, JwtKeys
+from web.auth import Authenticator
 from web.realtime import attach
 from web.realtime.gateway import sessions
 from web.realtime.handlers.inbox import inbox_events
@@ -63,7 +65,7 @@ def application() -> Flask:
     settings = Settings.from_env()
     configure_logging(settings.log_level)
     engine = connect(settings.database_url)
-    authenticator = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
+    authenticator = Authenticator(JwtKeys.load(settings.jwks_file), Claims.of(settings), engine)
     counters = Counters(settings.redis_url, settings.bus_topic)
     installation = Installation(
         engine=engine,

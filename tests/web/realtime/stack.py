@@ -15,6 +15,7 @@ from engineio.payload import Payload
 from sqlalchemy import Engine
 
 from actions.installation import utc_now
+from actions.tokens import CLIENT
 from bus.envelope import Group, room_name
 from bus.publisher import Publisher
 from channels.in_app import InAppChannel
@@ -30,7 +31,6 @@ from tests.sockets import SocketClient
 from tests.waiting import eventually
 from tests.web.realtime.rows import append
 from tests.web.worker import work
-from web.auth import CLIENT
 from workers.deliver import deliver_batch
 from workers.expand import publish_page
 from workers.runtime import Runtime

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from models.events.cursor import Cursor
+from web.origins import AllowedOrigins
 from web.realtime.gateway.handshake import Origins, credential, resume_request
 from web.realtime.payloads import Handshake, Refused
 from web.realtime.replay.progress import ResumeRequest
@@ -14,10 +15,14 @@ APP = "https://app.example"
 COOKIE = {"HTTP_COOKIE": "theme=dark; carillon_token=from-cookie"}
 
 
+def allowing(*origins: str, development: bool = False) -> Origins:
+    return Origins(AllowedOrigins(origins, development=development))
+
+
 def shown(auth: dict[str, Any] | None = None, origins: tuple[str, ...] = (APP,), **environ: str) -> str:
     """The token, or the code of the refusal."""
     try:
-        return credential(Handshake(**auth or {}), OWN | environ, Origins(origins))
+        return credential(Handshake(**auth or {}), OWN | environ, allowing(*origins))
     except Refused as refused:
         return refused.code
 
@@ -63,7 +68,7 @@ def test_a_cookie_counts_from_allowed_pages_only(environ: dict[str, str], allowe
 
 
 def test_which_pages_may_connect():
-    listed, everybody, nobody = Origins([APP]), Origins(["*"]), Origins([])
+    listed, everybody, nobody = allowing(APP), allowing("*"), allowing()
     assert [origins.allow(APP, OWN) for origins in (listed, everybody, nobody)] == [True, True, False]
     assert [origins.allow("https://bell.example", OWN) for origins in (listed, everybody, nobody)] == [True] * 3
     assert [origins.allow("https://evil", OWN) for origins in (listed, everybody, nobody)] == [False, True, False]
@@ -80,3 +85,23 @@ def test_from_where_to_go_on():
         "e", {room: 4, "tenant:acme": 2}
     )
     assert resume_request(Handshake(cursor="damaged"), room) == ResumeRequest(lost=True)
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        *((f"http://{host}:5173", True) for host in ("localhost", "127.0.0.1", "[::1]")),
+        ("https://localhost", True),
+        ("null", True),
+        ("http://localhost.evil.example", False),
+        ("http://localhost:5173.evil.example", False),
+        ("http://evil.example#localhost", False),
+        ("ftp://localhost", False),
+        ("nullx", False),
+    ],
+)
+def test_pages_of_the_developers_machine_may_connect_in_development_only(origin, allowed):
+    environ = {"HTTP_ORIGIN": origin} | OWN
+    assert allowing(development=True).allow(origin, environ) == allowed
+    assert not allowing(development=True).allow_cookies(origin, environ)
+    assert not allowing(APP).allow(origin, environ)

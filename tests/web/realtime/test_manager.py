@@ -16,14 +16,16 @@ import socketio
 from flask import Flask
 from sqlalchemy import Engine
 
+from actions.tokens import Claims
 from bus.envelope import Group
 from bus.publisher import Publisher
+from config.jwt_keys import JwtKeys
 from config.settings import Settings
 from tests import factories
 from tests.channels import support
 from tests.conftest import redis_process
 from tests.waiting import eventually
-from web.auth import Authenticator, JwtKeys
+from web.auth import Authenticator
 from web.realtime import attach
 from web.realtime.timing import Timing
 from web.realtime.transport.manager import QueueManager
@@ -196,7 +198,7 @@ def test_publishing_never_raises(manner: Callable[[socket.socket], None]):
 def test_nothing_is_connected_before_the_first_client(settings: Settings, engine: Engine):
     app = Flask(__name__)
     before = set(threading.enumerate())
-    authenticator = Authenticator(JwtKeys.load(settings.jwks_file), settings.jwt_issuer, engine)
+    authenticator = Authenticator(JwtKeys.load(settings.jwks_file), Claims.of(settings), engine)
     server = attach(app, settings, factories.create_installation(engine), authenticator).server
     # Not how many there are: those of other tests may end in between.
     assert set(threading.enumerate()) <= before

@@ -11,10 +11,10 @@ import socketio
 import websocket
 
 from actions.installation import utc_now
+from actions.tokens import SERVICE
 from tests import factories
 from tests.waiting import eventually
 from tests.web.realtime.stack import Client, Stack
-from web.auth import SERVICE
 from web.realtime.limits import MAX_CONNECTIONS_PER_USER
 
 pytestmark = pytest.mark.slow

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Engine
 
 from actions.installation import utc_now
+from actions.tokens import OPERATOR, SERVICE
 from models.alerts import queries as alerts
 from models.sql.engine import connect, write
 from tests import factories
@@ -27,7 +28,6 @@ from tests.web.realtime.stack import Stack, Web
 from tests.web.realtime.test_refusals import raw, refusal
 from tests.web.stored import everything, foreign, subscribed
 from web.app import create_app
-from web.auth import OPERATOR, SERVICE
 from web.dialects import DIALECTS, NAMESPACES, REQUESTS, ROOT_DIALECTS, view_of
 
 # What the events are asked about: a notification, an alert, a room and a token, all of them the victim's.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
+from web.origins import AllowedOrigins
 from web.realtime.payloads import Handshake, Refused
 from web.realtime.replay.progress import ResumeRequest
 
@@ -15,24 +16,24 @@ COOKIE = "carillon_token"
 class Origins:
     """The origins whose pages may connect: our own, and those of the settings."""
 
-    def __init__(self, allowed: Sequence[str]) -> None:
-        self._allowed = frozenset(allowed)
+    def __init__(self, allowed: AllowedOrigins) -> None:
+        self._allowed = allowed
 
     def allow(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
         """Whether a page of this origin may connect; Engine.IO asks for every request that names one."""
-        return "*" in self._allowed or self.allow_cookies(origin, environ)
+        return (origin is not None and origin in self._allowed) or self.allow_cookies(origin, environ)
 
     def allow_cookies(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
         """Whether the request may be authenticated by a cookie.
 
-        "*" (development) is not enough: it would give every page on the web the user's session.
+        What is allowed in development is not enough: "*" would give every page on the web the user's session.
         """
         if origin is None:
             # A browser leaves Origin out of a polling GET to the page's own origin; Sec-Fetch-Site no script can set.
             return bool(environ.get("HTTP_SEC_FETCH_SITE") == "same-origin")
         scheme = environ.get("HTTP_X_FORWARDED_PROTO", environ.get("wsgi.url_scheme", "")).split(",")[0].strip()
         host = environ.get("HTTP_X_FORWARDED_HOST", environ.get("HTTP_HOST", "")).split(",")[0].strip()
-        return origin == f"{scheme}://{host}" or (origin != "*" and origin in self._allowed)
+        return origin == f"{scheme}://{host}" or origin in self._allowed.named
 
 
 def credential(auth: Handshake, environ: Mapping[str, Any], origins: Origins) -> str:
