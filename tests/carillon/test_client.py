@@ -173,14 +173,13 @@ def test_ids_are_one_segment_of_a_path_whatever_they_hold():
     for user, path in [
         ("a/b", "/v1/users/a%2Fb"),
         ("a b?c#d%", "/v1/users/a%20b%3Fc%23d%25"),
-        ("..", "/v1/users/%2E%2E"),
         ("../notifications", "/v1/users/..%2Fnotifications"),
         ("ü@example.test", "/v1/users/%C3%BC%40example.test"),
     ]:
         with pytest.raises(carillon.NotFound):
             client.get_user(user)
         assert sent(server)[1] == path
-    for user in ("", "a\n", "x" * 129):
+    for user in ("", "a\n", "x" * 129, ".", ".."):
         with pytest.raises(carillon.ValidationError, match=r"^user: "):
             client.get_user(user)
     with pytest.raises(carillon.ValidationError, match=r"^topic: "):

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import insert, select, text
 
@@ -22,6 +21,7 @@ from models.outbox.tables import carillon_outbox
 from models.rooms.tables import rooms
 from models.sql.engine import read, write
 from tests.factories import create_users
+from tests.raw_path import WSGITransport
 from tests.web.callers import Caller, fields
 from web.app import create_app
 
@@ -50,7 +50,7 @@ _OWN = {"id", "created_at", "expires_at", "due_at", "acknowledged_at"}
 @pytest.fixture
 def http(app: Any, api_key: str) -> Iterator[Client]:
     """The package's client, at the application of this test."""
-    client = Client("http://carillon.example", api_key, transport=httpx.WSGITransport(app=app))
+    client = Client("http://carillon.example", api_key, transport=WSGITransport(app))
     yield client
     client.close()
 

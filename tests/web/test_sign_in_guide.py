@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 
 import carillon
 from tests.factories import JWKS
 from tests.missing import skip_unless_ci
+from tests.raw_path import WSGITransport
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "sign-in.md").read_text(encoding="utf-8")
 # A comment before a block says that it runs elsewhere.
@@ -38,7 +38,7 @@ def test_every_block_of_the_guide_is_run_here_or_is_marked():
 
 
 def test_a_service_gets_a_token(app, client, api_key, monkeypatch):
-    transport = httpx.WSGITransport(app)
+    transport = WSGITransport(app)
     monkeypatch.setattr(carillon, "Client", lambda url, key: carillon.client.Client(url, key, transport=transport))
     names: dict[str, Any] = {"CARILLON_URL": "http://carillon.test", "CARILLON_KEY": api_key}
     exec(code("python", "from carillon"), names)

@@ -21,6 +21,7 @@ class FakeSocket:
 
     def __init__(self) -> None:
         self.sid = secrets.token_hex(8)
+        self.session: dict[str, Any] = {}
         self.queue: queue.Queue[Any] = queue.Queue()
         self.closed = False
 
