@@ -10,6 +10,7 @@ import requests
 
 from tests.protocol.conftest import Server
 from tests.protocol.wire import SEPARATOR, Polling, Session, open_websocket
+from tests.public_reports.test_public_reports import REPORTS
 from tests.waiting import eventually
 from web.realtime.limits import PER_CONNECTION
 
@@ -23,7 +24,7 @@ def answers(polling: Polling, number: int) -> list[dict]:
 
 
 def test_each_packet_of_one_request_is_answered(ours: Server):
-    for number in (81, 1000):
+    for number in (REPORTS["R03"]["input"]["packets_in_one_post"], 1000):
         polling = Polling(ours)
         polling.connect()
         body = SEPARATOR.join(f'42{n}["test",{n}]' for n in range(number))
@@ -47,7 +48,7 @@ def test_a_request_whose_packets_are_not_all_handled_is_not_answered_with_ok(our
 def test_a_stranger_leaves_nothing_behind(ours: Server):
     before = ours.descriptors()
     logged = len(ours.log.read_text().splitlines())
-    for body in ("6", "2probe", "4" + "x" * 65_536, '42["test"]', "") * 10:
+    for body in (REPORTS["R04"]["input"]["post"], "2probe", "4" + "x" * 65_536, '42["test"]', "") * 10:
         with requests.Session() as http:
             polling = Polling(ours)
             began = time.monotonic()

@@ -11,3 +11,9 @@ from tests.web.callers import Caller
 def service(client: Any, api_key: str) -> Caller:
     """The tenant's service, with its live key."""
     return Caller(client, api_key)
+
+
+@pytest.fixture
+def alice(client: Any, user_token: Any) -> Caller:
+    """The client of the user alice."""
+    return Caller(client, user_token("alice"))
