@@ -19,7 +19,7 @@ from config.jwt_keys import KeySource
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
 from models.sql.engine import connect
-from web import VERSION, asyncapi, cli, demo, health, middleware, pages, problems
+from web import VERSION, asyncapi, cli, demo, health, middleware, packages, pages, problems
 from web.api import (
     alerts,
     compat,
@@ -103,6 +103,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         app.register_api(module.api)
     asyncapi.register(app)
     pages.register(app, settings)
+    packages.register(app)
     documentation.register(app, settings)
     if settings.env == "development":
         demo.register(app)

@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Response, jsonify, send_from_directory
 from actions.problems import Problem
 from config.settings import Settings
 from web import VERSION
+from web.tone import tone
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -54,13 +55,27 @@ def register(app: Flask, settings: Settings) -> None:
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
 
+    @routes.get("/js/websocket.js")
+    def four_namespaces() -> Response:
+        # Where pages of the system with four namespaces load their client from.
+        if not (_STATIC / "build" / "websocket.js").is_file():
+            raise Problem(
+                503, "not_built", "the client has not been built: make client, which needs Node.js 20 or newer"
+            )
+        return _file("build/websocket.js")
+
+    @routes.get("/sounds/notification.mp3")
+    def sound() -> Response:
+        # These pages play this URL. Browsers go by the media type.
+        return Response(tone(), mimetype="audio/wav", headers={"Cache-Control": "public, max-age=86400"})
+
     app.register_blueprint(routes)
 
 
 def page(name: str, needs: str) -> Response:
-    """Return a document of web/static with its headers. Raises Problem if the script that it `needs` is not built."""
+    """Return a file of web/static with its headers. Raises Problem if the script that it `needs` is not built."""
     if not (_STATIC / needs).is_file():
-        raise Problem(503, "not_built", "this page has not been built: make client, which needs Node.js 20 or newer")
+        raise Problem(503, "not_built", "this has not been built: make client, which needs Node.js 20 or newer")
     return _file(name)
 
 

@@ -25,6 +25,8 @@ from tests.carillon.outbox_table import create_outbox, rows
 from tests.carillon.server import ACCEPTED
 from tests.carillon.test_documents import block
 from tests.databases import ROOT
+from tests.packages_server import packages_server
+from web.packages import WHEEL
 
 pytestmark = pytest.mark.slow
 
@@ -124,13 +126,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def python(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a fresh environment with the wheel, Flask and Django."""
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a fresh environment with Flask, Django, and the wheel that a server gives out."""
     environment = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", environment], check=True, timeout=300)
     python = environment / "bin/python"
-    [wheel] = built.glob("*.whl")
-    subprocess.run([python, "-m", "pip", "install", "-qq", wheel, "flask", "django"], check=True, timeout=600)
+    with packages_server() as url:
+        install = [python, "-m", "pip", "install", "-qq", f"{url}/{WHEEL}", "flask", "django"]
+        subprocess.run(install, check=True, timeout=600)
     return python
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import re
+import wave
+import zipfile
+
 import pytest
 
+import carillon
 from web import VERSION, pages
 
 
@@ -71,3 +77,24 @@ def test_the_console_is_told_before_the_sign_in_what_it_needs_to_know(client, bu
 @pytest.mark.parametrize("path", ["../app.py", "%2e%2e/app.py", "/etc/passwd", "nothing.js", "build"])
 def test_nothing_but_static_files_is_served(client, built, path):
     assert client.get(f"/static/{path}").status_code == 404
+
+
+def test_the_pages_of_four_namespaces_find_their_files(client):
+    sound = client.get("/sounds/notification.mp3")
+    assert (sound.status_code, sound.mimetype) == (200, "audio/wav")
+    with wave.open(io.BytesIO(sound.data)) as played:
+        assert 0.3 < played.getnframes() / played.getframerate() < 1
+    script = client.get("/js/websocket.js")
+    assert (script.status_code, script.mimetype) in {(200, "text/javascript"), (503, "application/problem+json")}
+
+
+def test_the_packages_are_given_out(client):
+    index = client.get("/packages/").text
+    wheel, tarball = re.findall(r'href="(/packages/[^"]*\.whl)"', index)[0], "/packages/carillon-client.tgz"
+    assert f'href="{tarball}"' in index
+    answer = client.get(wheel)
+    assert answer.mimetype == "application/zip"
+    names = zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
+    assert "carillon/client.py" in names
+    assert {name.partition("/")[0] for name in names} == {"carillon", f"carillon-{carillon.__version__}.dist-info"}
+    assert client.get(tarball).status_code in (200, 503)

@@ -37,6 +37,9 @@ export function App({ session, onSignOut }: { session: Session; onSignOut: () =>
   useEffect(() => () => client.close(), [client]);
   const log = useEventLog(client);
 
+  // Elsewhere the page is for those who get notifications, and not for those who try Carillon.
+  const isDemo = session.serviceToken !== null;
+
   const toggle = () => {
     if (disconnected) setConnections(connections + 1);
     else client.close();
@@ -51,17 +54,27 @@ export function App({ session, onSignOut }: { session: Session; onSignOut: () =>
           <img src="/static/carillon.svg" alt="" width="26" height="26" />
           Carillon
         </h1>
-        <nav aria-label="Other pages">
-          <a href="/docs">API</a>
-          <a href="/docs/events">Events</a>
-          <a href="/console">Console</a>
-          {session.lab && <a href={session.lab}>Lab</a>}
-        </nav>
+        {isDemo && (
+          <nav aria-label="Other pages">
+            <a href="/docs">API</a>
+            <a href="/docs/events">Events</a>
+            <a href="/console">Console</a>
+            {session.lab && <a href={session.lab}>Lab</a>}
+          </nav>
+        )}
         <ConnectionState disconnected={disconnected} />
-        <label class="switch">
-          <input type="checkbox" role="switch" checked={!disconnected} aria-checked={!disconnected} onChange={toggle} />
-          <span>Connected</span>
-        </label>
+        {isDemo && (
+          <label class="switch">
+            <input
+              type="checkbox"
+              role="switch"
+              checked={!disconnected}
+              aria-checked={!disconnected}
+              onChange={toggle}
+            />
+            <span>Connected</span>
+          </label>
+        )}
         <Bell client={client} />
         <span class="account">
           <Avatar name={session.user} />
@@ -76,19 +89,23 @@ export function App({ session, onSignOut }: { session: Session; onSignOut: () =>
           This page is disconnected. Notifications that are sent now arrive in order when you connect again.
         </p>
       )}
-      <main class="board">
-        <div class="column">
-          {session.serviceToken && <SendForm user={session.user} getServiceToken={getServiceToken} />}
-          <Presence user={session.user} />
-        </div>
+      <main class={isDemo ? "board" : "board alone"}>
+        {isDemo && (
+          <div class="column">
+            <SendForm user={session.user} getServiceToken={getServiceToken} />
+            <Presence user={session.user} />
+          </div>
+        )}
         <div class="column">
           <Inbox key={connections} />
           <Alerts />
         </div>
-        <div class="column">
-          {session.serviceToken && <Lab user={session.user} />}
-          <EventLog entries={log.entries} />
-        </div>
+        {isDemo && (
+          <div class="column">
+            <Lab user={session.user} />
+            <EventLog entries={log.entries} />
+          </div>
+        )}
       </main>
     </CarillonProvider>
   );

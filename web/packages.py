@@ -1,0 +1,61 @@
+"""What integrators install, given out by the server that it belongs to: the client for pages and the Python package."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, send_file
+from hatchling.builders.wheel import WheelBuilder
+
+from actions.problems import Problem
+from web import VERSION
+
+_ROOT = Path(__file__).resolve().parents[1]
+CLIENT = "carillon-client.tgz"
+WHEEL = f"carillon-{VERSION}-py3-none-any.whl"
+
+_PAGE = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Packages</title></head><body>
+<h1>Packages</h1>
+<ul><li><a href="/packages/{CLIENT}">{CLIENT}</a></li><li><a href="/packages/{WHEEL}">{WHEEL}</a></li></ul>
+</body></html>
+"""
+
+
+def register(app: Flask) -> None:
+    """Add the routes."""
+    routes = Blueprint("packages", __name__, url_prefix="/packages")
+
+    @routes.get("/")
+    def index() -> Response:
+        """Both, as pip reads it: `pip install --find-links https://server/packages/ carillon`."""
+        return Response(_PAGE, mimetype="text/html")
+
+    @routes.get(f"/{CLIENT}")
+    def client() -> Response:
+        path = Path(__file__).parent / "static" / "build" / CLIENT
+        if not path.is_file():
+            detail = "the client has not been built: make client, which needs Node.js 20 or newer"
+            raise Problem(503, "not_built", detail)
+        return send_file(path, mimetype="application/gzip", max_age=0)
+
+    @routes.get(f"/{WHEEL}")
+    def wheel() -> Response:
+        return send_file(io.BytesIO(_wheel()), mimetype="application/zip", download_name=WHEEL, max_age=0)
+
+    app.register_blueprint(routes)
+
+
+@cache
+def _wheel() -> bytes:
+    """The wheel of the package, as `make dist` builds it."""
+    directory = tempfile.mkdtemp(prefix="carillon-wheel-")
+    try:
+        [built] = WheelBuilder(str(_ROOT)).build(directory=directory, versions=["standard"])
+        return Path(built).read_bytes()
+    finally:
+        shutil.rmtree(directory)
