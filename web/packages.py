@@ -15,13 +15,13 @@ from actions.problems import Problem
 from web import VERSION
 
 _ROOT = Path(__file__).resolve().parents[1]
-CLIENT = "carillon-client.tgz"
+TARBALL = "carillon-client.tgz"
 WHEEL = f"carillon-{VERSION}-py3-none-any.whl"
 
 _PAGE = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Packages</title></head><body>
 <h1>Packages</h1>
-<ul><li><a href="/packages/{CLIENT}">{CLIENT}</a></li><li><a href="/packages/{WHEEL}">{WHEEL}</a></li></ul>
+<ul><li><a href="/packages/{TARBALL}">{TARBALL}</a></li><li><a href="/packages/{WHEEL}">{WHEEL}</a></li></ul>
 </body></html>
 """
 
@@ -35,9 +35,9 @@ def register(app: Flask) -> None:
         """Both, as pip reads it: `pip install --find-links https://server/packages/ carillon`."""
         return Response(_PAGE, mimetype="text/html")
 
-    @routes.get(f"/{CLIENT}")
+    @routes.get(f"/{TARBALL}")
     def client() -> Response:
-        path = Path(__file__).parent / "static" / "build" / CLIENT
+        path = Path(__file__).parent / "static" / "build" / TARBALL
         if not path.is_file():
             detail = "the client has not been built: make client, which needs Node.js 20 or newer"
             raise Problem(503, "not_built", detail)

@@ -15,7 +15,7 @@ import carillon
 from tests.databases import ROOT
 from tests.missing import skip_unless_ci
 from tests.packages_server import packages_server
-from web.packages import CLIENT
+from web.packages import TARBALL
 
 CLIENTS = ROOT / "clients"
 
@@ -52,7 +52,7 @@ def test_the_client_tells_everything_once_and_in_order(built: None):
 def test_a_project_installs_the_client_that_the_server_gives_out(built: None, tmp_path: Path):
     (tmp_path / "package.json").write_text('{"name": "shop", "type": "module"}')
     with packages_server() as url:
-        install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", f"{url}/{CLIENT}"]
+        install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", f"{url}/{TARBALL}"]
         subprocess.run(install, cwd=tmp_path, check=True, timeout=300)
     program = 'import { createClient } from "carillon-client"; console.log(typeof createClient);'
     ran = subprocess.run(

@@ -25,6 +25,7 @@ from tests.web.test_dead_letters import Failure, kill
 from tests.web.worker import work
 from web.app import create_app
 from web.limits import Limiter
+from web.packages import TARBALL, WHEEL
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +49,11 @@ OPEN = {
     ("GET", "/console"),
     ("GET", "/console/config.json"),
     ("GET", "/console/{_view}"),
+    ("GET", "/packages/"),
+    ("GET", f"/packages/{TARBALL}"),
+    ("GET", f"/packages/{WHEEL}"),
+    ("GET", "/js/websocket.js"),
+    ("GET", "/sounds/notification.mp3"),
     ("GET", "/static/{name}"),
     ("GET", "/static/build/{name}"),
 }
