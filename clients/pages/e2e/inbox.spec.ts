@@ -27,6 +27,21 @@ test("one click signs in, and another sends on every channel", async ({ browser 
   }
 });
 
+test("a notification of one's own words is sent, shown as curl, and recalled", async ({ browser }) => {
+  const page = await signIn(browser, "Carol");
+  const form = section(page, "Send a notification");
+  const title = unique("It's mine");
+  await form.getByLabel("Title").fill(title);
+  await form.getByLabel("Link").fill("https://shop.example/orders/1");
+  await form.getByText("The same with curl").click();
+  await expect(form.locator("pre")).toContainText(`"title":"${title.replace("'", "'\\''")}"`);
+  await form.getByRole("button", { name: "In app" }).click();
+  await expect(item(page, title)).toHaveCount(1);
+  await form.getByRole("button", { name: "Recall" }).click();
+  await expect(form.getByText("recalled")).toBeVisible();
+  await expect(item(page, title)).toHaveCount(0);
+});
+
 test("notifications sent during a disconnection arrive in order afterwards", async ({ browser }) => {
   const page = await signIn(browser, "Alice");
   const titles = [1, 2, 3].map((number) => unique(`Missed ${number}`));

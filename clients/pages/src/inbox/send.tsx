@@ -27,10 +27,22 @@ interface Receipt {
   id: string;
   title: string;
   deliveries: Status["deliveries"];
+  recalled?: boolean;
 }
 
 /** A channel as a label, such as "In app". */
 const label = (channel: string): string => capitalise(channel.replaceAll("_", " "));
+
+/** A command for a shell in Carillon's directory, where `make -s key` prints the key of the demo. */
+function curl(body: object): string {
+  const quoted = JSON.stringify(body).replaceAll("'", "'\\''");
+  return [
+    `curl -sS ${location.origin}/v1/notifications`,
+    '  -H "Authorization: Bearer $(make -s key)"',
+    "  -H 'Content-Type: application/json'",
+    `  -d '${quoted}'`,
+  ].join(" \\\n");
+}
 
 export function SendForm({ user, getServiceToken }: { user: string; getServiceToken: () => Promise<string | null> }) {
   const [sample, setSample] = useState(0);
@@ -38,7 +50,11 @@ export function SendForm({ user, getServiceToken }: { user: string; getServiceTo
   const [level, setLevel] = useState<Level>("info");
   const [receipt, setReceipt] = useState<Receipt | null>(null);
   const [error, setError] = useState<string | null>(null);
-  const [title, message] = SAMPLES[sample % SAMPLES.length] ?? ["", ""];
+  const [typed, setTyped] = useState<{ title?: string; message?: string; url?: string }>({});
+  const [sampleTitle, sampleMessage] = SAMPLES[sample % SAMPLES.length] ?? ["", ""];
+  const title = typed.title ?? sampleTitle;
+  const message = typed.message ?? sampleMessage;
+  const url = typed.url?.trim() ?? "";
 
   const call = async <T,>(method: string, path: string, body?: object): Promise<T> => {
     const answer = await fetch(path, {
@@ -75,13 +91,28 @@ export function SendForm({ user, getServiceToken }: { user: string; getServiceTo
     }
   };
 
+  const submission = (channels: Submission["channels"] = null) => ({
+    audience: recipient === EVERYBODY ? { tenant: true } : { users: [recipient] },
+    title,
+    message,
+    level,
+    category: "demo",
+    ...(url && { url }),
+    ...(channels && { channels }),
+  });
+
   const send = (channels: Submission["channels"]) =>
     attempt(async () => {
+      const { id } = await call<Schemas["AcceptedView"]>("POST", "/v1/notifications", submission(channels));
       setSample(sample + 1);
-      const audience = recipient === EVERYBODY ? { tenant: true } : { users: [recipient] };
-      const submission = { audience, title, message, level, category: "demo", ...(channels && { channels }) };
-      const { id } = await call<Schemas["AcceptedView"]>("POST", "/v1/notifications", submission);
       setReceipt({ id, title, deliveries: {} });
+      await follow(id);
+    });
+
+  const recall = (id: string) =>
+    attempt(async () => {
+      await call("DELETE", `/v1/notifications/${id}`);
+      setReceipt((shown) => (shown?.id === id ? { ...shown, recalled: true } : shown));
       await follow(id);
     });
 
@@ -119,6 +150,28 @@ export function SendForm({ user, getServiceToken }: { user: string; getServiceTo
           </select>
         </label>
       </div>
+      <label class="wide">
+        Title
+        <input value={title} maxLength={200} onInput={(e) => setTyped({ ...typed, title: e.currentTarget.value })} />
+      </label>
+      <label class="wide">
+        Text
+        <textarea
+          rows={2}
+          value={message}
+          maxLength={4096}
+          onInput={(e) => setTyped({ ...typed, message: e.currentTarget.value })}
+        />
+      </label>
+      <label class="wide">
+        Link
+        <input
+          type="url"
+          placeholder="https://… (optional)"
+          value={typed.url ?? ""}
+          onInput={(e) => setTyped({ ...typed, url: e.currentTarget.value })}
+        />
+      </label>
       <div class="buttons">
         <button type="button" class="primary" onClick={() => void send(null)}>
           All channels
@@ -132,6 +185,12 @@ export function SendForm({ user, getServiceToken }: { user: string; getServiceTo
           Alert everybody
         </button>
       </div>
+      <details>
+        <summary>The same with curl</summary>
+        <pre class="curl" tabIndex={0}>
+          {curl(submission())}
+        </pre>
+      </details>
       {error && (
         <p class="notice bad" role="alert">
           {error}
@@ -141,7 +200,15 @@ export function SendForm({ user, getServiceToken }: { user: string; getServiceTo
         <dl class="receipt" aria-label="State of the notification">
           <div>
             <dt>{receipt.title}</dt>
-            <dd>accepted</dd>
+            <dd>
+              {receipt.recalled ? (
+                "recalled"
+              ) : (
+                <button type="button" onClick={() => void recall(receipt.id)}>
+                  Recall
+                </button>
+              )}
+            </dd>
           </div>
           {CHANNELS.filter((channel) => receipt.deliveries[channel]).map((channel) => (
             <div key={channel}>
