@@ -55,6 +55,8 @@ class Problem(Exception):
             status=self.status,
             code=self.code,
             detail=self.detail,
+            # Relative to the server that answers.
+            doc_url=f"/docs/guides/errors#{self.code}",
             errors=self.errors or None,
             instance=instance,
             request_id=request_id,

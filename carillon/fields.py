@@ -132,12 +132,23 @@ def addressable(value: str) -> str:
     return value
 
 
+def matching(pattern: str, words: str, **described: Any) -> Any:
+    """A text that matches a regular expression as a whole. Whoever sends another one is told the `words`."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise PydanticCustomError("string_pattern_mismatch", "{words}", {"words": words})
+        return value
+
+    schema = {"type": "string", "pattern": f"^{pattern}$", **described}
+    return Annotated[str, AfterValidator(check), WithJsonSchema(schema)]
+
+
 def _name(max_length: int, meaning: str) -> Any:
-    return Annotated[
-        str,
-        Field(pattern=rf"^[A-Za-z0-9_.:\-]{{1,{max_length}}}$", description=meaning),
-        AfterValidator(addressable),
-    ]
+    words = f"must be 1 to {max_length} letters, digits and _ . : -"
+    named = matching(rf"[A-Za-z0-9_.:\-]{{1,{max_length}}}", words, description=meaning)
+    return Annotated[named, AfterValidator(addressable)]
 
 
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line), AfterValidator(_not_blank)]
@@ -159,17 +170,21 @@ Email = Annotated[
     AfterValidator(_email),
     WithJsonSchema({"type": "string", "maxLength": MAX_ADDRESS}),
 ]
-Locale = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z]{2,8}([_\-][A-Za-z0-9]{1,8})*$", max_length=35, description="BCP 47, such as de-AT."),
-]
+Locale = matching(
+    r"(?=.{2,35}$)[A-Za-z]{2,8}([_\-][A-Za-z0-9]{1,8})*",
+    "must be a language tag (BCP 47) of at most 35 characters, such as de-AT",
+    description="BCP 47, such as de-AT.",
+)
 WebUrl = Annotated[str, Field(max_length=2048), AfterValidator(_web_url)]
 TenantId = _name(64, "The id of a tenant.")
 Topic = _name(128, "The name of a topic.")
 TypeName = _name(64, "A name of the caller's catalogue.")
 Key = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 Reference = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
-IdempotencyKey = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,255}$")]
+IdempotencyKey = matching(r"[\x21-\x7e]{1,255}", "must be 1 to 255 printable ASCII characters, without spaces")
+TenantId = _name(64, "The id of a tenant.")
+RegistrationToken = matching(r"[\x21-\x7e]{1,1024}", "must be 1 to 1024 printable ASCII characters, without spaces")
+InstallationId = matching(r"[A-Za-z0-9_\-]{1,64}", "must be 1 to 64 letters, digits and _ -")
 # Which channels there are is the server's to say: a newer one may have more. The server passes their names as the
 # validation context {"channels": names}.
 ChannelName = Annotated[

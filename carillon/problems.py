@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import ErrorDetails
 
 # More would not help: the caller fixes the first ones and tries again.
 MAX_ERRORS = 50
@@ -36,17 +37,60 @@ class ProblemDocument(BaseModel):
     status: int
     code: str
     detail: str
+    doc_url: str | None = Field(None, exclude_if=absent, description="The part of the documentation about this code.")
     instance: str | None = Field(None, exclude_if=absent)
     request_id: str | None = Field(None, exclude_if=absent)
     errors: list[FieldError] | None = Field(None, exclude_if=absent)
 
 
+# What is wrong, in words, by pydantic's name of the error. The names in braces are pydantic's too.
+_WORDS = {
+    "missing": "is required",
+    "extra_forbidden": "is unknown",
+    "string_type": "must be a text",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "too_short": "must have at least {min_length} items",
+    "too_long": "must have at most {max_length} items",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "uuid_type": "must be a UUID",
+    "uuid_parsing": "must be a UUID",
+    "datetime_type": "must be a time in ISO 8601",
+    "datetime_parsing": "must be a time in ISO 8601",
+    "datetime_from_date_parsing": "must be a time in ISO 8601",
+    "timezone_aware": "must be a time with an offset, such as Z",
+}
+
+
 def field_errors(error: pydantic.ValidationError) -> list[FieldError]:
-    """Return what pydantic found, as the API words it; at most 50."""
+    """Return what pydantic found, in words; at most 50."""
     return [
-        FieldError(field=".".join(map(str, e["loc"])) or "body", code=e["type"], message=e["msg"])
-        for e in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_ERRORS]
+        FieldError(field=".".join(map(str, e["loc"])) or "body", code=e["type"], message=_in_words(e))
+        for e in error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
     ]
+
+
+def _in_words(error: ErrorDetails) -> str:
+    words, context = _WORDS.get(error["type"]), error.get("ctx", {})
+    if words is None:
+        return error["msg"]
+    return "must not be empty" if context.get("min_length") == 1 else words.format(**context)
 
 
 def summary(errors: Sequence[FieldError], count: int) -> str:

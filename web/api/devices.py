@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from actions.devices import forget_devices, register_device
 from actions.principal import Principal
 from actions.problems import not_found
-from carillon.fields import Key, Strict
+from carillon.fields import InstallationId, Key, RegistrationToken, Strict
 from models.addresses import devices
 from models.sql.engine import read
 from models.users.queries import find_user
@@ -26,8 +26,8 @@ api = Api("devices", "Phones and browsers that can be pushed to.")
 class DeviceBody(Strict):
     """A device for push: its registration token, or its Firebase installation id."""
 
-    token: str | None = Field(None, min_length=1, max_length=1024, pattern=r"^[\x21-\x7e]+$")
-    fid: str | None = Field(None, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_\-]+$")
+    token: RegistrationToken | None = None
+    fid: InstallationId | None = None
     platform: Literal["android", "ios", "web"] | None = None
 
     @model_validator(mode="after")

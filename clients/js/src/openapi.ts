@@ -1734,6 +1734,7 @@ export interface components {
     ProblemDocument: {
       code: string;
       detail: string;
+      doc_url?: string | null;
       errors?: components["schemas"]["FieldError"][] | null;
       instance?: string | null;
       request_id?: string | null;

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field
 
 from actions import tenants as actions
 from actions.principal import Mode, Principal
 from actions.problems import Problem
-from carillon.fields import Strict, Title, addressable
+from carillon.fields import Strict, TenantId, Title
 from models.sql.engine import read
 from models.tenants import queries as tenant_queries
 from models.tenants.api_keys import list_api_keys
@@ -43,7 +43,7 @@ class TenantList(View):
 class TenantBody(Strict):
     """A tenant to create."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$"), AfterValidator(addressable)]
+    id: TenantId
     name: Title | None = Field(None, description="A name for people. Default: the id.")
 
 
