@@ -15,7 +15,10 @@ import { diagnose, type Trouble } from "./trouble.ts";
 /** Older notifications, in milliseconds, were missed and replayed. They are counted, without a toast or a sound. */
 const MAX_NEWS_AGE = 60_000;
 
-export class CarillonBell extends HTMLElement {
+// Node has no elements. There, pages that are rendered on a server import the bell without using it.
+const Element = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+
+export class CarillonBell extends Element {
   static readonly observedAttributes = ["lang", "url", "token"];
 
   #client: Client | null = null;

@@ -94,5 +94,8 @@ declare global {
   }
 }
 
-window.ws = new WebSocketClient();
-if (storedToken("auth_token")) window.ws.connect();
+// Pages that are rendered on a server import this in Node too.
+if (typeof window !== "undefined") {
+  window.ws = new WebSocketClient();
+  if (storedToken("auth_token")) window.ws.connect();
+}
