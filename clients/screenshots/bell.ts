@@ -54,6 +54,10 @@ for (const [name, scheme, attributes, width] of [
   ["dark", "dark", "", 1000],
   ["arabic", "light", 'lang="ar"', 1000],
   ["phone", "light", 'lang="de"', 380],
+  ["narrow-light", "light", "", 320],
+  ["narrow-dark", "dark", "", 320],
+  ["wide-light", "light", "", 1280],
+  ["wide-dark", "dark", "", 1280],
 ] as const) {
   test(name, async ({ browser }) => {
     const proxy = await NetworkProxy.start();

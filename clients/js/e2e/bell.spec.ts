@@ -100,7 +100,7 @@ test("a cut connection loses nothing and repeats nothing", async ({ context }) =
   await expect(items(page)).toHaveCount(1);
   proxy.cut("nothing");
   await state(page, "offline");
-  await expect(panel(page).getByText("You are offline.")).toBeVisible();
+  await expect(panel(page).getByText("The notification server cannot be reached.")).toBeVisible();
   for (const n of [2, 3, 4]) await notify(user, `n${n}`);
   proxy.restore();
   await state(page, "live");
@@ -381,6 +381,114 @@ test("toasts disappear after a time, and stay if they are critical", async ({ co
   await expect(page.getByRole("alert").filter({ hasText: "Grave" })).toBeAttached();
   await page.locator(".toast").getByRole("button", { name: "Dismiss" }).click();
   await expect(page.locator(".toast")).toHaveCount(0);
+});
+
+test("critical toasts stay when others follow", async ({ context }) => {
+  const page = await visit(context);
+  await notify(user, "Grave", { level: "critical" });
+  for (const n of [1, 2, 3, 4, 5]) await notify(user, `Mild ${n}`);
+  const shown = page.locator(".toast .title");
+  await expect(shown).toHaveText(["Grave", "Mild 4", "Mild 5"]);
+  for (const n of [1, 2, 3, 4, 5, 6, 7, 8, 9]) await notify(user, `Grave ${n}`, { level: "critical" });
+  await expect(shown.last()).toHaveText("Grave 9");
+  await expect(shown).toHaveCount(10);
+  // They do not leave the screen: the first one can be reached and dismissed.
+  const first = page.locator(".toast").first();
+  await first.getByRole("button", { name: "Dismiss" }).click();
+  await expect(shown.first()).toHaveText("Grave 1");
+});
+
+test("the panel says why there is no connection", async ({ context }) => {
+  serve(proxy, user, { seconds: -60 });
+  const page = await context.newPage();
+  await page.goto(`${proxy.url}/site`);
+  await bell(page).click();
+  await expect(panel(page).getByText("Sign in again")).toBeVisible();
+  // A token of today, and no network.
+  serve(proxy, user);
+  await page.reload();
+  await state(page, "live");
+  await bell(page).click();
+  await expect(panel(page).locator(".offline")).toBeHidden();
+  await context.setOffline(true);
+  proxy.cut("nothing");
+  await expect(panel(page).getByText("You are offline.")).toBeVisible();
+  // The network is back, but not the server.
+  await context.setOffline(false);
+  await expect(panel(page).getByText("cannot be reached")).toBeVisible();
+  proxy.restore();
+  await state(page, "live");
+  await expect(panel(page).locator(".offline")).toBeHidden();
+});
+
+test("the panel says when the server does not allow the site", async ({ context }) => {
+  // The same address by another name is another origin, which the server does not know.
+  const site = proxy.url.replace("127.0.0.1", "site.localhost");
+  serve(proxy, user, { server: proxy.url });
+  const page = await context.newPage();
+  await page.goto(`${site}/site`);
+  await bell(page).click();
+  await expect(panel(page).getByText(`does not allow ${site}.`)).toBeVisible();
+  proxy.cut("nothing");
+  await page.keyboard.press("Escape");
+  await bell(page).click();
+  await expect(panel(page).getByText("cannot be reached")).toBeVisible();
+});
+
+test("styles of the page do not change the bell", async ({ context }) => {
+  const styled = (page: Page) =>
+    page.evaluate(() => {
+      const root = document.querySelector("carillon-bell")?.shadowRoot;
+      const names = [
+        ...["color", "font-family", "font-size", "font-style", "font-weight", "line-height", "letter-spacing"],
+        ...["text-align", "text-transform", "text-indent", "white-space", "word-spacing", "direction", "cursor"],
+      ];
+      return ["h2", ".panel", ".filters button", ".note strong"].map((selector) => {
+        const style = getComputedStyle(root?.querySelector(selector) as Element);
+        return names.map((name) => [selector, name, style.getPropertyValue(name)]);
+      });
+    });
+  const page = await visit(context);
+  await bell(page).click();
+  await expect(panel(page).getByText("No notifications")).toBeVisible();
+  const plain = await styled(page);
+  const styles = `nav, nav * { color: #fff; font: italic 700 40px/3 serif; letter-spacing: 9px; text-align: right;
+    text-transform: uppercase; text-indent: 30px; white-space: nowrap; word-spacing: 9px; direction: rtl; cursor: wait }`;
+  serve(proxy, user, { styles });
+  await page.reload();
+  await state(page, "live");
+  await bell(page).click();
+  await expect(panel(page).getByText("No notifications")).toBeVisible();
+  expect(await styled(page)).toEqual(plain);
+});
+
+test("nothing is wider than a small screen", async ({ browser }) => {
+  const context = await browser.newContext({ viewport: { width: 320, height: 568 } });
+  const page = await visit(context, { styles: "nav { flex-wrap: wrap; padding: 0 }" });
+  const long = "Donaudampfschifffahrtsgesellschaftskapitaensmuetze".repeat(3);
+  const fits = async () => {
+    const edges = await page.evaluate(() =>
+      [
+        ...(document
+          .querySelector("carillon-bell")
+          ?.shadowRoot?.querySelectorAll(".panel, .panel *, .toast, .toast *") ?? []),
+      ]
+        .filter((one) => !one.closest(".filters button, .visually-hidden"))
+        .map((one) => one.getBoundingClientRect())
+        .map(({ left, right }) => [left, right]),
+    );
+    expect(edges.length).toBeGreaterThan(5);
+    expect(Math.min(...edges.map(([left]) => left ?? 0))).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...edges.map(([, right]) => right ?? 0))).toBeLessThanOrEqual(320);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+  };
+  await notify(user, long, { message: long, level: "critical", category: long.slice(0, 60) });
+  await expect(page.locator(".toast")).toBeVisible();
+  await fits();
+  await bell(page).click();
+  await expect(items(page)).toHaveCount(1);
+  await fits();
+  await context.close();
 });
 
 test("a page can handle the selection, and replace texts", async ({ context }) => {

@@ -12,19 +12,27 @@ export interface SiteOptions {
   attributes?: string;
   /** The lifetime of the token. */
   seconds?: number;
+  /** Styles of the page, after its own. */
+  styles?: string;
+  /** The server, if it is not the origin of the page. */
+  server?: string;
 }
 
 /** Add the page and its script to the proxy, so that they have the origin of the server. */
-export function serve(proxy: NetworkProxy, user: string, { attributes = "", seconds = 3600 }: SiteOptions = {}): void {
-  const policy = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src data:";
+export function serve(
+  proxy: NetworkProxy,
+  user: string,
+  { attributes = "", seconds = 3600, styles = "", server = "" }: SiteOptions = {},
+): void {
+  const policy = `default-src 'none'; script-src 'self'; connect-src 'self' ${server} ${server.replace("http", "ws")}; style-src 'self'; img-src data:`;
   proxy.pages.set("/site", {
     type: "text/html; charset=utf-8",
     headers: { "Content-Security-Policy": policy },
     body: `<!doctype html><html lang="en"><title>A site</title><link rel="stylesheet" href="/site.css"><link rel="icon" href="data:,">
-      <main><nav><h1>A site</h1><carillon-bell token="${token(user, seconds)}" ${attributes}></carillon-bell></nav>
+      <main><nav><h1>A site</h1><carillon-bell token="${token(user, seconds)}" url="${server}" ${attributes}></carillon-bell></nav>
       <p><button id="other">Something else</button></p></main><script type="module" src="/carillon.js"></script></html>`,
   });
-  proxy.pages.set("/site.css", { type: "text/css", body: STYLE });
+  proxy.pages.set("/site.css", { type: "text/css", body: STYLE + styles });
   proxy.pages.set("/carillon.js", { type: "text/javascript", body: readFileSync(`${DIST}/carillon.js`, "utf8") });
 }
 

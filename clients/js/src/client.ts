@@ -1,8 +1,9 @@
 /** The client. It combines the log, the connection, the other tabs and the stored position. */
 
-import { Connection, type Dialect, type Frame, type State } from "./connection.ts";
+import { Connection, type Dialect, type Frame, isConnected, type State } from "./connection.ts";
 import { asError } from "./errors.ts";
 import type { WsPayloads, WsPlace } from "./events.ts";
+import { type Handler, Handlers } from "./handlers.ts";
 import {
   advance,
   EMPTY_LOG,
@@ -50,8 +51,6 @@ export type PayloadOf<K> = K extends keyof ClientPayloads
   : K extends keyof WsPayloads
     ? WsPayloads[K] & Partial<WsPlace>
     : Payload;
-type Handler = (payload: never) => void;
-type AnyHandler = (name: string, payload: unknown) => void;
 
 /** The names of a new notification in the dialects. */
 export const ARRIVALS: ReadonlySet<string> = new Set(["notification:new", "notification:created", "notification"]);
@@ -63,8 +62,7 @@ export class Client extends Rest {
   tenant: string | null = null;
 
   readonly #tokens: Tokens;
-  readonly #handlers = new Map<string, Set<Handler>>();
-  readonly #anyHandlers = new Set<AnyHandler>();
+  readonly #handlers = new Handlers();
   #log: LogState = EMPTY_LOG;
   #store: PositionStore | null = null;
   #tabs: Tabs | null = null;
@@ -85,23 +83,24 @@ export class Client extends Rest {
     const tokens = new Tokens(options.getToken);
     super((options.url ?? "").replace(/\/$/, ""), tokens);
     this.#tokens = tokens;
+    this.#handlers.keepUntil(connected(this));
     this.#addListeners();
     void this.#start();
   }
 
-  /** Handle an event of the server, by its name in the dialect, or of the client. Returns a function that stops it. */
+  /**
+   * Handle an event of the server, by its name in the dialect, or of the client. Returns a function that stops it.
+   * Handlers that are added before the first tick after the first connect has passed also get the events before them.
+   */
   on<K extends EventName>(name: K, handler: (payload: PayloadOf<K>) => void): () => void;
   on(name: string, handler: (payload: Payload) => void): () => void;
   on(name: string, handler: Handler): () => void {
-    const handlers = this.#handlers.get(name) ?? new Set();
-    this.#handlers.set(name, handlers.add(handler));
-    return () => handlers.delete(handler);
+    return this.#handlers.on(name, handler);
   }
 
   /** Handle all events. Returns a function that stops it. */
-  onAny(handler: AnyHandler): () => void {
-    this.#anyHandlers.add(handler);
-    return () => this.#anyHandlers.delete(handler);
+  onAny(handler: (name: string, payload: unknown) => void): () => void {
+    return this.#handlers.onAny(handler);
   }
 
   /** Send an event, through the tab that has the connection. Rejects with CarillonError, also without a connection. */
@@ -131,7 +130,7 @@ export class Client extends Rest {
       this.user = sub ?? null;
       this.tenant = tenant ?? null;
     } catch (error) {
-      this.#dispatch("error", asError(error));
+      this.#handlers.emit("error", asError(error));
       this.#setState("offline");
       this.#schedule("start", jitter(RETRY_DELAY), () => void this.#start());
       return;
@@ -174,8 +173,8 @@ export class Client extends Rest {
       this.#following = true;
       this.#log = resume(welcome.position as Position);
       this.#session = welcome.session as Payload | null;
-      if (this.#log.cursor !== null) this.#dispatch("reset", welcome.position);
-      if (this.#session) this.#dispatch("session:ready", this.#session);
+      if (this.#log.cursor !== null) this.#handlers.emit("reset", welcome.position);
+      if (this.#session) this.#handlers.emit("session:ready", this.#session);
     }
     this.#setState(welcome.state as State);
   }
@@ -190,15 +189,15 @@ export class Client extends Rest {
     } else if (frame.kind === "state") {
       this.#setState(frame.state);
     } else {
-      this.#dispatch("error", { code: frame.code, message: frame.message });
+      this.#handlers.emit("error", { code: frame.code, message: frame.message });
     }
   }
 
   #apply(step: Step): void {
     this.#log = step.state;
-    if (step.reset) this.#dispatch("reset", positionOf(step.state));
+    if (step.reset) this.#handlers.emit("reset", positionOf(step.state));
     for (const { name, payload } of step.events) {
-      this.#dispatch(name, payload);
+      this.#handlers.emit(name, payload);
       if (ARRIVALS.has(name) && payload.seq) this.#unacknowledged = Math.max(this.#unacknowledged, payload.seq);
     }
     this.#schedule("save", SAVE_DELAY, () => this.#save());
@@ -262,25 +261,8 @@ export class Client extends Rest {
   #setState(state: State): void {
     if (this.state === state) return;
     this.state = state;
-    this.#dispatch("state", state);
+    this.#handlers.emit("state", state);
     if (state === "live" && this.#unacknowledged) void this.#acknowledge();
-  }
-
-  #dispatch(name: string, payload: unknown): void {
-    const calls = [
-      ...[...(this.#handlers.get(name) ?? [])].map((handler) => () => handler(payload as never)),
-      ...[...this.#anyHandlers].map((handler) => () => handler(name, payload)),
-    ];
-    for (const call of calls) {
-      try {
-        call();
-      } catch (error) {
-        // An error in a handler is reported like any error of the page. The other handlers still run.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
   }
 
   /** Run a task later, unless it is scheduled already. */
@@ -303,6 +285,11 @@ export class Client extends Rest {
 /** Create a client. It connects at once. */
 export function createClient(options: ClientOptions): Client {
   return new Client(options);
+}
+
+/** Resolves when events arrive for the first time. */
+export function connected(client: Client): Promise<void> {
+  return new Promise((resolve) => client.on("state", (state) => isConnected(state) && resolve()));
 }
 
 function isVisible(): boolean {

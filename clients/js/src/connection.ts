@@ -25,6 +25,9 @@ import type { Tokens } from "./tokens.ts";
  */
 export type State = "connecting" | "live" | "polling" | "offline";
 
+/** Whether events arrive, on the socket or by polling. */
+export const isConnected = (state: State): boolean => state === "live" || state === "polling";
+
 /** The names that events have (docs/realtime.md, "Dialects"). */
 export type Dialect = "canonical" | "hub" | "tenant" | "group" | "simple";
 

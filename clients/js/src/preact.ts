@@ -3,6 +3,8 @@
 import { type ComponentChildren, createContext, createElement } from "preact";
 import { useSyncExternalStore } from "preact/compat";
 import { useContext, useEffect, useMemo, useState } from "preact/hooks";
+import type { CarillonBell } from "./bell/element.ts";
+import type { BellProps } from "./bell/props.ts";
 import type { Client } from "./client.ts";
 import { createHooks } from "./hooks.ts";
 
@@ -26,3 +28,11 @@ export const { useConnection, useNotifications, useCounts, useAlerts, usePresenc
   useSyncExternalStore,
 });
 export type { Alerts, Notifications } from "./hooks.ts";
+
+declare module "preact" {
+  namespace JSX {
+    interface IntrinsicElements {
+      "carillon-bell": HTMLAttributes<CarillonBell> & BellProps;
+    }
+  }
+}

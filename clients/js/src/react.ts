@@ -3,6 +3,8 @@
 import {
   createContext,
   createElement,
+  type DetailedHTMLProps,
+  type HTMLAttributes,
   type ReactNode,
   useContext,
   useEffect,
@@ -10,6 +12,8 @@ import {
   useState,
   useSyncExternalStore,
 } from "react";
+import type { CarillonBell } from "./bell/element.ts";
+import type { BellProps } from "./bell/props.ts";
 import type { Client } from "./client.ts";
 import { createHooks } from "./hooks.ts";
 
@@ -33,3 +37,13 @@ export const { useConnection, useNotifications, useCounts, useAlerts, usePresenc
   useSyncExternalStore,
 });
 export type { Alerts, Notifications } from "./hooks.ts";
+
+export type BellElementProps = DetailedHTMLProps<HTMLAttributes<CarillonBell>, CarillonBell> & BellProps;
+
+declare module "react" {
+  namespace JSX {
+    interface IntrinsicElements {
+      "carillon-bell": BellElementProps;
+    }
+  }
+}

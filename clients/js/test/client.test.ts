@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Client, type ClientOptions } from "../src/client.ts";
 import { CarillonError } from "../src/errors.ts";
+import { MAX_KEPT } from "../src/handlers.ts";
 import { FakeServer, token } from "./server.ts";
 
 let server: FakeServer;
@@ -93,6 +94,44 @@ describe("on the socket", () => {
     await pass(3_000);
     expect(received).toEqual(upTo(17));
     expect(states).toEqual(["live", "connecting", "live"]);
+  });
+
+  test("handlers that are added when it has connected get what was replayed before, once and in order", async () => {
+    const kept = new Map<string, string>();
+    const storage = {
+      getItem: (key: string) => kept.get(key) ?? null,
+      setItem: (k: string, v: string) => kept.set(k, v),
+    };
+    const { client: before } = start({ storage });
+    await pass(100);
+    before.close();
+    emit(1, 2);
+    const client = new Client({ getToken: () => token(), storage }, server.openSocket);
+    open.push(client);
+    const connected = new Promise<void>((resolve) => client.on("state", () => resolve()));
+    const received: unknown[] = [];
+    const late: unknown[] = [];
+    const add = (list: unknown[]) => client.on("notification:new", ({ n }) => list.push(n));
+    const page = connected.then(() => void add(received));
+    await pass(100);
+    await page;
+    emit(3);
+    add(late);
+    await pass(10);
+    emit(4);
+    expect(received).toEqual([1, 2, 3, 4]);
+    expect(late).toEqual([4]);
+  });
+
+  test("a client that does not connect keeps a limited number of events", async () => {
+    const { client } = start({ getToken: () => null });
+    await pass(100);
+    const errors: unknown[] = [];
+    await pass(MAX_KEPT * 10_000);
+    client.on("error", (error) => errors.push(error));
+    await pass(0);
+    expect(errors.length).toBeGreaterThan(0);
+    expect(errors.length).toBeLessThanOrEqual(MAX_KEPT);
   });
 
   test("skipped numbers are not a gap", async () => {

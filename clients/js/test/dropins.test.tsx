@@ -1,11 +1,11 @@
 // @vitest-environment happy-dom
 import { act, createElement, type ReactNode } from "react";
 import { createRoot, type Root } from "react-dom/client";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Client } from "../src/client.ts";
 import { useRealtimeAlerts, useRealtimeNotifications, wsService } from "../src/dropins/hub.ts";
 import { addSocketEventHandler, initializeSocket, markRead } from "../src/dropins/simple.ts";
-import { useWebSocket } from "../src/dropins/tenant.ts";
+import { TenantSocket, useWebSocket } from "../src/dropins/tenant.ts";
 import { CarillonProvider, useAlerts, useConnection, useCounts, useNotifications, usePresence } from "../src/react.ts";
 import { FakeServer, token } from "./server.ts";
 
@@ -180,6 +180,110 @@ test("S4: initializeSocket resolves when connected; handlers can be added before
   void markRead(["1"]).then((given) => (answer = given));
   await pass(100);
   expect(answer).toMatchObject({ ok: true });
+});
+
+describe("handlers that are added after the connection get what was replayed", () => {
+  /** Connect, miss two events while away, connect again, and add the handler only then. */
+  async function comeBack(connect: () => void, leave: () => void, event: string, how: object = {}) {
+    connect();
+    await pass(1_000);
+    leave();
+    server.emit(event, { n: 1 }, how);
+    server.emit(event, { n: 2 }, how);
+    connect();
+  }
+  const untilLive = async () => {
+    for (let ms = 0; ms < 1_000 && !server.connections.size; ms += 1) await vi.advanceTimersByTimeAsync(1);
+  };
+
+  test("S0: wsService", async () => {
+    const received: unknown[] = [];
+    await comeBack(
+      () => wsService.connect(token()),
+      () => wsService.disconnect(),
+      "notification:new",
+    );
+    wsService.on("connect", () => wsService.on("notification:new", ({ n }) => received.push(n)));
+    await pass(100);
+    expect(received).toEqual([1, 2]);
+    const tooLate: unknown[] = [];
+    wsService.on("notification:new", ({ n }) => tooLate.push(n));
+    await emit("notification:new", { n: 3 });
+    expect([received, tooLate]).toEqual([[1, 2, 3], [3]]);
+  });
+
+  test("S1: TenantSocket", async () => {
+    localStorage.setItem("jwt_token", token());
+    let socket!: TenantSocket;
+    const received: unknown[] = [];
+    await comeBack(
+      () => {
+        socket = new TenantSocket("acme", "");
+      },
+      () => socket.close(),
+      "expense:created",
+      { room: "tenant:acme" },
+    );
+    socket.on("connect", () => socket.on("expense:created", ({ n }) => received.push(n)));
+    await pass(100);
+    expect(received).toEqual([1, 2]);
+  });
+
+  test("S2: window.ws, in each namespace", async () => {
+    localStorage.setItem("auth_token", token());
+    const { WebSocketClient } = await import("../src/dropins/window-ws.ts");
+    const ws = new WebSocketClient();
+    await comeBack(
+      () => ws.connect(),
+      () => ws.disconnect(),
+      "maintenance",
+    );
+    await untilLive();
+    const received: unknown[] = [];
+    for (const namespace of ["sns", "orders", "chat", "notifications"] as const)
+      ws.on(namespace, "maintenance", ({ n }) => received.push([namespace, n]));
+    await pass(100);
+    ws.disconnect();
+    expect(received).toEqual(
+      ["sns", "orders", "chat", "notifications"].flatMap((namespace) => [1, 2].map((n) => [namespace, n])),
+    );
+  });
+
+  test("S4: after `await initializeSocket`", async () => {
+    const received: unknown[] = [];
+    const getToken = () => token();
+    let ready = Promise.resolve();
+    await comeBack(
+      () => {
+        ready = initializeSocket("alice", { getToken });
+      },
+      () => {
+        for (const connection of server.connections) connection.cut();
+      },
+      "notification",
+    );
+    const page = (async () => {
+      await ready;
+      return addSocketEventHandler("notification", ({ n }) => received.push(n));
+    })();
+    await pass(200);
+    expect(received).toEqual([1, 2]);
+    (await page)();
+  });
+});
+
+test("a page that says goodbye and comes back is not told that it reconnected", async () => {
+  const connections: string[] = [];
+  const offs = ["connect", "disconnect", "reconnect"].map((name) => wsService.on(name, () => connections.push(name)));
+  wsService.connect(token());
+  await pass(100);
+  wsService.disconnect();
+  wsService.connect(token());
+  await pass(100);
+  // The server cannot tell the two cases apart, and says it in both.
+  for (const connection of server.connections) connection.deliver({ name: "reconnect", payload: {} });
+  expect(connections).toEqual(["connect", "connect"]);
+  for (const off of offs) off();
 });
 
 test("hooks: inbox, counts, alerts and presence, now and after changes", async () => {

@@ -10,11 +10,15 @@ import { Panel } from "./panel.ts";
 import { ring, setSound, soundIsOn } from "./sound.ts";
 import { STYLES } from "./styles.ts";
 import { Toasts } from "./toasts.ts";
+import { diagnose, type Trouble } from "./trouble.ts";
 
 /** Older notifications, in milliseconds, were missed and replayed. They are counted, without a toast or a sound. */
 const MAX_NEWS_AGE = 60_000;
 
-export class CarillonBell extends HTMLElement {
+// Node has no elements. There, pages that are rendered on a server import the bell without using it.
+const Element = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+
+export class CarillonBell extends Element {
   static readonly observedAttributes = ["lang", "url", "token"];
 
   #client: Client | null = null;
@@ -25,6 +29,8 @@ export class CarillonBell extends HTMLElement {
   #feed: Feed | null = null;
   #unsubscribe: (() => void)[] = [];
   #panel: Panel | null = null;
+  /** Why the client is offline, once that is known. */
+  #trouble: Trouble | null = null;
   #toasts = new Toasts((item, event) => this.#open(item, event));
   #badge = h("span", { class: "badge", part: "badge", "aria-hidden": "true", hidden: true });
   #button = h("button", {
@@ -36,7 +42,7 @@ export class CarillonBell extends HTMLElement {
   });
   #announcement = h("div", { class: "visually-hidden", role: "status" });
   #urgentAnnouncement = h("div", { class: "visually-hidden", role: "alert" });
-  #frame = h("div", { part: "frame" });
+  #frame = h("div", { class: "frame", part: "frame" });
 
   constructor() {
     super();
@@ -82,11 +88,13 @@ export class CarillonBell extends HTMLElement {
   }
 
   connectedCallback(): void {
+    for (const name of ["online", "offline"]) window.addEventListener(name, this.#diagnose);
     this.#updateLabels();
     this.#connect();
   }
 
   disconnectedCallback(): void {
+    for (const name of ["online", "offline"]) window.removeEventListener(name, this.#diagnose);
     this.close(false);
     this.#disconnect();
   }
@@ -120,6 +128,7 @@ export class CarillonBell extends HTMLElement {
     this.#button.after(panel.element);
     document.addEventListener("pointerdown", this.#closeOutside);
     this.#update();
+    void this.#diagnose();
     panel.focus();
     void this.#client?.inbox.seeAll().catch(() => undefined);
   }
@@ -152,13 +161,28 @@ export class CarillonBell extends HTMLElement {
     this.#feed = feed;
     this.#unsubscribe = [
       feed.subscribe(() => this.#update()),
-      this.#client.on("state", () => this.#update()),
+      this.#client.on("state", () => {
+        this.#update();
+        void this.#diagnose();
+      }),
+      this.#client.on("error", this.#diagnose),
       this.#client.onAny((name, payload) => ARRIVALS.has(name) && this.#announce(payload as Item)),
     ];
     this.#update();
   }
 
+  /** Find out why the client is offline. The reason can change while it is. */
+  #diagnose = async (): Promise<void> => {
+    const client = this.#client;
+    if (client?.state !== "offline") return;
+    const trouble = await diagnose(client);
+    if (client !== this.#client) return;
+    this.#trouble = trouble;
+    this.#update();
+  };
+
   #disconnect(): void {
+    this.#trouble = null;
     for (const stop of this.#unsubscribe.splice(0)) stop();
     this.#feed = null;
     if (this.#ownsClient) this.#client?.close();
@@ -200,13 +224,13 @@ export class CarillonBell extends HTMLElement {
     this.#badge.textContent = unread > 99 ? `${new Intl.NumberFormat(this.#language()).format(99)}+` : number;
     const name = unread ? `${labels.title}, ${labels.unread.replace("{n}", number)}` : labels.title;
     set(this.#button, { "aria-label": name });
-    this.#panel?.update(this.#client?.state ?? "connecting");
+    this.#panel?.update(this.#client?.state === "offline" ? this.#trouble : null);
   }
 
   #updateLabels(): void {
     if (!this.isConnected) return;
     const language = this.#language();
-    set(this.#frame, { lang: language, dir: this.hasAttribute("lang") ? directionOf(language) : null });
+    set(this.#frame, { lang: language, dir: directionOf(language) });
     set(this.#toasts.element, { role: "region", "aria-label": this.#labels().title });
     const wasOpen = this.#panel !== null;
     this.close(false);

@@ -2,7 +2,8 @@
 
 import { CarillonBell } from "./element.ts";
 
-if (!customElements.get("carillon-bell")) customElements.define("carillon-bell", CarillonBell);
+if (typeof customElements !== "undefined" && !customElements.get("carillon-bell"))
+  customElements.define("carillon-bell", CarillonBell);
 
 declare global {
   interface HTMLElementTagNameMap {

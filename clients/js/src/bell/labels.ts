@@ -22,7 +22,13 @@ export interface Labels {
   emptyHint: string;
   failed: string;
   retry: string;
+  /** The browser has no network. */
   offline: string;
+  unreachable: string;
+  /** The server does not accept the token of the user, or there is none. */
+  refusedToken: string;
+  /** `{origin}` stands for the origin of the page. */
+  refusedOrigin: string;
   arrived: string;
   levels: Record<"info" | "success" | "warning" | "error" | "critical", string>;
 }
@@ -49,6 +55,9 @@ const en: Labels = {
   failed: "Notifications could not be loaded.",
   retry: "Try again",
   offline: "You are offline. This list may be out of date.",
+  unreachable: "The notification server cannot be reached. This list may be out of date.",
+  refusedToken: "Your session has expired or is not valid. Sign in again to get new notifications.",
+  refusedOrigin: "The notification server does not allow {origin}. Its operator can add it to CARILLON_CORS_ORIGINS.",
   arrived: "New notification: {title}",
   levels: { info: "Information", success: "Success", warning: "Warning", error: "Error", critical: "Critical" },
 };
@@ -74,7 +83,12 @@ const de: Labels = {
   emptyHint: "Neue Mitteilungen erscheinen hier.",
   failed: "Die Mitteilungen konnten nicht geladen werden.",
   retry: "Erneut versuchen",
-  offline: "Keine Verbindung. Die Liste ist möglicherweise veraltet.",
+  offline: "Sie sind offline. Die Liste ist möglicherweise veraltet.",
+  unreachable: "Der Server für Mitteilungen ist nicht erreichbar. Die Liste ist möglicherweise veraltet.",
+  refusedToken:
+    "Ihre Anmeldung ist abgelaufen oder ungültig. Melden Sie sich neu an, um neue Mitteilungen zu erhalten.",
+  refusedOrigin:
+    "Der Server für Mitteilungen lässt {origin} nicht zu. Der Betreiber kann die Adresse in CARILLON_CORS_ORIGINS eintragen.",
   arrived: "Neue Mitteilung: {title}",
   levels: { info: "Information", success: "Erfolg", warning: "Warnung", error: "Fehler", critical: "Kritisch" },
 };
@@ -101,6 +115,9 @@ const ar: Labels = {
   failed: "تعذّر تحميل الإشعارات.",
   retry: "إعادة المحاولة",
   offline: "أنت غير متصل. قد يكون المعروض قديمًا.",
+  unreachable: "تعذّر الوصول إلى خادم الإشعارات. قد يكون المعروض قديمًا.",
+  refusedToken: "انتهت صلاحية جلستك أو أنها غير صالحة. سجّل الدخول مجددًا لتلقّي الإشعارات الجديدة.",
+  refusedOrigin: "خادم الإشعارات لا يسمح بالموقع {origin}. يمكن لمشغّل الخادم إضافته إلى CARILLON_CORS_ORIGINS.",
   arrived: "إشعار جديد: {title}",
   levels: { info: "معلومة", success: "نجاح", warning: "تحذير", error: "خطأ", critical: "حرج" },
 };

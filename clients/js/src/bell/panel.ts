@@ -1,12 +1,12 @@
 /** The panel: filters, and a list that loads more items as it is scrolled. */
 
-import type { State } from "../connection.ts";
 import type { Feed } from "../feed.ts";
 import type { Filter, Item } from "../rest.ts";
 import { h, icon, iconButton, set } from "./dom.ts";
 import { type ItemActions, ItemView } from "./item.ts";
 import type { Labels } from "./labels.ts";
 import { soundIsOn } from "./sound.ts";
+import type { Trouble } from "./trouble.ts";
 
 /** Milliseconds between two updates of the relative times. */
 const TIME_INTERVAL = 30_000;
@@ -49,7 +49,6 @@ export class Panel {
     showSound(soundIsOn());
     set(this.#filters, { "aria-label": labels.filter });
     set(this.#list, { "aria-label": labels.title });
-    this.#offline.textContent = labels.offline;
     this.element = h(
       "section",
       { class: "panel", part: "panel", role: "dialog", "aria-labelledby": `${id}-title`, id, tabindex: -1 },
@@ -89,9 +88,13 @@ export class Panel {
     this.element.remove();
   }
 
-  update(connection: State): void {
+  /** Show the list, and what keeps it from being up to date. */
+  update(trouble: Trouble | null): void {
     const { items, status, hasMore, counts } = this.feed.state;
-    this.#offline.hidden = connection !== "offline";
+    this.#offline.hidden = trouble === null;
+    const text = trouble ? this.labels[trouble].replace("{origin}", location.origin) : "";
+    // Screen readers read a status again whenever it is set.
+    if (this.#offline.textContent !== text) this.#offline.textContent = text;
     this.#readAll.disabled = !counts?.unread;
     for (const { category } of items) if (category) this.#categories.add(category);
     this.#showFilters();

@@ -2,6 +2,7 @@
 
 export const STYLES = `
 :host {
+  all: initial;
   color-scheme: light dark;
   --accent: var(--carillon-accent, light-dark(#3451c6, #93a8ff));
   --surface: var(--carillon-surface, light-dark(#ffffff, #1b1d22));
@@ -18,13 +19,22 @@ export const STYLES = `
     0 2px 6px light-dark(rgb(20 24 40 / .06), rgb(0 0 0 / .35)), 0 16px 40px -8px light-dark(rgb(20 24 40 / .2), rgb(0 0 0 / .6));
   display: inline-block;
   position: relative;
-  font: 400 14px/1.45 var(--carillon-font, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif);
-  color: var(--text);
-  -webkit-font-smoothing: antialiased;
+  visibility: inherit;
 }
 :host([hidden]) { display: none; }
 :host([theme="light"]) { color-scheme: light; }
 :host([theme="dark"]) { color-scheme: dark; }
+/* Styles of the page for the element, also those for "*", precede :host. So the frame resets what would be inherited. The
+   page can still hide the bell, and hides it with a menu that contains it. */
+.frame {
+  all: initial;
+  display: block;
+  color-scheme: inherit;
+  visibility: inherit;
+  font: 400 14px/1.45 var(--carillon-font, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif);
+  color: var(--text);
+  -webkit-font-smoothing: antialiased;
+}
 *, *::before { box-sizing: border-box; }
 button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
 :focus { outline: none; }
@@ -51,7 +61,7 @@ svg { display: block; width: 20px; height: 20px; fill: none; stroke: currentColo
 @keyframes open { from { opacity: 0; transform: translateY(-4px); } }
 header, .filters, .offline { flex: none; }
 header { display: flex; align-items: center; gap: 4px; padding: 14px 12px 10px 20px; }
-:host(:dir(rtl)) header, [dir="rtl"] header { padding: 14px 20px 10px 12px; }
+[dir="rtl"] header { padding: 14px 20px 10px 12px; }
 h2 { flex: 1; margin: 0; font-size: 16px; font-weight: 650; letter-spacing: -.01em; }
 .icon { display: grid; place-items: center; width: 32px; height: 32px; border-radius: 8px; color: var(--muted); transition: background .12s, color .12s; }
 .icon:hover { background: light-dark(rgb(20 24 40 / .06), rgb(255 255 255 / .09)); color: var(--text); }
@@ -109,15 +119,15 @@ article:hover .actions, article:is(:focus-visible, :has(:focus-visible)) .action
 .skeleton i:nth-child(2) { width: 45%; margin-block-start: 4px; }
 @keyframes breathe { to { opacity: .45; } }
 
-.toasts { position: fixed; z-index: 1001; inset-block-end: 20px; inset-inline-end: 20px; display: grid; gap: 10px; width: 360px; max-width: calc(100vw - 40px); text-align: start; }
-.toast { position: relative; display: grid; grid-template-columns: 32px 1fr 28px; gap: 12px; padding: 14px 12px 14px 14px; border-radius: 12px; background: var(--surface); box-shadow: var(--shadow); animation: arrive .18s ease-out; }
+.toasts { position: fixed; z-index: 1001; inset-block-end: 0; inset-inline-end: 0; display: grid; grid-template-columns: minmax(0, 1fr); gap: 10px; padding: 20px; padding-inline-start: 36px; width: 416px; max-width: 100vw; max-height: 100vh; overflow-y: auto; scrollbar-width: thin; text-align: start; pointer-events: none; }
+.toast { position: relative; display: grid; grid-template-columns: 32px minmax(0, 1fr) 28px; gap: 12px; pointer-events: auto; padding: 14px 12px 14px 14px; border-radius: 12px; background: var(--surface); box-shadow: var(--shadow); animation: arrive .18s ease-out; }
 .toast .title { font-weight: 600; }
 .toast .icon { width: 28px; height: 28px; margin-block-start: -3px; z-index: 1; }
 @keyframes arrive { from { transform: translateY(12px); } }
 
 @media (max-width: 480px) {
   .panel { position: fixed; inset: 8px; width: auto; max-width: none; max-height: none; }
-  .toasts { inset-inline: 12px; width: auto; max-width: none; }
+  .toasts { inset-inline: 0; padding: 12px; width: auto; max-width: none; }
 }
 @media (prefers-reduced-motion: reduce) { *, *::before { animation: none !important; transition: none !important; } }
 @media (forced-colors: active) { .panel, .toast, .actions, .badge { border: 1px solid CanvasText; } .unread::before { background: Highlight; forced-color-adjust: none; } }

@@ -8,7 +8,7 @@ import type { Labels } from "./labels.ts";
 /** Milliseconds that a toast is shown, by level. With null, until it is dismissed. */
 const DURATIONS = { info: 6_000, success: 6_000, warning: 10_000, error: null, critical: null };
 
-/** The most toasts at a time. Older ones are removed; they are in the panel. */
+/** The most toasts at a time. Older ones that would disappear anyway are removed; they are in the panel. */
 const MAX_TOASTS = 3;
 
 export class Toasts {
@@ -31,12 +31,12 @@ export class Toasts {
       h("div", { class: "text" }, title, h("p", {}, h("bdi", {}, item.message))),
       iconButton("close", labels.dismiss, "dismiss", dismiss),
     );
-    set(toast, { "data-level": item.level });
+    const duration = DURATIONS[item.level] ?? null;
+    set(toast, { "data-level": item.level, "data-lasting": duration === null });
     title.addEventListener("click", (event) => {
       this.open(item, event);
       dismiss();
     });
-    const duration = DURATIONS[item.level] ?? null;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const start = () => {
       if (duration !== null) timer = setTimeout(dismiss, duration);
@@ -46,7 +46,10 @@ export class Toasts {
     for (const end of ["pointerleave", "focusout"]) toast.addEventListener(end, start);
     start();
     this.element.append(toast);
-    while (this.element.childElementCount > MAX_TOASTS) this.element.firstElementChild?.remove();
+    const excess = this.element.childElementCount - MAX_TOASTS;
+    const passing = [...this.element.querySelectorAll(".toast:not([data-lasting])")].filter((one) => one !== toast);
+    for (const one of passing.slice(0, Math.max(0, excess))) one.remove();
+    this.element.scrollTop = this.element.scrollHeight;
   }
 
   clear(): void {

@@ -1,12 +1,12 @@
 /** Shared by the drop-in replacements: connection events with the names of Socket.IO clients. */
 
 import type { Client } from "../client.ts";
-import type { State } from "../connection.ts";
+import { isConnected, type State } from "../connection.ts";
 
-/** Whether events arrive, on the socket or by polling. The page does not need to know which. */
-export const isConnected = (state: State): boolean => state === "live" || state === "polling";
-
-/** Handle all events, and `connect`, `disconnect` and `reconnect`. A reconnection emits `connect` and `reconnect`. */
+/**
+ * Handle all events, and `connect`, `disconnect` and `reconnect`. A reconnection emits `connect` and `reconnect`; a page
+ * that disconnects and connects again itself gets `connect` only.
+ */
 export function onEverything(client: Client, handle: (name: string, payload: unknown) => void): () => void {
   let connected = false;
   let wasConnected = false;
@@ -19,6 +19,7 @@ export function onEverything(client: Client, handle: (name: string, payload: unk
   };
   // A client that loses its socket is `connecting` for a moment before it polls. That is not a disconnection.
   return client.onAny((name, payload) => {
+    if (name === "reconnect") return; // The server cannot know whether the page has disconnected itself.
     if (name !== "state") handle(name, payload);
     else if (payload !== "connecting") update(payload as State);
   });

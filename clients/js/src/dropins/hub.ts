@@ -1,10 +1,12 @@
 /** Replaces `services/websocketService.js` and the hooks of the unified hub, with the same names. */
 
 import { useEffect, useState } from "react";
-import { type Client, createClient } from "../client.ts";
+import { type Client, connected, createClient } from "../client.ts";
+import { isConnected } from "../connection.ts";
 import { apply, type FeedState } from "../feed.ts";
+import { Handlers } from "../handlers.ts";
 import type { Alert, Item } from "../rest.ts";
-import { isConnected, onEverything } from "./events.ts";
+import { onEverything } from "./events.ts";
 
 type Callback = (data: any) => void;
 
@@ -12,27 +14,22 @@ export class WebSocketService {
   /** The URL of the server; if empty, the origin of the page. Set it before `connect`. */
   url = "";
   #client: Client | null = null;
-  #listeners = new Map<string, Callback[]>();
+  #handlers = new Handlers();
 
   connect(token: string): void {
     this.disconnect();
     this.#client = createClient({ url: this.url, getToken: () => token, dialect: "hub" });
-    onEverything(this.#client, (event, data) => {
-      for (const callback of this.#listeners.get(event) ?? []) callback(data);
-    });
+    this.#handlers.keepUntil(connected(this.#client));
+    onEverything(this.#client, (event, data) => this.#handlers.emit(event, data));
   }
 
   /** Returns a function that unsubscribes. */
   on(event: string, callback: Callback): () => void {
-    this.#listeners.set(event, [...(this.#listeners.get(event) ?? []), callback]);
-    return () => this.off(event, callback);
+    return this.#handlers.on(event, callback);
   }
 
   off(event: string, callback: Callback): void {
-    this.#listeners.set(
-      event,
-      (this.#listeners.get(event) ?? []).filter((one) => one !== callback),
-    );
+    this.#handlers.off(event, callback);
   }
 
   /** Send an event. Does nothing without a connection, and does not wait for an answer. */

@@ -1,20 +1,21 @@
 /** Replaces `services/socket` of the simple kind, which knows one event, `notification`. */
 
-import { type Client, createClient } from "../client.ts";
+import { type Client, connected, createClient } from "../client.ts";
 import { asError } from "../errors.ts";
+import { Handlers } from "../handlers.ts";
 import type { GetToken } from "../tokens.ts";
-import { isConnected, onEverything, storedToken } from "./events.ts";
+import { onEverything, storedToken } from "./events.ts";
 
 type Handler = (data: any) => void;
 
 let client: Client | null = null;
-const handlers = new Map<string, Set<Handler>>();
+const handlers = new Handlers();
 
 /**
  * Connect as a user. The token has to belong to that user. Resolves when the connection is ready, and rejects with
- * CarillonError if the token is refused.
+ * CarillonError if the token is refused. Handlers that are added right after it has resolved get the events before it too.
  */
-export async function initializeSocket(
+export function initializeSocket(
   userId: string | number,
   {
     url = "",
@@ -24,11 +25,15 @@ export async function initializeSocket(
   client?.close();
   const opened = createClient({ url, getToken, dialect: "simple" });
   client = opened;
-  onEverything(opened, (event, data) => {
-    for (const handler of [...(handlers.get(event) ?? [])]) handler(data);
-  });
+  const ready = register(opened, userId);
+  handlers.keepUntil(ready);
+  onEverything(opened, (event, data) => handlers.emit(event, data));
+  return ready;
+}
+
+async function register(opened: Client, userId: string | number): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    opened.on("state", (state) => isConnected(state) && resolve());
+    void connected(opened).then(resolve);
     opened.on("error", (error) => reject(asError(error)));
   });
   if (opened.state === "live") await opened.request("register", { user_id: userId });
@@ -36,8 +41,7 @@ export async function initializeSocket(
 
 /** Returns a function that removes the handler. Handlers stay when the socket is initialised again. */
 export function addSocketEventHandler(event: string, handler: Handler): () => void {
-  handlers.set(event, (handlers.get(event) ?? new Set()).add(handler));
-  return () => handlers.get(event)?.delete(handler);
+  return handlers.on(event, handler);
 }
 
 /** Mark notifications as read. */

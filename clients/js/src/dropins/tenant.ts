@@ -1,22 +1,23 @@
 /** Replaces `hooks/useWebSocket.js` of tenant events. Polling is included. */
 
 import { useEffect, useState } from "react";
-import { type Client, createClient } from "../client.ts";
+import { type Client, connected, createClient } from "../client.ts";
+import { isConnected } from "../connection.ts";
+import { Handlers } from "../handlers.ts";
 import type { Answer } from "../socket.ts";
-import { isConnected, onEverything, storedToken } from "./events.ts";
+import { onEverything, storedToken } from "./events.ts";
 
 type Callback = (data: any) => void;
 
 /** The part of a Socket.IO socket that these pages use. */
 export class TenantSocket {
   readonly #client: Client;
-  readonly #callbacks = new Map<string, Set<Callback>>();
+  readonly #handlers = new Handlers();
 
   constructor(tenantId: string, url: string) {
     this.#client = createClient({ url, getToken: () => storedToken("jwt_token"), dialect: "tenant" });
-    onEverything(this.#client, (event, data) => {
-      for (const callback of [...(this.#callbacks.get(event) ?? [])]) callback(data);
-    });
+    this.#handlers.keepUntil(connected(this.#client));
+    onEverything(this.#client, (event, data) => this.#handlers.emit(event, data));
     this.on("session:ready", () => this.emit("join-tenant", tenantId));
   }
 
@@ -25,14 +26,13 @@ export class TenantSocket {
   }
 
   on(event: string, callback: Callback): this {
-    this.#callbacks.set(event, (this.#callbacks.get(event) ?? new Set()).add(callback));
+    this.#handlers.on(event, callback);
     return this;
   }
 
   /** Remove a callback; without one, all callbacks of the event. */
   off(event: string, callback?: Callback): this {
-    if (callback) this.#callbacks.get(event)?.delete(callback);
-    else this.#callbacks.delete(event);
+    this.#handlers.off(event, callback);
     return this;
   }
 

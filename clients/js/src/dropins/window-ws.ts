@@ -3,9 +3,11 @@
  * localStorage has an `auth_token`.
  */
 
-import { type Client, createClient } from "../client.ts";
+import { type Client, connected, createClient } from "../client.ts";
+import { isConnected } from "../connection.ts";
+import { Handlers } from "../handlers.ts";
 import type { Payload } from "../log.ts";
-import { isConnected, onEverything, storedToken } from "./events.ts";
+import { onEverything, storedToken } from "./events.ts";
 
 type Namespace = "sns" | "orders" | "chat" | "notifications";
 type Callback = (data: any) => void;
@@ -34,7 +36,7 @@ function renderings(name: string, payload: Payload): Rendering[] {
 
 export class WebSocketClient {
   #client: Client | null = null;
-  #callbacks = new Map<string, Set<Callback>>();
+  #handlers = new Handlers();
 
   get isConnected(): boolean {
     return this.#client !== null && isConnected(this.#client.state);
@@ -50,11 +52,12 @@ export class WebSocketClient {
   connect(): void {
     if (this.#client) return;
     this.#client = createClient({ getToken: () => storedToken("auth_token") });
+    this.#handlers.keepUntil(connected(this.#client));
     onEverything(this.#client, (name, payload) => {
       const members = (payload ?? {}) as Payload;
       for (const [namespace, event, additional] of renderings(name, members)) {
         const data = { timestamp: members.created_at, ...members, ...additional };
-        for (const callback of [...(this.#callbacks.get(`${namespace}/${event}`) ?? [])]) callback(data);
+        this.#handlers.emit(`${namespace}/${event}`, data);
       }
     });
   }
@@ -65,15 +68,12 @@ export class WebSocketClient {
   }
 
   on(namespace: Namespace, event: string, callback: Callback): void {
-    const key = `${namespace}/${event}`;
-    this.#callbacks.set(key, (this.#callbacks.get(key) ?? new Set()).add(callback));
+    this.#handlers.on(`${namespace}/${event}`, callback);
   }
 
   /** Remove a callback; with null, all callbacks of the event. */
   off(namespace: Namespace, event: string, callback: Callback | null = null): void {
-    const key = `${namespace}/${event}`;
-    if (callback) this.#callbacks.get(key)?.delete(callback);
-    else this.#callbacks.delete(key);
+    this.#handlers.off(`${namespace}/${event}`, callback ?? undefined);
   }
 
   emit(namespace: Namespace, event: string, data?: unknown): void {
@@ -94,5 +94,8 @@ declare global {
   }
 }
 
-window.ws = new WebSocketClient();
-if (storedToken("auth_token")) window.ws.connect();
+// Pages that are rendered on a server import this in Node too.
+if (typeof window !== "undefined") {
+  window.ws = new WebSocketClient();
+  if (storedToken("auth_token")) window.ws.connect();
+}
