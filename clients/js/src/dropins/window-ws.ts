@@ -90,12 +90,14 @@ function escapeHtml(text: unknown): string {
 
 declare global {
   interface Window {
+    WebSocketClient: typeof WebSocketClient;
     ws: WebSocketClient;
   }
 }
 
 // Pages that are rendered on a server import this in Node too.
 if (typeof window !== "undefined") {
-  window.ws = new WebSocketClient();
+  window.WebSocketClient = WebSocketClient;
+window.ws = new WebSocketClient();
   if (storedToken("auth_token")) window.ws.connect();
 }
