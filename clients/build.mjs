@@ -7,8 +7,9 @@
  * With --watch, the console and the page are built again at every change.
  */
 
-import { cpSync, existsSync, rmSync, statSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build, context } from "esbuild";
 
 process.chdir(fileURLToPath(new URL(".", import.meta.url)));
@@ -71,5 +72,18 @@ async function buildPages() {
     console.log(`${name} built, script ${size(`${served}/${name}.js`)}`);
 }
 
+/** The server sends these to browsers that can read them. They are removed where a build would outdate them. */
+function compressServed() {
+  for (const name of readdirSync(served, { recursive: true })) {
+    const file = `${served}/${name}`;
+    if (/\.(br|gz)$/.test(name)) rmSync(file);
+    if (watch || !/\.(js|css)$/.test(name)) continue;
+    const text = readFileSync(file);
+    writeFileSync(`${file}.br`, brotliCompressSync(text));
+    writeFileSync(`${file}.gz`, gzipSync(text, { level: 9 }));
+  }
+}
+
 await buildClient();
 await buildPages();
+if (existsSync(served)) compressServed();

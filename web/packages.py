@@ -6,9 +6,10 @@ import io
 import shutil
 import tempfile
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, send_file
+from flask import Blueprint, Flask, Response, request, send_file
 from hatchling.builders.wheel import WheelBuilder
 
 from actions.problems import Problem
@@ -45,7 +46,10 @@ def register(app: Flask) -> None:
 
     @routes.get(f"/{WHEEL}")
     def wheel() -> Response:
-        return send_file(io.BytesIO(_wheel()), mimetype="application/zip", download_name=WHEEL, max_age=0)
+        response = send_file(io.BytesIO(_wheel()), mimetype="application/zip", download_name=WHEEL, max_age=0)
+        response.set_etag(sha256(_wheel()).hexdigest()[:32])
+        response.make_conditional(request)
+        return response
 
     app.register_blueprint(routes)
 

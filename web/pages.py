@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from mimetypes import guess_type
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, jsonify, send_from_directory
+from flask import Blueprint, Flask, Response, jsonify, request, send_from_directory
+from werkzeug.security import safe_join
 
 from actions.problems import Problem
 from config.settings import Settings
@@ -80,6 +82,18 @@ def page(name: str, needs: str) -> Response:
 
 
 def _file(name: str) -> Response:
-    response = send_from_directory(_STATIC, name)
+    response = _compressed(name) or send_from_directory(_STATIC, name)
+    response.vary.add("Accept-Encoding")
     response.headers.update(HEADERS)
     return response
+
+
+def _compressed(name: str) -> Response | None:
+    """The file as the build has compressed it, if there is one that the client can read."""
+    for encoding, ending in (("br", ".br"), ("gzip", ".gz")):
+        path = safe_join(str(_STATIC), name + ending)
+        if path is not None and Path(path).is_file() and request.accept_encodings[encoding]:
+            response = send_from_directory(_STATIC, name + ending, mimetype=guess_type(name)[0])
+            response.content_encoding = encoding
+            return response
+    return None

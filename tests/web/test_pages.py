@@ -98,3 +98,22 @@ def test_the_packages_are_given_out(client):
     assert "carillon/client.py" in names
     assert {name.partition("/")[0] for name in names} == {"carillon", f"carillon-{carillon.__version__}.dist-info"}
     assert client.get(tarball).status_code in (200, 503)
+
+
+def test_what_the_build_has_compressed_is_sent_compressed(client, tmp_path, monkeypatch):
+    (tmp_path / "build").mkdir()
+    for ending in ("", ".br", ".gz"):
+        (tmp_path / "build" / f"x.js{ending}").write_text(f"x{ending}")
+    monkeypatch.setattr(pages, "_STATIC", tmp_path)
+    for accepted, (encoding, text) in {
+        "gzip, br": ("br", "x.br"),
+        "gzip": ("gzip", "x.gz"),
+        "br;q=0": (None, "x"),
+        "": (None, "x"),
+    }.items():
+        answer = client.get("/static/build/x.js", headers={"Accept-Encoding": accepted})
+        assert (answer.headers.get("Content-Encoding"), answer.text) == (encoding, text)
+        assert (answer.mimetype, answer.headers["Vary"]) == ("text/javascript", "Accept-Encoding")
+        again = {"Accept-Encoding": accepted, "If-None-Match": answer.headers["ETag"]}
+        assert client.get("/static/build/x.js", headers=again).status_code == 304
+    assert client.get("/static/../x.js", headers={"Accept-Encoding": "br"}).status_code == 404

@@ -98,6 +98,6 @@ declare global {
 // Pages that are rendered on a server import this in Node too.
 if (typeof window !== "undefined") {
   window.WebSocketClient = WebSocketClient;
-window.ws = new WebSocketClient();
+  window.ws = new WebSocketClient();
   if (storedToken("auth_token")) window.ws.connect();
 }
