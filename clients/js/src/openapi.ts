@@ -1477,7 +1477,7 @@ export interface components {
       coalesce?: components["schemas"]["Coalescing"] | null;
       declared_by: "carillon" | "installation" | "tenant";
       description?: string | null;
-      emitted_by?: "server" | "client";
+      emitted_by?: "server" | "client" | "nobody";
       name: string;
       payload?: {
         [key: string]: unknown;
