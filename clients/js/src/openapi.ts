@@ -1592,11 +1592,12 @@ export interface components {
       revoked_at: string | null;
     };
     NewNote: {
+      action_url?: string | null;
       category?: string | null;
       data?: {
         [key: string]: unknown;
       };
-      level?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      level?: string;
       message: string;
       title?: string | null;
       type?: string | null;
