@@ -41,6 +41,11 @@ def _usable_catalogue(path: Path) -> Path:
     return path
 
 
+def _origins(values: list[str]) -> list[str]:
+    # An origin has no path, and browsers send it without the slash.
+    return [value.rstrip("/") for value in values]
+
+
 CommaList = Annotated[list[str], BeforeValidator(_comma_list)]
 CatalogueFile = Annotated[Path, AfterValidator(_usable_catalogue)]
 
@@ -60,7 +65,7 @@ class Settings(BaseModel):
 
     port: int = Field(8000, ge=0, le=65535, validation_alias="PORT")
     public_url: str = Field("", validation_alias="CARILLON_PUBLIC_URL")
-    cors_origins: CommaList = Field(
+    cors_origins: Annotated[CommaList, AfterValidator(_origins)] = Field(
         default_factory=list,
         validation_alias=AliasChoices("CARILLON_CORS_ORIGINS", "CORS_ORIGIN", "FRONTEND_URL"),
     )

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, jsonify
 
 from models.catalogue.event_type import EventType
+from models.catalogue.source import client_events
 from web import VERSION
 from web.context import context
 from web.dialects.canonical import CANONICAL
@@ -24,8 +25,8 @@ _ABOUT = """Carillon sends events over Socket.IO, protocol 5. A client connects 
 server adds the connection to the rooms of its user and its tenant; a client names no room itself. Every event of a room
 carries `room` and `seq`. The sequence number orders the events of a room and identifies each of them.
 
-For JavaScript, `npm install carillon-client` installs a client that reconnects, fills gaps and falls back to polling.
-With the plain Socket.IO client:
+For JavaScript, `npm install URL/packages/carillon-client.tgz` installs a client that this server hands out. It
+reconnects, fills gaps and falls back to polling. With the plain Socket.IO client:
 
 ```js
 import { io } from "socket.io-client";
@@ -83,12 +84,13 @@ def asyncapi() -> Response:
 
 def current() -> dict[str, Any]:
     """The document of this server."""
-    return document(context().catalogue.values(), context().settings.public_url)
+    return document([*context().catalogue.values(), *client_events().values()], context().settings.public_url)
 
 
 def document(types: Iterable[EventType], public_url: str) -> dict[str, Any]:
-    """The document of these types, for a server at this URL."""
-    known = sorted(types, key=lambda type_: type_.name)
+    """The document of these types, those that clients send among them, for a server at this URL."""
+    listed = [type_ for type_ in types if type_.emitted_by != "nobody"]
+    known = sorted(listed, key=lambda type_: (type_.name, type_.emitted_by == "client"))
     where = urlsplit(public_url)
     spaces = {space: _messages(space, known) for space in sorted(_SPACES)}
     return {
@@ -110,8 +112,8 @@ def document(types: Iterable[EventType], public_url: str) -> dict[str, Any]:
             for action, operation in _operations(space, messages).items()
         },
         "components": {
-            "messages": {_message_id(type_.name): _message(type_) for type_ in known},
-            "schemas": {_message_id(type_.name): _payload(type_) for type_ in known},
+            "messages": {_message_id(type_): _message(type_) for type_ in known},
+            "schemas": {_message_id(type_): _payload(type_) for type_ in known},
             "securitySchemes": {
                 "token": {
                     "type": "http",
@@ -132,10 +134,11 @@ def _messages(space: str, types: Iterable[EventType]) -> dict[str, tuple[EventTy
         if type_.emitted_by == "server":
             names = [name for name, _ in mappings(table, type_.name)]
         else:
-            names = [name for name, asked in requests.items() if asked.operation == type_.name]
-            names += [type_.name] if space == "/" else []
+            # The server understands them by their canonical names in every namespace.
+            others = [name for name, asked in requests.items() if asked.operation == type_.name]
+            names = [type_.name, *(name for name in others if name not in client_events())]
         for number, name in enumerate(names):
-            found[_message_id(type_.name) + (f"-{number + 1}" if number else "")] = (type_, name)
+            found[_message_id(type_) + (f"-{number + 1}" if number else "")] = (type_, name)
     return found
 
 
@@ -145,7 +148,7 @@ def _channel(space: str, messages: Mapping[str, tuple[EventType, str]]) -> dict[
         "title": "The canonical namespace" if space == "/" else f"The namespace {space}",
         "description": "All events." if space == "/" else "Some of the events, for clients written for this namespace.",
         "messages": {
-            id_: {"$ref": f"#/components/messages/{_message_id(type_.name)}"}
+            id_: {"$ref": f"#/components/messages/{_message_id(type_)}"}
             if name == type_.name
             else _message(type_) | {"name": name}
             for id_, (type_, name) in messages.items()
@@ -177,7 +180,7 @@ def _message(type_: EventType) -> dict[str, Any]:
     message: dict[str, Any] = {
         "name": type_.name,
         "title": type_.title,
-        "payload": {"$ref": f"#/components/schemas/{_message_id(type_.name)}"},
+        "payload": {"$ref": f"#/components/schemas/{_message_id(type_)}"},
         "tags": [{"name": type_.name.partition(":")[0]}, {"name": f"priority:{type_.priority}"}],
         "x-rooms": type_.rooms,
         "x-replay": type_.replay,
@@ -218,7 +221,7 @@ def _payload(type_: EventType) -> dict[str, Any]:
     definitions = schema.pop("$defs", {})
     if definitions:
         # A reference is resolved against the whole document there.
-        base = f"#/components/schemas/{_message_id(type_.name)}/definitions/"
+        base = f"#/components/schemas/{_message_id(type_)}/definitions/"
         schema = _moved(schema, base) | {"definitions": _moved(definitions, base)}
     return schema | {"properties": {**schema.get("properties", {}), **place}}
 
@@ -236,7 +239,9 @@ def _channel_id(space: str) -> str:
     return space.removeprefix("/") or "canonical"
 
 
-def _message_id(name: str) -> str:
+def _message_id(type_: EventType) -> str:
+    # Some names are an event of the server and another one of clients.
+    name = f"client.{type_.name}" if type_.emitted_by == "client" else type_.name
     return re.sub(r"[^A-Za-z0-9.\-_]", ".", name)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.catalogue.event_type import EventType
+from models.catalogue.source import client_events
 
 _HEADER = """// Generated from Carillon's catalogue of event types. Do not edit: run bin/carillon catalogue typescript.
 
@@ -29,22 +30,28 @@ _DEEPEST = 8
 
 
 def render(types: Iterable[EventType]) -> str:
-    """A module with WS_EVENTS, WS_CLIENT_EVENTS and the types WsPayloads, WsEvent and WsPlace."""
+    """A module with WS_EVENTS, WS_CLIENT_EVENTS and the types WsPayloads, WsRequests, WsEvent and WsPlace."""
     known = sorted(types, key=lambda type_: type_.name)
     received = [type_ for type_ in known if type_.emitted_by == "server"]
-    sent = [type_ for type_ in known if type_.emitted_by == "client"]
+    sent = [client_events()[name] for name in sorted(client_events())]
     parts = [
         _HEADER,
         "/** The events that the server sends. */\n",
         _constants("WS_EVENTS", received),
         "\n/** The events that clients send. */\n",
         _constants("WS_CLIENT_EVENTS", sent),
-        "\n/** The payload of each event. */\nexport interface WsPayloads {\n",
-        *(f"{_doc(type_)}  {json.dumps(type_.name)}: {_type(type_.payload, type_.payload, 1)};\n" for type_ in known),
+        "\n/** The payload of each event of the server. */\nexport interface WsPayloads {\n",
+        *map(_payload, received),
+        "}\n\n/** The payload of each event of clients. */\nexport interface WsRequests {\n",
+        *map(_payload, sent),
         "}\n",
         _FOOTER,
     ]
     return "".join(parts)
+
+
+def _payload(type_: EventType) -> str:
+    return f"{_doc(type_)}  {json.dumps(type_.name)}: {_type(type_.payload, type_.payload, 1)};\n"
 
 
 def constant_of(name: str) -> str:

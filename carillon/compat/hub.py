@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from carillon.compat import transport
+from carillon.compat.levels import level_of
 
 # Carillon sends the true counts itself, after every change.
 _COUNTS = frozenset({"notification:count", "alert:count"})
@@ -54,7 +55,7 @@ class AlertHandler:
             connection=connection,
             title=title,
             message=message,
-            level=severity,
+            level=level_of(severity),
             type=type,
             data=data,
             idempotency_key=idempotency_key,

@@ -88,7 +88,9 @@ def _fields(notification: dict[str, Any]) -> dict[str, Any]:
         "category": other.pop("category", None),
         "url": other.pop("url", None),
     }
-    kind = other.pop("type", "info")
+    # None is none, and "warn" is the level "warning".
+    kind = other.pop("type", None) or "info"
+    kind = "warning" if kind == "warn" else kind
     fields |= {"level": kind} if kind in _LEVELS else {"type": str(kind)}
     return fields | {"data": {name: value for name, value in other.items() if name not in ("id", "timestamp")}}
 

@@ -70,11 +70,12 @@ class Declaration(BaseModel):
 class EventType(Declaration):
     """A type of the catalogue.
 
-    `reserved`: Carillon emits its events itself. `emitted_by` "client": clients send it on the socket.
+    `reserved`: services cannot publish it. `emitted_by`: "client" for what clients send on the socket, "nobody" for a
+    name that is reserved only.
     """
 
     name: str = Field(max_length=MAX_NAME)
-    emitted_by: Literal["server", "client"] = "server"
+    emitted_by: Literal["server", "client", "nobody"] = "server"
     reserved: bool = False
 
     @property

@@ -17,6 +17,7 @@ from models.catalogue.schema import schema_errors
 Catalogue = Mapping[str, EventType]
 
 _BUILT_IN = Path(__file__).parent / "built_in"
+_CLIENT_EVENTS = Path(__file__).parent / "client_events.toml"
 # Thousands of types; a larger file is not a catalogue.
 _MAX_BYTES = 4 * 1024 * 1024
 
@@ -36,6 +37,18 @@ def built_in() -> Catalogue:
 
 
 @cache
+def client_events() -> Catalogue:
+    """What clients send on the socket, by name. A name can be that of another event of the server too."""
+    documents = tomllib.loads(_CLIENT_EVENTS.read_text(encoding="utf-8"))
+    return MappingProxyType(
+        {
+            name: EventType(name=name, emitted_by="client", reserved=True, rooms=["user"], **document)
+            for name, document in documents.items()
+        }
+    )
+
+
+@cache
 def shared(path: Path | None = None) -> Catalogue:
     """What is built in and what the file at `path` declares, read once in a process. Raises CatalogueError."""
     if path is None:
@@ -48,8 +61,12 @@ def declaration_errors(name: str, declaration: Declaration, trusted: bool = Fals
     wrong: list[tuple[str, str]] = []
     if not NAME.fullmatch(name) or len(name) > MAX_NAME:
         wrong.append(("name", f"must be domain:action, of letters, digits, _ . -, at most {MAX_NAME} long"))
-    elif name.partition(":")[0] in RESERVED_DOMAINS or (name in built_in() and built_in()[name].reserved):
-        wrong.append(("name", "is reserved: Carillon emits it itself"))
+    elif (
+        name.partition(":")[0] in RESERVED_DOMAINS
+        or name in client_events()
+        or (name in built_in() and built_in()[name].reserved)
+    ):
+        wrong.append(("name", "is reserved by Carillon"))
     wrong += [("payload", fault) for fault in schema_errors(declaration.payload, trusted)]
     return wrong
 

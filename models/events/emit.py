@@ -48,7 +48,7 @@ class ReservedType(NotEmitted):
     code = "reserved_event_type"
 
     def __init__(self, type_: EventType) -> None:
-        why = "clients send it" if type_.emitted_by == "client" else "Carillon emits it itself"
+        why = "its name is reserved" if type_.emitted_by == "nobody" else "Carillon emits it itself"
         super().__init__(f"{type_.name} cannot be published: {why}")
 
 

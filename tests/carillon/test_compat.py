@@ -185,6 +185,24 @@ def test_what_the_old_hub_emitted_by_hand_becomes_the_thing_itself(transaction):
     ]
 
 
+@pytest.mark.parametrize(
+    ("severity", "level"),
+    [("low", "info"), ("medium", "warning"), ("high", "error"), ("emergency", "critical"), ("error", "error")],
+)
+def test_severities_of_other_scales_are_levels(server, severity, level):
+    hub.AlertHandler.create_and_emit("acme", "T", "M", severity=severity)
+    # An alert is a warning if it does not say otherwise, so that level is left out.
+    assert json.loads(server.requests[0].content).get("level", "warning") == level
+
+
+def test_no_type_is_not_a_type_called_none(server):
+    simple.send_notification(7, {"message": "M", "type": None})
+    simple.send_notification(7, {"message": "M", "type": "warn"})
+    # The level info is the default.
+    assert [json.loads(request.content).get("type") for request in server.requests] == [None, None]
+    assert json.loads(server.requests[1].content)["level"] == "warning"
+
+
 @pytest.mark.parametrize("room", ["c-17", "conversation:c-17", "user:", "tenant:", ""])
 def test_what_is_no_room_is_refused(server, room):
     with pytest.raises(LookupError, match="room"):

@@ -8,7 +8,7 @@ from config.settings import Settings, SettingsError
 from models.catalogue.event_type import Declaration, EventType, bounded_key
 from models.catalogue.queries import MAX_TYPES, TooManyTypes, all_types, declare, declared, find, withdraw
 from models.catalogue.schema import MAX_SUBSCHEMAS, payload_errors, schema_errors
-from models.catalogue.source import CatalogueError, built_in, declaration_errors, shared
+from models.catalogue.source import CatalogueError, built_in, client_events, declaration_errors, shared
 from models.catalogue.tables import event_types
 from models.sql.engine import read, write
 from tests.factories import NOW, create_tenant
@@ -41,7 +41,7 @@ NAMES = {
 
 @pytest.mark.parametrize("name", [f"{d}:{a}" for d, actions in NAMES.items() for a in actions])
 def test_every_name_of_the_known_systems_is_there_verbatim(name):
-    assert built_in()[name].name == name
+    assert {**client_events(), **built_in()}[name].name == name
 
 
 def test_what_is_built_in_passes_our_own_judgement():
@@ -167,7 +167,7 @@ def test_anything_else_is_none(name):
 
 @pytest.mark.parametrize("name", ["chat:mine", "notification:mine", "session:x", "auth:x", "sns:publish_start"])
 def test_reserved_names_cannot_be_declared(name):
-    assert declaration_errors(name, Declaration(title="T")) == [("name", "is reserved: Carillon emits it itself")]
+    assert declaration_errors(name, Declaration(title="T")) == [("name", "is reserved by Carillon")]
 
 
 # Keys and times

@@ -28,7 +28,7 @@ def test_an_empty_variable_means_not_set():
 
 @pytest.mark.parametrize("name", ["CARILLON_CORS_ORIGINS", "CORS_ORIGIN", "FRONTEND_URL"])
 def test_the_origins_are_found_under_each_of_their_names(name):
-    assert Settings.from_env({name: "https://a.test, https://b.test"}).cors_origins == [
+    assert Settings.from_env({name: "https://a.test/, https://b.test"}).cors_origins == [
         "https://a.test",
         "https://b.test",
     ]

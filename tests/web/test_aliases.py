@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from actions.installation import utc_now
+from carillon.payload import MAX_DATA_BYTES
 from tests.factories import accept_one, create_settings, create_tenant, create_users, expand_all
 from tests.web import contract
 from tests.web.callers import Caller, fields
@@ -112,6 +113,27 @@ def test_a_type_that_is_a_level_is_the_level(service):
         sent = service.post("/api/notifications", {"user_id": "alice", "message": "m"} | given)
         asked = service.get(sent.headers["Location"]).json
         assert (asked["level"], asked["type"]) == (level, type_)
+
+
+def test_a_body_as_the_four_namespaces_send_it(service):
+    body = {"user_id": 7, "title": "Shipped", "message": "m", "notification_type": "order"}
+    for action_url, url in [("/orders/1", None), ("https://shop.test/1", "https://shop.test/1"), (None, None)]:
+        sent = service.post("/api/notifications", body | {"action_url": action_url})
+        asked = service.get(sent.headers["Location"]).json
+        data = {"action_url": action_url} if action_url else {}
+        assert (asked["type"], asked["url"], asked["data"]) == ("order", url, data)
+    for wrong in ("https://", "javascript:alert(1)"):
+        assert service.post("/api/notifications", body | {"action_url": wrong}).status_code == 422
+    full = {"a": "x" * (MAX_DATA_BYTES - 20)}
+    assert service.post("/api/notifications", body | {"data": full}).status_code == 202
+    assert service.post("/api/notifications", body | {"data": full, "action_url": "/orders/1"}).status_code == 422
+
+
+def test_severities_of_other_scales_are_levels(service):
+    scales = {"low": "info", "medium": "warning", "high": "error", "warn": "warning", "Emergency": "critical"}
+    for severity, level in scales.items():
+        sent = service.post("/api/notifications", {"user_id": "alice", "message": "m", "type": None, "level": severity})
+        assert service.get(sent.headers["Location"]).json["level"] == level
 
 
 def test_what_has_no_title_is_called_by_its_first_line(service):

@@ -10,11 +10,16 @@ import pytest
 from jsonschema import Draft7Validator
 
 from models.catalogue.event_type import EventType
-from models.catalogue.source import built_in
+from models.catalogue.source import built_in, client_events
 from web.asyncapi import document
+from web.dialects import DIALECTS, view_of
+from web.dialects.canonical import REQUESTS
 
 # The schema of @asyncapi/specs 6.11.1 (schemas/3.0.0-without-$id.json, Apache-2.0, © AsyncAPI Initiative), packed.
 SCHEMA = Path(__file__).with_name("asyncapi-3.0.0.schema.json.gz")
+
+
+EVERY = [*built_in().values(), *client_events().values()]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +53,7 @@ def message_of(said, reference):
 
 
 def test_the_standard_would_notice(standard):
-    said = document(built_in().values(), "https://example.test")
+    said = document(EVERY, "https://example.test")
     del said["info"]
     assert faults(standard, said)
 
@@ -56,12 +61,13 @@ def test_the_standard_would_notice(standard):
 @pytest.fixture(scope="module", params=["built in", "odd ones"])
 def said(request):
     if request.param == "built in":
-        return document(built_in().values(), "https://bells.example.test/carillon")
+        return document(EVERY, "https://bells.example.test/carillon")
     schema = {"$defs": {"a/b": {"type": "string"}}, "properties": {"x": {"$ref": "#/$defs/a~1b"}, "y": {"items": True}}}
     odd = [
         EventType(name="Odd.One:a-b:c_d", title="T", description="D", payload=schema, coalesce={"window_ms": 50}),
         EventType(name="sns:only", title="T", payload={"type": "object", "additionalProperties": False}),
         EventType(name="said:back", title="T", emitted_by="client"),
+        EventType(name="kept:name", title="T", emitted_by="nobody"),
     ]
     return document(odd, "http://127.0.0.1:8000")
 
@@ -80,13 +86,33 @@ def test_it_is_served(app):
     assert (answer.status_code, answer.json["asyncapi"]) == (200, "3.0.0")
 
 
-def test_every_type_is_said_or_heard_on_the_canonical_namespace():
-    said = document(built_in().values(), "https://bells.example.test/")
-    for action, emitted_by in (("send", "server"), ("receive", "client")):
-        operation = said["operations"][f"{action}Canonical"]
-        assert operation["action"] == action
-        names = {message_of(said, reference["$ref"])["name"] for reference in operation["messages"]}
-        assert {t.name for t in built_in().values() if t.emitted_by == emitted_by} <= names
+def _listed(said, action, channel):
+    operation = said["operations"].get(f"{action}{channel.title()}", {"messages": []})
+    return {message_of(said, reference["$ref"])["name"] for reference in operation["messages"]}
+
+
+def test_clients_can_send_exactly_what_is_listed(app):
+    said = app.test_client().get("/asyncapi.json").json
+    handled = app.extensions["carillon.gateway"].handled
+    for channel, described in said["channels"].items():
+        view = view_of(described["address"], "canonical")
+        listed = _listed(said, "receive", channel)
+        assert {view.request(name).operation for name in listed} == handled
+        aliases = {*REQUESTS, *DIALECTS[view.dialect].requests.get(view.namespace, {})}
+        assert listed == handled | aliases
+
+
+def test_the_server_can_send_every_event_that_is_listed():
+    code = "".join(path.read_text() for part in ("actions", "models", "web") for path in Path(part).rglob("*.py"))
+    said = document(EVERY, "https://bells.example.test/")
+    listed = _listed(said, "send", "canonical")
+    reserved = {name for name in listed if built_in()[name].reserved}
+    named = {name for name in reserved if f'"{name}"' in code}
+    # This name is built from the status.
+    presence = {f"presence:{status}" for status in ("online", "offline", "away", "busy")}
+    assert reserved - named - presence == set()
+    assert listed - reserved == {name for name, type_ in built_in().items() if not type_.reserved}
+    assert not {name for name in listed if name.startswith("chat:")}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +123,7 @@ def test_every_type_is_said_or_heard_on_the_canonical_namespace():
         ("/stream", "stream", {f"stream:{a}" for a in ("data", "task_update", "pond_update", "expense_update")}),
         ("/orders", "orders", {"order_updated", "shipment_update", "delivery_confirmed"}),
         ("/notifications", "notifications", {"notification", "notification_read", "notification_deleted"}),
-        ("/chat", "chat", {"message_received", "user_typing", "message_read", "user_online", "user_offline"}),
+        ("/chat", "chat", {"user_online", "user_offline"}),
         (
             "/sns",
             "sns",
@@ -107,14 +133,14 @@ def test_every_type_is_said_or_heard_on_the_canonical_namespace():
     ],
 )
 def test_the_namespaces_of_known_systems_have_their_part(space, channel, names):
-    said = document(built_in().values(), "https://bells.example.test/")
+    said = document(EVERY, "https://bells.example.test/")
     there = said["channels"][channel]
     assert there["address"] == space
     assert names <= {message_of(said, f"#/channels/{channel}/messages/{id_}")["name"] for id_ in there["messages"]}
 
 
 def test_a_message_says_how_it_travels():
-    said = document(built_in().values(), "https://bells.example.test/")
+    said = document(EVERY, "https://bells.example.test/")
     message = said["components"]["messages"]["stream.pond_update"]
     assert message["x-coalesce"] == {"window_ms": 100, "key": ["pond_id", "field"]}
     assert (message["x-ttl"], message["x-replay"], message["x-rooms"]) == (3600, True, ["user", "tenant"])

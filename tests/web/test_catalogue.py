@@ -60,7 +60,7 @@ def test_the_list_holds_what_is_built_in_and_what_the_tenant_adds(service, stran
     assert set(listed) == {*built_in(), "invoice:paid"}
     assert listed["expense:created"]["declared_by"] == "tenant"
     assert listed["expense:updated"]["declared_by"] == "carillon"
-    assert listed["chat:send"]["emitted_by"] == "client"
+    assert listed["chat:send"]["emitted_by"] == "nobody"
     others = {one["name"]: one for one in stranger.get("/v1/event-types").json["data"]}
     assert set(others) == set(built_in())
     assert others["expense:created"]["declared_by"] == "carillon"

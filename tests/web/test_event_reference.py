@@ -7,7 +7,7 @@ import re
 import pytest
 
 from models.catalogue.event_type import EventType
-from models.catalogue.source import built_in
+from models.catalogue.source import built_in, client_events
 from web.asyncapi import document
 from web.documentation.event_reference import reference
 from web.documentation.schema_table import Member
@@ -31,11 +31,13 @@ def test_every_event_has_an_anchor_its_direction_and_a_link(client):
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert set(links) <= set(ids)
-    for name, type_ in built_in().items():
-        id_ = name.replace(":", ".")
+    sent = [type_ for type_ in built_in().values() if type_.emitted_by == "server"]
+    for type_ in [*sent, *client_events().values()]:
+        name, from_server = type_.name, type_.emitted_by == "server"
+        id_ = ("" if from_server else "client.") + name.replace(":", ".")
         [article] = re.findall(rf'<article id="{re.escape(id_)}".*?</article>', page, re.DOTALL)
         assert f"<code>{name}</code>" in article
-        assert ("Sent by the server" in article) == (type_.emitted_by == "server")
+        assert ("Sent by the server" in article) == from_server
         assert links.count(id_) >= 2
 
 
@@ -59,7 +61,7 @@ def test_names_in_other_dialects_are_listed():
 
 
 def _built_in(name):
-    domains = reference(document(built_in().values(), URL))["domains"]
+    domains = reference(document([*built_in().values(), *client_events().values()], URL))["domains"]
     [event] = [event for events in domains.values() for event in events if event.name == name]
     return event
 

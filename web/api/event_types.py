@@ -35,7 +35,7 @@ class TypePath(BaseModel):
 
 
 class EventTypeView(EventType):
-    """A type. `reserved`: only Carillon emits its events. `emitted_by` client: clients send its events."""
+    """A type. `reserved`: services cannot publish it. `emitted_by` nobody: the name is reserved only."""
 
     declared_by: Literal["carillon", "installation", "tenant"]
 

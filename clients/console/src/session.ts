@@ -21,7 +21,8 @@ export function parse(token: string): Session {
   } catch {
     throw new Error("This is not a token. A token has three parts, separated by dots.");
   }
-  if (claims.aud !== "carillon:operator") throw new Error("This is not an operator token.");
+  // RFC 7519 §4.1.3: one audience, or a list of them.
+  if (![claims.aud].flat().includes("carillon:operator")) throw new Error("This is not an operator token.");
   const expiresAt = new Date(Number(claims.exp) * 1000);
   if (!(expiresAt.getTime() > Date.now())) throw new Error("This token has expired.");
   return { token: trimmed, subject: String(claims.sub), tenant: String(claims.tenant), expiresAt };

@@ -8,17 +8,6 @@ export const WS_EVENTS = {
   ALERT_NEW: "alert:new",
   BUDGET_EXCEEDED: "budget:exceeded",
   BUDGET_WARNING: "budget:warning",
-  CHAT_CONVERSATION_CREATED: "chat:conversation:created",
-  CHAT_ERROR: "chat:error",
-  CHAT_MESSAGE: "chat:message",
-  CHAT_MESSAGE_DELETED: "chat:message:deleted",
-  CHAT_MESSAGE_DELIVERED: "chat:message:delivered",
-  CHAT_MESSAGE_EDITED: "chat:message:edited",
-  CHAT_MESSAGE_READ: "chat:message:read",
-  CHAT_MESSAGE_SENT: "chat:message:sent",
-  CHAT_PRESENCE: "chat:presence",
-  CHAT_TYPING_START: "chat:typing:start",
-  CHAT_TYPING_STOP: "chat:typing:stop",
   ERROR_OCCURRED: "error:occurred",
   EVENT_SKIPPED: "event:skipped",
   EXPENSE_CREATED: "expense:created",
@@ -34,7 +23,6 @@ export const WS_EVENTS = {
   MILESTONE_COMPLETED: "milestone:completed",
   NOTIFICATION_ARCHIVED: "notification:archived",
   NOTIFICATION_COUNT: "notification:count",
-  NOTIFICATION_CREATED: "notification:created",
   NOTIFICATION_DELETED: "notification:deleted",
   NOTIFICATION_NEW: "notification:new",
   NOTIFICATION_READ: "notification:read",
@@ -68,21 +56,33 @@ export const WS_EVENTS = {
 
 /** The events that clients send. */
 export const WS_CLIENT_EVENTS = {
+  ALERT_ACKNOWLEDGE: "alert:acknowledge",
+  ALERT_COUNT: "alert:count",
   AUTH_REFRESH: "auth:refresh",
-  CHAT_CONVERSATION_CREATE: "chat:conversation:create",
   CHAT_CONVERSATION_JOIN: "chat:conversation:join",
-  CHAT_DELETE: "chat:delete",
-  CHAT_DELIVERED: "chat:delivered",
-  CHAT_EDIT: "chat:edit",
-  CHAT_READ: "chat:read",
-  CHAT_SEND: "chat:send",
-  CHAT_TYPING: "chat:typing",
   NOTIFICATION_ACK: "notification:ack",
+  NOTIFICATION_ARCHIVE: "notification:archive",
+  NOTIFICATION_CLEAR: "notification:clear",
+  NOTIFICATION_COUNT: "notification:count",
+  NOTIFICATION_DELETE: "notification:delete",
+  NOTIFICATION_READ: "notification:read",
+  NOTIFICATION_READ_ALL: "notification:read_all",
+  NOTIFICATION_SEEN: "notification:seen",
+  NOTIFICATION_UNARCHIVE: "notification:unarchive",
+  NOTIFICATION_UNREAD: "notification:unread",
+  PRESENCE_AWAY: "presence:away",
+  PRESENCE_BUSY: "presence:busy",
+  PRESENCE_LIST: "presence:list",
+  PRESENCE_ONLINE: "presence:online",
+  PRESENCE_SET: "presence:set",
+  ROOM_JOIN: "room:join",
+  ROOM_LEAVE: "room:leave",
   SNS_PUBLISH_START: "sns:publish_start",
   SYNC: "sync",
+  TEST: "test",
 } as const;
 
-/** The payload of each event. */
+/** The payload of each event of the server. */
 export interface WsPayloads {
   /** Somebody has acknowledged an alert */
   "alert:acknowledged": { id?: string; alert_id: string; acknowledged_by?: string; acknowledged_at?: string; [member: string]: unknown };
@@ -92,50 +92,10 @@ export interface WsPayloads {
   "alert:deleted": { alert_id: string; [member: string]: unknown };
   /** An alert was raised for the whole tenant */
   "alert:new": { id?: string; alert_id: string; title: string; message: string; severity: "info" | "success" | "warning" | "error" | "critical"; type: string; data?: { [member: string]: unknown }; created_at?: string; [member: string]: unknown };
-  /** Go on with a new token of the same user */
-  "auth:refresh": { token: string; [member: string]: unknown };
   /** A budget is exceeded */
   "budget:exceeded": { message: string; [member: string]: unknown };
   /** 80 % of a budget is spent */
   "budget:warning": { message?: string; [member: string]: unknown };
-  /** Begin a conversation */
-  "chat:conversation:create": { type: "direct" | "group"; participants: Array<string>; name?: string; [member: string]: unknown };
-  /** A conversation was begun */
-  "chat:conversation:created": { conversationId: string; type: "direct" | "group"; participants: Array<string>; name?: string | null; createdBy?: string; createdAt?: string; [member: string]: unknown };
-  /** Join a conversation */
-  "chat:conversation:join": { conversationId: string; [member: string]: unknown };
-  /** Delete a message */
-  "chat:delete": { messageId: string; forEveryone?: boolean; [member: string]: unknown };
-  /** A message has arrived */
-  "chat:delivered": { messageId: string; [member: string]: unknown };
-  /** Change a message */
-  "chat:edit": { messageId: string; content: string; [member: string]: unknown };
-  /** What the client asked for was not done */
-  "chat:error": { code: string; message: string; tempId?: string; [member: string]: unknown };
-  /** A message has come */
-  "chat:message": { messageId: string; conversationId: string; senderKey: string; content: string; type: string; status?: string; createdAt: string; tempId?: string; [member: string]: unknown };
-  /** A message was deleted */
-  "chat:message:deleted": { messageId: string; deletedAt?: string; forEveryone?: boolean; [member: string]: unknown };
-  /** A message has reached a recipient */
-  "chat:message:delivered": { messageId: string; deliveredTo: string; timestamp?: string; [member: string]: unknown };
-  /** A message was changed */
-  "chat:message:edited": { messageId: string; content: string; editedAt?: string; [member: string]: unknown };
-  /** Messages were read */
-  "chat:message:read": { conversationId?: string; messageId?: string; readBy: string; timestamp?: string; [member: string]: unknown };
-  /** The sender's message is stored */
-  "chat:message:sent": { messageId: string; conversationId: string; senderKey?: string; content?: string; type?: string; status: "sent"; createdAt?: string; tempId?: string; [member: string]: unknown };
-  /** Somebody in a conversation has come, gone or begun to type */
-  "chat:presence": { userKey: string; status: "online" | "offline" | "typing"; timestamp?: string; [member: string]: unknown };
-  /** Messages were read */
-  "chat:read": { conversationId?: string; messageId?: string; [member: string]: unknown };
-  /** Send a message */
-  "chat:send": { conversationId: string; content: string; type?: string; replyTo?: string; tempId?: string; mediaUrl?: string; mentions?: Array<string>; [member: string]: unknown };
-  /** The user types, or has stopped */
-  "chat:typing": { conversationId: string; isTyping: boolean; [member: string]: unknown };
-  /** Somebody has begun to type */
-  "chat:typing:start": { conversationId: string; userKey: string; timestamp?: string; [member: string]: unknown };
-  /** Somebody has stopped typing */
-  "chat:typing:stop": { conversationId: string; userKey: string; timestamp?: string; [member: string]: unknown };
   /** Something went wrong in the system */
   "error:occurred": { message?: string; code?: string; [member: string]: unknown };
   /** Numbers of a room that hold nothing for this client */
@@ -162,14 +122,10 @@ export interface WsPayloads {
   "member:role-changed": { [member: string]: unknown };
   /** A milestone was reached */
   "milestone:completed": { [member: string]: unknown };
-  /** These notifications are on the screen */
-  "notification:ack": { ids?: Array<string>; seq?: number; [member: string]: unknown };
   /** Notifications were archived */
   "notification:archived": { id?: string; notification_id: string; ids?: Array<string>; archived_at?: string; [member: string]: unknown };
   /** The number on the bell has changed */
   "notification:count": { unread: number; unseen?: number; total?: number; [member: string]: unknown };
-  /** notification:new, as it is called for clients that poll tenant events */
-  "notification:created": { [member: string]: unknown };
   /** Notifications were deleted, or one was recalled */
   "notification:deleted": { id?: string; notification_id: string; ids?: Array<string>; [member: string]: unknown };
   /** A notification has come */
@@ -214,8 +170,6 @@ export interface WsPayloads {
   "sns:post_liked": { post_id?: string | number; [member: string]: unknown };
   /** A post could not be published */
   "sns:publish_failed": { post_id: string | number; platforms?: Array<string>; message?: string; timestamp?: string; [member: string]: unknown };
-  /** The user wants a post to be published */
-  "sns:publish_start": { post_id: string | number; platforms: Array<string>; [member: string]: unknown };
   /** A post is being published */
   "sns:publish_started": { post_id: string | number; platforms?: Array<string>; message?: string; timestamp?: string; [member: string]: unknown };
   /** A post was published */
@@ -228,10 +182,60 @@ export interface WsPayloads {
   "stream:pond_update": { pond_id: string | number; field: string; value: string | number | boolean | null; timestamp?: string | number; [member: string]: unknown };
   /** The status of a task has changed */
   "stream:task_update": { task_id: string | number; status: string; updated_by?: string | number | null; [member: string]: unknown };
-  /** Ask for what came after a position */
-  "sync": { cursor?: string; positions?: { [member: string]: unknown }; [member: string]: unknown };
   /** A synchronisation of data has finished */
   "sync:completed": { [member: string]: unknown };
+}
+
+/** The payload of each event of clients. */
+export interface WsRequests {
+  /** Acknowledge an alert */
+  "alert:acknowledge": { id: string; [member: string]: unknown };
+  /** Ask for the number of unacknowledged alerts */
+  "alert:count": { [member: string]: unknown };
+  /** Go on with a new token of the same user */
+  "auth:refresh": { token: string; [member: string]: unknown };
+  /** Ask whether the connection is in the room of a conversation */
+  "chat:conversation:join": { conversationId: string | number; [member: string]: unknown };
+  /** These notifications are on the screen */
+  "notification:ack": { ids?: Array<string>; seq?: number; [member: string]: unknown };
+  /** Archive notifications */
+  "notification:archive": { id?: string; ids?: Array<string>; [member: string]: unknown };
+  /** Delete all notifications that match, or those of them up to one */
+  "notification:clear": { up_to?: string; status?: string; category?: string; type?: string; level?: "info" | "success" | "warning" | "error" | "critical"; [member: string]: unknown };
+  /** Ask for the numbers of notifications */
+  "notification:count": { [member: string]: unknown };
+  /** Delete notifications */
+  "notification:delete": { id?: string; ids?: Array<string>; [member: string]: unknown };
+  /** Mark notifications as read */
+  "notification:read": { id?: string; ids?: Array<string>; [member: string]: unknown };
+  /** Mark all notifications that match as read, or those of them up to one */
+  "notification:read_all": { up_to?: string; category?: string; type?: string; level?: "info" | "success" | "warning" | "error" | "critical"; [member: string]: unknown };
+  /** Mark notifications as seen: these, all up to one, or all */
+  "notification:seen": { id?: string; ids?: Array<string>; up_to?: string; [member: string]: unknown };
+  /** Take notifications back from the archive */
+  "notification:unarchive": { id?: string; ids?: Array<string>; [member: string]: unknown };
+  /** Mark notifications as unread */
+  "notification:unread": { id?: string; ids?: Array<string>; [member: string]: unknown };
+  /** Set the user's presence on this device to away */
+  "presence:away": { [member: string]: unknown };
+  /** Set the user's presence on this device to busy */
+  "presence:busy": { [member: string]: unknown };
+  /** Ask who is online */
+  "presence:list": { users?: Array<string>; [member: string]: unknown };
+  /** Set the user's presence on this device to online */
+  "presence:online": { [member: string]: unknown };
+  /** Set the user's presence on this device */
+  "presence:set": { status: "online" | "away" | "busy"; [member: string]: unknown };
+  /** Ask whether the connection is in a room */
+  "room:join": { room: string; [member: string]: unknown };
+  /** Say that a page has closed a room; the connection stays in it */
+  "room:leave": { room: string; [member: string]: unknown };
+  /** The user wants a post to be published */
+  "sns:publish_start": { post_id: string | number; platforms: Array<string>; [member: string]: unknown };
+  /** Ask for what came after a position */
+  "sync": { cursor?: string; positions?: { [member: string]: unknown }; [member: string]: unknown };
+  /** Receive the payload back, to try the connection */
+  "test": { [member: string]: unknown };
 }
 
 export type WsEvent = keyof WsPayloads;

@@ -1477,7 +1477,7 @@ export interface components {
       coalesce?: components["schemas"]["Coalescing"] | null;
       declared_by: "carillon" | "installation" | "tenant";
       description?: string | null;
-      emitted_by?: "server" | "client";
+      emitted_by?: "server" | "client" | "nobody";
       name: string;
       payload?: {
         [key: string]: unknown;
@@ -1592,11 +1592,12 @@ export interface components {
       revoked_at: string | null;
     };
     NewNote: {
+      action_url?: string | null;
       category?: string | null;
       data?: {
         [key: string]: unknown;
       };
-      level?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      level?: string;
       message: string;
       title?: string | null;
       type?: string | null;

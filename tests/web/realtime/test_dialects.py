@@ -31,7 +31,7 @@ from web.realtime.transport import fanout
 from workers.publish import publish
 from workers.runtime import Runtime
 
-HEARD = [type_.name for type_ in built_in().values() if type_.emitted_by == "server"]
+HEARD = list(built_in())
 
 # The names that each system's clients listen to, namespace by namespace.
 NOTIFICATION = [f"notification:{what}" for what in ("new", "read", "read_all", "deleted", "count")]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from actions.change_inbox import count_inbox
 from actions.principal import Principal
 from actions.problems import not_found
 from actions.send import send
+from carillon.compat.levels import level_of
 from carillon.fields import Data, Level, Strict, Text, Title, TypeName, UserId, WebUrl
+from carillon.payload import MAX_DATA_BYTES, payload_error
 from carillon.requests import Audience, Notification, Recipient
 from carillon.text import cut
 from models.channels import IN_APP
@@ -38,6 +41,9 @@ def _title(message: str) -> str:
     """Return the first words of a message as a title: one line that is not empty."""
     words = " ".join(message.strip().splitlines()[0].split()) if message.strip() else ""
     return cut(words, LONGEST_TITLE).strip() or UNTITLED
+
+
+SitePath = Annotated[str, Field(pattern="^/", max_length=2048)]
 
 
 class ItemList(View):
@@ -88,11 +94,31 @@ class Note(Strict):
 
     message: Text
     title: Title | None = Field(None, description="The first line of the message, if not given.")
-    type: TypeName | None = None
-    level: Level | None = None
+    type: Annotated[TypeName | None, Field(validation_alias=AliasChoices("type", "notification_type"))] = None
+    level: Annotated[
+        Level | None,
+        BeforeValidator(level_of, json_schema_input_type=str),
+        Field(description="Severities of other scales are taken too: low, medium, high, warn, emergency and others."),
+    ] = None
     category: TypeName | None = None
     data: Data = Field({})
     url: WebUrl | None = None
+    action_url: WebUrl | SitePath | None = Field(
+        None, description="Is `url` if it is absolute; can also be a path. Clients find it in `data` too."
+    )
+
+    @model_validator(mode="after")
+    def _small_enough(self) -> Self:
+        if error := payload_error(self._all_data(), MAX_DATA_BYTES):
+            raise PydanticCustomError("data", "data with action_url {error}", {"error": error})
+        return self
+
+    def _all_data(self) -> dict[str, Any]:
+        return {"action_url": self.action_url} | self.data if self.action_url else self.data
+
+    def _absolute(self) -> str | None:
+        given = self.action_url
+        return given if given and given.startswith(("https://", "http://")) else None
 
     def submission(self, user: str, **other: Any) -> Notification:
         """Return the body of POST /v1/notifications."""
@@ -101,13 +127,13 @@ class Note(Strict):
             "level": self.level or (self.type if is_level else None),
             "type": None if is_level else self.type,
             "category": self.category,
-            "url": self.url,
+            "url": self.url or self._absolute(),
         }
         return Notification(
             audience=Audience(users=[Recipient(id=user)]),
             title=self.title or _title(self.message),
             message=self.message,
-            data=self.data,
+            data=self._all_data(),
             **{name: value for name, value in said.items() if value is not None},
             **other,
         )

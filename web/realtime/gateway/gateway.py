@@ -81,6 +81,11 @@ class Gateway:
         """Add events that clients can send."""
         self._events.update(events)
 
+    @property
+    def handled(self) -> frozenset[str]:
+        """The canonical names of the events that clients can send."""
+        return frozenset(self._events)
+
     def register(self, namespace: str) -> None:
         """Open a namespace."""
         self._server.on("connect", partial(self.connect, namespace), namespace=namespace)
