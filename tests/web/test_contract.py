@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import timedelta
 from functools import reduce
 from pathlib import Path
@@ -227,6 +228,10 @@ def spec(app):
 
 
 @pytest.mark.slow
+def test_no_member_has_null_as_its_default(app):
+    assert '"default": null' not in json.dumps(app.api_doc)
+
+
 def test_the_document_is_valid_openapi(spec):
     assert spec["openapi"].startswith("3.1")
     validate(spec)
