@@ -18,4 +18,4 @@ def parse(model: type[Model], document: object) -> Model:
         # The package itself does not know which channels a server has.
         return model.model_validate(document, context={"channels": tuple(CHANNELS)})
     except ValidationError as error:
-        raise from_validation(error) from error
+        raise from_validation(error, model) from error

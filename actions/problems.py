@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from carillon.problems import FieldError, ProblemDocument, field_errors, summary
 
@@ -87,7 +87,7 @@ def id_in_use() -> Problem:
     return Problem(409, "id_in_use", "the id is in use: leave it out, or make a new UUIDv7")
 
 
-def from_validation(error: ValidationError) -> Problem:
+def from_validation(error: ValidationError, model: type[BaseModel] | None = None) -> Problem:
     """422: the problem that names every field of a pydantic error."""
-    errors = field_errors(error)
+    errors = field_errors(error, model)
     return Problem(422, "validation", summary(errors, error.error_count()), errors=errors)

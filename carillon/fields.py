@@ -112,10 +112,15 @@ def _event_data(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+_CHANNEL = re.compile("[a-z][a-z0-9_]{0,15}")
+
+
 def _known_channel(value: str, info: ValidationInfo) -> str:
     known = info.context.get("channels") if info.context else None
     if known is not None and value not in known:
         raise PydanticCustomError("unknown_channel", "must be one of {known}", {"known": ", ".join(known)})
+    if known is None and not _CHANNEL.fullmatch(value):
+        raise PydanticCustomError("channel", "must be the name of a channel, such as in_app")
     return value
 
 
@@ -188,15 +193,15 @@ InstallationId = matching(r"[A-Za-z0-9_\-]{1,64}", "must be 1 to 64 letters, dig
 # Which channels there are is the server's to say: a newer one may have more. The server passes their names as the
 # validation context {"channels": names}.
 ChannelName = Annotated[
-    str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$", description="The name of a channel."), AfterValidator(_known_channel)
+    str,
+    AfterValidator(_known_channel),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z][a-z0-9_]{0,15}$", "description": "The name of a channel."}),
 ]
 Channels = Annotated[list[ChannelName], Field(min_length=1), AfterValidator(_no_duplicates)]
-NotificationId = Annotated[
-    str,
-    Field(
-        pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
-        description="The id that the acceptance answered with: a UUID.",
-    ),
-]
+NotificationId = matching(
+    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    "must be a UUID",
+    description="The id that the acceptance answered with: a UUID.",
+)
 Level = Literal["info", "success", "warning", "error", "critical"]
 Priority = Literal["critical", "high", "normal", "low", "bulk"]

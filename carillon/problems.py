@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any, get_args
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
@@ -78,19 +80,43 @@ _WORDS = {
 }
 
 
-def field_errors(error: pydantic.ValidationError) -> list[FieldError]:
-    """Return what pydantic found, in words; at most 50."""
+def field_errors(error: pydantic.ValidationError, model: type[BaseModel] | None = None) -> list[FieldError]:
+    """Return what pydantic found, in words; at most 50. `model` is the one that was validated, if it was one."""
     return [
-        FieldError(field=".".join(map(str, e["loc"])) or "body", code=e["type"], message=_in_words(e))
+        FieldError(field=".".join(map(str, e["loc"])) or "body", code=e["type"], message=_in_words(e, model))
         for e in error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
     ]
 
 
-def _in_words(error: ErrorDetails) -> str:
+def _in_words(error: ErrorDetails, model: type[BaseModel] | None) -> str:
     words, context = _WORDS.get(error["type"]), error.get("ctx", {})
     if words is None:
         return error["msg"]
-    return "must not be empty" if context.get("min_length") == 1 else words.format(**context)
+    if context.get("min_length") == 1:
+        return "must not be empty"
+    if error["type"] == "extra_forbidden" and model is not None:
+        *path, name = error["loc"]
+        near = get_close_matches(str(name), _members(model, path), n=1)
+        return f"{words}: did you mean `{near[0]}`?" if near else words
+    return words.format(**context)
+
+
+def _members(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """The names of the members at a place in the document."""
+    models = [model]
+    for name in path:
+        # A position in a list leads to no other model.
+        if isinstance(name, str):
+            fields = [info for one in models for key, info in one.model_fields.items() if name in (key, info.alias)]
+            models = [inner for info in fields for inner in _models(info.annotation)]
+    return [info.alias or key for one in models for key, info in one.model_fields.items()]
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
 
 
 def summary(errors: Sequence[FieldError], count: int) -> str:
@@ -111,9 +137,9 @@ class ValidationError(CarillonError, ValueError):
         self.errors = list(errors)
 
     @classmethod
-    def of(cls, error: pydantic.ValidationError) -> ValidationError:
+    def of(cls, error: pydantic.ValidationError, model: type[BaseModel] | None = None) -> ValidationError:
         """Return the same error without the values that were given: they may be confidential."""
-        return cls(field_errors(error), error.error_count())
+        return cls(field_errors(error, model), error.error_count())
 
 
 class ConnectionFailed(CarillonError):

@@ -26,7 +26,7 @@ def validated(model: type[Model], given: Model | None, fields: Mapping[str, Any]
     try:
         return model.model_validate(dict(fields)).document()
     except pydantic.ValidationError as error:
-        raise ValidationError.of(error) from None
+        raise ValidationError.of(error, model) from None
 
 
 def validated_items(items: Iterable[Notification | Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 LEVELS = ["info", "success", "warning", "error", "critical"]
 PRIORITIES = ["critical", "high", "normal", "low", "bulk"]
-names = st.from_regex(r"\A[A-Za-z0-9_.:\-]{1,20}\Z")
+names = st.from_regex(r"\A[A-Za-z0-9_.:\-]{1,20}\Z").filter(lambda name: name not in (".", ".."))
 json_values = st.recursive(
     st.none()
     | st.booleans()

@@ -61,5 +61,5 @@ def test_what_is_wrong_is_said_in_words(service):
         "title": "must be a text",
         "message": "must not be empty",
         "priority": "must be 'critical', 'high', 'normal', 'low' or 'bulk'",
-        "prioritie": "is unknown",
+        "prioritie": "is unknown: did you mean `priority`?",
     }

@@ -187,10 +187,14 @@ def _limit(caller: Principal) -> None:
 
 
 def _parse(inputs: Mapping[str, type[BaseModel]], path: Mapping[str, str], max_bytes: int) -> dict[str, BaseModel]:
+    return {name: _parse_one(name, model, path, max_bytes) for name, model in inputs.items()}
+
+
+def _parse_one(name: str, model: type[BaseModel], path: Mapping[str, str], max_bytes: int) -> BaseModel:
     try:
-        return {name: _PARSERS[name](model, path, max_bytes) for name, model in inputs.items()}
+        return _PARSERS[name](model, path, max_bytes)
     except ValidationError as error:
-        raise from_validation(error) from error
+        raise from_validation(error, model) from error
 
 
 def _from_path(model: type[BaseModel], path: Mapping[str, str], _max_bytes: int) -> BaseModel:

@@ -10,7 +10,7 @@ from actions.devices import forget_devices
 from actions.principal import Principal
 from actions.problems import not_found
 from actions.topics import join, leave
-from carillon.fields import Topic
+from carillon.fields import RegistrationToken, Topic
 from web.api.devices import DeviceBody, DeviceView, listed, register
 from web.api.endpoint import Api
 from web.api.fields import Deleted, View
@@ -28,13 +28,7 @@ class Registration(DeviceBody):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    token: str | None = Field(
-        None,
-        min_length=1,
-        max_length=1024,
-        pattern=r"^[\x21-\x7e]+$",
-        validation_alias=AliasChoices("token", "device_token", "fcm_token"),
-    )
+    token: RegistrationToken | None = Field(None, validation_alias=AliasChoices("token", "device_token", "fcm_token"))
     platform: Annotated[
         Literal["android", "ios", "web"] | None,
         BeforeValidator(_lower),

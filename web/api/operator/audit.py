@@ -21,7 +21,7 @@ class AuditQuery(Query):
     """Which records."""
 
     tenant: str | None = Field(None, description="Every tenant's and the installation's, if not given.")
-    action: str | None = Field(None, max_length=64, pattern=r"^[a-z_.]+$", description="Such as `key.create`.")
+    action: str | None = Field(None, max_length=64, description="Such as `key.create`.")
     limit: Limit = PAGE
     after: str | None = Field(None, description="`page.next` of the previous page.")
 
