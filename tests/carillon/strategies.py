@@ -19,8 +19,9 @@ json_values = st.recursive(
 )
 payloads = st.dictionaries(st.sampled_from(["a", "b", "ü"]), json_values, max_size=3)
 lines = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=40)
-recipients = lines | st.fixed_dictionaries(
-    {"id": lines},
+user_ids = lines.filter(lambda user: user not in (".", ".."))
+recipients = user_ids | st.fixed_dictionaries(
+    {"id": user_ids},
     optional={
         "email": st.sampled_from(["Bob@EXAMPLE.test", "a@host.local", "root@localhost", "u@exämple.org"]),
         "locale": st.sampled_from(["de", "de-AT", "pt_BR"]),
