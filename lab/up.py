@@ -84,7 +84,11 @@ def _prepare_database(settings: Settings) -> str:
 
 
 def _wait_until_ready(chosen: Ports, printer: Printer) -> bool:
-    waiting = {"the API": f"http://127.0.0.1:{chosen.web}/readyz", "the lab": f"http://127.0.0.1:{chosen.lab}/faults"}
+    waiting = {
+        "the API": f"http://127.0.0.1:{chosen.web}/readyz",
+        "the lab": f"http://127.0.0.1:{chosen.lab}/faults",
+        "Flower": f"http://127.0.0.1:{chosen.flower}/healthcheck",
+    }
     end = time.monotonic() + READY_TIMEOUT
     while time.monotonic() < end:
         waiting = {name: url for name, url in waiting.items() if not _answers(url)}

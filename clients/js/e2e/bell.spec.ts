@@ -1,6 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
 import { type BrowserContext, expect, type Page, test } from "@playwright/test";
-import { eventually, inbox, newUser, notify } from "../../e2e/installation.ts";
+import { eventually, inbox, newUser, notify, request } from "../../e2e/installation.ts";
 import { NetworkProxy } from "./proxy.ts";
 import { type SiteOptions, serve, watchRings } from "./site.ts";
 
@@ -381,6 +381,13 @@ test("toasts disappear after a time, and stay if they are critical", async ({ co
   await expect(page.getByRole("alert").filter({ hasText: "Grave" })).toBeAttached();
   await page.locator(".toast").getByRole("button", { name: "Dismiss" }).click();
   await expect(page.locator(".toast")).toHaveCount(0);
+});
+
+test("an alert rings the bell", async ({ context }) => {
+  const page = await visit(context);
+  await request("/v1/alerts", { title: "Disk almost full", message: "4 % left.", level: "critical" });
+  await expect(page.locator(".toast .title")).toHaveText(["Disk almost full"]);
+  await expect(page.getByRole("alert").filter({ hasText: "Disk almost full" })).toBeAttached();
 });
 
 test("critical toasts stay when others follow", async ({ context }) => {

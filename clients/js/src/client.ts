@@ -20,7 +20,7 @@ import { Rest } from "./rest.ts";
 import { type Answer, type OpenSocket, socketIo } from "./socket.ts";
 import { Tabs, type Welcome } from "./tabs.ts";
 import { ACKNOWLEDGE_INTERVAL, GAP_TIMEOUT, jitter, RETRY_DELAY, SAVE_DELAY, SYNC_INTERVAL } from "./timing.ts";
-import { claimsOf, type GetToken, Tokens } from "./tokens.ts";
+import { type Claims, claimsOf, type GetToken, identityOf, Tokens } from "./tokens.ts";
 
 export interface ClientOptions {
   /** The URL of the server. Default: the origin of the page. */
@@ -125,10 +125,11 @@ export class Client extends Rest {
   }
 
   async #start(): Promise<void> {
+    let claims: Claims;
     try {
-      const { sub, tenant } = claimsOf(await this.#tokens.get());
-      this.user = sub ?? null;
-      this.tenant = tenant ?? null;
+      claims = claimsOf(await this.#tokens.get());
+      this.user = claims.sub ?? null;
+      this.tenant = claims.tenant ?? null;
     } catch (error) {
       this.#handlers.emit("error", asError(error));
       this.#setState("offline");
@@ -136,7 +137,7 @@ export class Client extends Rest {
       return;
     }
     if (this.#closed) return;
-    const key = `carillon:${this.url}:${this.tenant}/${this.user}#${this.options.dialect ?? "canonical"}`;
+    const key = `carillon:${this.url}:${identityOf(claims)}#${this.options.dialect ?? "canonical"}`;
     this.#store = new PositionStore(key, this.options.storage);
     this.#log = resume(this.#store.load());
     this.#tabs = new Tabs(key, {
@@ -182,7 +183,7 @@ export class Client extends Rest {
   #handle(frame: Frame): void {
     if (this.#closed) return;
     if (frame.kind === "event") {
-      if (frame.event.name === "session:ready") this.#session = frame.event.payload;
+      if (frame.event.name === "session:ready") this.#ready(frame.event.payload);
       this.#apply(receive(this.#log, frame.event));
     } else if (frame.kind === "position") {
       this.#apply(advance(this.#log, frame.at, frame.since, frame.complete, frame.events));
@@ -191,6 +192,13 @@ export class Client extends Rest {
     } else {
       this.#handlers.emit("error", { code: frame.code, message: frame.message });
     }
+  }
+
+  #ready(session: Payload): void {
+    this.#session = session;
+    // The server's word: it may take both from other claims than the token's `sub` and `tenant`.
+    this.user = (session.user as string | undefined) ?? this.user;
+    this.tenant = (session.tenant as string | undefined) ?? this.tenant;
   }
 
   #apply(step: Step): void {

@@ -45,6 +45,19 @@ export function claimsOf(token: string): Claims {
   }
 }
 
+/** Claims that differ between the tokens of one user. */
+const OF_ONE_TOKEN = new Set(["exp", "iat", "nbf", "jti", "auth_time", "sid", "session_state", "nonce", "at_hash"]);
+
+/** What the tokens of one user have in common. Servers can take user and tenant from other claims than these two. */
+export function identityOf(claims: Claims): string {
+  if (claims.sub !== undefined && claims.tenant !== undefined) return `${claims.tenant}/${claims.sub}`;
+  return JSON.stringify(
+    Object.entries(claims)
+      .filter(([name]) => !OF_ONE_TOKEN.has(name))
+      .sort(),
+  );
+}
+
 /** A token has to be valid for this long, in milliseconds, so that it does not expire during a request. */
 const MIN_VALIDITY = 15_000;
 

@@ -167,6 +167,10 @@ export class CarillonBell extends Element {
       }),
       this.#client.on("error", this.#diagnose),
       this.#client.onAny((name, payload) => ARRIVALS.has(name) && this.#announce(payload as Item)),
+      // Alerts have a list of their own, so they are not counted here, and there is nothing to mark as read.
+      this.#client.on("alert:new", (alert) =>
+        this.#announce({ ...alert, level: alert.severity, url: null, read: true } as unknown as Item),
+      ),
     ];
     this.#update();
   }
