@@ -14,11 +14,16 @@ from actions.parsing import parse
 from actions.principal import Principal
 from actions.problems import Problem, id_in_use, idempotency_key_reused, invalid
 from actions.users import require_mailbox
-from carillon.requests import BulkItem, Message, Notification
+from carillon.requests import Audience, BulkItem, Message, Notification
 from models.channels import CHANNELS
 from models.lanes import Lane
-from models.notifications.accept import Accepted, IdInUse, NewNotification, accept
+from models.notifications.accept import Accepted, IdInUse, NewNotification, accept, key_is_used
 from models.sql.engine import write
+from models.topics.queries import topic_exists
+from models.users.queries import known_users
+
+# A message names so many unknown users.
+_NAMED = 5
 
 
 class Committed(NamedTuple):
@@ -91,6 +96,8 @@ def accept_in(
         raise invalid(f"channels.{unknown[0]}", "unknown_channel", f"must be one of {', '.join(CHANNELS)}")
     for number, recipient in enumerate(request.audience.users or ()):
         require_mailbox(installation, f"audience.users.{number}.email", recipient.email)
+    if request.require_known and not key_is_used(connection, caller.tenant, caller.mode, idempotency_key):
+        _require_known(connection, caller.tenant, request.audience)
     label = request.action_label
     new = NewNotification(
         id=notification_id,
@@ -119,6 +126,18 @@ def accept_in(
     if not accepted.same_body:
         raise idempotency_key_reused()
     return Committed(accepted, request.priority)
+
+
+def _require_known(connection: Connection, tenant: str, audience: Audience) -> None:
+    """Raise Problem (422) that names the first users of the audience, or the topic, that do not exist."""
+    if audience.topic is not None and not topic_exists(connection, tenant, audience.topic):
+        raise invalid("audience.topic", "not_known", f"there is no topic {audience.topic}")
+    ids = list(dict.fromkeys(user.id for user in audience.users or ()))
+    known = known_users(connection, tenant, ids)
+    unknown = [user for user in ids if user not in known]
+    if unknown:
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        raise invalid("audience.users", "not_known", f"there are no users {', '.join(unknown[:_NAMED])}{more}")
 
 
 def announce(installation: Installation, committed: Sequence[Committed]) -> None:

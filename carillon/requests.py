@@ -138,6 +138,10 @@ class Notification(Message):
         None, description="What the button that leads to `url` says. Clients find it in `data`, as `action_label`."
     )
 
+    require_known: bool = Field(
+        False, description="Refuse the request if a user or the topic of the audience does not exist yet."
+    )
+
     @field_validator("action_label")
     @classmethod
     def _label_of_a_link(cls, label: str | None, info: ValidationInfo) -> str | None:

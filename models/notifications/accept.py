@@ -110,3 +110,15 @@ def accept(connection: Connection, new: NewNotification, now: datetime) -> Accep
     if earlier is None:
         raise IdInUse
     return Accepted(earlier.id, earlier.created_at, True, earlier.body_sha256 == new.body_sha256)
+
+
+def key_is_used(connection: Connection, tenant_id: str, mode: str, idempotency_key: str | None) -> bool:
+    """Whether a notification was accepted with this idempotency key."""
+    if idempotency_key is None:
+        return False
+    named = (
+        notifications.c.tenant_id == tenant_id,
+        notifications.c.mode == mode,
+        notifications.c.idempotency_key == idempotency_key,
+    )
+    return connection.execute(select(notifications.c.id).where(*named)).first() is not None

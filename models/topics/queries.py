@@ -51,6 +51,13 @@ def topic_is_open(connection: Connection, tenant_id: str, topic: str) -> bool:
     return connection.execute(select(open_topics.c.topic).where(*this)).first() is not None
 
 
+def topic_exists(connection: Connection, tenant_id: str, topic: str) -> bool:
+    """Whether the topic has a subscriber, or users can subscribe to it."""
+    this = (subscriptions.c.tenant_id == tenant_id, subscriptions.c.topic == topic)
+    found = connection.execute(select(subscriptions.c.topic).where(*this).limit(1)).first()
+    return found is not None or topic_is_open(connection, tenant_id, topic)
+
+
 def list_subscriptions(
     connection: Connection, tenant_id: str, external_id: str, *, after: str = "", limit: int = 100
 ) -> Sequence[str]:

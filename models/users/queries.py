@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -82,6 +82,12 @@ class User(NamedTuple):
     created_at: datetime
     updated_at: datetime
     email: str | None
+
+
+def known_users(connection: Connection, tenant_id: str, external_ids: Sequence[str]) -> set[str]:
+    """Those of the ids that are ids of users."""
+    named = (users.c.tenant_id == tenant_id, users.c.external_id.in_(external_ids))
+    return set(connection.execute(select(users.c.external_id).where(*named)).scalars())
 
 
 def find_user(connection: Connection, tenant_id: str, external_id: str) -> User | None:

@@ -305,3 +305,36 @@ def test_the_label_of_the_button_reaches_every_client_in_data(app, engine, servi
     settle()
     rows = stored(engine, notifications)
     assert [row["data"] for row in rows] == [REQUEST["data"] | {"action_label": "View order"}] * 3
+
+
+@pytest.mark.parametrize(
+    ("audience", "named"), [({"users": ["alice", "nobody"]}, "nobody"), ({"topic": "nothing"}, "nothing")]
+)
+def test_every_door_refuses_who_is_not_known_if_asked(app, engine, service, http, tenant, settle, audience, named):
+    create_users(engine, ["alice"])
+    body = {"title": "T", "message": "M", "audience": audience, "require_known": True}
+    single = service.post("/v1/notifications", body)
+    assert single.status_code == 422
+    bulk = service.post("/v1/notifications/bulk", {"items": [body]}).json["data"][0]["problem"]
+    with pytest.raises(carillon.problems.Invalid) as refused:
+        http.send(**body)
+    with write(engine) as connection:
+        Outbox(tenant).send(connection, **body)
+    settle()
+    rejected = service.get("/v1/outbox/rejected").json["data"][0]["problem"]
+    for errors in (single.json["errors"], bulk["errors"], rejected["errors"], [dict(refused.value.errors[0])]):
+        assert errors[0]["code"] == "not_known"
+        assert named in errors[0]["message"]
+        assert "alice" not in errors[0]["message"]
+    words = [f"--{'user' if 'users' in audience else 'topic'}", named]
+    command = ["send", "--tenant", tenant, *words, "--title", "T", "--message", "M", "--require-known"]
+    result = app.test_cli_runner().invoke(args=command)
+    assert result.exit_code == 1
+    assert named in result.output
+    assert stored(engine, notifications) == []
+    known = body | {"audience": {"users": ["alice"]}}
+    accepted = service.post("/v1/notifications", known, Idempotency_Key="k")
+    assert accepted.status_code == 202
+    # A repeated request gets its first answer, whatever became of the user.
+    service.delete("/v1/users/alice")
+    assert service.post("/v1/notifications", known, Idempotency_Key="k").json["id"] == accepted.json["id"]

@@ -58,6 +58,7 @@ def _json_object(_context: click.Context, _option: click.Parameter, value: str |
 @click.option("--url", help="The page that a click on the notification opens.")
 @click.option("--action-label", help="What the button that leads to that page says.")
 @click.option("--key", help="The idempotency key. A second notification with the same key is not sent.")
+@click.option("--require-known", is_flag=True, help="Refuse users and topics that do not exist yet.")
 @click.option("--test", is_flag=True, help="Send to the lab only.")
 @click.option("--wait", type=click.FloatRange(min=0), help="Wait up to this many seconds for the deliveries.")
 @json_option

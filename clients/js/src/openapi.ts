@@ -1277,6 +1277,7 @@ export interface components {
       message: string;
       priority?: "critical" | "high" | "normal" | "low" | "bulk";
       reference?: string | null;
+      require_known?: boolean;
       severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
       title: string;
       type?: string;
@@ -1618,6 +1619,7 @@ export interface components {
       message: string;
       priority?: "critical" | "high" | "normal" | "low" | "bulk";
       reference?: string | null;
+      require_known?: boolean;
       severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
       title: string;
       type?: string;
