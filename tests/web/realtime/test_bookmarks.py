@@ -298,7 +298,11 @@ def test_a_process_that_ends_after_a_client_connected_costs_it_nothing(
         token = stack.token()
         for round_ in range(3):
             client = stack.client(token=token, dialect="hub")
-            assert (client.ready["complete"], client.titles()) == (True, [f"{round_}"] if round_ else [])
+            missed = [f"{round_}"] if round_ else []
+            told = client.titles()
+            # What was sent in the last moment of a process that was killed may come twice.
+            assert (client.ready["complete"], told[len(told) - len(missed) :]) == (True, missed)
+            assert how == signal.SIGKILL or told == missed
             # Positions are written at SIGTERM; without it, within a second.
             time.sleep(0.1 if how == signal.SIGTERM else REPORTS["R14"]["input"]["kill_after_s"])
             web.stop(how)

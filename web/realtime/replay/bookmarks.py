@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -162,6 +163,9 @@ class Bookmarks:
 
     def run(self) -> None:
         """Run for ever."""
+        # Before a client comes: a token that is issued from now on was not used before.
+        with suppress(*UNAVAILABLE):
+            self._redis.set(f"{self._prefix}since", time.time(), nx=True)
         while True:
             self._bell.wait(_RENEW / 4)
             self._bell.clear()
