@@ -17,7 +17,8 @@ export default defineConfig({
     launchOptions: { executablePath: chromium, args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"] },
   },
   projects: [
-    { name: "js", testDir: "js/e2e", fullyParallel: true, use: { viewport: { width: 1000, height: 760 } } },
+    // Not fully parallel: an alert, which one test raises, shows on the pages of all.
+    { name: "js", testDir: "js/e2e", use: { viewport: { width: 1000, height: 760 } } },
     // The tests of the console share the dead letters of the installation, those of the page its three users.
     { name: "console", testDir: "console/e2e", workers: 1, use: { viewport: { width: 1280, height: 860 } } },
     { name: "pages", testDir: "pages/e2e", workers: 1, use: { viewport: { width: 1280, height: 900 } } },
