@@ -22,7 +22,7 @@ from models.sql.engine import write
 from models.topics.queries import topic_exists
 from models.users.queries import known_users
 
-# A message names so many unknown users.
+# The error names at most this many unknown users.
 _NAMED = 5
 
 

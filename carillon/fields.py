@@ -138,7 +138,7 @@ def addressable(value: str) -> str:
 
 
 def matching(pattern: str, words: str, **described: Any) -> Any:
-    """A text that matches a regular expression as a whole. Whoever sends another one is told the `words`."""
+    """A text that matches a regular expression as a whole. `words` are the error for any other text."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:

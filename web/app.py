@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import click
-from flask import Flask
+from flask import Flask, Request
 from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from werkzeug.routing import MapAdapter
 
 from actions.installation import utc_now
 from actions.tokens import Claims
@@ -49,9 +52,45 @@ from web.realtime import attach
 from web.realtime.handlers.alerts import alert_events
 from web.realtime.handlers.inbox import inbox_events
 from web.realtime.metrics import open_connections
-from web.routing import App
+from web.routing import CONVERTERS, encoded_path
 
 _ABOUT = "One call sends on every channel. The events of the socket are described in [/docs/events](/docs/events)."
+
+
+class App(OpenAPI):
+    """A Flask application that routes by the encoded path, and whose OpenAPI document generators can compile."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.url_map.converters |= CONVERTERS
+
+    @property
+    def api_doc(self) -> dict[str, Any]:
+        """The OpenAPI document.
+
+        pydantic writes `default: null` for each member that can be left out, which generators take for a value to send.
+        """
+        if not self.spec_json:
+            _drop_null_defaults(super().api_doc)
+        document: dict[str, Any] = self.spec_json
+        return document
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Called by Flask for each request."""
+        adapter = super().create_url_adapter(request)
+        if adapter is not None and request is not None:
+            adapter.path_info = encoded_path(request.environ)
+        return adapter
+
+
+def _drop_null_defaults(node: Any) -> None:
+    if isinstance(node, dict):
+        if "default" in node and node["default"] is None:
+            del node["default"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for inner in node:
+            _drop_null_defaults(inner)
 
 
 class UnusableSettings(SettingsError, click.ClickException):

@@ -45,6 +45,12 @@ def test_a_request_whose_packets_are_not_all_handled_is_not_answered_with_ok(our
     assert polling.post(SEPARATOR.join(['421["test",1]', "42{}", '422["test",2]'])).status_code == 400
 
 
+def test_a_page_of_another_site_is_told_so(ours: Server):
+    polling = Polling(ours)
+    refused = requests.post(polling.url, data="40", headers={"Origin": "https://evil.example"}, timeout=ours.patience)
+    assert (refused.status_code, refused.json()) == (400, "Not an accepted origin.")
+
+
 def test_a_stranger_leaves_nothing_behind(ours: Server):
     before = ours.descriptors()
     logged = len(ours.log.read_text().splitlines())

@@ -5,12 +5,11 @@ from __future__ import annotations
 import click
 
 from actions import tenants as actions
-from carillon.fields import Title
+from carillon.fields import TenantId, Title
 from carillon.problems import ValidationError
 from carillon.validation import checked
 from models.sql.engine import read
 from models.tenants.queries import MAX_WEIGHT, dialect_of, list_tenants, tenant_exists, weight_of
-from web.auth import TENANT
 from web.cli.caller import operator
 from web.cli.output import Group, json_option, print_answer, table
 from web.context import context
@@ -52,8 +51,10 @@ def display_name(_context: click.Context, _option: click.Parameter, value: str |
 @json_option
 def create_tenant(tenant: str, name: str | None, as_json: bool) -> None:
     """Create a tenant. Does nothing if it exists."""
-    if not TENANT.fullmatch(tenant):
-        raise click.ClickException("the id of a tenant must be 1 to 64 letters, digits and _ . : -")
+    try:
+        checked("tenant", TenantId, tenant)
+    except ValidationError as error:
+        raise click.ClickException(str(error)) from error
     _, created = actions.create_tenant(context(), operator(), tenant, name or tenant)
     print_answer(
         as_json, {"tenant": tenant, "created": created}, f"{tenant} {'created' if created else 'exists already'}"

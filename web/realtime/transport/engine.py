@@ -149,6 +149,7 @@ class PolledRequests:
             limit = self._eio.max_http_buffer_size
             return _refuse(start_response, "413 Content Too Large", f"A request can have at most {limit} bytes.")
         answer: list[Any] = []
+        text: Iterable[bytes] = []
         if not _well_formed(body):
             end(self._eio, socket)
         else:
@@ -156,12 +157,12 @@ class PolledRequests:
             if _CLOSE in body.split(_SEPARATOR):
                 # The protocol has a packet that does nothing to end the poll.
                 socket.queue.put(engineio_packet.Packet(engineio_packet.NOOP))
-            self._app(passed, lambda *head: answer.extend(head))
+            text = self._app(passed, lambda *head: answer.extend(head))
         if _ENDED in socket.session:
             return _refuse(start_response, "400 Bad Request", "These are not packets that a client sends here.")
         start_response(*answer)
-        # As the protocol has it. The library answers "OK".
-        return [b"ok"]
+        # As the protocol has it: the library answers "OK". It refuses pages of other sites here, with a reason.
+        return [b"ok"] if answer[0].startswith("200") else text
 
     def _read(self, environ: dict[str, Any]) -> bytes | None:
         """The body; None if it is too large."""
