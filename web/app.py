@@ -47,6 +47,7 @@ from web.context import Context
 from web.documentation import routes as documentation
 from web.limits import Limiter
 from web.metrics import Metrics
+from web.newcomers import Newcomers
 from web.polling_pages import PollingPages
 from web.realtime import attach
 from web.realtime.handlers.alerts import alert_events
@@ -126,6 +127,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         polling_pages=PollingPages(settings.redis_url, compat.polling.MIN_INTERVAL / 1000),
         catalogue=shared(settings.catalogue_file),
         leases=Leases(settings.redis_url, settings.bus_topic),
+        newcomers=Newcomers(),
         retention=timedelta(days=settings.retention_days),
         has_lab=settings.lab_url is not None,
         mail_takes_utf8=settings.smtp_utf8,
@@ -147,7 +149,9 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     if settings.env == "development":
         demo.register(app)
     handled = {**inbox_events(carillon), **alert_events(carillon)}
-    manager = attach(app, settings, carillon, authenticator, carillon.leases, events=handled).server.manager
+    manager = attach(
+        app, settings, carillon, authenticator, carillon.newcomers, carillon.leases, events=handled
+    ).server.manager
     # Redis receives from this process, but the process does not receive from Redis: only a restart helps.
     carillon.alive["message queue"] = lambda: "deaf" if manager.deaf else None
     return app

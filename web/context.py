@@ -17,6 +17,7 @@ from config.settings import Settings
 from web.auth import Authenticator
 from web.limits import Limiter
 from web.metrics import Metrics
+from web.newcomers import Newcomers
 from web.polling_pages import PollingPages
 
 # Returns a short description of the error, or None.
@@ -40,6 +41,7 @@ class Context(Installation):
     counters: Counters
     polling_pages: PollingPages
     leases: Leases
+    newcomers: Newcomers
     alive: dict[str, Check] = field(default_factory=dict)
 
 

@@ -166,6 +166,7 @@ def _authenticate(kinds: Sequence[Kind]) -> Principal:
     if scheme.lower() != "bearer" or not token.strip():
         raise AuthError("token_missing", "send Authorization: Bearer <token>")
     caller = context().authenticator.principal(token.strip(), kinds)
+    context().newcomers.discard(request.environ.get("gunicorn.socket"))
     g.principal = caller = replace(caller, origin=Origin(request.remote_addr, g.request_id))
     return caller
 

@@ -15,6 +15,7 @@ from bus.presence import Leases
 from config.settings import Settings
 from web.auth import Authenticator
 from web.dialects import NAMESPACES
+from web.newcomers import Newcomers
 from web.origins import AllowedOrigins
 from web.realtime.gateway.gateway import Gateway
 from web.realtime.gateway.handshake import Origins
@@ -25,7 +26,6 @@ from web.realtime.replay.bookmarks import Bookmarks
 from web.realtime.timing import Timing
 from web.realtime.transport.engine import PolledRequests, harden
 from web.realtime.transport.manager import QueueManager
-from web.realtime.transport.sockets import hardened
 from web.realtime.transport.wire import StrictJson, StrictPacket
 
 
@@ -34,6 +34,7 @@ def attach(
     settings: Settings,
     installation: Installation,
     authenticator: Authenticator,
+    newcomers: Newcomers,
     leases: Leases | None = None,
     timing: Timing | None = None,
     events: Mapping[str, Handler] = MappingProxyType({}),
@@ -71,15 +72,12 @@ def attach(
     # more than this the library would drop all of them and answer OK; their size is bounded already.
     Payload.max_decode_packets = MAX_MESSAGE
     server = socketio.server
-    harden(server)
-    app.wsgi_app = PolledRequests(app.wsgi_app, server.eio)  # type: ignore[method-assign]
     patience = settings.socketio_ping_interval + settings.socketio_ping_timeout
-    # The drivers' table is shared by all servers of the process, so the change is made in a copy.
-    websocket = hardened(server.eio._async["websocket"], timeout=patience)
-    server.eio._async = {**server.eio._async, "websocket": websocket}
+    strangers = harden(server, newcomers, patience)
+    app.wsgi_app = PolledRequests(app.wsgi_app, server.eio, strangers)  # type: ignore[method-assign]
     presence = Presence(leases or Leases(settings.redis_url, settings.bus_topic, timing.lease, timing.reload), timing)
     bookmarks = Bookmarks(settings.redis_url, settings.bus_topic, patience)
-    gateway = Gateway(server, installation, authenticator, origins, presence, bookmarks, timing)
+    gateway = Gateway(server, installation, authenticator, origins, presence, bookmarks, strangers, timing)
     gateway.serve(client_events(installation, presence, events))
     for namespace in NAMESPACES:
         gateway.register(namespace)

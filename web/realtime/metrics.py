@@ -13,6 +13,9 @@ INCOMPLETE = Counter("carillon_socket_incomplete_replays_total", "Replays that e
 STALLED = Counter("carillon_socket_stalled_total", "Times that emitting stopped because a client did not read")
 REFUSED_EVENTS = Counter("carillon_socket_refused_events_total", "Events of clients answered with an error", ["code"])
 CONNECT_ERRORS = Counter("carillon_connect_errors_total", "Refused handshakes", ["code"])
+STRANGERS_CLOSED = Counter(
+    "carillon_strangers_closed_total", "Engine.IO connections without a token that were closed to make room"
+)
 SUBSCRIPTIONS = Counter("carillon_queue_subscriptions_total", "Times that this process subscribed to the message queue")
 
 

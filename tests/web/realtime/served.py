@@ -23,6 +23,7 @@ from config.settings import Settings
 from models.catalogue.source import shared
 from models.sql.engine import connect
 from web.auth import Authenticator
+from web.newcomers import Newcomers
 from web.realtime import attach
 from web.realtime.gateway import sessions
 from web.realtime.handlers.inbox import inbox_events
@@ -78,11 +79,13 @@ def application() -> Flask:
         mail_takes_utf8=False,
     )
     app = Flask("served")
-    # web/gunicorn.py starts its counters.
-    app.extensions["carillon"] = SimpleNamespace(counters=counters)
+    newcomers = Newcomers()
+    # web/gunicorn.py starts its counters, and web/gevent_worker.py bounds the connections.
+    app.extensions["carillon"] = SimpleNamespace(counters=counters, newcomers=newcomers)
     timing = Timing() if os.environ.get("UNHURRIED") else HURRY
     events = {"whoami": whoami, "broken": broken, **inbox_events(installation)}
-    manager: Any = attach(app, settings, installation, authenticator, timing=timing, events=events).server.manager
+    socketio = attach(app, settings, installation, authenticator, newcomers, timing=timing, events=events)
+    manager: Any = socketio.server.manager
 
     @app.get("/healthz")
     def healthz() -> Any:

@@ -26,6 +26,7 @@ from tests.channels import support
 from tests.conftest import redis_process
 from tests.waiting import eventually
 from web.auth import Authenticator
+from web.newcomers import Newcomers
 from web.realtime import attach
 from web.realtime.timing import Timing
 from web.realtime.transport.manager import QueueManager
@@ -199,7 +200,7 @@ def test_nothing_is_connected_before_the_first_client(settings: Settings, engine
     app = Flask(__name__)
     before = set(threading.enumerate())
     authenticator = Authenticator(JwtKeys.load(settings.jwks_file), Claims.of(settings), engine)
-    server = attach(app, settings, factories.create_installation(engine), authenticator).server
+    server = attach(app, settings, factories.create_installation(engine), authenticator, Newcomers()).server
     # Not how many there are: those of other tests may end in between.
     assert set(threading.enumerate()) <= before
     assert server.manager.redis is None

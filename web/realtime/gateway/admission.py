@@ -19,7 +19,8 @@ from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.limits import MAX_FAILED_HANDSHAKES
 from web.realtime.payloads import Handshake, Refused, parse
 from web.realtime.replay.bookmarks import Bookmarks
-from web.realtime.transport.engine import end
+from web.realtime.transport.closing import end
+from web.realtime.transport.strangers import Strangers
 
 # Where a connection's failed handshakes are counted, for each namespace: in the environment of its first request, which
 # ends with it. A page that opens all namespaces with a token that has expired must be able to come back.
@@ -37,6 +38,7 @@ class Admission:
         origins: Origins,
         sessions: Sessions,
         bookmarks: Bookmarks,
+        strangers: Strangers,
     ) -> None:
         self._server = server
         self._engine = engine
@@ -44,6 +46,7 @@ class Admission:
         self._origins = origins
         self._sessions = sessions
         self._bookmarks = bookmarks
+        self._strangers = strangers
 
     def admit(self, namespace: str, sid: str, environ: MutableMapping[str, Any], auth: Any) -> Session:
         """Make a session of a connection. It joins its rooms before its log is read, so no event falls in between.
@@ -74,6 +77,7 @@ class Admission:
             self._server.enter_room(sid, room, namespace=namespace)
         if not self._sessions.add(session):
             raise Refused("too_many_connections", "this user has too many connections to this process")
+        self._strangers.authenticated(socket.sid, getattr(socket, "wire", None))
         if not keeps_position(handshake):
             self._bookmarks.open(session, token, issued_at)
         return session

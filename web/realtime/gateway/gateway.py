@@ -34,7 +34,8 @@ from web.realtime.replay.healer import Healer
 from web.realtime.replay.replayer import Replayer
 from web.realtime.timing import Timing
 from web.realtime.transport import fanout
-from web.realtime.transport.engine import end
+from web.realtime.transport.closing import end
+from web.realtime.transport.strangers import Strangers
 from web.realtime.transport.wire import BINARY
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Gateway:
         origins: Origins,
         presence: Presence,
         bookmarks: Bookmarks,
+        strangers: Strangers,
         timing: Timing,
     ) -> None:
         self._server = server
@@ -64,7 +66,9 @@ class Gateway:
         self._bookmarks = bookmarks
         self.sessions = Sessions()
         self._rate_limits = RateLimits()
-        self._admission = Admission(server, installation.engine, authenticator, origins, self.sessions, bookmarks)
+        self._admission = Admission(
+            server, installation.engine, authenticator, origins, self.sessions, bookmarks, strangers
+        )
         self._counts = CountNotifier(installation.engine, self.sessions, timing)
         self.replayer = Replayer(installation, timing, self._counts.ask)
         self.healer = Healer(installation.engine, self.sessions, self.replayer, timing)

@@ -13,7 +13,7 @@ from web.realtime.limits import LOW_BACKLOG
 from web.realtime.payloads import Code
 from web.realtime.replay.healer import Healer
 from web.realtime.timing import Timing
-from web.realtime.transport.engine import end
+from web.realtime.transport.closing import end
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from web.dialects import DialectView
 from web.realtime import metrics
 from web.realtime.limits import MAX_BACKLOG, MAX_CONNECTIONS_PER_USER, PER_CONNECTION
 from web.realtime.replay.progress import Progress, ResumeRequest
-from web.realtime.transport.sockets import send
+from web.realtime.transport.websocket import send
 from web.realtime.transport.wire import EventPacket, event_packet
 
 

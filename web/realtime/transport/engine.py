@@ -14,9 +14,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from engineio import packet as engineio_packet
-from engineio.exceptions import EngineIOError
 from socketio import packet
 
+from web.newcomers import Newcomers
+from web.realtime.transport.closing import ENDED, end
+from web.realtime.transport.strangers import Budget, Strangers
+from web.realtime.transport.websocket import WebSocket
 from web.realtime.transport.wire import BINARY, Malformed, StrictPacket
 
 # Between two packets of one request (Engine.IO protocol, version 4).
@@ -37,20 +40,38 @@ _ERRORS_OF_CLIENTS = (
 )
 
 # In the session of an Engine.IO connection: the binary attachments that are still to come, whether a request waits for
-# packets, and whether we have ended it.
+# packets, and how much the client can send.
 _ATTACHMENTS = "attachments"
 _POLLING = "polling"
-_ENDED = "ended"
+_BUDGET = "budget"
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def harden(server: Any) -> None:
-    """Make a Socket.IO server end the connections of clients that do not follow the protocol."""
+def harden(server: Any, newcomers: Newcomers, patience: float) -> Strangers:
+    """Make a Socket.IO server end the connections of clients that do not follow the protocol, or send too much.
+
+    A client that neither sends nor reads for `patience` seconds is disconnected. Returns the connections whose clients
+    have not authenticated, for the caller to remove those that have.
+    """
     eio = server.eio
+    strangers = Strangers(eio, newcomers)
+    connect = eio.handlers["connect"]
+
+    def connected(sid: str, environ: dict[str, Any]) -> Any:
+        eio.sockets[sid].session[_BUDGET] = Budget(strangers, eio, sid)
+        strangers.add(sid)
+        return connect(sid, environ)
+
+    def websocket(handler: Any, _eio: Any) -> WebSocket:
+        return WebSocket(handler, eio, handler.__self__.session[_BUDGET], patience)
+
     eio.log_message_keys.update(_ERRORS_OF_CLIENTS)
-    eio._async = {**eio._async, "queue": _queue(eio._async["queue"])}
+    # The drivers' table is shared by all servers of the process, so the change is made in a copy.
+    eio._async = {**eio._async, "queue": _queue(eio._async["queue"]), "websocket": websocket}
+    eio.on("connect", connected)
     eio.on("message", _Receiver(server))
+    return strangers
 
 
 def _queue(driver: type[Any]) -> type[Any]:
@@ -112,9 +133,10 @@ class _Receiver:
 class PolledRequests:
     """WSGI middleware: looks at what clients POST before Engine.IO does, so that all of it can be handled."""
 
-    def __init__(self, app: Wsgi, eio: Any, path: str = "/socket.io/") -> None:
+    def __init__(self, app: Wsgi, eio: Any, strangers: Strangers, path: str = "/socket.io/") -> None:
         self._app = app
         self._eio = eio
+        self._strangers = strangers
         self._path = path
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -125,6 +147,7 @@ class PolledRequests:
         socket = self._eio.sockets.get(sid)
         if socket is None or socket.upgraded:
             return self._app(environ, start_response)
+        self._strangers.seen(sid, environ.get("gunicorn.socket"))
         if environ["REQUEST_METHOD"] == "POST":
             return self._post(socket, environ, start_response)
         if environ["REQUEST_METHOD"] == "GET" and "HTTP_UPGRADE" not in environ:
@@ -150,7 +173,10 @@ class PolledRequests:
             return _refuse(start_response, "413 Content Too Large", f"A request can have at most {limit} bytes.")
         answer: list[Any] = []
         text: Iterable[bytes] = []
-        if not _well_formed(body):
+        try:
+            _check(body)
+            socket.session[_BUDGET].spend(body.count(_SEPARATOR) + 1, len(body))
+        except Malformed:
             end(self._eio, socket)
         else:
             passed = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
@@ -158,7 +184,7 @@ class PolledRequests:
                 # The protocol has a packet that does nothing to end the poll.
                 socket.queue.put(engineio_packet.Packet(engineio_packet.NOOP))
             text = self._app(passed, lambda *head: answer.extend(head))
-        if _ENDED in socket.session:
+        if ENDED in socket.session:
             return _refuse(start_response, "400 Bad Request", "These are not packets that a client sends here.")
         start_response(*answer)
         # As the protocol has it: the library answers "OK". It refuses pages of other sites here, with a reason.
@@ -179,24 +205,13 @@ def _refuse(start_response: Callable[..., Any], status: str, text: str) -> Itera
     return [text.encode()]
 
 
-def _well_formed(body: bytes) -> bool:
+def _check(body: bytes) -> None:
     try:
         packets = [one.decode() for one in body.split(_SEPARATOR)]
         for one in packets:
             if one[:1] == "b":
                 base64.b64decode(one[1:], validate=True)
-    except (UnicodeDecodeError, binascii.Error):
-        return False
-    return all(one[:1] in _POLLED for one in packets)
-
-
-def end(eio: Any, socket: Any) -> None:
-    """Close a connection of Engine.IO now, without waiting for the client."""
-    socket.session[_ENDED] = True
-    try:
-        socket.close(wait=False, reason=eio.reason.SERVER_DISCONNECT)
-    except EngineIOError:
-        # It has just ended by itself.
-        return
-    finally:
-        eio.sockets.pop(socket.sid, None)
+    except (UnicodeDecodeError, binascii.Error) as error:
+        raise Malformed("not text") from error
+    if not all(one[:1] in _POLLED for one in packets):
+        raise Malformed("not packets that clients send")

@@ -1,4 +1,4 @@
-"""The short way to a WebSocket: straight into the kernel while nothing waits, and never past what does."""
+"""WebSockets without a server: what is read from them, and what is written straight into the kernel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import gevent.socket
 import pytest
 
-from web.realtime.transport.sockets import Rest, WholeWrites, send
+from web.realtime.limits import MAX_MESSAGE
+from web.realtime.transport.websocket import Rest, WebSocket, send
 from web.realtime.transport.wire import EventPacket, event_packet, text_frame
 
 
@@ -27,7 +28,16 @@ def ends() -> Iterator[tuple[Any, Any]]:
     theirs.close()
 
 
-def socket_of(wire: WholeWrites, **other: Any) -> Any:
+def over(sock: Any) -> WebSocket:
+    """A WebSocket whose handshake is done."""
+    eio = SimpleNamespace(max_http_buffer_size=MAX_MESSAGE, sleep=lambda _seconds: None)
+    made = WebSocket(None, eio, SimpleNamespace(spend=lambda _packets, _size: None), timeout=5)
+    made.sock = sock
+    made._kernel = getattr(sock, "_sock", None)
+    return made
+
+
+def socket_of(wire: WebSocket, **other: Any) -> Any:
     """What Engine.IO's socket is to the sender."""
     waiting: queue.Queue[Any] = queue.Queue()
     state = {"upgraded": True, "closing": False, "closed": False} | other
@@ -44,21 +54,21 @@ def write_queue(socket: Any) -> bytes:
 
 
 def test_while_nothing_waits_an_event_goes_at_once(ends):
-    socket = socket_of(WholeWrites(ends[0]))
+    socket = socket_of(over(ends[0]))
     send(socket, packet(1))
     assert socket.queue.empty()
     assert ends[1].recv(1000) == packet(1).frame
 
 
 def test_behind_something_that_waits_it_waits(ends):
-    socket = socket_of(WholeWrites(ends[0]))
+    socket = socket_of(over(ends[0]))
     socket.queue.put(packet(1))
     send(socket, packet(2))
     assert write_queue(socket) == packet(1).frame + packet(2).frame
 
 
 def test_while_somebody_writes_it_waits(ends):
-    wire = WholeWrites(ends[0])
+    wire = over(ends[0])
     wire._writing = 1
     socket = socket_of(wire)
     send(socket, packet(1))
@@ -67,20 +77,20 @@ def test_while_somebody_writes_it_waits(ends):
 
 @pytest.mark.parametrize("state", [{"upgraded": False}, {"closing": True}, {"closed": True}])
 def test_a_connection_that_begins_or_ends_takes_the_usual_way(ends, state):
-    socket = socket_of(WholeWrites(ends[0]), **state)
+    socket = socket_of(over(ends[0]), **state)
     send(socket, packet(1))
     assert socket.queue.qsize() == 1
 
 
 def test_a_socket_of_another_kind_takes_the_usual_way():
-    socket = socket_of(WholeWrites(SimpleNamespace()))
+    socket = socket_of(over(SimpleNamespace()))
     send(socket, packet(1))
     assert socket.queue.qsize() == 1
 
 
 def test_whatever_the_kernel_does_not_take_follows_whole_and_in_order(ends):
     ours, theirs = ends
-    socket = socket_of(WholeWrites(ours))
+    socket = socket_of(over(ours))
     packets = [packet(i, size=70_000) for i in range(40)]
     for one in packets:
         send(socket, one)

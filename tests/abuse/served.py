@@ -1,0 +1,17 @@
+"""The web process with small limits, so that tests reach them soon."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from web import gevent_worker, newcomers
+from web.app import create_app
+
+NEWCOMERS = 20
+REQUEST_SECONDS = 2
+
+
+def application() -> Flask:
+    newcomers.Newcomers.__init__.__defaults__ = (NEWCOMERS,)
+    gevent_worker._REQUEST_SECONDS = REQUEST_SECONDS  # type: ignore[attr-defined]
+    return create_app()
