@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import chain, islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from carillon.payload import payload_error
 from carillon.text import cut
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-# Max. subschemas per schema after following `$ref`; every payload is validated against all of them.
+# Max. subschemas per schema, those of `$defs` and again those to which each `$ref` leads. Every payload is validated
+# against all of them.
 MAX_SUBSCHEMAS = 256
-# Max. subschemas times values of one payload: they take some tenths of a second. More is refused without validating.
+# Max. rules of a schema times values of one payload: they take at most some tenths of a second. More is refused without
+# validating.
 MAX_WORK = 20_000
 # Max. errors reported per payload, and characters of each.
 MAX_ERRORS_REPORTED = 10
@@ -33,6 +38,12 @@ _MAP = ("dependentSchemas", "patternProperties", "properties")
 
 # Other ways to say where a reference leads.
 _ANCHORS = ("$anchor", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveAnchor", "$recursiveRef", "$vocabulary")
+# A name with % would be another one for the validator, which decodes it.
+_REFERENCE = re.compile(r"#/\$defs/([A-Za-z0-9_.\-]+)")
+# Lists whose members are compared with a value one by one. Each member counts as a rule.
+_COMPARED = ("const", "dependentRequired", "enum", "required")
+# What the validator raises for expressions and nesting that Python cannot handle, and for references.
+_NOT_VALIDATED = (ArithmeticError, RecursionError, ValueError, re.error, Unresolvable)
 # One expression, or one comparison of everything with everything, can keep a process busy for minutes.
 _COSTLY = {
     "pattern": "use enum, const or maxLength",
@@ -59,10 +70,16 @@ def schema_errors(schema: Mapping[str, Any], trusted: bool = False) -> list[str]
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         return [cut(f"{_path(error.absolute_path) or 'it'}: {error.message}", MAX_MESSAGE)]
+    except _NOT_VALIDATED:
+        return ["has an expression that is too long or nested too deeply"]
     try:
-        for number, subschema in enumerate(_walk(schema, schema, ())):
+        # Definitions too, and those to which nothing refers.
+        everything = chain.from_iterable(
+            _walk(part, schema, ()) for part in (schema, *schema.get("$defs", {}).values())
+        )
+        for number, subschema in enumerate(everything):
             if number >= MAX_SUBSCHEMAS:
-                return [f"must not come to more than {MAX_SUBSCHEMAS} subschemas, references followed"]
+                return [f"must not come to more than {MAX_SUBSCHEMAS} subschemas, definitions and references included"]
             _check(subschema, trusted)
     except ValueError as error:
         return [str(error)]
@@ -71,28 +88,30 @@ def schema_errors(schema: Mapping[str, Any], trusted: bool = False) -> list[str]
 
 def payload_errors(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(where, what is wrong) for the first faults of a payload; nothing, if it is as the schema has it."""
-    # The text, because a dict cannot be the key of a cache.
-    validator, size = _compiled(json.dumps(schema, sort_keys=True))
-    if size * _count(data) > MAX_WORK:
-        return [("", "has too many values for so large a schema")]
-    found: list[tuple[str, str]] = []
-    for error in validator.iter_errors(data):
-        found.append((_path(error.absolute_path), cut(error.message, MAX_MESSAGE)))
-        if len(found) == MAX_ERRORS_REPORTED:
-            break
-    return found
+    try:
+        # The text, because a dict cannot be the key of a cache.
+        validator, rules = _compiled(json.dumps(schema, sort_keys=True))
+        if rules * _count(data) > MAX_WORK:
+            return [("", "has too many values for so large a schema")]
+        errors = list(islice(validator.iter_errors(data), MAX_ERRORS_REPORTED))
+    except _NOT_VALIDATED:
+        return [("", "cannot be checked, because the schema of the type is faulty: declare the type again")]
+    return [(_path(error.absolute_path), cut(error.message, MAX_MESSAGE)) for error in errors]
 
 
 @lru_cache(maxsize=512)
 def _compiled(text: str) -> tuple[Draft202012Validator, int]:
-    """(the validator of a schema, how many subschemas it comes to)."""
+    """(the validator of a schema, how many rules it comes to)."""
     schema = json.loads(text)
+    rules = 0
+    for subschema in _walk(schema, schema, ()):
+        rules += 1 + sum(_count(subschema[name]) - 1 for name in _COMPARED if name in subschema)
     # An empty registry: nothing is ever fetched.
-    return Draft202012Validator(schema, registry=Registry()), sum(1 for _ in _walk(schema, schema, ()))
+    return Draft202012Validator(schema, registry=Registry()), rules
 
 
-def _count(data: Mapping[str, Any]) -> int:
-    """How many values a payload holds, itself included."""
+def _count(data: Any) -> int:
+    """How many values a JSON value holds, itself included."""
     number, stack = 0, [data]
     while stack:
         value: Any = stack.pop()
@@ -123,11 +142,14 @@ def _walk(schema: Any, root: Mapping[str, Any], inside: tuple[str, ...]) -> Iter
 
 
 def _resolve(reference: str, root: Mapping[str, Any]) -> Any:
-    name = reference.removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")
     # Only there does the meta-schema see to it that what is found is a schema.
-    if not reference.startswith("#/$defs/") or name not in root.get("$defs", {}):
-        raise ValueError(f"{reference}: $ref must lead to a schema of the same declaration, such as #/$defs/item")
-    return root["$defs"][name]
+    found = _REFERENCE.fullmatch(reference)
+    if found is None or found[1] not in root.get("$defs", {}):
+        raise ValueError(
+            f"{reference}: $ref must lead to a schema of the same declaration, such as #/$defs/item; "
+            "names have letters, digits and _ . -"
+        )
+    return root["$defs"][found[1]]
 
 
 def _check(schema: Mapping[str, Any], trusted: bool) -> None:

@@ -104,6 +104,11 @@ def test_faults_of_a_payload_say_where_and_what_but_not_everything():
         ({"properties": {"a": {"$ref": "#/properties"}}}, "$ref must lead"),
         ({"$ref": "#"}, "$ref must lead"),
         ({"$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "must not contain itself"),
+        ({"$ref": "#/$defs/a%62", "$defs": {"ab": {"pattern": "(a+)+$"}, "a%62": {}}}, "$ref must lead"),
+        ({"$ref": "#/$defs/a%25b", "$defs": {"a%25b": {}}}, "$ref must lead"),
+        ({"$defs": {"unused": {"pattern": "(a+)+$"}}}, "pattern may be used"),
+        ({"properties": {"a": {"pattern": "(" * 900}}}, "too long or nested too deeply"),
+        ({"properties": {"a": {"pattern": "a{100000000000000000000}"}}}, "too long or nested too deeply"),
         ({"$id": "https://example.test/"}, "$id is not supported"),
         ({"properties": {"a": {"$dynamicRef": "#x"}}}, "$dynamicRef is not supported"),
         ({"properties": {"a": {"pattern": "(a+)+$"}}}, "pattern may be used in CARILLON_CATALOGUE_FILE only"),
@@ -139,8 +144,18 @@ def test_no_schema_and_no_payload_keep_a_process_busy():
     assert payload_errors(schema, {"list": ["x"] * 2000}) == [("", "has too many values for so large a schema")]
     assert payload_errors(schema, {"list": ["x"] * 50}) == []
     assert time.monotonic() - began < 5
+    # Each member of a list with which values are compared costs as much as a subschema.
+    for costly in ({"required": [f"n{n}" for n in range(900)]}, {"enum": [*range(1500)]}, {"const": [0] * 3000}):
+        schema = {"properties": {"list": {"anyOf": [{"items": costly}, True]}}}
+        assert schema_errors(schema) == []
+        assert payload_errors(schema, {"list": [{}] * 2000}) == [("", "has too many values for so large a schema")]
     # A schema of the usual size takes whatever a payload can hold.
     assert payload_errors({"properties": {"list": {"items": {"type": "integer"}}}}, {"list": [1] * 4000}) == []
+
+
+def test_a_schema_that_should_not_have_been_taken_refuses_payloads_and_raises_nothing():
+    [(where, fault)] = payload_errors({"properties": {"a": {"$ref": "#/$defs/a%25b"}}}, {"a": 1})
+    assert (where, "declare the type again" in fault) == ("", True)
 
 
 def test_a_reference_within_the_schema_works():
