@@ -196,6 +196,29 @@ def test_each_audience_opens_its_own_routes_only(client, good, settings, api_key
     assert bells == []
 
 
+# Both modes share these tables. What live mail and pushes go to is in them.
+PEOPLE = ("users", "addresses", "open_topics", "subscriptions", "event_types", "alerts")
+
+
+def test_a_test_key_changes_nobody_whatever_it_asks_for(client, good, engine, subtests):
+    def people() -> dict[str, list[tuple]]:
+        return {name: rows for name, rows in everything(engine).items() if name in PEOPLE}
+
+    trial = Caller(client, create_api_key(engine, mode="test"))
+    before = people()
+    assert set(before) == set(PEOPLE)
+    for (method, where), (path, document) in good.items():
+        with subtests.test(method=method, path=where):
+            assert trial.ask(method, path, document).status_code < 500
+            assert people() == before
+    named = {"id": "alice", "email": "thief@example.test", "locale": "de-DE"}
+    expand_all(engine, UUID(trial.send(audience={"users": [named]}).json["id"]), utc_now())
+    assert people() == before
+    # Somebody new has no address.
+    expand_all(engine, UUID(trial.send(audience={"users": [named | {"id": "new"}]}).json["id"]), utc_now())
+    assert people()["addresses"] == before["addresses"]
+
+
 # What creates something in the caller's own tenant, or answers about nothing in particular.
 OWN = {
     ("POST", "/v1/notifications"),
