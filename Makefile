@@ -51,7 +51,7 @@ bench: $(DEVELOPMENT) bench/peers/node_modules/.package-lock.json ## Run the ben
 	@exec $(BIN)/python -W ignore -m bench $(ONLY)
 
 bench/peers/node_modules/.package-lock.json: bench/peers/package-lock.json
-	@npm ci --silent --no-audit --no-fund --prefix bench/peers
+	@npm ci --silent --no-audit --no-fund --ignore-scripts --prefix bench/peers
 
 ##@ Develop
 

@@ -21,6 +21,7 @@ from lab.certificate import Certificate
 from lab.fcm import Fcm
 from lab.journal import Journal
 from lab.oauth import Oauth
+from lab.own_pages import own_pages
 from lab.pages import Pages
 from lab.script import Script
 from lab.smtp import server
@@ -40,7 +41,7 @@ class CannotStart(Exception):
 def application(journal: Journal, script: Script, certificate: Certificate) -> web.Application:
     """Return the application with all HTTP endpoints."""
     oauth = Oauth(script, time.monotonic)
-    app = web.Application(middlewares=[problems], client_max_size=MAX_REQUEST)
+    app = web.Application(middlewares=[own_pages, problems], client_max_size=MAX_REQUEST)
     for part in (Fcm(journal, script, oauth), oauth, Admin(journal, script), Pages(certificate)):
         app.add_routes(part.routes())
     return app

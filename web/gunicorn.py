@@ -54,6 +54,9 @@ graceful_timeout = 20
 # request over a connection that is already closed.
 keepalive = 75
 
+# The most that gunicorn allows. Its default is 4,094, and a URL can hold a cursor and several ids.
+limit_request_line = 8190
+
 # web/middleware.py writes the access log.
 accesslog = None
 # In memory, because the worker's heartbeat must not wait for a disk.

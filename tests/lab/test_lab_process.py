@@ -251,3 +251,17 @@ def test_the_page_loads_only_its_own_files_and_uses_no_inner_html(lab: Lab) -> N
         assert part.headers["X-Content-Type-Options"] == "nosniff"
     script = requests.get(f"{lab.url}/page.js", timeout=5).text
     assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|eval\(", script)
+
+
+def test_only_its_own_page_can_use_it_from_a_browser(lab: Lab) -> None:
+    port = lab.url.rpartition(":")[2]
+
+    def status(host: str, **headers: str) -> int:
+        return requests.get(f"{lab.url}/messages", headers={"Host": host, **headers}, timeout=5).status_code
+
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"lab:{port}", f"[::1]:{port}"):
+        assert status(host) == status(host, Origin=f"http://{host}") == 200
+        assert status(host, Origin="https://evil.example") == status(host, Origin="null") == 403
+    # A name that its owner has pointed at this machine.
+    rebound = f"evil.example:{port}"
+    assert status(rebound) == status(rebound, Origin=f"http://{rebound}") == 403
