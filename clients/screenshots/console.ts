@@ -134,7 +134,7 @@ test("pictures of every view", async ({ browser }) => {
       // Only the first batch is answered.
       let steps = 0;
       await page.route("**/v1/dead-letters/redrive", async (route) => {
-        if (steps++ === 0) await route.fulfill({ json: { redriven: 60, remaining: true } });
+        if (steps++ === 0) await route.fulfill({ json: { id: "", redriven: 60, not_redriven: {}, remaining: true } });
       });
       await page.getByRole("button", { name: /^Send again: bad request, Email/ }).click();
       await page.screenshot({ path: picture("question") });

@@ -238,6 +238,22 @@ test("a key is shown once, copied, and revoked", async ({ page, context }) => {
   await expect(page.getByText("revoked", { exact: true })).toBeVisible();
 });
 
+test("a tenant's page shows what was used by day", async ({ page }) => {
+  await send(["ida"], "To be counted", { channels: ["in_app"] });
+  const today = new Date().toISOString().slice(0, 10);
+  const counted = () => get("/v1/usage").then(({ data }) => data[0]?.day === today && data[0]);
+  const day = await eventually(async () => {
+    const found = await counted();
+    return found?.notifications > 0 && found?.deliveries.in_app?.sent > 0 && found;
+  });
+  await open(page, "/tenants/demo");
+  const usage = page.getByRole("region", { name: "Usage by day" });
+  await expect(usage.getByRole("row").nth(1)).toContainText(new Intl.NumberFormat("en").format(day.notifications));
+  await expect(usage.getByRole("row").last()).toContainText("Total");
+  await usage.getByLabel("Mode").selectOption("test");
+  await expect(usage).toContainText("Nothing was used");
+});
+
 test("the page of a user shows how to reach them", async ({ page }) => {
   await put("/v1/users/grace", { email: "grace@example.test" });
   await open(page, "/users?tenant=demo");

@@ -4,6 +4,7 @@ const NUMBER = new Intl.NumberFormat("en");
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const YEAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const CALENDAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 
 export const number = (value: number): string => NUMBER.format(value);
 
@@ -37,6 +38,9 @@ export function moment(iso: string): string {
   if (then.toDateString() === now.toDateString()) return CLOCK.format(then);
   return then.getFullYear() === now.getFullYear() ? DAY.format(then) : YEAR.format(then);
 }
+
+/** A day of the API, such as 2026-11-27, without a time zone. */
+export const date = (day: string): string => CALENDAR.format(new Date(day));
 
 export const clock = (iso: string): string => CLOCK.format(new Date(iso));
 

@@ -1001,6 +1001,23 @@ export interface paths {
       };
     };
   };
+  "/v1/usage": {
+    get: {
+      parameters: {
+        query?: {
+          since?: string | null;
+          until?: string | null;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["UsageView"];
+          };
+        };
+      };
+    };
+  };
   "/v1/users/{user}": {
     get: {
       parameters: {
@@ -1902,6 +1919,19 @@ export interface components {
     };
     UpTo: {
       up_to?: string | null;
+    };
+    UsageDay: {
+      day: string;
+      deliveries: {
+        [key: string]: {
+          [key: string]: number;
+        };
+      };
+      notifications: number;
+      recipients: number;
+    };
+    UsageView: {
+      data: components["schemas"]["UsageDay"][];
     };
     UserBody: {
       email?: string | null;

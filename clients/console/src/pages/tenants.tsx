@@ -8,6 +8,7 @@ import { href, Link } from "../router.tsx";
 import { Confirm, Dialog } from "../ui/dialog.tsx";
 import { Choice } from "../ui/fields.tsx";
 import { CopyButton, Empty, ErrorNote, Loading, Time } from "../ui/parts.tsx";
+import { Usage } from "./usage.tsx";
 
 export function TenantsPage() {
   const { tenants, session } = useConsole();
@@ -78,8 +79,6 @@ function TenantDialog({ onClose }: { onClose: () => void }) {
         <input
           id="tenant-id"
           required
-          pattern="[A-Za-z0-9_.:\-]{1,64}"
-          title="1 to 64 letters, digits and _ . : -"
           autocomplete="off"
           value={id}
           onInput={(event) => setId(event.currentTarget.value)}
@@ -204,6 +203,7 @@ export function TenantPage({ id }: { id: string }) {
           </table>
         )}
       </section>
+      <Usage tenant={id} />
       {creating && (
         <KeyDialog
           tenant={id}
