@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -20,8 +21,13 @@ import pytest
 import requests
 import socketio
 from process_tree import descendants_of, kill, still_running
+from sqlalchemy import Engine
 
+from actions.installation import utc_now
+from lab import demo
 from lab.environment import free_ports
+from models.sql.engine import read
+from models.tenants.api_keys import list_api_keys
 from tests.databases import ROOT
 from tests.waiting import eventually
 
@@ -138,6 +144,15 @@ def test_secrets_are_readable_by_their_owner_only(installation: Installation):
     assert var.stat().st_mode & 0o777 == 0o700
     secret = ("jwks.json", "demo-keys.json", "flower-password", "dev.env")
     assert {name: oct((var / name).stat().st_mode & 0o777) for name in secret} == dict.fromkeys(secret, "0o600")
+
+
+def test_the_keys_of_the_demo_say_who_made_them(engine: Engine, tmp_path: Path):
+    demo.prepare(engine, tmp_path / "demo-keys.json", utc_now())
+    with read(engine) as connection:
+        keys = list_api_keys(connection, "demo")
+    assert {(key.mode, key.name, key.created_by) for key in keys} == {
+        (mode, "demo", f"operator cli:{getpass.getuser()}") for mode in ("live", "test")
+    }
 
 
 @pytest.mark.slow
