@@ -82,14 +82,16 @@ def by_day(connection: Connection, tenant_id: str, mode: str, since: date, until
     return found
 
 
-def by_tenant(connection: Connection, mode: str, since: date, until: date) -> dict[str, Used]:
-    """What each tenant used from `since` to `until`, both included: by their ids, without idle tenants."""
+def by_tenant(
+    connection: Connection, mode: str, since: date, until: date, tenant_id: str | None = None
+) -> dict[str, Used]:
+    """What each tenant used from `since` to `until`, both included, or that one alone: by ids, without idle tenants."""
     columns = (usage.c.tenant_id, usage.c.channel, usage.c.measure)
+    where = [usage.c.mode == mode, usage.c.day.between(since, until)]
+    if tenant_id is not None:
+        where.append(usage.c.tenant_id == tenant_id)
     rows = connection.execute(
-        select(*columns, func.sum(usage.c.number))
-        .where(usage.c.mode == mode, usage.c.day.between(since, until))
-        .group_by(*columns)
-        .order_by(*columns)
+        select(*columns, func.sum(usage.c.number)).where(*where).group_by(*columns).order_by(*columns)
     )
     found: dict[str, Used] = {}
     for tenant, channel, measure, number in rows:

@@ -111,6 +111,7 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/v1/operator/users"): ("/v1/operator/users?tenant=acme", None),
     ("GET", "/v1/operator/users/{user}"): ("/v1/operator/users/alice?tenant=acme", None),
     ("GET", "/v1/operator/tenants"): ("/v1/operator/tenants", None),
+    ("GET", "/v1/operator/usage"): ("/v1/operator/usage", None),
     ("POST", "/v1/operator/tenants"): ("/v1/operator/tenants", {"id": "newcomer"}),
     ("GET", "/v1/operator/tenants/{tenant}/keys"): ("/v1/operator/tenants/acme/keys", None),
     ("POST", "/v1/operator/tenants/{tenant}/keys"): ("/v1/operator/tenants/acme/keys", {"name": "shop"}),

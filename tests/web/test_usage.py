@@ -14,8 +14,9 @@ from actions.installation import utc_now
 from models.sql.engine import write
 from models.usage.queries import Measure, add
 from tests.databases import ROOT
-from tests.factories import create_api_key
+from tests.factories import create_api_key, create_token
 from tests.web.callers import BODY, Caller
+from web.auth import OPERATOR
 
 DAY = date(2026, 11, 1)
 
@@ -47,6 +48,21 @@ def test_a_service_sees_what_its_tenant_used_and_an_operator_any_tenants(service
         "data": [{"day": "2026-10-31", **USED}]
     }
     assert operator.get(november, Carillon_Tenant="acme", Carillon_Mode="test").json == {"data": []}
+
+
+def test_an_operator_sees_what_each_of_their_tenants_used(client, settings, operator, service, engine):
+    use(engine, "acme")
+    use(engine, "acme", DAY + timedelta(days=1))
+    use(engine, "umbra")
+    use(engine, "umbra", mode="test")
+    november = "/v1/operator/usage?since=2026-11-01&until=2026-11-30"
+    acme, umbra = operator.get(november).json["data"]
+    assert (acme["tenant"], acme["notifications"], acme["deliveries"]["push"]) == ("acme", 4, {"dead": 2, "sent": 58})
+    assert umbra == {"tenant": "umbra", **USED}
+    assert operator.get(f"{november}&mode=test").json["data"] == [umbra]
+    own = Caller(client, create_token(settings, audience=OPERATOR, tenant="acme"))
+    assert own.get(november).json["data"] == [acme]
+    assert operator.get("/v1/operator/usage?since=2025-11-01&until=2026-11-02").status_code == 422
 
 
 def test_what_was_accepted_is_counted_once_and_by_mode(app, service, client, engine):

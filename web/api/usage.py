@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, date, timedelta
-from typing import Annotated
 
 from pydantic import Field
 
@@ -21,8 +21,6 @@ api = Api("usage", "What a tenant used, by day.")
 USUAL = 30
 LONGEST = 366
 
-Day = Annotated[date, Field(description="UTC, such as 2026-11-27.")]
-
 
 class UsageQuery(Query):
     """Which days, both included."""
@@ -30,17 +28,32 @@ class UsageQuery(Query):
     since: date | None = Field(None, description=f"The first day (UTC). Default: {USUAL} days in all.")
     until: date | None = Field(None, description="The last day (UTC). Default: today.")
 
+    def period(self) -> tuple[date, date]:
+        """Return the first and the last day. Raises Problem (422)."""
+        until = self.until or context().now().astimezone(UTC).date()
+        since = self.since or date.fromordinal(max(until.toordinal() - USUAL + 1, 1))
+        if since > until:
+            raise invalid("since", "range", "must not be after until")
+        if until - since >= timedelta(days=LONGEST):
+            raise invalid("since", "range", f"must be less than {LONGEST} days before until")
+        return since, until
 
-class UsageDay(View):
-    """What was used on a day."""
 
-    day: Day
+class Usage(View):
+    """What was used in a time."""
+
     notifications: int = Field(description="Accepted, without replays of a known Idempotency-Key.")
     recipients: int = Field(description="Users to whom notifications were addressed, once for each notification.")
     deliveries: dict[str, dict[str, int]] = Field(
-        description="By channel, then by the state in which they ended that day: `sent`, `dead`, `expired`, "
+        description="By channel, then by the state in which they ended in this time: `sent`, `dead`, `expired`, "
         "`suppressed` or `cancelled`. Withdrawals are included. One that is sent again after a redrive counts again."
     )
+
+
+class UsageDay(Usage):
+    """What was used on a day."""
+
+    day: date = Field(description="UTC, such as 2026-11-27.")
 
 
 class UsageView(View):
@@ -55,18 +68,7 @@ def get_usage(caller: Principal, query: UsageQuery) -> UsageView:
 
     The counts are a few seconds behind, and are kept for 400 days. At most 366 days are returned at once.
     """
-    here = context()
-    until = query.until or here.now().astimezone(UTC).date()
-    since = query.since or date.fromordinal(max(until.toordinal() - USUAL + 1, 1))
-    if since > until:
-        raise invalid("since", "range", "must not be after until")
-    if until - since >= timedelta(days=LONGEST):
-        raise invalid("since", "range", f"must be less than {LONGEST} days before until")
-    with read(here.engine) as connection:
+    since, until = query.period()
+    with read(context().engine) as connection:
         days = by_day(connection, caller.tenant, caller.mode, since, until)
-    return UsageView(
-        data=[
-            UsageDay(day=day, notifications=u.notifications, recipients=u.recipients, deliveries=u.deliveries)
-            for day, u in days.items()
-        ]
-    )
+    return UsageView(data=[UsageDay(day=day, **asdict(used)) for day, used in days.items()])

@@ -44,6 +44,15 @@ export const date = (day: string): string => CALENDAR.format(new Date(day));
 
 export const clock = (iso: string): string => CLOCK.format(new Date(iso));
 
+/** A tenant in a list of choices. */
+export const tenantName = ({ id, name }: { id: string; name: string }): string =>
+  name === id ? id : `${name} (${id})`;
+
+const PLATFORMS: Record<string, string> = { android: "Android", ios: "iOS", web: "Web" };
+
+/** The platform of a device, as the app has named it. */
+export const platform = (name: string | null): string => (name === null ? "Device" : (PLATFORMS[name] ?? name));
+
 /** A name of the API, such as address_gone, as words. */
 export const words = (name: string): string => name.replaceAll("_", " ");
 

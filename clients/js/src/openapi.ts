@@ -806,6 +806,24 @@ export interface paths {
       };
     };
   };
+  "/v1/operator/usage": {
+    get: {
+      parameters: {
+        query?: {
+          mode?: "live" | "test";
+          since?: string | null;
+          until?: string | null;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["UsageByTenant"];
+          };
+        };
+      };
+    };
+  };
   "/v1/operator/users": {
     get: {
       parameters: {
@@ -1920,6 +1938,9 @@ export interface components {
     UpTo: {
       up_to?: string | null;
     };
+    UsageByTenant: {
+      data: components["schemas"]["UsageOfTenant"][];
+    };
     UsageDay: {
       day: string;
       deliveries: {
@@ -1929,6 +1950,16 @@ export interface components {
       };
       notifications: number;
       recipients: number;
+    };
+    UsageOfTenant: {
+      deliveries: {
+        [key: string]: {
+          [key: string]: number;
+        };
+      };
+      notifications: number;
+      recipients: number;
+      tenant: string;
     };
     UsageView: {
       data: components["schemas"]["UsageDay"][];

@@ -60,6 +60,9 @@ export class Api {
   usage = (scope: Scope, query: Query<"/v1/usage", "get">, signal?: AbortSignal) =>
     this.send("get", "/v1/usage", { scope, query, signal });
 
+  usageByTenant = (query: Query<"/v1/operator/usage", "get">, signal?: AbortSignal) =>
+    this.send("get", "/v1/operator/usage", { query, signal });
+
   tenants = (signal?: AbortSignal) => this.send("get", "/v1/operator/tenants", { signal });
 
   createTenant = (id: string, name: string) =>

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import type { Key, Mode, NewKey } from "../api/types.ts";
 import { useConsole } from "../context.ts";
+import { number } from "../format.ts";
 import { useLoad } from "../load.ts";
 import { href, Link } from "../router.tsx";
 import { Confirm, Dialog } from "../ui/dialog.tsx";
@@ -11,7 +12,9 @@ import { CopyButton, Empty, ErrorNote, Loading, Time } from "../ui/parts.tsx";
 import { Usage } from "./usage.tsx";
 
 export function TenantsPage() {
-  const { tenants, session } = useConsole();
+  const { api, tenants, session } = useConsole();
+  const usage = useLoad((signal) => api.usageByTenant({}, signal), []);
+  const used = new Map(usage.data?.data.map((one) => [one.tenant, one.notifications]));
   const [creating, setCreating] = useState(false);
   return (
     <>
@@ -23,6 +26,7 @@ export function TenantsPage() {
           </button>
         )}
       </header>
+      {usage.error && <ErrorNote error={usage.error} onRetry={usage.reload} />}
       {tenants.length === 0 ? (
         <Empty title="No tenants yet">A tenant is a customer with its own users and API keys.</Empty>
       ) : (
@@ -36,6 +40,9 @@ export function TenantsPage() {
               </th>
               <th scope="col" class="right wide-only">
                 Weight
+              </th>
+              <th scope="col" class="right">
+                Notifications, 30 days
               </th>
               <th scope="col" class="right wide-only">
                 Created
@@ -51,6 +58,7 @@ export function TenantsPage() {
                 <td>{tenant.name}</td>
                 <td class="wide-only">{tenant.dialect ?? "mixed"}</td>
                 <td class="right numbers wide-only">{tenant.weight}</td>
+                <td class="right numbers">{usage.data ? number(used.get(tenant.id) ?? 0) : "–"}</td>
                 <td class="right numbers wide-only">
                   <Time at={tenant.created_at} />
                 </td>
@@ -146,7 +154,9 @@ export function TenantPage({ id }: { id: string }) {
               <tr>
                 <th scope="col">Name</th>
                 <th scope="col">Prefix</th>
-                <th scope="col">Mode</th>
+                <th scope="col" class="wide-only">
+                  Mode
+                </th>
                 <th scope="col" class="right wide-only">
                   Created
                 </th>
@@ -169,9 +179,9 @@ export function TenantPage({ id }: { id: string }) {
                     {key.created_by && <span class="sub">by {key.created_by}</span>}
                   </td>
                   <td>
-                    <code>{key.prefix}</code>
+                    <code class="unbroken">{key.prefix}</code>
                   </td>
-                  <td>{key.mode}</td>
+                  <td class="wide-only">{key.mode}</td>
                   <td class="right numbers wide-only">
                     <Time at={key.created_at} />
                   </td>
