@@ -81,6 +81,9 @@ test("every view is accessible, light and wide, dark and narrow", async ({ page 
       await expectAccessible(page);
       const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect(wider, `${view} at ${width}`).toBeLessThanOrEqual(0);
+      const links = page.getByRole("navigation", { name: "Views" }).getByRole("link");
+      const ends = await links.evaluateAll((all) => all.map((one) => one.getBoundingClientRect().right));
+      expect(Math.max(...ends), `navigation at ${width}`).toBeLessThanOrEqual(width);
     }
   }
 });
