@@ -57,7 +57,7 @@ class UsageCounts:
                 with write(self._engine) as connection:
                     add(connection, counted)
             except SQLAlchemyError as error:
-                log.warning("usage not written, will be later", extra={"error": type(error).__name__})
+                log.warning("usage not written yet", extra={"error": type(error).__name__})
                 with self._lock:
                     self._counted.update(counted)
 

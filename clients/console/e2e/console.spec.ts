@@ -179,6 +179,8 @@ test("a thousand dead letters are sent again with progress, and can be stopped",
   await expect(region).toContainText("Done");
   await expect(region).toContainText("1,000 dead letters sent again");
   await expect(region).toContainText("1,000 dead again", { timeout: 60_000 });
+  const redrive = await region.locator("code").textContent();
+  expect((await get(`/v1/redrives/${redrive}`)).outcomes[0]).toMatchObject({ state: "dead", number: 1000 });
 });
 
 test("a dead letter that sending again would not help has no button", async ({ page }) => {
