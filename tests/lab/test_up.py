@@ -9,10 +9,12 @@ import re
 import shlex
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -201,9 +203,17 @@ def test_two_copies_can_run_and_a_killed_one_leaves_no_process(installation: Ins
 
 # Must be the last test of this file, because it stops the installation.
 @pytest.mark.slow
-def test_sigterm_stops_it_within_seconds_and_leaves_no_process(installation: Installation):
+def test_sigterm_stops_it_within_seconds_and_leaves_no_process_and_no_count_unwritten(installation: Installation):
     descendants = descendants_of(installation.process.pid)
     assert len(descendants) > 10
+    var = Path(installation.environ["CARILLON_VAR"])
+    key = json.loads((var / "demo-keys.json").read_text())["live"]
+    body = {"audience": {"users": ["alice"]}, "title": "The last one", "message": "Counted all the same"}
+    url = f"{installation.api}/v1/notifications"
+    requests.post(url, json=body, headers={"Authorization": f"Bearer {key}"}, timeout=5).raise_for_status()
     installation.process.send_signal(signal.SIGTERM)
     assert installation.process.wait(timeout=10) == 0
     assert still_running(descendants) == []
+    with closing(sqlite3.connect(var / "carillon.db")) as database:
+        [(accepted,)] = database.execute("SELECT count(*) FROM notifications")
+        assert database.execute("SELECT number FROM usage WHERE measure = 'notifications'").fetchall() == [(accepted,)]
