@@ -1,4 +1,4 @@
-"""What actions count, for the console."""
+"""What actions count, for the console and for the usage of tenants."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from actions.usage import UsageCounts
 from bus.counters import Counters
 from models.channels import IN_APP
+from models.usage.queries import NOTIFICATIONS
 
 
 class Meter:
-    """Counts into Redis. The web process counts for Prometheus as well (web/metrics.py)."""
+    """Counts into Redis and the usage of tenants. The web process counts for Prometheus as well (web/metrics.py)."""
 
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: Counters, usage: UsageCounts) -> None:
         self.counters = counters
+        self.usage = usage
 
-    def accepted(self, priority: str) -> None:  # noqa: ARG002 - Prometheus has a label for it
+    def accepted(self, tenant: str, mode: str, priority: str) -> None:  # noqa: ARG002 - Prometheus has a label for it
         """A notification was committed."""
         self.counters.increment("accepted")
+        self.usage.count(tenant, mode, NOTIFICATIONS)
 
     def acknowledged(self, ids: Sequence[UUID], now: datetime) -> None:
         """A client has acknowledged these notifications for the first time."""

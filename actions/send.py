@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from actions.installation import Installation
 from actions.parsing import parse
-from actions.principal import Principal
+from actions.principal import Mode, Principal
 from actions.problems import Problem, id_in_use, idempotency_key_reused, invalid
 from actions.users import require_mailbox
 from carillon.requests import Audience, BulkItem, Message, Notification
@@ -30,6 +30,8 @@ class Committed(NamedTuple):
     """A notification that was accepted in a transaction, for `announce` after the commit."""
 
     accepted: Accepted
+    tenant: str
+    mode: Mode
     priority: str
 
 
@@ -125,7 +127,7 @@ def accept_in(
         raise id_in_use() from error
     if not accepted.same_body:
         raise idempotency_key_reused()
-    return Committed(accepted, request.priority)
+    return Committed(accepted, caller.tenant, caller.mode, request.priority)
 
 
 def _require_known(connection: Connection, tenant: str, audience: Audience) -> None:
@@ -142,9 +144,9 @@ def _require_known(connection: Connection, tenant: str, audience: Audience) -> N
 
 def announce(installation: Installation, committed: Sequence[Committed]) -> None:
     """Count and ring after the commit. The relay replaces a bell that is lost."""
-    for accepted, priority in committed:
+    for accepted, tenant, mode, priority in committed:
         if not accepted.replayed:
-            installation.meter.accepted(priority)
+            installation.meter.accepted(tenant, mode, priority)
         # A replay rings too: the first request may have died between its commit and its bell.
         installation.bells.expand(accepted.id, Lane[priority])
 

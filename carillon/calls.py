@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
@@ -33,8 +33,10 @@ from carillon.results import (
     Page,
     RaisedAlert,
     Recalled,
+    Redrive,
     Redriven,
     RejectedRow,
+    UsageDay,
     User,
     UserToken,
 )
@@ -338,22 +340,45 @@ def redrive(
     channel: str | None = None,
     notification_id: str | None = None,
     ids: Iterable[int] | None = None,
+    redrive_id: str | None = None,
     limit: int = 1000,
 ) -> Call[Redriven]:
-    """Send dead letters again, those that meet all that is given, up to 1000 in one call."""
+    """Send dead letters again, those that meet all that is given, up to 1000 in one call.
+
+    `redrive_id`: the `id` of an earlier result, to continue that redrive. It takes no letter twice.
+    """
     chosen = {
         "failure": failure,
         "channel": channel,
         "notification_id": notification_id,
         "ids": list(ids) if ids is not None else None,
+        "redrive": redrive_id,
     }
     json = {"limit": limit} | {name: value for name, value in chosen.items() if value is not None}
     return Call("POST", "/v1/dead-letters/redrive", _model(Redriven), json=json, repeatable=False)
 
 
+def get_redrive(redrive_id: str) -> Call[Redrive]:
+    """See what became of dead letters that were sent again."""
+    return _get(Redrive, f"/v1/redrives/{_segment(redrive_id)}")
+
+
 def rejected(*, after: str | None = None, page_size: int = 50) -> Call[Page[RejectedRow]]:
     """Iterate over the rows of the outbox that the server rejected."""
     return list_of(RejectedRow, "/v1/outbox/rejected", after, page_size, {})
+
+
+# What was used
+
+
+def usage(*, since: date | None = None, until: date | None = None) -> Call[list[UsageDay]]:
+    """Return what was used on each day (UTC) from `since` to `until`, newest first, without idle days.
+
+    At most 366 days. Default: 30 days, up to today.
+    """
+    days = {"since": since, "until": until}
+    params = {name: day.isoformat() for name, day in days.items() if day is not None}
+    return Call("GET", "/v1/usage", _items(UsageDay), params=params)
 
 
 # Parts of calls

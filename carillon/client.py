@@ -176,7 +176,9 @@ class Client:
     count_connections = _method(calls.count_connections)
     dead_letters = _list(calls.dead_letters)
     redrive = _method(calls.redrive)
+    get_redrive = _method(calls.get_redrive)
     rejected = _list(calls.rejected)
+    usage = _method(calls.usage)
 
 
 class AsyncClient:
@@ -271,4 +273,6 @@ class AsyncClient:
     count_connections = _async_method(calls.count_connections)
     dead_letters = _async_list(calls.dead_letters)
     redrive = _async_method(calls.redrive)
+    get_redrive = _async_method(calls.get_redrive)
     rejected = _async_list(calls.rejected)
+    usage = _async_method(calls.usage)

@@ -187,7 +187,6 @@ TypeName = _name(64, "A name of the caller's catalogue.")
 Key = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 Reference = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_printable)]
 IdempotencyKey = matching(r"[\x21-\x7e]{1,255}", "must be 1 to 255 printable ASCII characters, without spaces")
-TenantId = _name(64, "The id of a tenant.")
 RegistrationToken = matching(r"[\x21-\x7e]{1,1024}", "must be 1 to 1024 printable ASCII characters, without spaces")
 InstallationId = matching(r"[A-Za-z0-9_\-]{1,64}", "must be 1 to 64 letters, digits and _ -")
 # Which channels there are is the server's to say: a newer one may have more. The server passes their names as the

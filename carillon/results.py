@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -56,8 +56,22 @@ class BulkResult(Result):
     problem: ProblemDocument | None = None
 
 
+class Outcome(Result):
+    """Deliveries that are in the same state for the same reason."""
+
+    channel: str
+    state: str
+    failure: str | None = None
+    reason: str | None = None
+    number: int
+
+
 class NotificationStatus(Result):
-    """A notification and how far it has come. `deliveries` (channel, state, number) is empty in lists."""
+    """A notification and how far it has come. `deliveries` and what follows it are empty in lists.
+
+    `deliveries` and `withdrawals`: by channel, then by state, the number. `not_redrivable`: dead letters that sending
+    again would not help, by why.
+    """
 
     id: str
     state: str
@@ -77,6 +91,9 @@ class NotificationStatus(Result):
     created_at: datetime
     expires_at: datetime
     deliveries: dict[str, dict[str, int]] = {}
+    withdrawals: dict[str, dict[str, int]] = {}
+    reasons: list[Outcome] = []
+    not_redrivable: dict[str, int] = {}
 
 
 class FailedAttempt(Result):
@@ -116,10 +133,23 @@ class DeadLetter(Delivery):
 
 
 class Redriven(Result):
-    """The number of deliveries that are pending again. `remaining`: there may be more, call again."""
+    """The number of deliveries that are pending again.
 
+    `remaining`: there may be more; call again, with `id` as `redrive_id`. `not_redriven`: dead letters that stay dead
+    because sending them again would not help, by why; counted when `remaining` is false.
+    """
+
+    id: str
     redriven: int
+    not_redriven: dict[str, int]
     remaining: bool
+
+
+class Redrive(Result):
+    """What became of the dead letters that were sent again."""
+
+    id: str
+    outcomes: list[Outcome]
 
 
 class Recalled(Result):
@@ -231,9 +261,17 @@ class RejectedRow(Result):
     """A row of the outbox that the server refused. `problem` says why, as the HTTP API would have."""
 
     id: str
-    tenant: str | None = None
     kind: str
     created_at: datetime
     rejected_at: datetime
     body: Any = None
     problem: ProblemDocument
+
+
+class UsageDay(Result):
+    """What the tenant used on a day (UTC). `deliveries`: by channel, then by the state in which they ended."""
+
+    day: date
+    notifications: int
+    recipients: int
+    deliveries: dict[str, dict[str, int]]

@@ -17,6 +17,7 @@ from models.sql.statements import insert_ignore
 from models.tenants.api_keys import create_api_key
 from models.tenants.queries import create_tenant
 from models.users.queries import Person, upsert_users
+from web.cli.caller import operator
 
 PAGE_SIZE = 1000
 
@@ -38,7 +39,7 @@ def create_crowd(settings: Settings, number: int) -> Crowd:
     tenant = f"load-{secrets.token_hex(3)}"
     with write(engine) as connection:
         create_tenant(connection, tenant, "Load test", now)
-        key = create_api_key(connection, tenant, "live", "make demo-load", now)
+        key = create_api_key(connection, tenant, "live", "load test", now, operator().name)
     crowd = Crowd(tenant, key, [f"user-{n:05}" for n in range(number)])
     for start in range(0, number, PAGE_SIZE):
         page = [Person(name, email=f"{name}@{tenant}.test") for name in crowd.users[start : start + PAGE_SIZE]]

@@ -16,6 +16,7 @@ from models.sql.engine import write
 from models.tenants.api_keys import create_api_key, find_api_key
 from models.tenants.queries import DIALECT, create_tenant
 from models.users.queries import Person, upsert_users
+from web.cli.caller import operator
 from web.demo import PEOPLE, TENANT
 
 
@@ -34,7 +35,9 @@ def _live_key(connection: Connection, keys_file: Path, now: datetime) -> str:
     keys = _read(keys_file)
     # The file may hold a key from an earlier database, which has been deleted.
     if "live" not in keys or find_api_key(connection, keys["live"]) is None:
-        keys = {mode: create_api_key(connection, TENANT, mode, "make run", now) for mode in ("live", "test")}
+        keys = {
+            mode: create_api_key(connection, TENANT, mode, "demo", now, operator().name) for mode in ("live", "test")
+        }
         write_secret(keys_file, json.dumps({"tenant": TENANT, **keys}, indent=2))
     return keys["live"]
 

@@ -15,12 +15,16 @@ from models.deliveries import redrives
 from models.events import log
 from models.outbox import queries as outbox
 from models.sql.engine import write
+from models.usage import queries as usage
 
 # Rows in one transaction, so that a purge never holds locks for long.
 BATCH = 1000
 
 # Who did what is asked long after the notifications themselves are gone.
 AUDIT_RETENTION = timedelta(days=365)
+
+# A month can be compared with the same month of the year before.
+USAGE_RETENTION = timedelta(days=400)
 
 
 def purge(engine: Engine, clock: Callable[[], datetime], retention: timedelta) -> Iterator[int]:
@@ -40,6 +44,7 @@ def purge(engine: Engine, clock: Callable[[], datetime], retention: timedelta) -
         with write(engine) as connection:
             gone += redrives.purge(connection, now, retention, BATCH)
             gone += audit.purge(connection, now, max(retention, AUDIT_RETENTION), BATCH)
+            gone += usage.purge(connection, now, USAGE_RETENTION, BATCH)
         if not gone:
             return
         yield gone

@@ -13,6 +13,7 @@ import models.polling.tables
 import models.rooms.tables
 import models.tenants.tables
 import models.topics.tables
+import models.usage.tables
 import models.users.tables  # noqa: F401 - imported for the registration
 from models.sql.types import metadata
 

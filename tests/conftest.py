@@ -103,6 +103,7 @@ def app(settings: Settings, recorder: RecordingBells) -> Iterator[Any]:
     app = create_app(settings, recorder)
     yield app
     app.extensions["carillon"].counters.close()
+    app.extensions["carillon"].meter.usage.close()
     app.extensions["carillon"].engine.dispose()
 
 

@@ -14,9 +14,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from actions.installation import Installation
+from actions.installation import Installation, utc_now
 from actions.meter import Meter
 from actions.tokens import CLIENT, Claims, mint
+from actions.usage import UsageCounts
 from bus.bells import Bells
 from bus.counters import Counters
 from bus.publisher import Publisher
@@ -165,7 +166,7 @@ def create_settings(directory: Path, **environ: str) -> Settings:
 def create_api_key(engine: Engine, tenant: str = "acme", mode: Literal["live", "test"] = "live") -> str:
     """A key of the tenant, as its service would send it."""
     with write(engine) as connection:
-        return api_keys.create_api_key(connection, tenant, mode, "tests", NOW)
+        return api_keys.create_api_key(connection, tenant, mode, "tests", NOW, "operator tests")
 
 
 def create_token(
@@ -205,13 +206,20 @@ def free_port() -> int:
         return port
 
 
+class Uncounted(UsageCounts):
+    """Counts nothing, so that no thread outlives the database of a test."""
+
+    def count(self, *_: Any, **__: Any) -> None:
+        """See UsageCounts."""
+
+
 def create_installation(engine: Engine, bells: Bells | None = None, **other: Any) -> Installation:
     """What actions work with, on this engine. Nothing is counted, and bells are recorded unless others are given."""
     given: dict[str, Any] = {
         "engine": engine,
         "bells": bells or RecordingBells(),
         "publisher": Publisher("redis://127.0.0.1:1/0", "carillon"),
-        "meter": Meter(Counters("redis://127.0.0.1:1/0", "carillon")),
+        "meter": Meter(Counters("redis://127.0.0.1:1/0", "carillon"), Uncounted(engine, utc_now)),
         "catalogue": built_in(),
         "retention": timedelta(days=30),
         "has_lab": True,

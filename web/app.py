@@ -38,6 +38,7 @@ from web.api import (
     outbox,
     presence,
     topics,
+    usage,
     users,
 )
 from web.api.body import SINGLE
@@ -136,7 +137,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     middleware.register(app, settings)
     health.register(app, settings, engine)
     cli.register(app)
-    sent = (notifications, events, alerts, outbox, deliveries, dead_letters, event_types)
+    sent = (notifications, events, alerts, outbox, deliveries, dead_letters, event_types, usage)
     reached = (users, devices, topics, inbox, presence, connections)
     replaced = (compat.polling, compat.inbox, compat.devices)
     operated = (operator.audit, operator.overview, operator.tenants, operator.users)

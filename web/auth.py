@@ -13,6 +13,9 @@ from sqlalchemy import Engine
 from actions.key_uses import KeyUses
 from actions.principal import Kind, Mode, Principal
 from actions.tokens import CLIENT, LONGEST, OPERATOR, SERVICE, Claims
+from carillon.fields import TenantId, UserId
+from carillon.problems import ValidationError
+from carillon.validation import checked
 from models.sql.engine import read
 from models.tenants.api_keys import find_api_key
 from models.tenants.queries import tenant_exists
@@ -24,8 +27,6 @@ LEEWAY = 10
 _TOKEN_BYTES = 8192
 
 _API_KEY = re.compile(r"ck_(?:live|test)_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
-# Not . or .., which a URL cannot name.
-TENANT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,64}")
 
 _OPTIONS: Any = {
     "require": ["exp", "iat", "aud", "iss"],
@@ -152,16 +153,21 @@ class Authenticator:
         return claims
 
     def _check_subject(self, kind: Kind, subject: str, tenant: str) -> None:
-        if not 1 <= len(subject) <= 128 or not subject.isprintable():
-            raise AuthError("invalid_token", f"{self._names.user} must have 1 to 128 printable characters")
+        _check(self._names.user, UserId, subject)
         if kind == "operator" and tenant == EVERY_TENANT:
             return
-        if not TENANT.fullmatch(tenant):
-            raise AuthError("invalid_token", f"{self._names.tenant} is not the id of a tenant")
+        _check(self._names.tenant, TenantId, tenant)
         with read(self._engine) as connection:
             known = tenant_exists(connection, tenant)
         if not known:
             raise AuthError("invalid_token", f"the tenant that {self._names.tenant} names does not exist")
+
+
+def _check(claim: str, type_: Any, value: str) -> None:
+    try:
+        checked(claim, type_, value)
+    except ValidationError as error:
+        raise AuthError("invalid_token", f"the claim {error}") from error
 
 
 def find_claim(claims: Mapping[str, Any], name: str) -> Any:

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from actions.meter import Meter
+from actions.usage import UsageCounts
 from bus.counters import Counters
 from bus.redis import UNAVAILABLE as REDIS_UNAVAILABLE
 from models.channels import CHANNELS
@@ -39,7 +40,7 @@ class Metrics(Meter):
     """Counts for actions, and for Prometheus. Each application has its own registry."""
 
     def __init__(self, engine: Engine, now: Callable[[], datetime], rates: Counters) -> None:
-        super().__init__(rates)
+        super().__init__(rates, UsageCounts(engine, now))
         self.registry = CollectorRegistry()
         self._accepted = Counter(
             "carillon_accepted_total",
@@ -81,9 +82,9 @@ class Metrics(Meter):
         )
         self.registry.register(_Installation(engine, now, rates))
 
-    def accepted(self, priority: str) -> None:
+    def accepted(self, tenant: str, mode: str, priority: str) -> None:
         """See Meter."""
-        super().accepted(priority)
+        super().accepted(tenant, mode, priority)
         self._accepted.labels(priority).inc()
 
     def shown_after(self, seconds: float) -> None:

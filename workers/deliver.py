@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bus.counters import Counters
 from models.addresses.queries import disable_addresses
 from models.channels import CHANNELS, ChannelSpec
 from models.deliveries.claim import claim
-from models.deliveries.lifecycle import Failure, Outcome, RetryLater, State, Transition, next_transition
-from models.deliveries.message import Batch, Message
+from models.deliveries.lifecycle import OPEN, Failure, Outcome, RetryLater, State, Transition, next_transition
+from models.deliveries.message import Batch, Message, Settled
 from models.deliveries.record import correct, record
 from models.sql.engine import write
 from workers.runtime import Runtime
@@ -48,8 +47,7 @@ def deliver_batch(run: Runtime, channel: str) -> int:
     spec = CHANNELS[channel]
     with write(run.engine) as connection:
         batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
-    if run.counters is not None and batch.settled:
-        _count(run.counters, channel, batch.settled)
+    _count(run, channel, batch.settled)
     if batch.messages:
         send(run, channel, batch)
     return len(batch.messages) + len(batch.settled)
@@ -62,8 +60,7 @@ def send(run: Runtime, channel: str, batch: Batch) -> None:
     for mode in ("live", "test"):
         results += _send_in(run, spec, channel, mode, [m for m in batch.messages if m.mode == mode])
     _record(run, channel, batch, results)
-    if run.counters is not None:
-        _count(run.counters, channel, [transition for _, transition in results])
+    _count(run, channel, [Settled(m.content.tenant, m.mode, transition) for m, transition in results])
     _report(channel, results)
 
 
@@ -120,14 +117,19 @@ def _send_in(
     ]
 
 
-def _count(rates: Counters, channel: str, transitions: Sequence[Transition]) -> None:
-    for (state, failure), times in Counter((t.state, t.failure) for t in transitions).items():
-        # `pending` is an attempt that failed and is made again later.
-        rates.add_total(f"deliveries:{channel}:{state}:{failure or 'none'}", times)
-    states = [transition.state for transition in transitions]
-    for state in (State.SENT, State.DEAD):
-        if number := states.count(state):
-            rates.increment(f"{state}:{channel}", number)
+def _count(run: Runtime, channel: str, ended: Sequence[Settled]) -> None:
+    if run.counters is not None:
+        for (state, failure), times in Counter((t.state, t.failure) for _, _, t in ended).items():
+            # `pending` is an attempt that failed and is made again later.
+            run.counters.add_total(f"deliveries:{channel}:{state}:{failure or 'none'}", times)
+        states = [transition.state for _, _, transition in ended]
+        for state in (State.SENT, State.DEAD):
+            if number := states.count(state):
+                run.counters.increment(f"{state}:{channel}", number)
+    if run.usage is not None:
+        for (tenant, mode, state), number in Counter((tenant, mode, t.state) for tenant, mode, t in ended).items():
+            if state not in OPEN:
+                run.usage.count(tenant, mode, state, number, channel)
 
 
 def _report(channel: str, results: Sequence[tuple[Message, Transition]]) -> None:

@@ -12,6 +12,7 @@ from models.channels import IN_APP
 from models.deliveries.expand import Page, PageConflict, Written, read_page, write_page
 from models.sql.engine import write
 from models.sql.statements import is_lock_timeout
+from models.usage.queries import RECIPIENTS
 from workers.deliver import send
 from workers.runtime import Runtime
 
@@ -51,6 +52,8 @@ def expand(run: Runtime, notification_id: UUID, start: int | None = None, ahead:
         dropped = {"notification": str(notification_id), "start": start, "error": type(error).__name__}
         log.info("page dropped", extra=dropped)
         return None
+    if run.usage is not None and not page.recalls:
+        run.usage.count(page.notification.tenant_id, page.notification.mode, RECIPIENTS, len(page.user_ids))
     log.info(
         "expanded",
         extra={

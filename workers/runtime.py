@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from actions.installation import Installation
 from actions.meter import Meter
+from actions.usage import UsageCounts
 from bus.bells import Bells
 from bus.counters import Counters
 from bus.publisher import Publisher
@@ -39,6 +40,7 @@ class Runtime:
     retention_days: int = 30
     publisher: Publisher | None = None
     counters: Counters | None = None
+    usage: UsageCounts | None = None
     publishing: SingleFlight = field(default_factory=SingleFlight)
     now: Callable[[], datetime] = utc_now
     rng: Callable[[], float] = random.random
@@ -56,6 +58,8 @@ class Runtime:
             self.publisher.close()
         if self.counters is not None:
             self.counters.close()
+        if self.usage is not None:
+            self.usage.close()
         self.bells.close()
         self.engine.dispose()
 
@@ -65,6 +69,7 @@ def build(settings: Settings) -> Runtime:
     engine = connect(settings.database_url)
     bells = Bells(settings.broker_url)
     counters = Counters(settings.redis_url, settings.bus_topic)
+    usage = UsageCounts(engine, utc_now)
     publisher = Publisher(settings.redis_url, settings.bus_topic)
     return Runtime(
         engine=engine,
@@ -74,11 +79,12 @@ def build(settings: Settings) -> Runtime:
         retention_days=settings.retention_days,
         publisher=publisher,
         counters=counters,
+        usage=usage,
         installation=Installation(
             engine=engine,
             bells=bells,
             publisher=publisher,
-            meter=Meter(counters),
+            meter=Meter(counters, usage),
             catalogue=shared(settings.catalogue_file),
             retention=timedelta(days=settings.retention_days),
             has_lab=settings.lab_url is not None,

@@ -2,7 +2,17 @@
 
 import { resolve } from "node:path";
 import { expect, test } from "@playwright/test";
-import { base, createDeadLetters, get, notify, open, operator, put, send } from "../console/e2e/support.ts";
+import {
+  base,
+  createDeadLetters,
+  get,
+  notify,
+  open,
+  operator,
+  put,
+  send,
+  writeToOutbox,
+} from "../console/e2e/support.ts";
 
 const SCREENS = resolve(import.meta.dirname, "../../docs/screens");
 /** Seconds of traffic before the first picture, so that the charts have data. */
@@ -85,6 +95,8 @@ test("pictures of every view", async ({ browser }) => {
     title: SHIPPED[0],
     ...SHIPPED[1],
   });
+  writeToOutbox("notification", { audience: { users: ["nora"] }, title: "", message: "Your parcel has arrived." });
+  writeToOutbox("event", { audience: { tenant: true }, type: "invoice:paid", data: { invoice: "2026-118" } });
   const token = await operator();
   const tenant = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
   for (const [id, name] of [
@@ -110,6 +122,7 @@ test("pictures of every view", async ({ browser }) => {
     ["tenants", "/tenants"],
     ["keys", "/tenants/demo"],
     ["audit", "/audit"],
+    ["rejected", "/rejected?tenant=demo"],
   ];
   for (const colorScheme of ["light", "dark"] as const) {
     for (const width of [1280, 390]) {
@@ -134,7 +147,7 @@ test("pictures of every view", async ({ browser }) => {
       // Only the first batch is answered.
       let steps = 0;
       await page.route("**/v1/dead-letters/redrive", async (route) => {
-        if (steps++ === 0) await route.fulfill({ json: { redriven: 60, remaining: true } });
+        if (steps++ === 0) await route.fulfill({ json: { id: "", redriven: 60, not_redriven: {}, remaining: true } });
       });
       await page.getByRole("button", { name: /^Send again: bad request, Email/ }).click();
       await page.screenshot({ path: picture("question") });

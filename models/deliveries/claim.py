@@ -14,7 +14,7 @@ from models.channels import CHANNELS
 from models.deliveries.fair_share import allocate, choose_tenants, waiting_tenants
 from models.deliveries.gate import Candidate, gate
 from models.deliveries.lifecycle import State, Transition
-from models.deliveries.message import Action, Batch, Message
+from models.deliveries.message import Action, Batch, Message, Settled
 from models.deliveries.record import record
 from models.deliveries.tables import deliveries
 from models.inbox.tables import inbox
@@ -85,7 +85,8 @@ def _gated(
     numbered = CHANNELS[channel].addressed_by == "room"
     contents = _contents(connection, {row.notification_id for row in taken})
     messages: list[Message] = []
-    settled: list[tuple[int, Transition]] = []
+    results: list[tuple[int, Transition]] = []
+    settled: list[Settled] = []
     for row in _details(connection, [row.id for row in taken]):
         notification = contents[row.notification_id]
         transition = gate(
@@ -104,11 +105,12 @@ def _gated(
             now,
         )
         if transition is not None:
-            settled.append((row.id, transition))
+            results.append((row.id, transition))
+            settled.append(Settled(notification.content.tenant, notification.mode, transition))
         else:
             messages.append(_message(row, notification))
-    record(connection, lease, settled, now)
-    return Batch(messages, now, lease, [transition for _, transition in settled])
+    record(connection, lease, results, now)
+    return Batch(messages, now, lease, settled)
 
 
 class _Notification(NamedTuple):

@@ -43,6 +43,14 @@ class Message(NamedTuple):
     address_id: int = 0
 
 
+class Settled(NamedTuple):
+    """What became of one delivery, and whose it is."""
+
+    tenant: str
+    mode: str
+    transition: Transition
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Deliveries of one channel that are sent together. `at` is when the batch was made.
@@ -55,4 +63,4 @@ class Batch:
     messages: list[Message]
     at: datetime
     lease: UUID | None = None
-    settled: Sequence[Transition] = ()
+    settled: Sequence[Settled] = ()

@@ -22,7 +22,7 @@ def create_api_key(
     mode: Literal["live", "test"],
     name: str,
     now: datetime,
-    created_by: str | None = None,
+    created_by: str,
     expires_at: datetime | None = None,
 ) -> str:
     """Make a key and return it: the only time it can be read. What is stored is its SHA-256.

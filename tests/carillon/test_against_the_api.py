@@ -11,6 +11,7 @@ from sqlalchemy import Engine, update
 
 import carillon
 from actions.installation import utc_now
+from carillon import results
 from carillon.client import Client
 from models.deliveries.tables import deliveries
 from models.sql.engine import write
@@ -119,7 +120,12 @@ def test_dead_letters(client: Client, engine: Engine):
         connection.execute(update(deliveries).where(deliveries.c.channel == "email").values(dead))
     [letter] = client.dead_letters(channel="email")
     assert (letter.notification_id, letter.failure, letter.state) == (sent.id, "bad_request", "dead")
-    assert client.redrive(ids=[letter.id]).redriven == 1
+    assert client.get_notification(sent.id).reasons[0].reason == "r"
+    done = client.redrive(ids=[letter.id])
+    assert (done.redriven, done.remaining, done.not_redriven) == (1, False, {})
+    assert client.redrive(ids=[letter.id], redrive_id=done.id).id == done.id
+    [outcome] = client.get_redrive(done.id).outcomes
+    assert (outcome.channel, outcome.state, outcome.number) == ("email", "pending", 1)
     assert list(client.dead_letters()) == []
 
 
@@ -130,3 +136,48 @@ def test_a_key_that_is_not_known(app: Any, client: Client, engine: Engine):
     test_key = create_api_key(engine, "acme", "test")
     with pytest.raises(carillon.Forbidden):
         Client("http://carillon.test", test_key, transport=WSGITransport(app)).put_user("alice")
+
+
+def test_usage(app: Any, client: Client):
+    client.send(**HELLO, message="World")
+    app.extensions["carillon"].meter.usage.flush()
+    today = utc_now().date()
+    [day] = client.usage(since=today - timedelta(days=1), until=today + timedelta(days=1))
+    assert (day.notifications, day.recipients, day.deliveries) == (1, 0, {})
+
+
+# The results of the package that the API calls otherwise.
+NAMES = {
+    "Accepted": "AcceptedView",
+    "ConnectionCounts": "ConnectionCount",
+    "Delivery": "DeliveryView",
+    "Device": "DeviceView",
+    "EventType": "EventTypeView",
+    "FailedAttempt": "AttemptView",
+    "InboxItem": "ItemView",
+    "Outcome": "OutcomeView",
+    "PageInfo": "Page",
+    "RaisedAlert": "AlertView",
+    "Recalled": "RecallView",
+    "Redrive": "RedriveView",
+    "User": "UserView",
+    "UserToken": "TokenView",
+}
+# What other members say, for clients of earlier systems; and what always says the same.
+LEFT_OUT = {"severity", "timestamp", "notification_id", "alert_id", "links", "status"}
+# From a header.
+ADDED = {"replayed"}
+
+
+def test_the_package_knows_every_member_of_what_the_api_answers(app: Any, subtests: Any):
+    schemas = app.api_doc["components"]["schemas"]
+    own = [one for one in vars(results).values() if isinstance(one, type) and one.__module__ == results.__name__]
+    generic = (results.Result, results.Page, results.Items)
+    for result in own:
+        if result in generic:
+            continue
+        with subtests.test(result=result.__name__):
+            answered = set(schemas[NAMES.get(result.__name__, result.__name__)]["properties"])
+            known = set(result.model_fields)
+            assert known - answered <= ADDED
+            assert answered - known <= LEFT_OUT

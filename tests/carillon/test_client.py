@@ -7,7 +7,7 @@ import inspect
 import json
 import logging
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
@@ -221,6 +221,15 @@ def test_ids_are_one_segment_of_a_path_whatever_they_hold():
         (lambda c: c.count_connections(), ("GET", "/v1/connections/count", None)),
         (lambda c: next(c.dead_letters(channel="push")), ("GET", "/v1/dead-letters?limit=200&channel=push", None)),
         (lambda c: c.redrive(ids=[1]), ("POST", "/v1/dead-letters/redrive", {"limit": 1000, "ids": [1]})),
+        (
+            lambda c: c.redrive(failure="quota", redrive_id="r"),
+            ("POST", "/v1/dead-letters/redrive", {"limit": 1000, "failure": "quota", "redrive": "r"}),
+        ),
+        (lambda c: c.get_redrive("r"), ("GET", "/v1/redrives/r", None)),
+        (
+            lambda c: c.usage(since=date(2026, 11, 1), until=date(2026, 11, 30)),
+            ("GET", "/v1/usage?since=2026-11-01&until=2026-11-30", None),
+        ),
         (lambda c: next(c.rejected()), ("GET", "/v1/outbox/rejected?limit=50", None)),
     ],
 )

@@ -91,6 +91,15 @@ def test_the_client_for_asyncio(reached: dict[str, str]):
 
 
 @pytest.mark.slow
+def test_a_redrive_and_usage(app: Any, reached: dict[str, str]):
+    run("import os, carillon; c = carillon.Client(os.environ['CARILLON_URL'], os.environ['CARILLON_KEY'])\n"
+        "c.send(audience={'users': ['alice']}, title='T', message='M')", **reached)  # fmt: skip
+    app.extensions["carillon"].meter.usage.flush()
+    kept, used = run(block("python", "client.usage"), **reached).splitlines()
+    assert (kept, used.split(" ", 1)[1]) == ("{}", "1 0 {}")
+
+
+@pytest.mark.slow
 def test_curl(reached: dict[str, str]):
     if shutil.which("curl") is None:
         skip_unless_ci("curl is not installed")

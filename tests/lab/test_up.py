@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
 import shlex
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,13 @@ import pytest
 import requests
 import socketio
 from process_tree import descendants_of, kill, still_running
+from sqlalchemy import Engine
 
+from actions.installation import utc_now
+from lab import demo
 from lab.environment import free_ports
+from models.sql.engine import read
+from models.tenants.api_keys import list_api_keys
 from tests.databases import ROOT
 from tests.waiting import eventually
 
@@ -140,6 +148,15 @@ def test_secrets_are_readable_by_their_owner_only(installation: Installation):
     assert {name: oct((var / name).stat().st_mode & 0o777) for name in secret} == dict.fromkeys(secret, "0o600")
 
 
+def test_the_keys_of_the_demo_say_who_made_them(engine: Engine, tmp_path: Path):
+    demo.prepare(engine, tmp_path / "demo-keys.json", utc_now())
+    with read(engine) as connection:
+        keys = list_api_keys(connection, "demo")
+    assert {(key.mode, key.name, key.created_by) for key in keys} == {
+        (mode, "demo", f"operator cli:{getpass.getuser()}") for mode in ("live", "test")
+    }
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_port_in_use_is_reported_in_one_line(name: str, tmp_path: Path):
@@ -186,9 +203,17 @@ def test_two_copies_can_run_and_a_killed_one_leaves_no_process(installation: Ins
 
 # Must be the last test of this file, because it stops the installation.
 @pytest.mark.slow
-def test_sigterm_stops_it_within_seconds_and_leaves_no_process(installation: Installation):
+def test_sigterm_stops_it_within_seconds_and_leaves_no_process_and_no_count_unwritten(installation: Installation):
     descendants = descendants_of(installation.process.pid)
     assert len(descendants) > 10
+    var = Path(installation.environ["CARILLON_VAR"])
+    key = json.loads((var / "demo-keys.json").read_text())["live"]
+    body = {"audience": {"users": ["alice"]}, "title": "The last one", "message": "Counted all the same"}
+    url = f"{installation.api}/v1/notifications"
+    requests.post(url, json=body, headers={"Authorization": f"Bearer {key}"}, timeout=5).raise_for_status()
     installation.process.send_signal(signal.SIGTERM)
     assert installation.process.wait(timeout=10) == 0
     assert still_running(descendants) == []
+    with closing(sqlite3.connect(var / "carillon.db")) as database:
+        [(accepted,)] = database.execute("SELECT count(*) FROM notifications")
+        assert database.execute("SELECT number FROM usage WHERE measure = 'notifications'").fetchall() == [(accepted,)]

@@ -73,7 +73,7 @@ def test_only_a_given_locale_is_written(engine):
 def test_an_api_key_opens_only_as_a_whole_and_until_it_is_revoked(engine):
     create_tenant(engine)
     with write(engine) as connection:
-        key = create_api_key(connection, "acme", "live", "shop", NOW)
+        key = create_api_key(connection, "acme", "live", "shop", NOW, "operator ann")
         assert find_api_key(connection, key)[:2] == ("acme", "live")
         assert find_api_key(connection, key[:-1]) is None
         assert find_api_key(connection, "ck_live_00000000_x") is None

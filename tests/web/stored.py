@@ -18,18 +18,18 @@ from models.sql.engine import read
 from models.sql.types import metadata
 from models.users.tables import users
 
+# Usage, and the last use of a key, are written beside the requests, whenever the threads get to it.
+TABLES = [table for table in metadata.sorted_tables if table.name != "usage"]
+
 
 def _rows(table: Table) -> Select[Any]:
-    # The last use of a key is written beside the requests, whenever the thread gets to it.
     return select(*[column for column in table.c if column.name != "last_used_at"]).order_by(*table.primary_key)
 
 
 def everything(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of all tables."""
+    """All rows of all tables, but for usage."""
     with read(engine) as connection:
-        return {
-            table.name: [tuple(row) for row in connection.execute(_rows(table))] for table in metadata.sorted_tables
-        }
+        return {table.name: [tuple(row) for row in connection.execute(_rows(table))] for table in TABLES}
 
 
 def foreign(engine: Engine, tenant: str, user: str | None = None) -> dict[str, list[tuple[Any, ...]]]:
@@ -63,7 +63,7 @@ def foreign(engine: Engine, tenant: str, user: str | None = None) -> dict[str, l
     with read(engine) as connection:
         return {
             table.name: [tuple(row) for row in connection.execute(_rows(table)) if not own(table.name, row)]
-            for table in metadata.sorted_tables
+            for table in TABLES
         }
 
 

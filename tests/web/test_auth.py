@@ -121,8 +121,12 @@ def test_each_audience_opens_its_own_door_and_no_other(authenticator):
         token(sub=""),
         token(sub="a" * 129),
         token(sub="line\nbreak"),
+        # what no request can name
+        token(sub=".."),
+        token(sub="\ufffd"),
         token(tenant="nobody"),
         token(tenant="a/b"),
+        token(tenant=".."),
         token(tenant=["acme"]),
         token(tenant="*"),
         token(exp="soon"),

@@ -116,6 +116,7 @@ def test_a_token_opens_what_it_was_made_for(run, settings, engine, tenant):
         (["--user", "a"], "--tenant"),
         (["--user", "a", "--tenant", "nobody"], "bin/carillon tenants create nobody"),
         (["--user", "a\nb", "--tenant", "acme"], "printable"),
+        (["--user", "..", "--tenant", "acme"], "a URL cannot name"),
         (["--user", "a", "--tenant", "acme", "--lifetime", "25h"], "at most 24h"),
         (["--user", "a", "--tenant", "acme", "--lifetime", "0"], "at most 24h"),
         (["--user", "a", "--tenant", "acme", "--lifetime", "soon"], "at most 24h"),
@@ -158,11 +159,15 @@ def test_dead_letters_are_listed_and_counted(run, dead):
     assert len(run("dead", "list", "--channel", "email", "--limit", "1", "--json")["data"]) == 1
 
 
-def test_dead_letters_are_redriven(run, dead, engine, bells):
+def test_dead_letters_are_redriven(run, dead, engine, bells, operator):
     bells.clear()
-    assert run("dead", "redrive", "--channel", "email", "--limit", "1", "--json") == {"redriven": 1, "not_redriven": {}}
+    answer = run("dead", "redrive", "--channel", "email", "--limit", "1", "--json")
+    assert (answer["redriven"], answer["not_redriven"]) == (1, {})
+    assert operator.get(f"/v1/redrives/{answer['id']}", Carillon_Tenant="acme").status_code == 200
     assert bells == [("deliver email", [])]
-    assert run("dead", "redrive", "--tenant", "acme", "--notification", dead) == "3 redriven"
+    number, name = run("dead", "redrive", "--tenant", "acme", "--notification", dead).splitlines()
+    assert (number, name.split()[0]) == ("3 redriven", "redrive")
+    assert operator.get(f"/v1/redrives/{name.split()[1]}", Carillon_Tenant="acme").status_code == 200
     assert run("dead", "redrive") == "0 redriven"
     with read(engine) as connection:
         redriven = select(deliveries.c.state).where(deliveries.c.channel.in_(["email", "push"]))

@@ -101,6 +101,7 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/v1/redrives/{redrive}"): ("/v1/redrives/{r}", None),
     ("GET", "/v1/deliveries"): ("/v1/deliveries?user=alice", None),
     ("GET", "/v1/audit"): ("/v1/audit", None),
+    ("GET", "/v1/usage"): ("/v1/usage", None),
     ("GET", "/v1/events"): ("/v1/events", None),
     ("GET", "/v1/events/head"): ("/v1/events/head", None),
     ("POST", "/v1/acks"): ("/v1/acks", {"up_to_seq": 1}),
@@ -110,6 +111,7 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/v1/operator/users"): ("/v1/operator/users?tenant=acme", None),
     ("GET", "/v1/operator/users/{user}"): ("/v1/operator/users/alice?tenant=acme", None),
     ("GET", "/v1/operator/tenants"): ("/v1/operator/tenants", None),
+    ("GET", "/v1/operator/usage"): ("/v1/operator/usage", None),
     ("POST", "/v1/operator/tenants"): ("/v1/operator/tenants", {"id": "newcomer"}),
     ("GET", "/v1/operator/tenants/{tenant}/keys"): ("/v1/operator/tenants/acme/keys", None),
     ("POST", "/v1/operator/tenants/{tenant}/keys"): ("/v1/operator/tenants/acme/keys", {"name": "shop"}),
@@ -159,6 +161,7 @@ SHARED = {
     ("POST", "/v1/dead-letters/redrive"),
     ("GET", "/v1/redrives/{redrive}"),
     ("GET", "/v1/deliveries"),
+    ("GET", "/v1/usage"),
     ("GET", "/v1/presence"),
 }
 # Requests for what does not exist.

@@ -10,10 +10,12 @@ from werkzeug.datastructures import Headers
 
 from actions.principal import Mode, Principal
 from actions.problems import Problem, not_found
-from carillon.problems import FieldError
+from carillon.fields import TenantId
+from carillon.problems import FieldError, ValidationError
+from carillon.validation import checked
 from models.sql.engine import read
 from models.tenants.queries import tenant_exists
-from web.auth import EVERY_TENANT, TENANT, AuthError
+from web.auth import EVERY_TENANT, AuthError
 from web.context import context
 
 TENANT_HEADER = "Carillon-Tenant"
@@ -73,12 +75,15 @@ def every_tenant(operator: Principal) -> None:
 
 def known_tenant(named: str) -> str:
     """Return the name if there is such a tenant. Raises Problem (404)."""
-    # The pattern keeps texts that PostgreSQL cannot store out of the query.
-    if TENANT.fullmatch(named):
-        with read(context().engine) as connection:
-            if tenant_exists(connection, named):
-                return named
-    raise not_found("tenant")
+    try:
+        # PostgreSQL refuses some texts that are no ids.
+        checked("tenant", TenantId, named)
+    except ValidationError as error:
+        raise not_found("tenant") from error
+    with read(context().engine) as connection:
+        if not tenant_exists(connection, named):
+            raise not_found("tenant")
+    return named
 
 
 def _unclear(header: str, message: str) -> Problem:

@@ -89,10 +89,13 @@ def redrive_letters(limit: int, wait: float | None, as_json: bool, **filters: An
             if not step.remaining:
                 break
     became = _wait_for(id_, wait) if id_ is not None and done and wait is not None else []
-    kept = "".join(f"\n{number} not redriven: {why}" for why, number in hopeless.items())
+    kept = [f"{number} not redriven: {why}" for why, number in hopeless.items()]
+    name = [f"redrive {id_}"] if done else []
     rows = [outcome._asdict() for outcome in became]
-    answer = {"redriven": done, "not_redriven": dict(hopeless)} | ({"outcomes": rows} if wait is not None else {})
-    print_answer(as_json, answer, f"{done} redriven{kept}" + (f"\n{table(rows)}" if rows else ""))
+    answer = {"id": id_, "redriven": done, "not_redriven": dict(hopeless)} | (
+        {"outcomes": rows} if wait is not None else {}
+    )
+    print_answer(as_json, answer, "\n".join([f"{done} redriven", *kept, *name, *([table(rows)] if rows else [])]))
 
 
 def _wait_for(redrive_id: UUID, seconds: float) -> list[Outcome]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
 import click
 
 from actions import tenants as actions
@@ -10,6 +15,7 @@ from carillon.problems import ValidationError
 from carillon.validation import checked
 from models.sql.engine import read
 from models.tenants.queries import MAX_WEIGHT, dialect_of, list_tenants, tenant_exists, weight_of
+from models.usage.queries import Used, by_day, by_tenant
 from web.cli.caller import operator
 from web.cli.output import Group, json_option, print_answer, table
 from web.context import context
@@ -95,3 +101,49 @@ def tenant_weight(tenant: str, weight: int | None, as_json: bool) -> None:
     with read(context().engine) as connection:
         current = weight_of(connection, tenant)
     print_answer(as_json, {"tenant": tenant, "weight": current}, str(current))
+
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@tenants.command("usage")
+@click.argument("tenant", required=False)
+@click.option(
+    "--since", type=_DAY, metavar="DAY", help="The first day (UTC), such as 2026-11-01. Default: 30 days in all."
+)
+@click.option("--until", type=_DAY, metavar="DAY", help="The last day (UTC). Default: today.")
+@click.option("--mode", type=click.Choice(["live", "test"]), default="live", show_default=True)
+@json_option
+def tenant_usage(
+    tenant: str | None, since: datetime | None, until: datetime | None, mode: Literal["live", "test"], as_json: bool
+) -> None:
+    """Print what a tenant used on each day. Without TENANT, what each tenant used in all.
+
+    Deliveries are counted by channel and by the state in which they ended. Days and tenants without any are left out.
+    """
+    last = (until or context().now().astimezone(UTC)).date()
+    first = since.date() if since else last - timedelta(days=29)
+    found: Mapping[Any, Used]
+    if tenant is not None:
+        require_tenant(tenant)
+    with read(context().engine) as connection:
+        if tenant is not None:
+            found = by_day(connection, tenant, mode, first, last)
+        else:
+            found = by_tenant(connection, mode, first, last)
+    name = "tenant" if tenant is None else "day"
+    data = [{name: str(key)} | asdict(used) for key, used in found.items()]
+    ended = sorted(
+        {
+            (channel, state)
+            for used in found.values()
+            for channel in used.deliveries
+            for state in used.deliveries[channel]
+        }
+    )
+    rows = [
+        {name: key, "notifications": used.notifications, "recipients": used.recipients}
+        | {f"{channel} {state}": used.deliveries.get(channel, {}).get(state, 0) for channel, state in ended}
+        for key, used in found.items()
+    ]
+    print_answer(as_json, {"since": str(first), "until": str(last), "mode": mode, "data": data}, table(rows))

@@ -8,6 +8,9 @@ from datetime import timedelta
 import click
 
 from actions.tokens import CLIENT, LONGEST, OPERATOR, SERVICE, mint, record_token
+from carillon.fields import UserId
+from carillon.problems import ValidationError
+from carillon.validation import checked
 from web.auth import EVERY_TENANT
 from web.cli.caller import operator as operator_of_command
 from web.cli.output import Group, json_option, print_answer
@@ -59,8 +62,10 @@ def token(
     if len(given) != 1:
         raise click.ClickException("give exactly one of --user, --service and --operator")
     [(audience, subject)] = given
-    if not subject.isprintable() or len(subject) > 128:
-        raise click.ClickException("a name must be 1 to 128 printable characters")
+    try:
+        checked("name", UserId, subject)
+    except ValidationError as error:
+        raise click.ClickException(str(error)) from error
     if tenant is None and audience != OPERATOR:
         raise click.ClickException("--tenant is required")
     if tenant is not None:

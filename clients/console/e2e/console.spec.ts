@@ -81,6 +81,9 @@ test("every view is accessible, light and wide, dark and narrow", async ({ page 
       await expectAccessible(page);
       const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect(wider, `${view} at ${width}`).toBeLessThanOrEqual(0);
+      const links = page.getByRole("navigation", { name: "Views" }).getByRole("link");
+      const ends = await links.evaluateAll((all) => all.map((one) => one.getBoundingClientRect().right));
+      expect(Math.max(...ends), `navigation at ${width}`).toBeLessThanOrEqual(width);
     }
   }
 });
@@ -176,6 +179,8 @@ test("a thousand dead letters are sent again with progress, and can be stopped",
   await expect(region).toContainText("Done");
   await expect(region).toContainText("1,000 dead letters sent again");
   await expect(region).toContainText("1,000 dead again", { timeout: 60_000 });
+  const redrive = await region.locator("code").textContent();
+  expect((await get(`/v1/redrives/${redrive}`)).outcomes[0]).toMatchObject({ state: "dead", number: 1000 });
 });
 
 test("a dead letter that sending again would not help has no button", async ({ page }) => {
@@ -236,6 +241,22 @@ test("a key is shown once, copied, and revoked", async ({ page, context }) => {
   await page.getByRole("button", { name: /^Revoke/ }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
   await expect(page.getByText("revoked", { exact: true })).toBeVisible();
+});
+
+test("a tenant's page shows what was used by day", async ({ page }) => {
+  await send(["ida"], "To be counted", { channels: ["in_app"] });
+  const today = new Date().toISOString().slice(0, 10);
+  const counted = () => get("/v1/usage").then(({ data }) => data[0]?.day === today && data[0]);
+  const day = await eventually(async () => {
+    const found = await counted();
+    return found?.notifications > 0 && found?.deliveries.in_app?.sent > 0 && found;
+  });
+  await open(page, "/tenants/demo");
+  const usage = page.getByRole("region", { name: "Usage by day" });
+  await expect(usage.getByRole("row").nth(1)).toContainText(new Intl.NumberFormat("en").format(day.notifications));
+  await expect(usage.getByRole("row").last()).toContainText("Total");
+  await usage.getByLabel("Mode").selectOption("test");
+  await expect(usage).toContainText("Nothing was used");
 });
 
 test("the page of a user shows how to reach them", async ({ page }) => {

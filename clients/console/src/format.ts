@@ -4,6 +4,7 @@ const NUMBER = new Intl.NumberFormat("en");
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const YEAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const CALENDAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 
 export const number = (value: number): string => NUMBER.format(value);
 
@@ -38,7 +39,19 @@ export function moment(iso: string): string {
   return then.getFullYear() === now.getFullYear() ? DAY.format(then) : YEAR.format(then);
 }
 
+/** A day of the API, such as 2026-11-27, without a time zone. */
+export const date = (day: string): string => CALENDAR.format(new Date(day));
+
 export const clock = (iso: string): string => CLOCK.format(new Date(iso));
+
+/** A tenant in a list of choices. */
+export const tenantName = ({ id, name }: { id: string; name: string }): string =>
+  name === id ? id : `${name} (${id})`;
+
+const PLATFORMS: Record<string, string> = { android: "Android", ios: "iOS", web: "Web" };
+
+/** The platform of a device, as the app has named it. */
+export const platform = (name: string | null): string => (name === null ? "Device" : (PLATFORMS[name] ?? name));
 
 /** A name of the API, such as address_gone, as words. */
 export const words = (name: string): string => name.replaceAll("_", " ");

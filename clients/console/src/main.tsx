@@ -5,6 +5,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { Api, fetchConfig } from "./api/client.ts";
 import type { Config, Mode, Tenant } from "./api/types.ts";
 import { ConsoleContext } from "./context.ts";
+import { tenantName } from "./format.ts";
 import { useLoad } from "./load.ts";
 import { AuditPage } from "./pages/audit.tsx";
 import { DeadLettersPage } from "./pages/dead-letters.tsx";
@@ -124,7 +125,7 @@ function ScopeBar(props: { tenants: Tenant[]; tenant: string; mode: Mode }) {
       <Choice
         label="Tenant"
         value={props.tenant}
-        values={props.tenants.map((one): [string, string] => [one.id, one.id])}
+        values={props.tenants.map((one): [string, string] => [one.id, tenantName(one)])}
         onChoice={(tenant) => select({ tenant })}
       />
       <Choice

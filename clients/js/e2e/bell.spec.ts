@@ -469,11 +469,11 @@ test("styles of the page do not change the bell", async ({ context }) => {
   expect(await styled(page)).toEqual(plain);
 });
 
-test("nothing is wider than a small screen", async ({ browser }) => {
+test("nothing is wider than the screen, at any width and wherever the bell is", async ({ browser }) => {
   const context = await browser.newContext({ viewport: { width: 320, height: 568 } });
   const page = await visit(context, { styles: "nav { flex-wrap: wrap; padding: 0 }" });
   const long = "Donaudampfschifffahrtsgesellschaftskapitaensmuetze".repeat(3);
-  const fits = async () => {
+  const fits = async (width: number, where: string) => {
     const edges = await page.evaluate(() =>
       [
         ...(document
@@ -484,17 +484,44 @@ test("nothing is wider than a small screen", async ({ browser }) => {
         .map((one) => one.getBoundingClientRect())
         .map(({ left, right }) => [left, right]),
     );
-    expect(edges.length).toBeGreaterThan(5);
-    expect(Math.min(...edges.map(([left]) => left ?? 0))).toBeGreaterThanOrEqual(0);
-    expect(Math.max(...edges.map(([, right]) => right ?? 0))).toBeLessThanOrEqual(320);
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+    expect(edges.length, where).toBeGreaterThan(5);
+    expect(Math.min(...edges.map(([left]) => left ?? 0)), where).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...edges.map(([, right]) => right ?? 0)), where).toBeLessThanOrEqual(width);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth), where).toBeLessThanOrEqual(width);
+  };
+  const everywhere = async (check: (width: number, where: string) => Promise<void>) => {
+    for (const width of [320, 360, 480, 481, 540, 640, 720, 780, 1024]) {
+      await page.setViewportSize({ width, height: 568 });
+      for (const place of ["flex-start", "center", "flex-end"]) {
+        await page.evaluate((to) => {
+          const nav = document.querySelector("nav");
+          if (nav) nav.style.justifyContent = to;
+        }, place);
+        await check(width, `${place} at ${width}`);
+      }
+    }
   };
   await notify(user, long, { message: long, level: "critical", category: long.slice(0, 60) });
   await expect(page.locator(".toast")).toBeVisible();
-  await fits();
-  await bell(page).click();
-  await expect(items(page)).toHaveCount(1);
-  await fits();
+  await everywhere(fits);
+  await page.locator(".toast .icon").click();
+  const button = page.locator("carillon-bell .bell");
+  for (const language of ["en", "ar"]) {
+    await page.evaluate((to) => document.querySelector("carillon-bell")?.setAttribute("lang", to), language);
+    await everywhere(async (width, where) => {
+      await button.click();
+      await expect(page.locator("carillon-bell article")).toHaveCount(1);
+      await fits(width, `${language}: ${where}`);
+      // On a phone, the panel covers the bell.
+      await page.keyboard.press("Escape");
+    });
+  }
+  // The window changes while the panel is open.
+  await button.click();
+  for (const width of [1024, 500, 320, 640]) {
+    await page.setViewportSize({ width, height: 568 });
+    await expect(() => fits(width, `resized to ${width}`)).toPass();
+  }
   await context.close();
 });
 

@@ -806,6 +806,24 @@ export interface paths {
       };
     };
   };
+  "/v1/operator/usage": {
+    get: {
+      parameters: {
+        query?: {
+          mode?: "live" | "test";
+          since?: string | null;
+          until?: string | null;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["UsageByTenant"];
+          };
+        };
+      };
+    };
+  };
   "/v1/operator/users": {
     get: {
       parameters: {
@@ -996,6 +1014,23 @@ export interface paths {
         200: {
           content: {
             "application/json": components["schemas"]["Removed"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/usage": {
+    get: {
+      parameters: {
+        query?: {
+          since?: string | null;
+          until?: string | null;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["UsageView"];
           };
         };
       };
@@ -1902,6 +1937,32 @@ export interface components {
     };
     UpTo: {
       up_to?: string | null;
+    };
+    UsageByTenant: {
+      data: components["schemas"]["UsageOfTenant"][];
+    };
+    UsageDay: {
+      day: string;
+      deliveries: {
+        [key: string]: {
+          [key: string]: number;
+        };
+      };
+      notifications: number;
+      recipients: number;
+    };
+    UsageOfTenant: {
+      deliveries: {
+        [key: string]: {
+          [key: string]: number;
+        };
+      };
+      notifications: number;
+      recipients: number;
+      tenant: string;
+    };
+    UsageView: {
+      data: components["schemas"]["UsageDay"][];
     };
     UserBody: {
       email?: string | null;

@@ -10,10 +10,11 @@ from typing import Any
 from flask import Flask, jsonify
 from prometheus_client import generate_latest
 
-from actions.installation import Installation
+from actions.installation import Installation, utc_now
 from actions.meter import Meter
 from actions.principal import Principal
 from actions.tokens import Claims
+from actions.usage import UsageCounts
 from bus.bells import Bells
 from bus.counters import Counters
 from bus.publisher import Publisher
@@ -72,7 +73,7 @@ def application() -> Flask:
         engine=engine,
         bells=Bells(settings.broker_url),
         publisher=Publisher(settings.redis_url, settings.bus_topic),
-        meter=Meter(counters),
+        meter=Meter(counters, UsageCounts(engine, utc_now)),
         catalogue=shared(settings.catalogue_file),
         retention=timedelta(days=settings.retention_days),
         has_lab=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -13,9 +14,11 @@ from carillon.fields import Strict, TenantId, Title
 from models.sql.engine import read
 from models.tenants import queries as tenant_queries
 from models.tenants.api_keys import list_api_keys
+from models.usage.queries import by_tenant
 from web.api.endpoint import Answer, Api
 from web.api.fields import Moment, View
 from web.api.operator_scope import every_tenant, tenant_named
+from web.api.usage import Usage, UsageQuery
 from web.auth import EVERY_TENANT
 from web.context import context
 
@@ -94,6 +97,24 @@ class KeyPath(TenantPath):
     prefix: str
 
 
+class ModeQuery(UsageQuery):
+    """Which days, both included, and which notifications."""
+
+    mode: Mode = "live"
+
+
+class UsageOfTenant(Usage):
+    """What a tenant used in a time."""
+
+    tenant: str
+
+
+class UsageByTenant(View):
+    """Tenants that used something, by their ids."""
+
+    data: list[UsageOfTenant]
+
+
 @api.declare("GET", "/tenants", auth="operator", answers={200: TenantList})
 def list_tenants(caller: Principal) -> TenantList:
     """List the tenants: all of them, or the operator's own."""
@@ -111,6 +132,16 @@ def create_tenant(caller: Principal, body: TenantBody) -> Answer:
     if not created:
         raise Problem(409, "tenant_exists", f"the tenant {body.id} exists already")
     return Answer(TenantView.model_validate(_fields(row, TenantView)), 201)
+
+
+@api.declare("GET", "/usage", auth="operator", answers={200: UsageByTenant})
+def get_usage_by_tenant(caller: Principal, query: ModeQuery) -> UsageByTenant:
+    """Return what each tenant used, or the operator's own, without idle ones. `GET /v1/usage` has it by day."""
+    own = None if caller.tenant == EVERY_TENANT else caller.tenant
+    since, until = query.period()
+    with read(context().engine) as connection:
+        found = by_tenant(connection, query.mode, since, until, own)
+    return UsageByTenant(data=[UsageOfTenant(tenant=tenant, **asdict(used)) for tenant, used in found.items()])
 
 
 @api.declare("GET", "/tenants/<tenant>/keys", auth="operator", answers={200: KeyList}, problems=[404])

@@ -57,6 +57,12 @@ export class Api {
   rejected = (scope: Scope, query: Query<"/v1/outbox/rejected", "get">, signal?: AbortSignal) =>
     this.send("get", "/v1/outbox/rejected", { scope, query, signal });
 
+  usage = (scope: Scope, query: Query<"/v1/usage", "get">, signal?: AbortSignal) =>
+    this.send("get", "/v1/usage", { scope, query, signal });
+
+  usageByTenant = (query: Query<"/v1/operator/usage", "get">, signal?: AbortSignal) =>
+    this.send("get", "/v1/operator/usage", { query, signal });
+
   tenants = (signal?: AbortSignal) => this.send("get", "/v1/operator/tenants", { signal });
 
   createTenant = (id: string, name: string) =>

@@ -19,6 +19,7 @@ export type RejectedRow = Schemas["RejectedRow"];
 export type Redrive = Schemas["RedriveBody"];
 export type Redriven = Schemas["Redriven"];
 export type Tenant = Schemas["TenantView"];
+export type UsageDay = Schemas["UsageDay"];
 export type UserDelivery = Schemas["UserDelivery"];
 export type UserDetails = Schemas["UserPage"];
 

@@ -2,6 +2,7 @@
 
 import type { AuditRecord } from "../api/types.ts";
 import { useConsole } from "../context.ts";
+import { tenantName } from "../format.ts";
 import { usePages } from "../load.ts";
 import { select, useRoute } from "../router.tsx";
 import { Choice } from "../ui/fields.tsx";
@@ -23,7 +24,7 @@ export function AuditPage() {
           hideLabel
           none="All tenants"
           value={tenant}
-          values={tenants.map((one): [string, string] => [one.id, one.id])}
+          values={tenants.map((one): [string, string] => [one.id, tenantName(one)])}
           onChoice={(of) => select({ of })}
         />
       </header>

@@ -117,7 +117,10 @@ export function NotificationsPage() {
                 </td>
                 <td class="wide-only">{row.priority}</td>
                 <td class="wide-only">{row.channels ? row.channels.map(label).join(", ") : "All"}</td>
-                <td class="right numbers">{number(row.recipients)}</td>
+                <td class="right numbers">
+                  {number(row.recipients)}
+                  <span class="narrow-only"> {row.recipients === 1 ? "recipient" : "recipients"}</span>
+                </td>
                 <td class="right numbers">
                   <Time at={row.created_at} />
                 </td>

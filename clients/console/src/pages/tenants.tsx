@@ -3,14 +3,18 @@
 import { useState } from "preact/hooks";
 import type { Key, Mode, NewKey } from "../api/types.ts";
 import { useConsole } from "../context.ts";
+import { number } from "../format.ts";
 import { useLoad } from "../load.ts";
 import { href, Link } from "../router.tsx";
 import { Confirm, Dialog } from "../ui/dialog.tsx";
 import { Choice } from "../ui/fields.tsx";
 import { CopyButton, Empty, ErrorNote, Loading, Time } from "../ui/parts.tsx";
+import { Usage } from "./usage.tsx";
 
 export function TenantsPage() {
-  const { tenants, session } = useConsole();
+  const { api, tenants, session } = useConsole();
+  const usage = useLoad((signal) => api.usageByTenant({}, signal), []);
+  const used = new Map(usage.data?.data.map((one) => [one.tenant, one.notifications]));
   const [creating, setCreating] = useState(false);
   return (
     <>
@@ -22,6 +26,7 @@ export function TenantsPage() {
           </button>
         )}
       </header>
+      {usage.error && <ErrorNote error={usage.error} onRetry={usage.reload} />}
       {tenants.length === 0 ? (
         <Empty title="No tenants yet">A tenant is a customer with its own users and API keys.</Empty>
       ) : (
@@ -35,6 +40,9 @@ export function TenantsPage() {
               </th>
               <th scope="col" class="right wide-only">
                 Weight
+              </th>
+              <th scope="col" class="right">
+                Notifications, 30 days
               </th>
               <th scope="col" class="right wide-only">
                 Created
@@ -50,6 +58,7 @@ export function TenantsPage() {
                 <td>{tenant.name}</td>
                 <td class="wide-only">{tenant.dialect ?? "mixed"}</td>
                 <td class="right numbers wide-only">{tenant.weight}</td>
+                <td class="right numbers">{usage.data ? number(used.get(tenant.id) ?? 0) : "–"}</td>
                 <td class="right numbers wide-only">
                   <Time at={tenant.created_at} />
                 </td>
@@ -78,8 +87,6 @@ function TenantDialog({ onClose }: { onClose: () => void }) {
         <input
           id="tenant-id"
           required
-          pattern="[A-Za-z0-9_.:\-]{1,64}"
-          title="1 to 64 letters, digits and _ . : -"
           autocomplete="off"
           value={id}
           onInput={(event) => setId(event.currentTarget.value)}
@@ -147,7 +154,9 @@ export function TenantPage({ id }: { id: string }) {
               <tr>
                 <th scope="col">Name</th>
                 <th scope="col">Prefix</th>
-                <th scope="col">Mode</th>
+                <th scope="col" class="wide-only">
+                  Mode
+                </th>
                 <th scope="col" class="right wide-only">
                   Created
                 </th>
@@ -170,9 +179,9 @@ export function TenantPage({ id }: { id: string }) {
                     {key.created_by && <span class="sub">by {key.created_by}</span>}
                   </td>
                   <td>
-                    <code>{key.prefix}</code>
+                    <code class="unbroken">{key.prefix}</code>
                   </td>
-                  <td>{key.mode}</td>
+                  <td class="wide-only">{key.mode}</td>
                   <td class="right numbers wide-only">
                     <Time at={key.created_at} />
                   </td>
@@ -204,6 +213,7 @@ export function TenantPage({ id }: { id: string }) {
           </table>
         )}
       </section>
+      <Usage tenant={id} />
       {creating && (
         <KeyDialog
           tenant={id}

@@ -2,7 +2,7 @@
 
 import type { UserDelivery, UserDetails } from "../api/types.ts";
 import { useConsole } from "../context.ts";
-import { plural, words } from "../format.ts";
+import { platform, plural, words } from "../format.ts";
 import { useLoad, usePages } from "../load.ts";
 import { href, Link, scopeQuery } from "../router.tsx";
 import { ChannelName, Empty, ErrorNote, Facts, Loading, MoreButton, StateMark, Time } from "../ui/parts.tsx";
@@ -72,7 +72,7 @@ function Reach({ data }: { data: UserDetails }) {
 function describe(address: string, { user, devices, presence }: UserDetails): string {
   if (address === `user:${user.id}`) return presence === "offline" ? "inbox (offline)" : "inbox and open pages";
   const device = devices.find((one) => one.id === address);
-  return device ? `${device.platform ?? "device"} ${device.id.slice(0, 8)}` : address;
+  return device ? `${platform(device.platform)} ${device.id.slice(0, 8)}` : address;
 }
 
 function Devices({ devices }: { devices: UserDetails["devices"] }) {
@@ -92,7 +92,7 @@ function Devices({ devices }: { devices: UserDetails["devices"] }) {
         {devices.map((device) => (
           <tr key={device.id}>
             <td class="main">
-              {device.platform ?? "unknown"} <code class="muted">{device.id.slice(0, 8)}</code>
+              {platform(device.platform)} <code class="muted">{device.id.slice(0, 8)}</code>
               {device.disabled_reason && <span class="sub">{device.disabled_reason}</span>}
             </td>
             <td>

@@ -5,13 +5,15 @@ import type { Api } from "../api/client.ts";
 import { messageOf } from "../api/problem.ts";
 import type { Outcome, Redrive, Redriven, Scope } from "../api/types.ts";
 import { number, plural, words } from "../format.ts";
-import { stateName } from "./parts.tsx";
+import { CopyButton, stateName } from "./parts.tsx";
 
 /** Dead letters in one request. Few enough that stopping takes effect within a second or so. */
 const BATCH = 200;
 
 export interface Job {
   description: string;
+  /** The id of the redrive, from the first answer on. */
+  id: string;
   done: number;
   total: number;
   state: "running" | "stopped" | "finished" | "failed";
@@ -51,31 +53,29 @@ export async function redriveAll(api: Api, scope: Scope, selection: Redrive, tot
   stop = new AbortController();
   const { signal } = stop;
   const description = `${describe(selection)} of ${scope.tenant}${scope.mode === "test" ? " (test)" : ""}`;
-  let current: Job = { description, done: 0, total, state: "running", error: "", kept: {}, outcomes: [] };
+  let current: Job = { description, id: "", done: 0, total, state: "running", error: "", kept: {}, outcomes: [] };
   update(current);
-  let redrive: string | null = null;
   try {
     for (;;) {
-      const result: Redriven = await api.redrive(scope, { ...selection, redrive }, BATCH);
-      redrive = result.id;
-      current = { ...current, done: current.done + result.redriven, kept: result.not_redriven };
+      const result: Redriven = await api.redrive(scope, { ...selection, redrive: current.id || null }, BATCH);
+      current = { ...current, id: result.id, done: current.done + result.redriven, kept: result.not_redriven };
       if (!result.remaining) current = { ...current, state: "finished" };
       else if (signal.aborted) current = { ...current, state: "stopped" };
       update(current);
       if (current.state !== "running") break;
     }
-    if (current.done > 0) void follow(api, scope, redrive, current);
+    if (current.done > 0) void follow(api, scope, current);
   } catch (error) {
     update({ ...current, state: "failed", error: messageOf(error) });
   }
 }
 
 /** Show what becomes of the letters, until that is settled or the operator closes the bar. */
-async function follow(api: Api, scope: Scope, redrive: string, of: Job): Promise<void> {
+async function follow(api: Api, scope: Scope, of: Job): Promise<void> {
   let current = of;
   for (let looks = 0; looks < LOOKS && job === current; looks++) {
     try {
-      const { outcomes } = await api.redriveOutcomes(scope, redrive);
+      const { outcomes } = await api.redriveOutcomes(scope, of.id);
       if (job !== current) return;
       current = { ...current, outcomes };
       update(current);
@@ -142,6 +142,12 @@ export function JobBar() {
         <button type="button" class="plain" onClick={() => update(null)}>
           Close
         </button>
+      )}
+      {!running && current.done > 0 && (
+        <div class="ident muted">
+          Redrive <code>{current.id}</code>
+          <CopyButton text={current.id} what="the ID of the redrive" />
+        </div>
       )}
     </section>
   );

@@ -18,6 +18,9 @@ const MAX_NEWS_AGE = 60_000;
 // Node has no elements. There, pages that are rendered on a server import the bell without using it.
 const Element = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
+/** Pixels between the panel and the sides of the window, as in styles.ts. */
+const MARGIN = 12;
+
 export class CarillonBell extends Element {
   static readonly observedAttributes = ["lang", "url", "token"];
 
@@ -119,13 +122,10 @@ export class CarillonBell extends Element {
       sound: () => this.#toggleSound(),
     });
     this.#panel = panel;
-    // Open the panel on the side with more space.
-    const { left, right } = this.getBoundingClientRect();
-    const onLeftHalf = left + right < window.innerWidth;
-    const rtl = getComputedStyle(this.#frame).direction === "rtl";
-    panel.element.classList.toggle("from-start", onLeftHalf !== rtl);
     set(this.#button, { "aria-expanded": "true", "aria-controls": panel.element.id });
     this.#button.after(panel.element);
+    this.#placePanel();
+    window.addEventListener("resize", this.#placePanel);
     document.addEventListener("pointerdown", this.#closeOutside);
     this.#update();
     void this.#diagnose();
@@ -137,12 +137,24 @@ export class CarillonBell extends Element {
   close(refocus = true): void {
     if (!this.#panel) return;
     this.#panel.remove();
+    window.removeEventListener("resize", this.#placePanel);
     this.#panel = null;
     set(this.#button, { "aria-expanded": "false", "aria-controls": null });
     document.removeEventListener("pointerdown", this.#closeOutside);
     if (refocus) this.#button.focus();
     if (this.#feed && Object.keys(this.#feed.filter).length > 0) void this.#feed.show({});
   }
+
+  /** Align the panel with the outer side of the bell, and move it into the window where it would stick out. */
+  #placePanel = (): void => {
+    const panel = this.#panel?.element;
+    if (!panel) return;
+    const { left, right } = this.getBoundingClientRect();
+    const width = document.documentElement.clientWidth;
+    const aligned = left + right < width ? left : right - panel.offsetWidth;
+    const inside = Math.max(MARGIN, Math.min(aligned, width - MARGIN - panel.offsetWidth));
+    panel.style.setProperty("--panel-left", `${inside - left}px`);
+  };
 
   #closeOutside = (event: Event): void => {
     if (!event.composedPath().includes(this)) this.close(false);

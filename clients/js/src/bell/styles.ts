@@ -53,11 +53,10 @@ svg { display: block; width: 20px; height: 20px; fill: none; stroke: currentColo
 }
 
 .panel {
-  position: absolute; z-index: 1000; inset-block-start: calc(100% + 8px); inset-inline-end: 0; width: 400px; max-width: calc(100vw - 24px);
+  position: absolute; z-index: 1000; top: calc(100% + 8px); left: var(--panel-left, 0); width: 400px; max-width: calc(100vw - 24px);
   max-height: min(600px, calc(100vh - 96px)); display: flex; flex-direction: column; overflow: hidden;
   border-radius: 14px; background: var(--surface); box-shadow: var(--shadow); text-align: start; animation: open .14s ease-out;
 }
-.panel.from-start { inset-inline: 0 auto; }
 @keyframes open { from { opacity: 0; transform: translateY(-4px); } }
 header, .filters, .offline { flex: none; }
 header { display: flex; align-items: center; gap: 4px; padding: 14px 12px 10px 20px; }

@@ -1,0 +1,1 @@
+"""What each tenant used, by day."""
