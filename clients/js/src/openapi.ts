@@ -1139,6 +1139,56 @@ export interface paths {
       };
     };
   };
+  "/v1/users/{user}/inbox/{notification}": {
+    delete: {
+      parameters: {
+        path: {
+          notification: string;
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Deleted"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/users/{user}/inbox/{notification}/read": {
+    post: {
+      parameters: {
+        path: {
+          notification: string;
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ItemView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/users/{user}/inbox/read-all": {
+    post: {
+      parameters: {
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["SweptView"];
+          };
+        };
+      };
+    };
+  };
   "/v1/users/{user}/tokens": {
     post: {
       parameters: {
@@ -1191,13 +1241,14 @@ export interface components {
       minInterval?: number;
     };
     Alert: {
+      alert_id?: string | number | null;
       data?: {
         [key: string]: unknown;
       };
       expires_in?: number | null;
-      level?: "info" | "success" | "warning" | "error" | "critical";
+      level?: "info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent";
       message: string;
-      severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      severity?: ("info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent") | null;
       title: string;
       type?: string;
     };
@@ -1273,12 +1324,12 @@ export interface components {
       };
       expires_in?: number | null;
       idempotency_key?: string | null;
-      level?: "info" | "success" | "warning" | "error" | "critical";
+      level?: "info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent";
       message: string;
       priority?: "critical" | "high" | "normal" | "low" | "bulk";
       reference?: string | null;
       require_known?: boolean;
-      severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      severity?: ("info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent") | null;
       title: string;
       type?: string;
       url?: string | null;
@@ -1522,7 +1573,7 @@ export interface components {
       };
     };
     ItemList: {
-      notifications: components["schemas"]["ItemView"][];
+      notifications: components["schemas"]["KnownItem"][];
       page: components["schemas"]["Page"];
       unread_count: number;
     };
@@ -1574,6 +1625,33 @@ export interface components {
       prefix: string;
       revoked_at: string | null;
     };
+    KnownItem: {
+      archived_at: string | null;
+      carillon_id?: string | null;
+      category: string | null;
+      collapse_key: string | null;
+      created_at: string;
+      data: {
+        [key: string]: unknown;
+      };
+      expires_at: string;
+      id: string | number;
+      level: "info" | "success" | "warning" | "error" | "critical";
+      message: string;
+      notification_id: string | number;
+      priority: "critical" | "high" | "normal" | "low" | "bulk";
+      read: boolean;
+      read_at: string | null;
+      reference: string | null;
+      seen_at: string | null;
+      seq: number;
+      severity: string;
+      status: "unread" | "read" | "archived";
+      timestamp: string;
+      title: string;
+      type: string;
+      url: string | null;
+    };
     Links: {
       deliveries: string;
       self: string;
@@ -1598,8 +1676,9 @@ export interface components {
       data?: {
         [key: string]: unknown;
       };
-      level?: string;
+      level?: ("info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent") | null;
       message: string;
+      notification_id?: string | number | null;
       title?: string | null;
       type?: string | null;
       url?: string | null;
@@ -1615,12 +1694,12 @@ export interface components {
         [key: string]: unknown;
       };
       expires_in?: number | null;
-      level?: "info" | "success" | "warning" | "error" | "critical";
+      level?: "info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent";
       message: string;
       priority?: "critical" | "high" | "normal" | "low" | "bulk";
       reference?: string | null;
       require_known?: boolean;
-      severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      severity?: ("info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent") | null;
       title: string;
       type?: string;
       url?: string | null;
