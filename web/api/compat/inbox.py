@@ -26,6 +26,7 @@ from web.api.fields import PAGE, Deleted, KeyHeader, Limit, Moment, Notification
 from web.api.inbox import ItemView, change_many, change_one, delete_one, item_of, items_of
 from web.api.notifications import acceptance_headers
 from web.context import context
+from web.demo import keyless_service
 from web.dialects.as_given import as_given
 
 api = Api("aliases", "The inbox under the paths of the systems before this one.", prefix="/api")
@@ -243,11 +244,12 @@ def delete_notification_alias(caller: Principal, path: NotificationPath) -> Dele
     answers={202: Sent},
     problems=[404, 409],
     headers=["Location", "Idempotent-Replayed"],
+    stand_in=keyless_service,
 )
 def send_test_notification(caller: Principal, path: UserPath, header: KeyHeader, body: ShortNote) -> Answer:
     """Show a text on a user's screen, to try Carillon; only if CARILLON_ENV is development.
 
-    It is sent in-app only, and not by e-mail or push.
+    It is sent in-app only, and not by e-mail or push. With `make run` it needs no key, and goes to the demo's tenant.
     """
     if context().settings.env != "development":
         raise not_found("path")
