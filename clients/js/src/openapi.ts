@@ -1365,6 +1365,10 @@ export interface components {
     Connections: {
       data: string[];
     };
+    ConnectionStats: {
+      rooms: number;
+      totalConnections: number;
+    };
     ContentView: {
       category: string | null;
       collapse_key: string | null;
