@@ -8,6 +8,8 @@ export const WS_EVENTS = {
   ALERT_NEW: "alert:new",
   BUDGET_EXCEEDED: "budget:exceeded",
   BUDGET_WARNING: "budget:warning",
+  DIRECT_MESSAGE: "direct_message",
+  ERROR: "error",
   ERROR_OCCURRED: "error:occurred",
   EVENT_SKIPPED: "event:skipped",
   EXPENSE_CREATED: "expense:created",
@@ -96,6 +98,10 @@ export interface WsPayloads {
   "budget:exceeded": { message: string; [member: string]: unknown };
   /** 80 % of a budget is spent */
   "budget:warning": { message?: string; [member: string]: unknown };
+  /** A service has sent a message to this connection */
+  "direct_message": { [member: string]: unknown };
+  /** An event of the client was refused */
+  "error": { type: string; title: string; code: string; detail: string; message: string; event: string; [member: string]: unknown };
   /** Something went wrong in the system */
   "error:occurred": { message?: string; code?: string; [member: string]: unknown };
   /** Numbers of a room that hold nothing for this client */
