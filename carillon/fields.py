@@ -34,6 +34,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def without_nulls(given: Any) -> Any:
+    """Take a member that is null for one that is not given, as callers in every language mean it."""
+    return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
+
+
 def _one_line(value: str) -> str:
     if _NOT_IN_LINE.search(value):
         raise PydanticCustomError("control_character", "must be one line without control characters")

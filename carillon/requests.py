@@ -39,6 +39,7 @@ from carillon.fields import (
     TypeName,
     UserId,
     WebUrl,
+    without_nulls,
 )
 from carillon.levels import LEVELS
 
@@ -107,8 +108,7 @@ class Message(Request):
     @model_validator(mode="before")
     @classmethod
     def _null_is_none(cls, given: Any) -> Any:
-        """Take a member that is null for one that is not given, as callers in every language mean it."""
-        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
+        return without_nulls(given)
 
     @model_validator(mode="after")
     def _one_level(self) -> Self:

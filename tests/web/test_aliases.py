@@ -146,7 +146,9 @@ def test_a_notification_keeps_the_id_that_the_service_gave_it(service, alice, en
 def test_severities_of_other_scales_are_levels(service):
     scales = {"low": "info", "medium": "warning", "high": "error", "warn": "warning", "Emergency": "critical"}
     for severity, level in scales.items():
-        sent = service.post("/api/notifications", {"user_id": "alice", "message": "m", "type": None, "level": severity})
+        sent = service.post(
+            "/api/notifications", {"user_id": "alice", "message": "m", "type": None, "data": None, "level": severity}
+        )
         assert service.get(sent.headers["Location"]).json["level"] == level
 
 

@@ -26,7 +26,7 @@ export function apply(state: FeedState, filter: Filter, name: string, payload: u
   const ids = selection.ids ?? (selection.id ? [selection.id] : []);
   const isSelected = (item: Item) =>
     ids.includes(item.id) ||
-    (selection.up_to !== undefined && sortable(item) <= selection.up_to && matches(item, selection));
+    (typeof selection.up_to === "string" && sortable(item) <= selection.up_to && matches(item, selection));
   const change = (update: (item: Item) => Item) => {
     const items = state.items.map((item) => (isSelected(item) ? update(item) : item));
     return { ...state, items };
@@ -218,9 +218,9 @@ function sortable(item: Item & { carillon_id?: string }): string {
 
 function matches(item: Item, { category, type, level }: Filter): boolean {
   return (
-    (category === undefined || item.category === category) &&
-    (type === undefined || item.type === type) &&
-    (level === undefined || item.level === level)
+    (category ?? item.category) === item.category &&
+    (type ?? item.type) === item.type &&
+    (level ?? item.level) === item.level
   );
 }
 

@@ -11,7 +11,7 @@ from actions.change_inbox import count_inbox
 from actions.principal import Principal
 from actions.problems import not_found
 from actions.send import send
-from carillon.fields import Data, OwnId, Severity, Strict, Text, Title, TypeName, UserId, WebUrl
+from carillon.fields import Data, OwnId, Severity, Strict, Text, Title, TypeName, UserId, WebUrl, without_nulls
 from carillon.levels import is_level
 from carillon.payload import MAX_DATA_BYTES, payload_error
 from carillon.problems import absent
@@ -123,6 +123,11 @@ class Note(Strict):
             description="The service's own id of it, `id` for short. To these clients it is the id.",
         ),
     ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_none(cls, given: Any) -> Any:
+        return without_nulls(given)
 
     @model_validator(mode="after")
     def _small_enough(self) -> Self:
