@@ -51,7 +51,7 @@ def raise_in(
         message=request.message,
         expires_at=now + lifetime(installation, request),
         body_sha256=request.sha256(),
-        data=request.data,
+        data=request.client_data(),
         level=request.level,
         type=request.type,
         idempotency_key=idempotency_key,
@@ -65,21 +65,31 @@ def raise_in(
     return created
 
 
-def acknowledge_alert(installation: Installation, caller: Principal, alert_id: UUID) -> alerts.Alert:
-    """Acknowledge an alert for the whole tenant; the first user to do so is on record. Raises Problem (404)."""
+def acknowledge_alert(installation: Installation, caller: Principal, name: str) -> alerts.Alert:
+    """Acknowledge an alert for the whole tenant; the first user to do so is on record. Raises Problem (404).
+
+    `name` is its id, or the service's own id of it.
+    """
     with write(installation.engine) as connection:
-        alert = alerts.acknowledge(connection, caller.tenant, alert_id, caller.id, installation.now())
+        alert_id = alerts.find_id(connection, caller.tenant, name)
+        alert = (
+            alerts.acknowledge(connection, caller.tenant, alert_id, caller.id, installation.now()) if alert_id else None
+        )
     if alert is None:
         raise not_found("alert")
     installation.bells.publish()
     return alert
 
 
-def delete_alert(installation: Installation, caller: Principal, alert_id: UUID) -> None:
-    """Delete an alert for the whole tenant. Deleting it again changes nothing. Raises Problem (404)."""
+def delete_alert(installation: Installation, caller: Principal, name: str) -> None:
+    """Delete an alert for the whole tenant. Deleting it again changes nothing. Raises Problem (404).
+
+    `name` is its id, or the service's own id of it.
+    """
     require_live(caller, _CHANGE)
     with write(installation.engine) as connection:
-        known = alerts.remove(connection, caller.tenant, alert_id, installation.now())
+        alert_id = alerts.find_id(connection, caller.tenant, name)
+        known = alert_id and alerts.remove(connection, caller.tenant, alert_id, installation.now())
     if not known:
         raise not_found("alert")
     installation.bells.publish()

@@ -100,7 +100,6 @@ def accept_in(
         require_mailbox(installation, f"audience.users.{number}.email", recipient.email)
     if request.require_known and not key_is_used(connection, caller.tenant, caller.mode, idempotency_key):
         _require_known(connection, caller.tenant, request.audience)
-    label = request.action_label
     new = NewNotification(
         id=notification_id,
         tenant_id=caller.tenant,
@@ -110,7 +109,7 @@ def accept_in(
         message=request.message,
         expires_at=now + lifetime(installation, request),
         body_sha256=request.sha256(),
-        data=request.data if label is None else request.data | {"action_label": label},
+        data=request.client_data(),
         level=request.level,
         priority=request.priority,
         type=request.type,

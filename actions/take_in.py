@@ -10,12 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from actions import alerts, publish_event, recall, send
+from actions import alerts, change_inbox, publish_event, recall, send
 from actions.installation import Installation
 from actions.parsing import parse
 from actions.principal import Principal
-from actions.problems import Problem, invalid
-from carillon.requests import Alert, Event, Notification, Recall
+from actions.problems import Problem, invalid, not_found
+from carillon.requests import Alert, Event, InboxChange, Notification, Recall
+from models.inbox.changes import DELETE, READ, Changed
 from models.outbox import queries as outbox
 from models.outbox.queries import Entry
 from models.retry import RetryPolicy
@@ -40,6 +41,7 @@ class _Work:
 
     committed: list[send.Committed] = field(default_factory=list)
     recalled: list[tuple[UUID, int]] = field(default_factory=list)
+    changed: list[Changed] = field(default_factory=list)
     events: bool = False
     rejected: int = 0
     accepted: list[UUID] = field(default_factory=list)
@@ -76,6 +78,8 @@ def _transact(
     send.announce(installation, work.committed)
     for notification_id, lane in work.recalled:
         installation.bells.expand(notification_id, lane)
+    for changed in work.changed:
+        change_inbox.ring(installation, changed)
     if work.events:
         installation.bells.publish()
     if work.rejected:
@@ -157,8 +161,21 @@ def _act(connection: Connection, installation: Installation, entry: Entry, now: 
             wanted = parse(Recall, entry.body)
             result, lane = recall.recall_in(connection, installation, caller, UUID(wanted.id))
             work.recalled.append((result.id, lane))
+        case "inbox":
+            work.changed.append(_change_inbox(connection, caller, parse(InboxChange, entry.body), now))
         case _:
-            raise invalid("kind", "kind", "must be notification, alert, event or recall")
+            raise invalid("kind", "kind", "must be notification, alert, event, recall or inbox")
+
+
+def _change_inbox(connection: Connection, caller: Principal, wanted: InboxChange, now: datetime) -> Changed:
+    user = change_inbox.on_behalf(caller, wanted.user)
+    if wanted.notification is None:
+        return change_inbox.change_all_in(connection, user, READ, now)
+    operation = READ if wanted.change == "read" else DELETE
+    changed = change_inbox.change_in(connection, user, operation, [wanted.notification], now)
+    if not changed.known:
+        raise not_found("notification")
+    return changed
 
 
 def _check_id(row_id: UUID, now: datetime, retention: timedelta) -> None:

@@ -307,6 +307,21 @@ def inbox_path(user: str) -> str:
     return f"{_user(user)}/inbox"
 
 
+def read_for(user: str, notification_id: str | int) -> Call[InboxItem]:
+    """Mark a user's notification as read, as if the user did it, by its id or by the service's own."""
+    return Call("POST", f"{inbox_path(user)}/{_segment(str(notification_id))}/read", _model(InboxItem))
+
+
+def read_all_for(user: str) -> Call[int]:
+    """Mark all of a user's notifications as read. Returns how many were not."""
+    return Call("POST", f"{inbox_path(user)}/read-all", _number("count"))
+
+
+def delete_for(user: str, notification_id: str | int) -> Call[None]:
+    """Delete a notification from a user's inbox, by its id or by the service's own."""
+    return Call("DELETE", f"{inbox_path(user)}/{_segment(str(notification_id))}", _nothing)
+
+
 def connections(user: str) -> Call[list[str]]:
     """List the ids of the connections that a user has open now, on every device."""
     return Call("GET", f"{_user(user)}/connections", _items(str))

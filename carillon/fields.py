@@ -11,7 +11,8 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from carillon.payload import MAX_DATA_BYTES, MAX_EVENT_BYTES, payload_error
+from carillon.levels import LEVELS, level_of
+from carillon.payload import MAX_DATA_BYTES, MAX_EVENT_BYTES, MAX_NUMBER, payload_error
 
 # A title becomes a header of a mail, which every character that ends a line would end.
 _NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -31,6 +32,11 @@ class Strict(BaseModel):
     """A request body. Unknown members are errors, and so are values of another type, such as "1" for 1."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def without_nulls(given: Any) -> Any:
+    """Take a member that is null for one that is not given, as callers in every language mean it."""
+    return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
 
 
 def _one_line(value: str) -> str:
@@ -130,6 +136,12 @@ def _no_duplicates(value: list[str]) -> list[str]:
     return value
 
 
+def _known_severity(value: str) -> str:
+    if level_of(value) is None:
+        raise PydanticCustomError("severity", "must be one of {known}", {"known": ", ".join(LEVELS)})
+    return value
+
+
 def addressable(value: str) -> str:
     """Refuse an id that no URL can name: clients take these two for steps in the path, however they are encoded."""
     if value in (".", ".."):
@@ -202,5 +214,8 @@ NotificationId = matching(
     "must be a UUID",
     description="The id that the acceptance answered with: a UUID.",
 )
-Level = Literal["info", "success", "warning", "error", "critical"]
+# A level, or a severity of another scale that means one.
+Severity = Annotated[str, AfterValidator(_known_severity), WithJsonSchema({"type": "string", "enum": [*LEVELS]})]
+# The id that a service has for what it sends. Clients of earlier systems compare it, so a number stays a number.
+OwnId = Reference | Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Priority = Literal["critical", "high", "normal", "low", "bulk"]

@@ -12,12 +12,12 @@ that is rolled back leaves none. The table is documented in docs/services.md, so
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from uuid_utils.compat import uuid7
 
 from carillon.fields import IdempotencyKey, TenantId
-from carillon.requests import Alert, Event, Notification, Recall
+from carillon.requests import Alert, Event, InboxChange, Notification, Recall
 from carillon.sql import execute
 from carillon.validation import checked, validated
 
@@ -67,6 +67,20 @@ class Outbox:
     def recall(self, connection: Any, notification_id: str) -> str:
         """Take a notification back. Returns the id of the row."""
         return self._write(connection, "recall", validated(Recall, None, {"id": notification_id}), None)
+
+    def change_inbox(
+        self,
+        connection: Any,
+        user: str,
+        change: Literal["read", "delete", "read_all"],
+        notification: str | int | None = None,
+    ) -> str:
+        """Mark a user's notification as read, or delete it, or mark all as read. Returns the id of the row.
+
+        `notification` is its id, or the service's own.
+        """
+        body = {"user": user, "change": change, "notification": notification}
+        return self._write(connection, "inbox", validated(InboxChange, None, body), None)
 
     def _write(self, connection: Any, kind: str, body: dict[str, Any], idempotency_key: str | None) -> str:
         if idempotency_key is not None:

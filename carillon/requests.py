@@ -7,7 +7,15 @@ import json
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from carillon.fields import (
@@ -18,11 +26,12 @@ from carillon.fields import (
     EventData,
     IdempotencyKey,
     Key,
-    Level,
     Locale,
     NotificationId,
+    OwnId,
     Priority,
     Reference,
+    Severity,
     Strict,
     Text,
     Title,
@@ -30,7 +39,9 @@ from carillon.fields import (
     TypeName,
     UserId,
     WebUrl,
+    without_nulls,
 )
+from carillon.levels import LEVELS
 
 MAX_RECIPIENTS = 1000
 MAX_BULK_ITEMS = 100
@@ -79,26 +90,41 @@ class Audience(Strict):
         return self
 
 
+_SCALES = "info, success, warning, error or critical. Severities of other scales are taken too, such as low or high."
+
+
 class Message(Request):
     """What a notification and an alert have in common."""
 
     title: Title
     message: Text
     data: Data = Field({}, description="Whatever the client needs to know. At most 3 KiB, 16 levels.")
-    level: Level = "info"
-    severity: Level | None = Field(None, description="Another name of level.")
+    level: Severity = Field("info", description=_SCALES)
+    severity: Severity | None = Field(None, description="Another name of level.")
     expires_in: int | None = Field(
         None, ge=MIN_EXPIRES_IN, description="Seconds; seven days if not given, at most the server's retention."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_none(cls, given: Any) -> Any:
+        return without_nulls(given)
+
     @model_validator(mode="after")
     def _one_level(self) -> Self:
-        if self.severity is None:
-            return self
-        if "level" in self.model_fields_set and self.level != self.severity:
+        """Make `level` one of ours. `severity` keeps the word of another scale."""
+        given = [self.level] if self.severity is None or "level" in self.model_fields_set else []
+        given += [self.severity] if self.severity is not None else []
+        levels = {LEVELS[word.lower()] for word in given}
+        if len(levels) > 1:
             raise PydanticCustomError("severity", "level and severity differ: give one of them")
-        self.level, self.severity = self.severity, None
+        [self.level] = levels
+        self.severity = next((word for word in given if word != self.level), None)
         return self
+
+    def client_data(self) -> dict[str, Any]:
+        """Return the data as clients receive it: with what was given besides and has no member of its own there."""
+        return self.data | {"severity": self.severity} if self.severity is not None else self.data
 
     def lifetime(self, retention: timedelta) -> timedelta:
         """Return the time from acceptance to expiry; by default seven days, or the retention if that is shorter.
@@ -150,6 +176,10 @@ class Notification(Message):
             raise PydanticCustomError("action_label", "is the text of a button: give the url that it leads to")
         return label
 
+    def client_data(self) -> dict[str, Any]:
+        """See Message."""
+        return super().client_data() | ({"action_label": self.action_label} if self.action_label is not None else {})
+
 
 class BulkItem(Notification):
     """One notification of several."""
@@ -172,8 +202,18 @@ class Bulk(Strict):
 class Alert(Message):
     """An alert to raise. The body of POST /v1/alerts."""
 
-    level: Level = "warning"
+    level: Severity = Field("warning", description=_SCALES)
     type: TypeName = "alert"
+    alert_id: OwnId | None = Field(
+        None,
+        validation_alias=AliasChoices("alert_id", "id"),
+        description="The service's own id of the alert, `id` for short. Clients find it in `data`, as `alert_id`; "
+        "clients of earlier systems as the id of the alert.",
+    )
+
+    def client_data(self) -> dict[str, Any]:
+        """See Message."""
+        return super().client_data() | ({"alert_id": self.alert_id} if self.alert_id is not None else {})
 
 
 class EventAudience(Strict):
@@ -208,3 +248,21 @@ class Recall(Request):
     """A notification to take back. The body of a row of the outbox; over HTTP, DELETE /v1/notifications/{id}."""
 
     id: NotificationId
+
+
+class InboxChange(Request):
+    """A change of a user's inbox, as if the user made it. The body of a row of the outbox.
+
+    Over HTTP, POST /v1/users/{user}/inbox/{notification}/read, DELETE /v1/users/{user}/inbox/{notification} and
+    POST /v1/users/{user}/inbox/read-all.
+    """
+
+    user: UserId
+    change: Literal["read", "delete", "read_all"]
+    notification: OwnId | None = Field(None, description="Its id, or the service's own. Not for read_all.")
+
+    @model_validator(mode="after")
+    def _what(self) -> Self:
+        if (self.notification is None) != (self.change == "read_all"):
+            raise PydanticCustomError("notification", "name a notification to read or delete, and none for read_all")
+        return self

@@ -95,7 +95,7 @@ def _entries(batch: Sequence[Message]) -> Iterator[Entry]:
 
 def _event(message: Message) -> tuple[str, dict[str, Any]]:
     if message.action is Action.WITHDRAW:
-        return NOTIFICATION_DELETED, notification_deleted(message.content.notification_id)
+        return NOTIFICATION_DELETED, notification_deleted(message.content)
     return NOTIFICATION_NEW, notification_new(message.content)
 
 

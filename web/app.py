@@ -139,7 +139,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     cli.register(app)
     sent = (notifications, events, alerts, outbox, deliveries, dead_letters, event_types, usage)
     reached = (users, devices, topics, inbox, presence, connections)
-    replaced = (compat.polling, compat.inbox, compat.devices)
+    replaced = (compat.polling, compat.inbox, compat.devices, compat.stats)
     operated = (operator.audit, operator.overview, operator.tenants, operator.users)
     for module in (*sent, *reached, *replaced, *operated):
         app.register_api(module.api)

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, jsonify
 
 from models.catalogue.event_type import EventType
-from models.catalogue.source import client_events
+from models.catalogue.source import client_events, connection_events
 from web import VERSION
 from web.context import context
 from web.dialects.canonical import CANONICAL
-from web.dialects.dialect import EventTable, Requests, mappings
+from web.dialects.dialect import OF_THE_CONNECTION, EventTable, Requests, mappings
 from web.dialects.four_namespaces import NS4
 from web.dialects.groups import GROUP
 from web.dialects.simple import SIMPLE
@@ -84,7 +84,8 @@ def asyncapi() -> Response:
 
 def current() -> dict[str, Any]:
     """The document of this server."""
-    return document([*context().catalogue.values(), *client_events().values()], context().settings.public_url)
+    types = [*context().catalogue.values(), *connection_events().values(), *client_events().values()]
+    return document(types, context().settings.public_url)
 
 
 def document(types: Iterable[EventType], public_url: str) -> dict[str, Any]:
@@ -133,6 +134,9 @@ def _messages(space: str, types: Iterable[EventType]) -> dict[str, tuple[EventTy
     for type_ in types:
         if type_.emitted_by == "server":
             names = [name for name, _ in mappings(table, type_.name)]
+            if space == "/" and not names:
+                # Not canonical: clients of the other dialects get it.
+                names = [type_.name]
         else:
             # The server understands them by their canonical names in every namespace.
             others = [name for name, asked in requests.items() if asked.operation == type_.name]
@@ -202,7 +206,9 @@ def _names(type_: EventType) -> list[dict[str, str]]:
     names: list[dict[str, str]] = []
     for dialect in (HUB, NS4, TENANT, GROUP, SIMPLE):
         for space in dict.fromkeys([*dialect.events, *dialect.requests]):
-            if type_.emitted_by == "server":
+            if type_.name in OF_THE_CONNECTION:
+                known = []
+            elif type_.emitted_by == "server":
                 known = [name for name, _ in mappings(dialect.events.get(space, {}), type_.name)]
             else:
                 requests = dialect.requests.get(space, {})
@@ -216,7 +222,8 @@ def _names(type_: EventType) -> list[dict[str, str]]:
 
 
 def _payload(type_: EventType) -> dict[str, Any]:
-    place = _PLACE if type_.emitted_by == "server" and not type_.name.startswith("session:") else {}
+    of_a_connection = type_.name.startswith("session:") or type_.name in connection_events()
+    place = _PLACE if type_.emitted_by == "server" and not of_a_connection else {}
     schema: dict[str, Any] = {"type": "object", **type_.payload}
     definitions = schema.pop("$defs", {})
     if definitions:

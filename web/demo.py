@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from flask import Blueprint, Flask, Response, jsonify, request
 
+from actions.principal import Principal
 from actions.problems import Problem, invalid, not_found
 from actions.tokens import CLIENT, OPERATOR, SERVICE, mint
 from models.addresses.devices import list_devices
@@ -32,6 +33,9 @@ _LAB_TIMEOUT = 3.0
 _MAX_MESSAGES = 20
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
+# A service on this machine that has no key.
+_KEYLESS = Principal("service", TENANT, "demo", "live")
+
 _routes = Blueprint("demo", __name__, url_prefix="/demo")
 
 
@@ -40,10 +44,22 @@ def register(app: Flask) -> None:
     app.register_blueprint(_routes)
 
 
+def keyless_service() -> Principal | None:
+    """Return who a service without a key is: in development and on this machine, the demo's. Else None."""
+    if context().settings.env != "development" or not _is_loopback():
+        return None
+    with read(context().engine) as connection:
+        return _KEYLESS if tenant_exists(connection, TENANT) else None
+
+
+def _is_loopback() -> bool:
+    # Prevents DNS rebinding: another site could point its own host name to this machine and read the responses.
+    return urlsplit(f"//{request.host}").hostname in _LOOPBACK
+
+
 @_routes.before_request
 def _require_loopback_host() -> None:
-    # Prevents DNS rebinding: another site could point its own host name to this machine and read the responses.
-    if urlsplit(f"//{request.host}").hostname not in _LOOPBACK:
+    if not _is_loopback():
         raise Problem(403, "forbidden", "the demo works on this machine only: use http://127.0.0.1 or localhost")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.catalogue.event_type import EventType
-from models.catalogue.source import client_events
+from models.catalogue.source import client_events, connection_events
 
 _HEADER = """// Generated from Carillon's catalogue of event types. Do not edit: run bin/carillon catalogue typescript.
 
@@ -31,7 +31,7 @@ _DEEPEST = 8
 
 def render(types: Iterable[EventType]) -> str:
     """A module with WS_EVENTS, WS_CLIENT_EVENTS and the types WsPayloads, WsRequests, WsEvent and WsPlace."""
-    known = sorted(types, key=lambda type_: type_.name)
+    known = sorted([*types, *connection_events().values()], key=lambda type_: type_.name)
     received = [type_ for type_ in known if type_.emitted_by == "server"]
     sent = [client_events()[name] for name in sorted(client_events())]
     parts = [

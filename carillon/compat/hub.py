@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from carillon.compat import transport
-from carillon.compat.levels import level_of
 
 # Carillon sends the true counts itself, after every change.
 _COUNTS = frozenset({"notification:count", "alert:count"})
+
+# What the server sends once it is so: a service that emits it wants it done.
+_CHANGES: dict[str, Literal["read", "delete", "read_all"]] = {
+    "notification:read": "read",
+    "notification:deleted": "delete",
+    "notification:read_all": "read_all",
+}
 
 
 class NotificationHandler:
@@ -27,7 +34,8 @@ class NotificationHandler:
     ) -> dict[str, str]:
         """Store a notification for one user and send it on every channel. Returns id, notification_id, created_at.
 
-        `fields` are those of carillon.Notification, and `idempotency_key`. `expires_in` may be a timedelta.
+        `fields` are those of carillon.Notification, `idempotency_key`, and `notification_id`, the service's own id.
+        `expires_in` may be a timedelta, and `level` a severity of another scale.
         """
         fields |= {"title": title, "message": message}
         return transport.send([target_user_key], tenant=account_key, connection=connection, **fields)
@@ -44,19 +52,24 @@ class AlertHandler:
         severity: str = "warning",
         *,
         type: str = "alert",
+        alert_id: str | int | None = None,
         data: dict[str, Any] | None = None,
         idempotency_key: str | None = None,
         expires_in: timedelta | int | None = None,
         connection: Any = None,
     ) -> dict[str, str]:
-        """Store an alert for the whole tenant and show it to all its users. Returns id, alert_id, created_at."""
+        """Store an alert for the whole tenant and show it to all its users. Returns id, alert_id, created_at.
+
+        `severity` can be of another scale. `alert_id` is the service's own id of it.
+        """
         return transport.raise_alert(
             tenant=account_key,
             connection=connection,
             title=title,
             message=message,
-            level=level_of(severity),
+            severity=severity,
             type=type,
+            alert_id=alert_id,
             data=data,
             idempotency_key=idempotency_key,
             expires_in=expires_in,
@@ -72,11 +85,17 @@ class EventEmitter:
     ) -> int:
         """Emit to one user, created if need be. Returns 1.
 
-        `notification:new` sends a notification. Counts are ignored and return 0, because the server sends them.
+        `notification:new` sends a notification. `notification:read`, `:deleted` and `:read_all` make it so, after which
+        the server tells the user's pages. For a notification that the user does not have they return 0. Counts are
+        ignored and return 0, because the server sends them.
         """
         if event == "notification:new":
             _notify(user_key, data, tenant, connection)
             return 1
+        if event in _CHANGES:
+            change = _CHANGES[event]
+            named = None if change == "read_all" else _id(data, "notification_id")
+            return transport.change_inbox(user_key, change, named, tenant=tenant, connection=connection)
         if event in _COUNTS:
             return 0
         return transport.publish([user_key], event, data, tenant=tenant, connection=connection)
@@ -85,8 +104,7 @@ class EventEmitter:
     def emit_to_account(account_key: str | None, event: str, data: dict[str, Any], *, connection: Any = None) -> int:
         """Emit to all users of the tenant. Returns 1. `alert:new` raises an alert; counts are ignored and return 0."""
         if event == "alert:new":
-            fields = {name: data[name] for name in ("severity", "type", "data") if name in data}
-            AlertHandler.create_and_emit(account_key, data["title"], data["message"], connection=connection, **fields)
+            _alert(account_key, data, connection)
             return 1
         if event in _COUNTS:
             return 0
@@ -113,15 +131,21 @@ class EventEmitter:
 
 
 def _notify(user: object, data: dict[str, Any], tenant: str | None, connection: Any) -> None:
-    other = {name: value for name, value in data.items() if name not in ("title", "message", "type", "created_at")}
-    reference = other.pop("notification_id", None)
-    transport.send(
-        [user],
-        tenant=tenant,
-        connection=connection,
-        title=data["title"],
-        message=data["message"],
-        type=data.get("type") or "notification",
-        data=other,
-        reference=str(reference) if reference is not None else None,
-    )
+    fields, other = _split(data, "notification_id", ("title", "message", "type", "level", "severity"))
+    transport.send([user], tenant=tenant, connection=connection, data=other, **fields)
+
+
+def _alert(account_key: str | None, data: dict[str, Any], connection: Any) -> None:
+    fields, other = _split(data, "alert_id", ("title", "message", "type", "level", "severity"))
+    transport.raise_alert(tenant=account_key, connection=connection, data=other or None, **fields)
+
+
+def _split(data: dict[str, Any], id_name: str, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split what an old system emitted into our fields, and what has no field of its own, which is data."""
+    other = {name: value for name, value in data.items() if name not in (*names, "id", id_name, "created_at", "data")}
+    fields = {name: data.get(name) for name in names} | {id_name: _id(data, id_name)}
+    return fields, other | (data.get("data") or {})
+
+
+def _id(data: dict[str, Any], name: str) -> Any:
+    return data.get(name, data.get("id"))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from itertools import islice
-from typing import Any, get_args
+from typing import Any
 
 from carillon import calls
 from carillon.compat import transport
-from carillon.fields import Level
+from carillon.levels import is_level
 from carillon.text import cut
 
-_LEVELS = get_args(Level)
 _MAX_TITLE = 200
 _MAX_PAGE = 200
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -44,7 +43,8 @@ def get_notifications_for_user(
 ) -> list[dict[str, Any]]:
     """Return a user's notifications over HTTP, newest first, as the inbox of the API has them.
 
-    `before`: only those older than the one with this id.
+    `id` is the service's own, if it gave one, and Carillon's is `carillon_id` then. `before`: only those older than the
+    one with this id of Carillon's.
     """
     call = calls.list_of(
         dict[str, Any],
@@ -53,7 +53,7 @@ def get_notifications_for_user(
         min(limit, _MAX_PAGE),
         {"status": "unread" if unread_only else "all"},
     )
-    return list(islice(transport.http().pages(call), limit))
+    return list(map(_with_own_id, islice(transport.http().pages(call), limit)))
 
 
 def get_user_sessions(user_id: object, tenant: str | None = None) -> list[str]:
@@ -77,9 +77,17 @@ def get_connection_metrics(tenant: str | None = None) -> dict[str, int]:
     return transport.http(tenant).count_connections().model_dump()
 
 
+def _with_own_id(item: dict[str, Any]) -> dict[str, Any]:
+    own = item.get("data", {}).get("notification_id")
+    if own is None or str(own) != item.get("reference"):
+        return item
+    return item | {"id": own, "notification_id": own, "carillon_id": item["id"]}
+
+
 def _fields(notification: dict[str, Any]) -> dict[str, Any]:
     """In Carillon's fields: their `type` is a level if it is one, and what has no field of its own is data."""
     other = dict(notification)
+    ids = (other.pop("notification_id", None), other.pop("id", None))
     message = str(other.pop("message"))
     lines = (" ".join(line.split()) for line in message.splitlines())
     fields: dict[str, Any] = {
@@ -87,12 +95,12 @@ def _fields(notification: dict[str, Any]) -> dict[str, Any]:
         "title": str(other.pop("title", None) or cut(next(filter(None, lines), message), _MAX_TITLE)),
         "category": other.pop("category", None),
         "url": other.pop("url", None),
+        "notification_id": next((own for own in ids if own is not None), None),
     }
-    # None is none, and "warn" is the level "warning".
+    # None is none.
     kind = other.pop("type", None) or "info"
-    kind = "warning" if kind == "warn" else kind
-    fields |= {"level": kind} if kind in _LEVELS else {"type": str(kind)}
-    return fields | {"data": {name: value for name, value in other.items() if name not in ("id", "timestamp")}}
+    fields |= {"level": kind} if is_level(kind) else {"type": str(kind)}
+    return fields | {"data": {name: value for name, value in other.items() if name != "timestamp"}}
 
 
 def _key(text: str) -> str:

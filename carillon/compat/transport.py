@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from carillon.client import Client
 from carillon.outbox import Outbox
+from carillon.problems import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,14 @@ def configured_tenant() -> str:
 def send(
     users: Sequence[object] | None, *, tenant: str | None = None, connection: Any = None, **fields: Any
 ) -> dict[str, str]:
-    """Send a notification to these users, or to the whole tenant if None; `fields` as in carillon.Notification."""
+    """Send a notification to these users, or to the whole tenant if None; `fields` as in carillon.Notification.
+
+    `notification_id` is the service's own id of it: clients of these systems have it as the id.
+    """
+    own = fields.pop("notification_id", None)
+    if own is not None:
+        fields["reference"] = str(own)
+        fields["data"] = (fields.get("data") or {}) | {"notification_id": own}
     # Without duplicates: a user who is named twice would get it twice.
     audience = {"tenant": True} if users is None else {"users": list(dict.fromkeys(map(str, users)))}
     fields = _fields(fields) | {"audience": audience}
@@ -103,6 +111,31 @@ def publish(
         _configuration.outbox(tenant).publish_event(connection, audience=audience, type=type_, data=data)
     else:
         http(tenant).publish_event(audience=audience, type=type_, data=data)
+    return 1
+
+
+def change_inbox(
+    user: object,
+    change: Literal["read", "delete", "read_all"],
+    notification: str | int | None,
+    *,
+    tenant: str | None = None,
+    connection: Any = None,
+) -> int:
+    """Change a user's inbox. Returns 1; over HTTP 0 if the user has no such notification."""
+    if connection is not None:
+        _configuration.outbox(tenant).change_inbox(connection, str(user), change, notification)
+        return 1
+    client = http(tenant)
+    try:
+        if notification is None:
+            client.read_all_for(str(user))
+        elif change == "read":
+            client.read_for(str(user), notification)
+        else:
+            client.delete_for(str(user), notification)
+    except NotFound:
+        return 0
     return 1
 
 

@@ -8,10 +8,12 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, String, cast, delete, func, select, update
 
+from carillon.payload import is_storable
 from models.alerts.tables import alerts
 from models.events import log
+from models.ids import as_uuid
 from models.lanes import Lane
 from models.rooms.names import tenant_room
 from models.sql.statements import insert_ignore
@@ -150,6 +152,20 @@ def find(connection: Connection, tenant_id: str, alert_id: UUID, now: datetime) 
     return Alert._make(row) if row is not None else None
 
 
+def find_id(connection: Connection, tenant_id: str, name: str) -> UUID | None:
+    """The id of the alert that a name means: Carillon's id of it, or the service's own; of several the newest."""
+    named = as_uuid(name)
+    # A number is compared as a text: to SQLite, 17 is not "17".
+    own = cast(alerts.c.data["alert_id"].as_string(), String)
+    for this in [*([alerts.c.id == named] if named else []), *([own == name] if is_storable(name) else [])]:
+        found: UUID | None = connection.execute(
+            select(alerts.c.id).where(alerts.c.tenant_id == tenant_id, this).order_by(alerts.c.id.desc()).limit(1)
+        ).scalar_one_or_none()
+        if found is not None:
+            return found
+    return None
+
+
 def list_alerts(
     connection: Connection,
     tenant_id: str,
@@ -203,7 +219,11 @@ def _announce(connection: Connection, alert: Alert, event: str, data: dict[str, 
     """Publish the event to the tenant, and then the number of alerts left. The room is locked in between."""
     room = tenant_room(alert.tenant_id)
     lane = Lane.critical if alert.level == "critical" else Lane.high
-    named = {"id": str(alert.id), "alert_id": str(alert.id)}
+    named: dict[str, Any] = {"id": str(alert.id), "alert_id": str(alert.id)}
+    own = alert.data.get("alert_id")
+    # The data of a new alert says it already.
+    if isinstance(own, str | int) and not isinstance(own, bool) and event != "alert:new":
+        named["own_ids"] = [own]
     log.append(connection, alert.tenant_id, room, event, named | data, now, alert.expires_at, lane)
     left = {"unacknowledged": count_unacknowledged(connection, alert.tenant_id, now)}
     log.append(connection, alert.tenant_id, room, "alert:count", left, now, now + COUNT_KEPT, lane)

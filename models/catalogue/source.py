@@ -18,6 +18,7 @@ Catalogue = Mapping[str, EventType]
 
 _BUILT_IN = Path(__file__).parent / "built_in"
 _CLIENT_EVENTS = Path(__file__).parent / "client_events.toml"
+_CONNECTION_EVENTS = Path(__file__).parent / "connection_events.toml"
 # Thousands of types; a larger file is not a catalogue.
 _MAX_BYTES = 4 * 1024 * 1024
 
@@ -39,10 +40,20 @@ def built_in() -> Catalogue:
 @cache
 def client_events() -> Catalogue:
     """What clients send on the socket, by name. A name can be that of another event of the server too."""
-    documents = tomllib.loads(_CLIENT_EVENTS.read_text(encoding="utf-8"))
+    return _fixed(_CLIENT_EVENTS, emitted_by="client")
+
+
+@cache
+def connection_events() -> Catalogue:
+    """What the server sends to one connection, by name, apart from the session:* of what is built in."""
+    return _fixed(_CONNECTION_EVENTS, emitted_by="server", replay=False)
+
+
+def _fixed(path: Path, **common: Any) -> Catalogue:
+    documents = tomllib.loads(path.read_text(encoding="utf-8"))
     return MappingProxyType(
         {
-            name: EventType(name=name, emitted_by="client", reserved=True, rooms=["user"], **document)
+            name: EventType(name=name, reserved=True, rooms=["user"], **common, **document)
             for name, document in documents.items()
         }
     )

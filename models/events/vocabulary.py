@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from models.notifications.content import Content
+from models.notifications.content import Content, own_id
 from models.timestamps import iso
 
 NOTIFICATION_NEW = "notification:new"
@@ -43,6 +43,11 @@ def generic(data: dict[str, Any] | None, created_at: datetime) -> dict[str, Any]
     return {"created_at": iso(created_at)} | (data or {})
 
 
-def notification_deleted(notification_id: str) -> dict[str, Any]:
-    """The payload of `notification:deleted`, without the seq."""
-    return {"id": notification_id, "notification_id": notification_id}
+def notification_deleted(content: Content) -> dict[str, Any]:
+    """The payload of `notification:deleted` for a notification that is withdrawn, without the seq."""
+    own = own_id(content.reference, content.data)
+    return {
+        "id": content.notification_id,
+        "notification_id": content.notification_id,
+        **({"own_ids": [own]} if own is not None else {}),
+    }

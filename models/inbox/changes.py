@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Uuid, func, select, update
 
 from models.deliveries.withdraw import withdraw
 from models.events import log
-from models.inbox.queries import Counts, Filter, count
+from models.inbox.queries import Counts, Filter, count, own_ids
 from models.inbox.tables import inbox
 from models.notifications.tables import notifications
 from models.rooms.names import room_is, user_room
@@ -68,6 +68,7 @@ DELETE = Operation("notification:deleted", "deleted_at", withdraws="deleted")
 class Changed:
     """The items that changed, newest first. If there are none, nothing was written or published.
 
+    `known`: any of those that were named is or was in the inbox.
     `counts` are those after the change. `push_due`: withdrawals are due, ring for them. `more`: the page was full, call
     again.
     """
@@ -76,6 +77,7 @@ class Changed:
     counts: Counts | None = None
     push_due: bool = False
     more: bool = False
+    known: bool = False
 
 
 def change_items(
@@ -89,7 +91,7 @@ def change_items(
     changed, expires_at = _update(connection, user_id, operation, select(chosen.c.id), now)
     if not changed:
         return Changed([])
-    data = _named(changed) | _column(operation, now)
+    data = _named(connection, changed) | _column(operation, now)
     log.append(connection, tenant_id, user_room(user), operation.event, data, now, expires_at)
     return _finish(connection, tenant_id, user, user_id, operation, changed, now)
 
@@ -129,7 +131,7 @@ def change_page(
     if not changed:
         return Changed([])
     if operation.event_of_page is None:
-        event, data = operation.event, _named(changed)
+        event, data = operation.event, _named(connection, changed)
     else:
         said = {"category": which.category, "type": which.type, "level": which.level}
         event = operation.event_of_page
@@ -189,12 +191,15 @@ def _finish(
         push_due = withdraw(connection, user_id, changed, operation.withdraws, now)
     counts = count(connection, user_id, now)
     log.append(connection, tenant_id, user_room(user), "notification:count", counts.data(), now, now + COUNT_KEPT)
-    return Changed(changed, counts, push_due, more)
+    return Changed(changed, counts, push_due, more, known=True)
 
 
-def _named(changed: Sequence[UUID]) -> dict[str, Any]:
+def _named(connection: Connection, changed: Sequence[UUID]) -> dict[str, Any]:
+    ids = [str(n) for n in changed]
     # Clients that know one id only get one of them; the counts correct the rest.
-    return {"id": str(changed[0]), "notification_id": str(changed[0]), "ids": [str(n) for n in changed]}
+    named = {"id": ids[0], "notification_id": ids[0], "ids": ids}
+    own = own_ids(connection, changed)
+    return named | {"own_ids": [own.get(n, str(n)) for n in changed]} if own else named
 
 
 def _column(operation: Operation, now: datetime) -> dict[str, str | None]:

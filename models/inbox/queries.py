@@ -10,9 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, func, select
 
+from carillon.payload import is_storable
 from models.deliveries.tables import deliveries
+from models.ids import as_uuid
 from models.inbox.tables import inbox
-from models.notifications.content import Content, content_of
+from models.notifications.content import Content, content_of, own_id
 from models.notifications.state import WITHDRAWN
 from models.notifications.tables import notifications
 from models.sql.statements import values_table
@@ -164,6 +166,39 @@ def were_theirs(connection: Connection, tenant_id: str, user: str, ids: Sequence
             .limit(1)
         ).first()
     )
+
+
+def items_named(connection: Connection, tenant_id: str, user: str, names: Sequence[str]) -> list[UUID]:
+    """The notifications that these names mean: Carillon's ids, and those of the user's that have the service's own ids.
+
+    Whether the former are the user's is not looked up.
+    """
+    found = connection.execute(
+        select(notifications.c.id, notifications.c.reference, notifications.c.data)
+        .join(inbox, inbox.c.notification_id == notifications.c.id)
+        .join(users, users.c.id == inbox.c.user_id)
+        .where(
+            notifications.c.tenant_id == tenant_id,
+            notifications.c.reference.in_(filter(is_storable, names)),
+            users.c.tenant_id == tenant_id,
+            users.c.external_id == user,
+        )
+        .order_by(notifications.c.id.desc())
+    )
+    theirs = [row.id for row in found if own_id(row.reference, row.data) is not None]
+    return list(dict.fromkeys([*filter(None, map(as_uuid, names)), *theirs]))
+
+
+def own_ids(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str | int]:
+    """The service's own ids of those of these notifications that have one."""
+    named = values_table(connection, "named", {"id": Uuid()}, [(n.hex,) for n in ids])
+    found = connection.execute(
+        select(notifications.c.id, notifications.c.reference, notifications.c.data).where(
+            notifications.c.id.in_(select(named.c.id)), notifications.c.reference.is_not(None)
+        )
+    )
+    own = {row.id: own_id(row.reference, row.data) for row in found}
+    return {n: name for n, name in own.items() if name is not None}
 
 
 def newest(connection: Connection, tenant_id: str, user: str) -> UUID | None:

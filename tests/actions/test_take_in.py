@@ -17,6 +17,7 @@ from actions.take_in import take_in
 from models.alerts.tables import alerts
 from models.events.cursor import Cursor
 from models.events.log import epoch, read_after
+from models.inbox.queries import counts_for
 from models.notifications.queries import find_notification
 from models.notifications.tables import notifications
 from models.outbox import queries as outbox
@@ -24,7 +25,7 @@ from models.outbox.listen import listen
 from models.outbox.tables import carillon_outbox
 from models.sql.engine import read, write
 from tests.bells import RecordingBells
-from tests.factories import create_installation, create_tenant, create_users
+from tests.factories import create_installation, create_tenant, create_users, expand_all
 
 HELLO = {"audience": {"users": ["alice"]}, "title": "Hello", "message": "World"}
 
@@ -115,6 +116,37 @@ def test_alerts_events_and_recalls_go_the_same_way(here, engine, bells):
     assert (event.type, event.data["n"]) == ("stream:data", 1)
     assert sorted({task for task, _ in bells}) == ["expand", "publish"]
     assert rejected(engine) == []
+
+
+def test_an_inbox_is_changed_as_if_its_user_did_it(here, engine, bells):
+    create_users(engine, ["alice", "bob"])
+    sent = uuid_utils.compat.uuid7()
+    own = {"reference": "n-7", "data": {"notification_id": "n-7"}}
+    put(engine, id=sent, body=HELLO | own)
+    for _ in range(3):
+        put(engine)
+    settle(here)
+    with read(engine) as connection:
+        accepted = list(connection.execute(select(notifications.c.id).order_by(notifications.c.id)).scalars())
+    for one in accepted:
+        expand_all(engine, one, utc_now())
+    bells.clear()
+    put(engine, "inbox", {"user": "alice", "change": "read", "notification": "n-7"})
+    put(engine, "inbox", {"user": "alice", "change": "delete", "notification": str(accepted[1])})
+    put(engine, "inbox", {"user": "alice", "change": "read_all"})
+    put(engine, "inbox", {"user": "bob", "change": "read", "notification": "n-7"})
+    put(engine, "inbox", {"user": "alice", "change": "read"})
+    settle(here)
+    with read(engine) as connection:
+        start = Cursor(epoch(connection), {"user:alice": 0})
+        events = [(e.type, e.data) for e in read_after(connection, "acme", ["user:alice"], start, utc_now()).events]
+        counts = counts_for(connection, "acme", ["alice"], utc_now())["alice"]
+    changes = [(name, data) for name, data in events if data and name != "notification:count"]
+    assert [name for name, _ in changes] == ["notification:read", "notification:deleted", "notification:read_all"]
+    assert (changes[0][1]["own_ids"], changes[2][1]["count"]) == (["n-7"], 2)
+    assert (counts.unread, counts.total) == (0, 3)
+    assert {task for task, _ in bells} == {"publish"}
+    assert sorted(problem["code"] for problem in rejected(engine)) == ["not_found", "validation"]
 
 
 def test_events_keep_the_order_in_which_they_were_written(here, engine):

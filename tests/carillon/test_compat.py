@@ -127,7 +127,10 @@ SAID: list[tuple[str, dict[str, Any]]] = [
         "notification",
         {"audience": {"tenant": True}, "title": "M", "message": "M", "type": "maintenance", "category": "c"},
     ),
-    ("notification", _one("7", title="M", message="M", channels=["in_app"])),
+    (
+        "notification",
+        _one("7", title="M", message="M", channels=["in_app"], reference="9", data={"notification_id": 9}),
+    ),
 ]
 
 
@@ -175,32 +178,63 @@ def test_what_the_old_hub_emitted_by_hand_becomes_the_thing_itself(transaction):
     assert (
         emitter.emit_to_user("usr_1", "notification:count", {"unread": 99}, tenant="acme", connection=connection) == 0
     )
-    alert = {"title": "T", "message": "M", "severity": "error"}
+    alert = {"alert_id": 17, "title": "T", "message": "M", "severity": "error", "pond": "A", "type": None}
     assert emitter.emit_to_account("acme", "alert:new", alert, connection=connection) == 1
     assert emitter.emit_to_account("acme", "alert:count", {"unacknowledged": 99}, connection=connection) == 0
     assert emitter.emit_to_room("user:usr_1", "notification:count", {"unread": 99}, connection=connection) == 0
+    for event, data in {
+        "notification:read": {"notification_id": "n-7"},
+        "notification:deleted": {"id": 8},
+        "notification:read_all": {},
+    }.items():
+        assert emitter.emit_to_user("usr_1", event, data, tenant="acme", connection=connection) == 1
     assert transaction.bodies() == [
-        ("notification", _one("usr_1", title="T", message="M", type="task", reference="n-7", data={"n": 1})),
-        ("alert", {"title": "T", "message": "M", "level": "error"}),
+        (
+            "notification",
+            _one(
+                "usr_1",
+                title="T",
+                message="M",
+                type="task",
+                reference="n-7",
+                data={"n": 1, "notification_id": "n-7"},
+            ),
+        ),
+        ("alert", {"title": "T", "message": "M", "level": "error", "alert_id": 17, "data": {"pond": "A"}}),
+        ("inbox", {"user": "usr_1", "change": "read", "notification": "n-7"}),
+        ("inbox", {"user": "usr_1", "change": "delete", "notification": 8}),
+        ("inbox", {"user": "usr_1", "change": "read_all"}),
     ]
 
 
 @pytest.mark.parametrize(
     ("severity", "level"),
-    [("low", "info"), ("medium", "warning"), ("high", "error"), ("emergency", "critical"), ("error", "error")],
+    [("low", "info"), ("medium", "warning"), ("HIGH", "error"), ("emergency", "critical"), ("error", "error")],
 )
-def test_severities_of_other_scales_are_levels(server, severity, level):
+def test_severities_of_other_scales_are_levels_and_keep_their_word(server, severity, level):
     hub.AlertHandler.create_and_emit("acme", "T", "M", severity=severity)
-    # An alert is a warning if it does not say otherwise, so that level is left out.
-    assert json.loads(server.requests[0].content).get("level", "warning") == level
+    hub.NotificationHandler.create_and_emit("acme", "u", "T", "M", level=severity)
+    for request, default in zip(server.requests, ("warning", "info"), strict=True):
+        # The default level is left out.
+        body = json.loads(request.content)
+        assert body.get("level", default) == level
+        assert body.get("severity") == (severity if severity != level else None)
+    with pytest.raises(ValueError, match="must be one of info, success, warning, error, critical, debug"):
+        hub.NotificationHandler.create_and_emit("acme", "u", "T", "M", level="loud")
 
 
 def test_no_type_is_not_a_type_called_none(server):
     simple.send_notification(7, {"message": "M", "type": None})
     simple.send_notification(7, {"message": "M", "type": "warn"})
+    hub.NotificationHandler.create_and_emit("acme", "u", "T", "M", type=None)
+    hub.AlertHandler.create_and_emit("acme", "T", "M", type=None, severity=None)
+    hub.EventEmitter.emit_to_user("u", "notification:new", {"title": "T", "message": "M", "type": None})
+    ns.broadcast_notification(7, None, "T", "M")
+    server.client().send(audience={"users": ["u"]}, title="T", message="M", type=None, data=None, level=None)
     # The level info is the default.
-    assert [json.loads(request.content).get("type") for request in server.requests] == [None, None]
-    assert json.loads(server.requests[1].content)["level"] == "warning"
+    bodies = [json.loads(request.content) for request in server.requests]
+    assert [body.get("type") for body in bodies] == [None] * 7
+    assert (bodies[1]["level"], bodies[1]["severity"]) == ("warning", "warn")
 
 
 @pytest.mark.parametrize("room", ["c-17", "conversation:c-17", "user:", "tenant:", ""])
@@ -254,7 +288,7 @@ def test_a_notification_without_a_title_has_its_first_line(server, notification,
 
 
 def test_what_is_saved_twice_has_one_key_whatever_the_ids_look_like(server):
-    for user, known in (("u", 9), ("u", 9), ("a b", 9), ("ü", 9), ("u", "x" * 300), ("u", "x" * 301)):
+    for user, known in (("u", 9), ("u", 9), ("a b", 9), ("ü", 9), ("u", "x" * 255), ("u", "x" * 254)):
         simple.save_notification(user, {"id": known, "message": "M"})
     keys = [request.headers["Idempotency-Key"] for request in server.requests]
     assert keys[0] == keys[1] == "save_notification:u:9"

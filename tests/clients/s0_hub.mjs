@@ -73,6 +73,49 @@ test("all are read and one is deleted", async () => {
   await eventually(() => last("notification:deleted")?.notification_id === id);
 });
 
+test("a notification and an alert keep the ids that the service gave them, live and in every change", async () => {
+  const data = { notification_id: "n-7", title: "Known", message: "by its own id", type: "task", pond: "A" };
+  await carillon("EventEmitter.emit_to_user", { user_key: "alice", event: "notification:new", data });
+  const mine = () => bell.shown.notifications.find(({ title }) => title === "Known");
+  await eventually(() => mine());
+  assert.deepEqual([mine().id, mine().notification_id], ["n-7", "n-7"]);
+  // The page knows no other id.
+  wsService.emit("notification:read", { notification_id: "n-7" });
+  await eventually(() => mine().read);
+  assert.equal(last("notification:read").notification_id, "n-7");
+  const alert = { alert_id: 17, title: "Own", message: "It has a number", severity: "high", type: "pump", pond: "A" };
+  await carillon("EventEmitter.emit_to_account", { account_key: "acme", event: "alert:new", data: alert });
+  const raised = () => board.shown.alerts.find(({ title }) => title === "Own");
+  await eventually(() => raised());
+  assert.deepEqual([raised().id, raised().alert_id, raised().severity, raised().level], [17, 17, "high", "error"]);
+  assert.equal(raised().data.pond, "A");
+  assert.equal((await ask(bob, "alert:acknowledge", { alert_id: 17 })).ok, true);
+  await eventually(() => raised().acknowledged);
+  toasts.length = 0;
+  board.unmount();
+  board = mount(useRealtimeAlerts);
+});
+
+test("what the service marks as read or deletes by its own id is so on every page, once and counted", async () => {
+  const emit = (event, data) => carillon("EventEmitter.emit_to_user", { user_key: "alice", event, data });
+  const told = (name) => named(heard, name).length;
+  await emit("notification:new", { notification_id: 31, title: "First", message: "m" });
+  await emit("notification:new", { notification_id: 32, title: "Second", message: "m" });
+  const of = (id) => bell.shown.notifications.find((one) => one.id === id);
+  await eventually(() => of(31) && of(32) && bell.shown.unreadCount === 2);
+  const before = ["notification:read", "notification:deleted", "notification:read_all"].map(told);
+  assert.equal(await emit("notification:read", { notification_id: 31 }), 1);
+  assert.equal(await emit("notification:read", { notification_id: 31 }), 1);
+  await eventually(() => of(31).read && bell.shown.unreadCount === 1);
+  assert.equal(await emit("notification:deleted", { notification_id: 31 }), 1);
+  await eventually(() => last("notification:deleted")?.notification_id === 31);
+  assert.equal(await emit("notification:read_all", {}), 1);
+  await eventually(() => last("notification:count").unread === 0 && bell.shown.unreadCount === 0);
+  assert.equal(await emit("notification:read", { notification_id: "nobody's" }), 0);
+  const after = ["notification:read", "notification:deleted", "notification:read_all"].map(told);
+  assert.deepEqual(after, before.map((n) => n + 1));
+});
+
 test("an alert is toasted to everybody and acknowledged for everybody", async () => {
   const other = listen(bob);
   await carillon("AlertHandler.create_and_emit", {

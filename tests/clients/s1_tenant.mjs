@@ -114,6 +114,16 @@ test("a notification is notification:created", async () => {
   await eventually(() => heard.some(([name, payload]) => name === "notification:created" && payload.id === id));
 });
 
+test("what io.getStats() told is told over HTTP", async () => {
+  const { json } = await eventually(async () => {
+    const told = await api("GET", "/api/stats");
+    return told.json.totalConnections > 0 && told;
+  });
+  // The room of the tenant, and one of each user.
+  assert.ok(json.rooms >= 2);
+  assert.equal((await api("GET", "/api/stats", { token: ALICE })).status, 403);
+});
+
 test("the echo answers", async () => {
   assert.deepEqual((await ask(client.socket, "test", "hello")).received, "hello");
 });

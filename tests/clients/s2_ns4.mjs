@@ -103,6 +103,14 @@ test("its REST calls answer, and what they change is told", async () => {
   await eventually(() => named(heard.notifications, "notification_read").some(([, { notification_id }]) => notification_id === sent.id));
   assert.equal((await answered(client.rest.stats())).unread_count, unread_count - 1);
   assert.equal((await answered(client.rest.readAll())).unread_count, 0);
+  const own = await api("POST", "/api/notifications", { body: { id: 4711, user_id: "alice", title: "Numbered", message: "by the service" } });
+  assert.equal(own.status, 202);
+  const heardOf = (event) => named(heard.notifications, event).map(([, { id, notification_id }]) => [id, notification_id]);
+  await eventually(() => heardOf("notification").some(([id, other]) => id === 4711 && other === 4711));
+  assert.ok((await answered(client.rest.list())).notifications.some(({ id }) => id === 4711));
+  assert.equal((await answered(client.rest.read(4711))).read, true);
+  await answered(client.rest.remove(4711));
+  for (const event of ["notification_read", "notification_deleted"]) await eventually(() => heardOf(event).some(([id]) => id === 4711));
   await answered(client.rest.remove(sent.id));
   await eventually(() => named(heard.notifications, "notification_deleted").some(([, { notification_id }]) => notification_id === sent.id));
   assert.equal((await client.rest.get(sent.id)).status, 404);

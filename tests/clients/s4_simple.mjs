@@ -78,6 +78,17 @@ test("what is marked as read is read", async () => {
   assert.deepEqual(all.filter(({ read }) => read).map(({ id }) => id).sort(), ids.sort());
 });
 
+test("a notification is known by the id that the service gave it, live and in the history", async () => {
+  const notification = { id: 4711, message: "It has a number", type: "warn" };
+  await carillon("save_notification", { user_id: "alice", notification });
+  const mine = await eventually(() => shown.find(({ message }) => message === "It has a number"));
+  assert.deepEqual([mine.id, mine.notification_id, mine.type], [4711, 4711, "warn"]);
+  const history = async () => carillon("get_notifications_for_user", { user_id: "alice", unread_only: true });
+  assert.ok((await history()).some(({ id }) => id === 4711));
+  markRead([4711]);
+  await eventually(async () => !(await history()).some(({ id }) => id === 4711));
+});
+
 test("a text sent to try things out is shown", async () => {
   const { status } = await api("POST", "/api/test/notification/alice", { body: { message: "Test notification", type: "info" } });
   assert.equal(status, 202);

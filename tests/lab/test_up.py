@@ -32,6 +32,7 @@ from models.sql.engine import read
 from models.tenants.api_keys import list_api_keys
 from tests.databases import ROOT
 from tests.waiting import eventually
+from tests.web.test_demo import CURL
 
 NAMES = ("PORT", "LAB_PORT", "LAB_SMTP_PORT", "FLOWER_PORT")
 
@@ -127,6 +128,17 @@ def test_one_call_rings_every_channel(installation: Installation):
     time.sleep(2.5)
     assert installation.arrived(id_) == everywhere
     assert [event["id"] for event in shown] == [id_]
+
+
+@pytest.mark.slow
+def test_the_command_of_the_simple_system_works_as_it_is_written(installation: Installation):
+    # Their program listens on port 5003.
+    to_us = f"--connect-to localhost:5003:127.0.0.1:{installation.environ['PORT']}"
+    sent = paste(f"{CURL} -sS --fail-with-body {to_us}")
+    key = next(word for word in shlex.split(installation.line("curl ") or "") if word.startswith("Authorization: "))
+    url, headers = f"{installation.api}/v1/users/user123/inbox", {"Authorization": key.partition(": ")[2]}
+    [item] = eventually(lambda: requests.get(url, headers=headers, timeout=5).json()["data"])
+    assert (item["id"], item["message"], item["level"]) == (sent["id"], "Test notification", "info")
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from models.channels import CHANNELS
 from models.deliveries.lifecycle import Failure, State
+from web.realtime.metrics import CONNECT_ERRORS
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
@@ -26,6 +27,8 @@ def expressions() -> Iterator[tuple[str, str]]:
     for group in yaml.safe_load((DEPLOY / "alarms.yml").read_text())["groups"]:
         for rule in group["rules"]:
             yield rule["alert"], rule["expr"]
+    documented = (DEPLOY.parent / "docs/operations.md").read_text().partition("### The numbers of earlier systems")[2]
+    yield from re.findall(r"^\| (.+?) \| `(.+)` \|$", documented, re.MULTILINE)
     for panel in json.loads((DEPLOY / "grafana-dashboard.json").read_text())["panels"]:
         for target in panel["targets"]:
             yield f"{panel['title']} {target['refId']}", target["expr"]
@@ -42,6 +45,7 @@ def series(app, client, service, alice) -> dict[str, list[dict[str, str]]]:
             counters.add_total(f"deliveries:{channel}:{outcome}:{failure}")
     counters.beat("relay")
     counters.flush()
+    CONNECT_ERRORS.labels("token_missing").inc()
     found: dict[str, list[dict[str, str]]] = {}
     for family in text_string_to_metric_families(client.get("/metrics").text):
         for sample in family.samples:
@@ -56,7 +60,9 @@ def test_each_expression_names_what_there_is(series, subtests):
                 set().union(*series[metric]) for metric, _, _ in selectors(expression) if require(series, metric, name)
             ]
             for metric, labels, over in selectors(expression):
-                assert (over is not None) == metric.endswith(("_total", "_bucket")), "a counter needs a range"
+                assert (over is not None) == metric.endswith(("_total", "_bucket", "_sum", "_count")), (
+                    "a counter needs a range"
+                )
                 for match in MATCHER.finditer(labels or ""):
                     values = {sample.get(match["label"]) for sample in series[metric]}
                     assert set(match["value"].split("|")) <= values, match[0]

@@ -158,7 +158,7 @@ def test_the_socket_acknowledges(service, socket, bells):
         bells.clear()
         assert socket("alert:acknowledge", form(alert))["acknowledged_by"] == "alice"
         assert bells == [("publish", [])]
-    for bad in (None, {}, [], 7, "x", {"id": 7}, {"alert": str(uuid4())}):
+    for bad in (None, {}, [], True, "", {"id": 1.5}, {"alert": str(uuid4())}):
         with pytest.raises(Refused) as refused:
             socket("alert:acknowledge", bad)
         assert refused.value.code == "bad_request"
@@ -208,3 +208,46 @@ def test_every_event_is_as_the_catalogue_has_it(service, alice, engine):
     assert len({name for name, _ in events}) == 4
     for name, data in events:
         assert payload_errors(built_in()[name].payload, data) == [], name
+
+
+def test_a_service_has_ids_of_its_own_for_alerts(service, alice, outsider, stranger, socket, engine):
+    for own in ("a-7", 17, str(uuid4())):
+        raised = service.post("/v1/alerts", LOW | {"alert_id": own})
+        assert (raised.status_code, raised.json["data"]) == (201, {"alert_id": own})
+        assert alice.get(f"/v1/alerts/{own}").json["id"] == raised.json["id"]
+        assert outsider.post(f"/v1/alerts/{own}/acknowledge", None).status_code == 404
+        assert stranger.delete(f"/v1/alerts/{own}").status_code == 404
+        assert socket("alert:acknowledge", {"alert_id": own})["id"] == raised.json["id"]
+        assert alice.post(f"/v1/alerts/{own}/acknowledge", None).json["acknowledged_by"] == "alice"
+        assert service.delete(f"/v1/alerts/{own}").json == service.delete(f"/v1/alerts/{own}").json == {"deleted": True}
+    # Carillon's own id comes first, and of several with one id the newest.
+    first = raise_alert(service)
+    other = service.post("/v1/alerts", LOW | {"id": first}).json["id"]
+    assert alice.get(f"/v1/alerts/{first}").json["id"] == first != other
+    newest = [raise_alert(service, alert_id="twice") for _ in range(2)][-1]
+    assert alice.get("/v1/alerts/twice").json["id"] == newest
+    assert alice.get("/v1/alerts/a%00b").status_code == alice.get("/v1/alerts/nobody's").status_code == 404
+    told = [data.get("own_ids") for name, data in heard(engine) if name in ("alert:acknowledged", "alert:deleted")]
+    assert told[:4] == [["a-7"], ["a-7"], [17], [17]]
+
+
+def test_severities_of_other_scales_are_levels_and_keep_their_word(service, alice):
+    for body, level, severity in [
+        ({"severity": "high"}, "error", "high"),
+        ({"level": "Emergency"}, "critical", "Emergency"),
+        ({"level": "error", "severity": "high"}, "error", "high"),
+        ({"severity": "medium"}, "warning", "medium"),
+        ({"severity": "warning"}, "warning", None),
+        ({"level": None, "type": None, "data": None}, "warning", None),
+    ]:
+        alert = service.post("/v1/alerts", LOW | body).json
+        assert (alert["level"], alert["severity"], alert["data"].get("severity")) == (level, level, severity)
+        sent = service.send(**body)
+        assert service.get(sent.headers["Location"]).json["level"] == (level if "data" not in body else "info")
+    for path in ("/v1/alerts", "/v1/notifications"):
+        for member in ("level", "severity"):
+            refused = service.post(path, LOW | {"audience": {"users": ["alice"]}} | {member: "loud"})
+            assert refused.status_code == 422
+            [wrong] = [error for error in refused.json["errors"] if error["field"] == member]
+            assert "must be one of info, success, warning, error, critical, debug" in wrong["message"]
+    assert "differ" in service.post("/v1/alerts", LOW | {"level": "info", "severity": "high"}).text

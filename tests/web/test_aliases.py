@@ -129,10 +129,26 @@ def test_a_body_as_the_four_namespaces_send_it(service):
     assert service.post("/api/notifications", body | {"data": full, "action_url": "/orders/1"}).status_code == 422
 
 
+def test_a_notification_keeps_the_id_that_the_service_gave_it(service, alice, engine):
+    for name, own in (("notification_id", "n-7"), ("id", 8)):
+        sent = service.post("/api/notifications", {"user_id": "alice", "message": "m", name: own, "level": "medium"})
+        expand_all(engine, UUID(sent.json["id"]), utc_now())
+        [item, *_] = alice.get("/api/notifications").json["notifications"]
+        assert (item["id"], item["notification_id"], item["carillon_id"]) == (own, own, sent.json["id"])
+        assert (item["severity"], item["level"]) == ("medium", "warning")
+        assert alice.get(f"/api/notifications/{own}").json == item
+        assert alice.put(f"/api/notifications/{own}/read", None).json["read"] is True
+        assert alice.delete(f"/api/notifications/{own}").json == {"deleted": True}
+    refused = service.post("/api/notifications", {"user_id": "alice", "message": "m", "id": ""})
+    assert (refused.status_code, fields(refused)[0].startswith("id")) == (422, True)
+
+
 def test_severities_of_other_scales_are_levels(service):
     scales = {"low": "info", "medium": "warning", "high": "error", "warn": "warning", "Emergency": "critical"}
     for severity, level in scales.items():
-        sent = service.post("/api/notifications", {"user_id": "alice", "message": "m", "type": None, "level": severity})
+        sent = service.post(
+            "/api/notifications", {"user_id": "alice", "message": "m", "type": None, "data": None, "level": severity}
+        )
         assert service.get(sent.headers["Location"]).json["level"] == level
 
 

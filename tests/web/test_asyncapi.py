@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import json
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from jsonschema import Draft7Validator
 
+from bus.envelope import DIRECT_MESSAGE
+from bus.presence import Status
 from models.catalogue.event_type import EventType
-from models.catalogue.source import built_in, client_events
+from models.catalogue.source import built_in, client_events, connection_events
 from web.asyncapi import document
 from web.dialects import DIALECTS, view_of
 from web.dialects.canonical import REQUESTS
@@ -19,7 +24,7 @@ from web.dialects.canonical import REQUESTS
 SCHEMA = Path(__file__).with_name("asyncapi-3.0.0.schema.json.gz")
 
 
-EVERY = [*built_in().values(), *client_events().values()]
+EVERY = [*built_in().values(), *connection_events().values(), *client_events().values()]
 
 
 @pytest.fixture(scope="module")
@@ -102,17 +107,40 @@ def test_clients_can_send_exactly_what_is_listed(app):
         assert listed == handled | aliases
 
 
-def test_the_server_can_send_every_event_that_is_listed():
-    code = "".join(path.read_text() for part in ("actions", "models", "web") for path in Path(part).rglob("*.py"))
+# Where events of the server are emitted. The handlers have the names that clients send.
+EMITTING = ("actions", "bus", "channels", "models/alerts", "models/deliveries", "models/events", "models/inbox")
+RESERVED = re.compile(r"(?:alert|event|notification|presence|session):[a-z_]+")
+
+
+def emitted() -> set[str]:
+    """The names of the events that the code emits by itself."""
+    paths = [path for part in (*EMITTING, "web/realtime") for path in Path(part).rglob("*.py")]
+    paths = [path for path in (*paths, Path("web/dialects/render.py")) if "handlers" not in path.parts]
+    trees = [ast.parse(path.read_text()) for path in paths]
+    found: set[str] = set()
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if RESERVED.fullmatch(node.value) or node.value == DIRECT_MESSAGE:
+                found.add(node.value)
+            elif "event = 'presence:' .. state" in node.value:
+                found |= {f"presence:{state}" for state in ("offline", *get_args(Status))}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("send_unlogged"):
+            found |= {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
+    return {name for name in found if name not in client_events() or name in built_in()}
+
+
+def test_what_the_code_emits_is_listed_and_nothing_else():
     said = document(EVERY, "https://bells.example.test/")
     listed = _listed(said, "send", "canonical")
-    reserved = {name for name in listed if built_in()[name].reserved}
-    named = {name for name in reserved if f'"{name}"' in code}
-    # This name is built from the status.
-    presence = {f"presence:{status}" for status in ("online", "offline", "away", "busy")}
-    assert reserved - named - presence == set()
-    assert listed - reserved == {name for name, type_ in built_in().items() if not type_.reserved}
+    published = {name for name, type_ in built_in().items() if not type_.reserved}
+    assert listed - published == emitted()
+    assert published <= listed
     assert not {name for name in listed if name.startswith("chat:")}
+    for channel, described in said["channels"].items():
+        view = view_of(described["address"], "canonical")
+        here = {name for type_ in EVERY if type_.emitted_by == "server" for name, _ in view.translate(type_.name, {})}
+        # Canonical clients get no errors as events; those of other dialects on "/" do.
+        assert _listed(said, "send", channel) == here | ({"error"} if channel == "canonical" else set())
 
 
 @pytest.mark.parametrize(

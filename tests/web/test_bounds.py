@@ -64,7 +64,6 @@ BAD: list[tuple[str, object]] = [
     ("data", {"a": float("inf")}),
     ("data", {"a": {"b": -float("inf")}}),
     ("level", "loud"),
-    ("level", None),
     ("severity", "loud"),
     ("priority", "urgent"),
     ("category", "a b"),

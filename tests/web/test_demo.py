@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 
 from actions.tokens import Claims
 from config.jwt_keys import JwtKeys
 from lab import demo as people
+from models.notifications.queries import find_notification
+from models.sql.engine import read
 from tests.factories import create_settings
 from web.app import create_app
 from web.auth import Authenticator
@@ -62,3 +67,41 @@ def test_in_production_there_is_none_at_all(tmp_path, engine):
     url = engine.url.render_as_string(hide_password=False)
     app = create_app(create_settings(tmp_path, DATABASE_URL=url, CARILLON_ENV="production"))
     assert [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/demo")] == []
+
+
+# As the simple system documents it.
+CURL = """curl -X POST http://localhost:5003/api/test/notification/user123 \\
+  -H "Content-Type: application/json" \\
+  -d '{"message": "Test notification", "type": "info"}'"""
+
+
+def carry_out(client, command: str, **changed):
+    """Make the request of a curl command."""
+    curl, x, method, url, h, header, d, body = shlex.split(command.replace("\\\n", ""))
+    assert (curl, x, h, d) == ("curl", "-X", "-H", "-d")
+    there = urlsplit(url)
+    given = {"base_url": f"{there.scheme}://{there.netloc}", "headers": [tuple(header.split(": "))]} | changed
+    return client.open(there.path, method=method, data=body, **given)
+
+
+def test_the_command_of_the_simple_system_works_as_it_is_written(client, demo, engine):
+    sent = carry_out(client, CURL)
+    assert sent.status_code == 202, sent.text
+    with read(engine) as connection:
+        found = find_notification(connection, "demo", UUID(sent.json["id"]))
+    assert found is not None
+    assert (found.audience, found.message, found.level) == (
+        {"users": [{"id": "user123"}]},
+        "Test notification",
+        "info",
+    )
+    # From here only, and by no page of another origin. Whoever shows a key is who they say they are.
+    assert carry_out(client, CURL, base_url="http://rebound.example").status_code == 401
+    kind = [("Content-Type", "text/plain"), ("Origin", "https://a.example")]
+    assert carry_out(client, CURL, headers=kind).status_code == 415
+    wrong = [("Content-Type", "application/json"), ("Authorization", "Bearer rubbish")]
+    assert carry_out(client, CURL, headers=wrong).status_code == 401
+
+
+def test_without_the_demo_it_needs_a_key(client):
+    assert carry_out(client, CURL).status_code == 401

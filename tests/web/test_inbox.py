@@ -228,7 +228,7 @@ def test_what_comes_while_all_is_read_stays_unread(engine, people, alice, monkey
     pages = actions.change_page
     late: list[str] = []
     monkeypatch.setattr(actions, "change_page", lambda *given: pages(*given, 2))
-    monkeypatch.setattr(actions, "_ring", lambda _installation, _changed: late.extend([] if late else notify(engine)))
+    monkeypatch.setattr(actions, "ring", lambda _installation, _changed: late.extend([] if late else notify(engine)))
     assert alice.post("/v1/inbox/read-all", {}).json["count"] == 3
     assert ids(alice.get("/v1/inbox?status=unread")) == late
 
@@ -291,7 +291,10 @@ def test_on_the_socket_too_what_is_not_theirs_is_not_there(engine, people, socke
     assert bells == []
 
 
-MALFORMED = [0, "", [], "x", {"id": 7}, {"ids": "x"}, {"ids": [None]}, {"ids": [str(UUID(int=i)) for i in range(1001)]}]
+MALFORMED = [
+    *("", [], True, 1.5, {"id": ""}, {"id": "a\x00b"}, {"ids": [None]}, {"ids": [{}]}),
+    {"ids": [str(UUID(int=i)) for i in range(1001)]},
+]
 
 
 def test_a_malformed_payload_is_refused(engine, people, socket):
@@ -305,7 +308,7 @@ def test_a_malformed_payload_is_refused(engine, people, socket):
 def test_a_mistyped_filter_is_not_taken_for_all(engine, people, socket):
     notify(engine)
     for event in ("read_all", "clear", "seen"):
-        for payload in ({"up_to": "x"}, {"up_too": None}, {"up_to": None, "categori": "x"}, "all"):
+        for payload in ({"up_to": "x"}, {"up_too": None}, {"up_to": None, "categori": "x"}, []):
             with pytest.raises(Refused):
                 socket(f"notification:{event}", payload)
     assert heard(engine) == []
@@ -341,3 +344,54 @@ def test_what_was_pushed_can_be_fetched_without_being_in_the_inbox(service, tria
     assert alice.get(f"/v1/notifications/{tried}/content").status_code == 404
     service.delete(f"/v1/notifications/{pushed}")
     assert alice.get(f"/v1/notifications/{pushed}/content").status_code == 404
+
+
+def test_a_service_has_ids_of_its_own(engine, people, socket, alice, bob, other_alice):
+    def known(own, reference=None, user="alice"):
+        data = {"notification_id": own}
+        return notify(engine, user, data=data, reference=str(own) if reference is None else reference)[0]
+
+    mine = [known("n-7"), known(8), known(str(uuid4())), known("last")]
+    known("n-7", user="bob")
+    named = {"ok": False, "error": {"code": "not_found", "message": "there is no such notification"}}
+    # What only looks like one: the data is the service's, and need not mean the notification itself.
+    known("other", reference="order 17")
+    assert socket("notification:read", {"id": "other"}) == socket("notification:read", {"id": "order 17"}) == named
+    assert socket("notification:read", {"notification_id": "n-7"})["count"] == 1
+    assert socket("notification:read", {"ids": [8, "nobody's"]})["count"] == 1
+    third = alice.get(f"/v1/inbox/{mine[2]}").json["data"]["notification_id"]
+    assert alice.post(f"/v1/inbox/{third}/read", None).json["id"] == mine[2]
+    assert [data["own_ids"] for name, data in heard(engine) if name == "notification:read"] == [["n-7"], [8], [third]]
+    assert alice.get("/v1/inbox/8").json["id"] == mine[1]
+    assert other_alice.get("/v1/inbox/8").status_code == 404
+    assert bob.get("/v1/inbox/8").status_code == 404
+    assert alice.delete("/v1/inbox/last").json == alice.delete("/v1/inbox/last").json == {"deleted": True}
+    assert socket("notification:count", user="bob")["counts"]["unread"] == 1
+    for wrong in ("a%00b", "%ED%A0%80"):
+        assert alice.post(f"/v1/inbox/{wrong}/read", None).status_code == 404
+
+
+def test_a_service_changes_the_inbox_of_a_user(service, trial, engine, people, alice, bells):
+    known = {"data": {"notification_id": 8}, "reference": "8"}
+    [a], [b, c] = notify(engine, "alice", "bob", **known), notify(engine, n=2)
+    bells.clear()
+    read = service.post("/v1/users/alice/inbox/8/read", None)
+    assert (read.status_code, read.json["id"], read.json["read"]) == (200, a, True)
+    assert bells == [("publish", [])]
+    # Again, which nobody hears of.
+    assert service.post(f"/v1/users/alice/inbox/{a}/read", None).json["read"] is True
+    assert service.delete(f"/v1/users/alice/inbox/{b}").json == {"deleted": True}
+    assert service.post("/v1/users/alice/inbox/read-all", None).json == {
+        "count": 1,
+        "more": False,
+        "counts": {"unread": 0, "unseen": 0, "total": 2},
+    }
+    assert service.post("/v1/users/nobody/inbox/read-all", None).json["count"] == 0
+    for user, name in (("bob", c), ("alice", "nothing"), ("nobody", "8"), ("alice", str(uuid4()))):
+        assert service.post(f"/v1/users/{user}/inbox/{name}/read", None).status_code == 404
+        assert service.delete(f"/v1/users/{user}/inbox/{name}").status_code == 404
+    names = ["notification:read", "notification:count", "notification:deleted", "notification:count"]
+    assert [name for name, _ in heard(engine)] == [*names, "notification:read_all", "notification:count"]
+    assert alice.get("/v1/inbox/counts").json["unread"] == 0
+    for refused in (trial.post("/v1/users/alice/inbox/read-all", None), trial.delete("/v1/users/alice/inbox/8")):
+        assert refused.status_code == 403

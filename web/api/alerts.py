@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from typing import Any, Literal
-from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from actions import alerts as actions
 from actions.principal import Principal
 from actions.problems import not_found
-from carillon.fields import Level
+from carillon.levels import Level
 from carillon.requests import Alert
 from models.alerts import queries as alerts
 from models.sql.engine import read
 from web.api.endpoint import Answer, Api
-from web.api.fields import PAGE, UUID_FORM, Deleted, KeyHeader, Limit, Moment, Page, Query, View, after_id, page_of
+from web.api.fields import PAGE, Deleted, KeyHeader, Limit, Moment, Page, Query, View, after_id, page_of
 from web.context import context
 
 api = Api("alerts", "Messages to all users of a tenant that stay until one of them acknowledges them.")
@@ -66,13 +65,9 @@ class AlertsQuery(Query):
 class AlertPath(BaseModel):
     """Names an alert."""
 
-    alert: str = Field(description="The `id` in the answer to `POST /v1/alerts`.")
-
-    def uuid(self) -> UUID:
-        """Return the id. Raises Problem (404) for a text that is not an id."""
-        if not UUID_FORM.fullmatch(self.alert):
-            raise not_found("alert")
-        return UUID(self.alert)
+    alert: str = Field(
+        description="The `id` in the answer to `POST /v1/alerts`, or the `alert_id` that the service gave it."
+    )
 
 
 def _view(row: alerts.Alert) -> AlertView:
@@ -141,7 +136,8 @@ def count_alerts(caller: Principal) -> AlertCount:
 def get_alert(caller: Principal, path: AlertPath) -> AlertView:
     """Look up an alert."""
     with read(context().engine) as connection:
-        row = alerts.find(connection, caller.tenant, path.uuid(), context().now())
+        alert_id = alerts.find_id(connection, caller.tenant, path.alert)
+        row = alerts.find(connection, caller.tenant, alert_id, context().now()) if alert_id else None
     if row is None:
         raise not_found("alert")
     return _view(row)
@@ -153,11 +149,11 @@ def acknowledge_alert(caller: Principal, path: AlertPath) -> AlertView:
 
     The first user to acknowledge it is recorded. Later requests return that user.
     """
-    return _view(actions.acknowledge_alert(context(), caller, path.uuid()))
+    return _view(actions.acknowledge_alert(context(), caller, path.alert))
 
 
 @api.declare("DELETE", "/alerts/<alert>", auth="service", answers={200: Deleted}, problems=[404])
 def delete_alert(caller: Principal, path: AlertPath) -> Deleted:
     """Withdraw an alert from all users. For services; users acknowledge an alert instead."""
-    actions.delete_alert(context(), caller, path.uuid())
+    actions.delete_alert(context(), caller, path.alert)
     return Deleted()

@@ -67,6 +67,11 @@ def list_connections(caller: Principal, path: UserPath) -> Connections:
 @api.declare("GET", "/connections/count", auth=["service", "operator"], answers={200: ConnectionCount})
 def count_connections(caller: Principal) -> ConnectionCount:
     """Count the tenant's open connections."""
+    return counted(caller)
+
+
+def counted(caller: Principal) -> ConnectionCount:
+    """Return the numbers of the tenant's open connections. Raises Problem (503)."""
     try:
         found = context().leases.count(caller.tenant)
     except Away as error:

@@ -15,12 +15,12 @@ from models.deliveries.dead_letters import DeadFilter, list_dead
 from models.deliveries.lifecycle import Failure
 from models.deliveries.redrives import outcomes
 from models.deliveries.status import MAX_GROUPS, failed_attempts
+from models.ids import UUID_FORM
 from models.sql.engine import read
 from web.api.deliveries import NOT_REDRIVABLE, DeliveryView, OutcomeView, delivery_view
 from web.api.endpoint import Api
 from web.api.fields import (
     PAGE,
-    UUID_FORM,
     ChannelName,
     FailureName,
     Limit,

@@ -13,12 +13,12 @@ from actions.problems import invalid, not_found
 from carillon.fields import UserId
 from models.deliveries.lifecycle import State
 from models.deliveries.status import Delivery, failed_attempts, list_user_deliveries
+from models.ids import UUID_FORM
 from models.sql.engine import read
 from models.users.queries import find_user
 from web.api.endpoint import Api
 from web.api.fields import (
     PAGE,
-    UUID_FORM,
     ChannelName,
     FailureName,
     Limit,

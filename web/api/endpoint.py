@@ -78,12 +78,15 @@ class Api(APIBlueprint):
         problems: Sequence[int] = (),
         headers: Sequence[str] = (),
         max_bytes: int = SINGLE,
+        stand_in: Callable[[], Principal | None] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated function as an endpoint.
 
         It is called with `caller`, the Principal, and with those of `path`, `query`, `header` and `body` that it has as
         parameters, each an instance of its annotation. It returns a model (200) or an Answer. `answers` and `problems`
         are the statuses special to it; those that follow from `auth` and from its parameters are added here.
+
+        `stand_in` says who a caller without a token is, None if one is required.
 
         At endpoints that are open to others too, operators name the tenant (web/api/operator_scope.py). Endpoints for
         operators only get the operator's own tenant, which may be EVERY_TENANT.
@@ -96,7 +99,7 @@ class Api(APIBlueprint):
 
             @functools.wraps(handler)
             def view(**path: str) -> Response:
-                caller = _authenticate(kinds)
+                caller = _authenticate(kinds, stand_in)
                 _limit(caller)
                 if borrowed and caller.kind == "operator":
                     g.principal = caller = on_behalf(caller, request.headers)
@@ -161,11 +164,13 @@ def _problem(status: int | None) -> dict[str, Any]:
     }
 
 
-def _authenticate(kinds: Sequence[Kind]) -> Principal:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise AuthError("token_missing", "send Authorization: Bearer <token>")
-    caller = context().authenticator.principal(token.strip(), kinds)
+def _authenticate(kinds: Sequence[Kind], stand_in: Callable[[], Principal | None] | None) -> Principal:
+    caller = stand_in() if stand_in is not None and "Authorization" not in request.headers else None
+    if caller is None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise AuthError("token_missing", "send Authorization: Bearer <token>")
+        caller = context().authenticator.principal(token.strip(), kinds)
     context().newcomers.discard(request.environ.get("gunicorn.socket"))
     g.principal = caller = replace(caller, origin=Origin(request.remote_addr, g.request_id))
     return caller

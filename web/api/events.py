@@ -152,10 +152,10 @@ def acknowledge_notifications(caller: Principal, body: AckBody) -> AckView:
     ids = []
     for number, text in enumerate(body.ids or []):
         try:
-            ids.append(UUID(text))
+            ids.append(str(UUID(text)))
         except ValueError as error:
             raise invalid(f"ids.{number}", "id", "is not the id of a notification") from error
-    return AckView(acknowledged=acknowledge(context(), caller, ids=ids, up_to_seq=body.up_to_seq))
+    return AckView(acknowledged=acknowledge(context(), caller, names=ids, up_to_seq=body.up_to_seq))
 
 
 class EventsAccepted(View):

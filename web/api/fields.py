@@ -14,9 +14,8 @@ from actions.problems import invalid, not_found
 from carillon.fields import IdempotencyKey, UserId
 from models.channels import CHANNELS
 from models.deliveries.lifecycle import Failure, State
+from models.ids import as_uuid
 from models.timestamps import iso
-
-UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 _STRUCTURED = re.compile(r'"(?:[^"\\]|\\["\\])*"')
 
@@ -64,13 +63,17 @@ class Page(View):
 class NotificationPath(BaseModel):
     """Names a notification."""
 
-    notification: str = Field(description="The `id` in the answer to `POST /v1/notifications`.")
+    notification: str = Field(
+        description="The `id` in the answer to `POST /v1/notifications`. In an inbox, the `notification_id` that the "
+        "service gave it is taken too."
+    )
 
     def uuid(self) -> UUID:
         """Return the id. Raises Problem (404) for a text that is not an id."""
-        if not UUID_FORM.fullmatch(self.notification):
+        found = as_uuid(self.notification)
+        if found is None:
             raise not_found("notification")
-        return UUID(self.notification)
+        return found
 
 
 class UserPath(BaseModel):
@@ -102,9 +105,10 @@ def after_id(text: str | None) -> UUID | None:
     """Return the id after which a page begins. Raises Problem (422) for a text that no page has as its `next`."""
     if text is None:
         return None
-    if not UUID_FORM.fullmatch(text):
+    found = as_uuid(text)
+    if found is None:
         raise invalid("after", "cursor", "is not the `next` of a page")
-    return UUID(text)
+    return found
 
 
 def page_of(rows: list[Any] | Any, limit: int) -> tuple[Any, Page]:

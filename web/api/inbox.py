@@ -11,10 +11,11 @@ from pydantic import Field
 from actions import change_inbox as actions
 from actions.principal import Principal
 from actions.problems import Problem, invalid, not_found
-from carillon.fields import Level, Priority, Strict, TypeName
+from carillon.fields import Priority, Strict, TypeName
+from carillon.levels import Level
 from models.events.vocabulary import notification_new
 from models.inbox.changes import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, Operation
-from models.inbox.queries import Filter, Item, Status, find_item, find_received, list_items, were_theirs
+from models.inbox.queries import Filter, Item, Status, find_item, find_received, items_named, list_items
 from models.sql.engine import read
 from web.api.endpoint import Api
 from web.api.fields import PAGE, Deleted, Limit, Moment, NotificationPath, Page, Query, UserPath, View, page_of
@@ -138,13 +139,14 @@ def item_view(item: Item) -> ItemView:
     )
 
 
-def item_of(caller: Principal, notification_id: UUID) -> ItemView:
+def item_of(caller: Principal, path: NotificationPath) -> ItemView:
     """Return the caller's item. Raises Problem if it does not exist or is not theirs."""
     with read(context().engine) as connection:
-        item = find_item(connection, caller.tenant, caller.id, notification_id, context().now())
-    if item is None:
-        raise not_found("notification")
-    return item_view(item)
+        for one in items_named(connection, caller.tenant, caller.id, [path.notification]):
+            item = find_item(connection, caller.tenant, caller.id, one, context().now())
+            if item is not None:
+                return item_view(item)
+    raise not_found("notification")
 
 
 def items_of(caller: Principal, which: Filter, after: str | None, limit: int) -> tuple[list[ItemView], Page]:
@@ -157,18 +159,14 @@ def items_of(caller: Principal, which: Filter, after: str | None, limit: int) ->
 
 def change_one(caller: Principal, path: NotificationPath, operation: Operation) -> ItemView:
     """Change an item and return it. Raises Problem if it does not exist or is not theirs."""
-    actions.change(context(), caller, operation, [path.uuid()])
-    return item_of(caller, path.uuid())
+    actions.change(context(), caller, operation, [path.notification])
+    return item_of(caller, path)
 
 
 def delete_one(caller: Principal, path: NotificationPath) -> Deleted:
     """Delete an item. A repeated request has the same answer. Raises Problem if it never was the caller's."""
-    changed = actions.change(context(), caller, DELETE, [path.uuid()])
-    if not changed.ids:
-        with read(context().engine) as connection:
-            known = were_theirs(connection, caller.tenant, caller.id, [path.uuid()])
-        if not known:
-            raise not_found("notification")
+    if not actions.change(context(), caller, DELETE, [path.notification]).known:
+        raise not_found("notification")
     return Deleted()
 
 
@@ -198,7 +196,7 @@ def count_inbox(caller: Principal) -> CountsView:
 @api.declare("GET", "/inbox/<notification>", auth="user", answers={200: ItemView}, problems=[404])
 def get_inbox_item(caller: Principal, path: NotificationPath) -> ItemView:
     """Look up one of the user's notifications."""
-    return item_of(caller, path.uuid())
+    return item_of(caller, path)
 
 
 @api.declare("GET", "/notifications/<notification>/content", auth="user", answers={200: ContentView}, problems=[404])
@@ -289,3 +287,28 @@ def list_inbox_of_user(caller: Principal, path: UserPath, query: UserInboxQuery)
     user = replace(caller, kind="user", id=path.user)
     data, page = items_of(user, Filter(query.status), query.after, query.limit)
     return ItemPage(data=data, page=page)
+
+
+class UserItemPath(UserPath, NotificationPath):
+    """Names a user and one of their notifications."""
+
+
+@api.declare("POST", f"{USER}/inbox/read-all", auth="service", answers={200: SweptView})
+def read_inbox_of_user(caller: Principal, path: UserPath) -> SweptView:
+    """Mark all of a user's notifications as read, as the user does with POST /v1/inbox/read-all."""
+    return change_many(actions.on_behalf(caller, path.user), READ, Filter())
+
+
+@api.declare("POST", f"{USER}/inbox/<notification>/read", auth="service", answers={200: ItemView}, problems=[404])
+def read_item_of_user(caller: Principal, path: UserItemPath) -> ItemView:
+    """Mark a user's notification as read, as the user does with POST /v1/inbox/{id}/read."""
+    return change_one(actions.on_behalf(caller, path.user), path, READ)
+
+
+@api.declare("DELETE", f"{USER}/inbox/<notification>", auth="service", answers={200: Deleted}, problems=[404])
+def delete_item_of_user(caller: Principal, path: UserItemPath) -> Deleted:
+    """Delete a user's notification, as the user does with DELETE /v1/inbox/{id}.
+
+    To take it back from everybody it was sent to, use DELETE /v1/notifications/{id}.
+    """
+    return delete_one(actions.on_behalf(caller, path.user), path)

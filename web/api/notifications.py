@@ -12,7 +12,8 @@ from actions.principal import Principal
 from actions.problems import Problem, not_found
 from actions.recall import recall
 from actions.send import send, send_many
-from carillon.fields import Key, Level, Priority, Reference, TypeName, UserId
+from carillon.fields import Key, Priority, Reference, TypeName, UserId
+from carillon.levels import Level
 from carillon.problems import ProblemDocument, absent
 from carillon.requests import Bulk, Notification
 from models.deliveries.dead_letters import DeadFilter, count_hopeless
@@ -24,6 +25,7 @@ from models.deliveries.status import (
     failed_attempts,
     list_deliveries,
 )
+from models.ids import UUID_FORM
 from models.lanes import Lane
 from models.notifications.accept import Accepted
 from models.notifications.queries import Notification as StoredNotification
@@ -35,7 +37,6 @@ from web.api.deliveries import NOT_REDRIVABLE, DeliveryView, OutcomeView, delive
 from web.api.endpoint import Answer, Api
 from web.api.fields import (
     PAGE,
-    UUID_FORM,
     ChannelName,
     KeyHeader,
     Limit,

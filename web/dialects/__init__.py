@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from web.dialects.as_given import as_given
 from web.dialects.canonical import CANONICAL, REQUESTS
 from web.dialects.dialect import Dialect, RequestMapping, mappings, merged
 from web.dialects.four_namespaces import NS4
@@ -40,6 +41,8 @@ class DialectView:
 
     def translate(self, event: str, payload: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         """Return a canonical event as these clients receive it: under no name, one, or several."""
+        if self.dialect != CANONICAL.name:
+            payload = as_given(event, payload)
         return [(name, mapping.payload(payload)) for name, mapping in mappings(self._events, event)]
 
     def receives(self, event: str) -> bool:

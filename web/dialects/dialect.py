@@ -103,6 +103,11 @@ class RequestMapping:
         return answer | {name: value for name, value in values.items() if value is not ABSENT}
 
 
+# Events of a connection itself. Clients of every dialect get them by these names, in every namespace.
+OF_THE_CONNECTION = frozenset(
+    ("direct_message", "session:ready", "session:resync", "session:expiring", "session:closing")
+)
+
 # By canonical event, `domain:*` or `*`; the first of the three that the table has counts.
 EventTable = Mapping[str, tuple[EventMapping, ...]]
 # By a client's event. An event that is not there has its canonical meaning.
@@ -123,6 +128,8 @@ def mappings(table: EventTable, event: str) -> list[tuple[str, EventMapping]]:
 
     For a pattern, such as `alert:*`, the names are patterns too.
     """
+    if event in OF_THE_CONNECTION:
+        return [(event, EventMapping())]
     domain, _, rest = event.partition(":")
     if event in table and rest != "*":
         return [(mapping.name.replace("*", event), mapping) for mapping in table[event]]

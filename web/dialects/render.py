@@ -30,7 +30,7 @@ def render(event: Event) -> Rendered:
     if event.type == NOTIFICATION_DELETED and event.data is None:
         if event.content is None:
             return skipped(event.room, event.seq, event.seq)
-        return NOTIFICATION_DELETED, notification_deleted(event.content.notification_id) | place
+        return NOTIFICATION_DELETED, notification_deleted(event.content) | place
     return event.type, generic(event.data, event.created_at) | place
 
 

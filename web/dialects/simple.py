@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from web.dialects.dialect import ABSENT, Dialect, EventMapping, RequestMapping, in_room, member
+from web.dialects.dialect import Dialect, EventMapping, RequestMapping, in_room, member
 
 _event = partial(EventMapping, times=("timestamp",))
 
 # The type of a notification that was sent without one.
 _UNTYPED = "notification"
+_SEVERITY = member("severity", "level")
 
 
 def _type(payload: Mapping[str, Any]) -> Any:
-    # In this dialect the type is the level, unless the sender gave a type.
+    # In this dialect the type is the severity, unless the sender gave a type.
     type_ = payload.get("type", _UNTYPED)
-    return payload.get("level", ABSENT) if type_ == _UNTYPED else type_
+    return _SEVERITY(payload) if type_ == _UNTYPED else type_
 
 
 SIMPLE = Dialect(

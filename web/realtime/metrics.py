@@ -3,6 +3,8 @@
 from prometheus_client import Counter, Gauge
 
 CONNECTIONS = Gauge("carillon_socket_connections", "Authenticated connections of this process")
+ROOMS = Gauge("carillon_socket_rooms", "Rooms that connections of this process are in")
+ROOM_MEMBERS = Gauge("carillon_socket_room_members", "Memberships of this process's connections in rooms")
 
 EMITS = Counter("carillon_socket_emits_total", "Live events put on the wire, one for each connection")
 REPLAYED = Counter("carillon_socket_replayed_total", "Events of the log put on the wire, one for each connection")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
+from carillon.fields import OwnId
 from web.realtime.limits import MAX_IDS
 
 Code = Literal[
@@ -57,7 +57,7 @@ class Acknowledge(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    ids: Annotated[list[UUID], Field(max_length=MAX_IDS)] = []
+    ids: Annotated[list[OwnId], Field(max_length=MAX_IDS, strict=True)] = []
     seq: Annotated[StrictInt, Field(ge=1, lt=2**63)] | None = None
 
 

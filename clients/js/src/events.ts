@@ -8,6 +8,8 @@ export const WS_EVENTS = {
   ALERT_NEW: "alert:new",
   BUDGET_EXCEEDED: "budget:exceeded",
   BUDGET_WARNING: "budget:warning",
+  DIRECT_MESSAGE: "direct_message",
+  ERROR: "error",
   ERROR_OCCURRED: "error:occurred",
   EVENT_SKIPPED: "event:skipped",
   EXPENSE_CREATED: "expense:created",
@@ -85,17 +87,21 @@ export const WS_CLIENT_EVENTS = {
 /** The payload of each event of the server. */
 export interface WsPayloads {
   /** Somebody has acknowledged an alert */
-  "alert:acknowledged": { id?: string; alert_id: string; acknowledged_by?: string; acknowledged_at?: string; [member: string]: unknown };
+  "alert:acknowledged": { id?: string; alert_id: string; acknowledged_by?: string; acknowledged_at?: string; own_ids?: Array<string | number>; [member: string]: unknown };
   /** The number of unacknowledged alerts has changed */
   "alert:count": { unacknowledged?: number; [member: string]: unknown };
   /** An alert was deleted */
-  "alert:deleted": { alert_id: string; [member: string]: unknown };
+  "alert:deleted": { alert_id: string; own_ids?: Array<string | number>; [member: string]: unknown };
   /** An alert was raised for the whole tenant */
   "alert:new": { id?: string; alert_id: string; title: string; message: string; severity: "info" | "success" | "warning" | "error" | "critical"; type: string; data?: { [member: string]: unknown }; created_at?: string; [member: string]: unknown };
   /** A budget is exceeded */
   "budget:exceeded": { message: string; [member: string]: unknown };
   /** 80 % of a budget is spent */
   "budget:warning": { message?: string; [member: string]: unknown };
+  /** A service has sent a message to this connection */
+  "direct_message": { [member: string]: unknown };
+  /** An event of the client was refused */
+  "error": { type: string; title: string; code: string; detail: string; message: string; event: string; [member: string]: unknown };
   /** Something went wrong in the system */
   "error:occurred": { message?: string; code?: string; [member: string]: unknown };
   /** Numbers of a room that hold nothing for this client */
@@ -123,23 +129,23 @@ export interface WsPayloads {
   /** A milestone was reached */
   "milestone:completed": { [member: string]: unknown };
   /** Notifications were archived */
-  "notification:archived": { id?: string; notification_id: string; ids?: Array<string>; archived_at?: string; [member: string]: unknown };
+  "notification:archived": { id?: string; notification_id: string; ids?: Array<string>; archived_at?: string; own_ids?: Array<string | number>; [member: string]: unknown };
   /** The number on the bell has changed */
   "notification:count": { unread: number; unseen?: number; total?: number; [member: string]: unknown };
   /** Notifications were deleted, or one was recalled */
-  "notification:deleted": { id?: string; notification_id: string; ids?: Array<string>; [member: string]: unknown };
+  "notification:deleted": { id?: string; notification_id: string; ids?: Array<string>; own_ids?: Array<string | number>; [member: string]: unknown };
   /** A notification has come */
   "notification:new": { id: string; notification_id: string; title: string; message: string; type?: string; level?: "info" | "success" | "warning" | "error" | "critical"; priority?: "critical" | "high" | "normal" | "low" | "bulk"; category?: string | null; data?: { [member: string]: unknown }; url?: string | null; created_at: string; expires_at?: string; [member: string]: unknown };
   /** Notifications were read, on whichever device */
-  "notification:read": { id?: string; notification_id: string; ids?: Array<string>; read_at?: string; [member: string]: unknown };
+  "notification:read": { id?: string; notification_id: string; ids?: Array<string>; read_at?: string; own_ids?: Array<string | number>; [member: string]: unknown };
   /** All notifications up to one were read */
   "notification:read_all": { up_to?: string; count?: number; category?: string; read_at?: string; [member: string]: unknown };
   /** Notifications were seen: these, or all up to one */
-  "notification:seen": { ids?: Array<string>; up_to?: string; seen_at?: string; [member: string]: unknown };
+  "notification:seen": { ids?: Array<string>; up_to?: string; seen_at?: string; own_ids?: Array<string | number>; [member: string]: unknown };
   /** Notifications are back from the archive */
-  "notification:unarchived": { id?: string; notification_id: string; ids?: Array<string>; [member: string]: unknown };
+  "notification:unarchived": { id?: string; notification_id: string; ids?: Array<string>; own_ids?: Array<string | number>; [member: string]: unknown };
   /** Notifications are unread again */
-  "notification:unread": { id?: string; notification_id: string; ids?: Array<string>; [member: string]: unknown };
+  "notification:unread": { id?: string; notification_id: string; ids?: Array<string>; own_ids?: Array<string | number>; [member: string]: unknown };
   /** An order was delivered */
   "orders:delivery_confirmed": { order_id?: string | number; [member: string]: unknown };
   /** The status of an order has changed */
@@ -189,7 +195,7 @@ export interface WsPayloads {
 /** The payload of each event of clients. */
 export interface WsRequests {
   /** Acknowledge an alert */
-  "alert:acknowledge": { id: string; [member: string]: unknown };
+  "alert:acknowledge": { id: string | number; [member: string]: unknown };
   /** Ask for the number of unacknowledged alerts */
   "alert:count": { [member: string]: unknown };
   /** Go on with a new token of the same user */
@@ -197,25 +203,25 @@ export interface WsRequests {
   /** Ask whether the connection is in the room of a conversation */
   "chat:conversation:join": { conversationId: string | number; [member: string]: unknown };
   /** These notifications are on the screen */
-  "notification:ack": { ids?: Array<string>; seq?: number; [member: string]: unknown };
+  "notification:ack": { ids?: Array<string | number>; seq?: number; [member: string]: unknown };
   /** Archive notifications */
-  "notification:archive": { id?: string; ids?: Array<string>; [member: string]: unknown };
+  "notification:archive": { id?: string | number; ids?: Array<string | number>; [member: string]: unknown };
   /** Delete all notifications that match, or those of them up to one */
   "notification:clear": { up_to?: string; status?: string; category?: string; type?: string; level?: "info" | "success" | "warning" | "error" | "critical"; [member: string]: unknown };
   /** Ask for the numbers of notifications */
   "notification:count": { [member: string]: unknown };
   /** Delete notifications */
-  "notification:delete": { id?: string; ids?: Array<string>; [member: string]: unknown };
+  "notification:delete": { id?: string | number; ids?: Array<string | number>; [member: string]: unknown };
   /** Mark notifications as read */
-  "notification:read": { id?: string; ids?: Array<string>; [member: string]: unknown };
+  "notification:read": { id?: string | number; ids?: Array<string | number>; [member: string]: unknown };
   /** Mark all notifications that match as read, or those of them up to one */
   "notification:read_all": { up_to?: string; category?: string; type?: string; level?: "info" | "success" | "warning" | "error" | "critical"; [member: string]: unknown };
   /** Mark notifications as seen: these, all up to one, or all */
-  "notification:seen": { id?: string; ids?: Array<string>; up_to?: string; [member: string]: unknown };
+  "notification:seen": { id?: string | number; ids?: Array<string | number>; up_to?: string; [member: string]: unknown };
   /** Take notifications back from the archive */
-  "notification:unarchive": { id?: string; ids?: Array<string>; [member: string]: unknown };
+  "notification:unarchive": { id?: string | number; ids?: Array<string | number>; [member: string]: unknown };
   /** Mark notifications as unread */
-  "notification:unread": { id?: string; ids?: Array<string>; [member: string]: unknown };
+  "notification:unread": { id?: string | number; ids?: Array<string | number>; [member: string]: unknown };
   /** Set the user's presence on this device to away */
   "presence:away": { [member: string]: unknown };
   /** Set the user's presence on this device to busy */

@@ -25,7 +25,8 @@ export function apply(state: FeedState, filter: Filter, name: string, payload: u
   const selection = (payload ?? {}) as Selection;
   const ids = selection.ids ?? (selection.id ? [selection.id] : []);
   const isSelected = (item: Item) =>
-    ids.includes(item.id) || (selection.up_to !== undefined && item.id <= selection.up_to && matches(item, selection));
+    ids.includes(item.id) ||
+    (typeof selection.up_to === "string" && sortable(item) <= selection.up_to && matches(item, selection));
   const change = (update: (item: Item) => Item) => {
     const items = state.items.map((item) => (isSelected(item) ? update(item) : item));
     return { ...state, items };
@@ -206,16 +207,20 @@ function addItem(state: FeedState, filter: Filter, added: Item): FeedState {
   const item: Item = { ...added, status: "unread", read: false, seen_at: null, read_at: null, archived_at: null };
   if (!matches(item, filter) || (filter.status ?? "all") === "archived" || filter.status === "read")
     return { ...state, counts };
-  // Ids sort by time.
-  const items = [...state.items, item].sort((a, b) => (a.id < b.id ? 1 : -1));
+  const items = [...state.items, item].sort((a, b) => (sortable(a) < sortable(b) ? 1 : -1));
   return { ...state, items, counts };
+}
+
+/** Carillon's id, which sorts by time. In other dialects `id` can be the service's own. */
+function sortable(item: Item & { carillon_id?: string }): string {
+  return item.carillon_id ?? item.id;
 }
 
 function matches(item: Item, { category, type, level }: Filter): boolean {
   return (
-    (category === undefined || item.category === category) &&
-    (type === undefined || item.type === type) &&
-    (level === undefined || item.level === level)
+    (category ?? item.category) === item.category &&
+    (type ?? item.type) === item.type &&
+    (level ?? item.level) === item.level
   );
 }
 

@@ -1174,6 +1174,56 @@ export interface paths {
       };
     };
   };
+  "/v1/users/{user}/inbox/{notification}": {
+    delete: {
+      parameters: {
+        path: {
+          notification: string;
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Deleted"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/users/{user}/inbox/{notification}/read": {
+    post: {
+      parameters: {
+        path: {
+          notification: string;
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ItemView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/users/{user}/inbox/read-all": {
+    post: {
+      parameters: {
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["SweptView"];
+          };
+        };
+      };
+    };
+  };
   "/v1/users/{user}/tokens": {
     post: {
       parameters: {
@@ -1226,13 +1276,14 @@ export interface components {
       minInterval?: number;
     };
     Alert: {
+      alert_id?: string | number | null;
       data?: {
         [key: string]: unknown;
       };
       expires_in?: number | null;
-      level?: "info" | "success" | "warning" | "error" | "critical";
+      level?: "info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent";
       message: string;
-      severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      severity?: ("info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent") | null;
       title: string;
       type?: string;
     };
@@ -1308,12 +1359,12 @@ export interface components {
       };
       expires_in?: number | null;
       idempotency_key?: string | null;
-      level?: "info" | "success" | "warning" | "error" | "critical";
+      level?: "info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent";
       message: string;
       priority?: "critical" | "high" | "normal" | "low" | "bulk";
       reference?: string | null;
       require_known?: boolean;
-      severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      severity?: ("info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent") | null;
       title: string;
       type?: string;
       url?: string | null;
@@ -1348,6 +1399,10 @@ export interface components {
     };
     Connections: {
       data: string[];
+    };
+    ConnectionStats: {
+      rooms: number;
+      totalConnections: number;
     };
     ContentView: {
       category: string | null;
@@ -1557,7 +1612,7 @@ export interface components {
       };
     };
     ItemList: {
-      notifications: components["schemas"]["ItemView"][];
+      notifications: components["schemas"]["KnownItem"][];
       page: components["schemas"]["Page"];
       unread_count: number;
     };
@@ -1609,6 +1664,33 @@ export interface components {
       prefix: string;
       revoked_at: string | null;
     };
+    KnownItem: {
+      archived_at: string | null;
+      carillon_id?: string | null;
+      category: string | null;
+      collapse_key: string | null;
+      created_at: string;
+      data: {
+        [key: string]: unknown;
+      };
+      expires_at: string;
+      id: string | number;
+      level: "info" | "success" | "warning" | "error" | "critical";
+      message: string;
+      notification_id: string | number;
+      priority: "critical" | "high" | "normal" | "low" | "bulk";
+      read: boolean;
+      read_at: string | null;
+      reference: string | null;
+      seen_at: string | null;
+      seq: number;
+      severity: string;
+      status: "unread" | "read" | "archived";
+      timestamp: string;
+      title: string;
+      type: string;
+      url: string | null;
+    };
     Links: {
       deliveries: string;
       self: string;
@@ -1633,8 +1715,9 @@ export interface components {
       data?: {
         [key: string]: unknown;
       };
-      level?: string;
+      level?: ("info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent") | null;
       message: string;
+      notification_id?: string | number | null;
       title?: string | null;
       type?: string | null;
       url?: string | null;
@@ -1650,12 +1733,12 @@ export interface components {
         [key: string]: unknown;
       };
       expires_in?: number | null;
-      level?: "info" | "success" | "warning" | "error" | "critical";
+      level?: "info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent";
       message: string;
       priority?: "critical" | "high" | "normal" | "low" | "bulk";
       reference?: string | null;
       require_known?: boolean;
-      severity?: ("info" | "success" | "warning" | "error" | "critical") | null;
+      severity?: ("info" | "success" | "warning" | "error" | "critical" | "debug" | "informational" | "low" | "notice" | "medium" | "moderate" | "warn" | "danger" | "err" | "high" | "alert" | "crit" | "emerg" | "emergency" | "fatal" | "panic" | "urgent") | null;
       title: string;
       type?: string;
       url?: string | null;

@@ -28,20 +28,17 @@ export interface Page<T> {
 /** The result of a change of several items. With `more`, there are further ones: repeat the request. */
 export type Swept = Schemas["SweptView"];
 
-/** Which items of the inbox to list. */
-export type Filter = Defined<Pick<QueryOf<"/v1/inbox">, "status" | "category" | "type" | "level">>;
+/** Which items of the inbox to list. A member that is null is none. */
+export type Filter = Pick<QueryOf<"/v1/inbox">, "status" | "category" | "type" | "level">;
 
 /** Which items of the inbox to change; with `up_to`, none that is newer. */
-export type Sweep = Defined<Schemas["ReadAllBody"]>;
+export type Sweep = Schemas["ReadAllBody"];
 
-type AlertFilter = Defined<Pick<QueryOf<"/v1/alerts">, "state" | "level">>;
+type AlertFilter = Pick<QueryOf<"/v1/alerts">, "state" | "level">;
 type DeviceAddress = { token: string } | { fid: string };
 type Platform = NonNullable<Schemas["DeviceBody"]["platform"]>;
 
-/** The same members, without null. */
-type Defined<T> = { [Name in keyof T]: NonNullable<T[Name]> };
-
-type Query = Record<string, string | number | undefined>;
+type Query = Record<string, string | number | null | undefined>;
 
 export class Rest {
   constructor(
@@ -62,7 +59,7 @@ export class Rest {
     delete: (id: string) => this.call<Schemas["Deleted"]>("DELETE", `/v1/inbox/${id}`),
     readAll: (sweep: Sweep = {}) => this.call<Swept>("POST", "/v1/inbox/read-all", sweep),
     seeAll: (upTo?: string) => this.call<Swept>("POST", "/v1/inbox/seen", upTo ? { up_to: upTo } : {}),
-    clear: (sweep: Defined<Schemas["ClearBody"]> = {}) => this.call<Swept>("POST", "/v1/inbox/clear", sweep),
+    clear: (sweep: Schemas["ClearBody"] = {}) => this.call<Swept>("POST", "/v1/inbox/clear", sweep),
     /** Report that notifications were on the screen. The client does so itself, unless `acknowledge` is false. */
     acknowledge: (selection: { ids: string[] } | { up_to_seq: number }) =>
       this.call<Schemas["AckView"]>("POST", "/v1/acks", selection),
@@ -90,7 +87,9 @@ export class Rest {
   };
 
   get<T>(path: string, query: Query = {}): Promise<T> {
-    const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, `${value}`]]));
+    const given = Object.entries(query).flatMap(([name, value]) =>
+      value === undefined || value === null ? [] : [[name, `${value}`]],
+    );
     return this.call<T>("GET", given.length ? `${path}?${new URLSearchParams(given)}` : path);
   }
 

@@ -97,6 +97,22 @@ test("S0: wsService calls its subscribers until they unsubscribe, and its hooks 
   expect(connections).toEqual(["connect", "disconnect", "connect", "reconnect"]);
 });
 
+test("S0: notifications with ids of the service's own are in the order in which they came, and all are read", async () => {
+  const notifications = await using(useRealtimeNotifications);
+  wsService.connect(token());
+  await pass(100);
+  await emit("notification:new", { id: "z", notification_id: "z", carillon_id: "1", title: "First", read: false });
+  await emit("notification:new", { id: 7, notification_id: 7, carillon_id: "2", title: "Second", read: false });
+  await emit("notification:read", { id: 7, notification_id: 7, ids: [7], carillon_id: "2" });
+  const shown = () => notifications().notifications.map(({ id, read }) => [id, read]);
+  expect(shown()).toEqual([
+    [7, true],
+    ["z", false],
+  ]);
+  await emit("notification:read_all", { up_to: "2", count: 1 });
+  expect(shown().every(([, read]) => read)).toBe(true);
+});
+
 test("S1: useWebSocket joins the tenant, and polls without code of the page", async () => {
   localStorage.setItem("jwt_token", token());
   const used = await using(() => useWebSocket("acme"));
@@ -156,9 +172,16 @@ test("S2: window.ws connects automatically with a token, and has its four namesp
     ["chat online", { user_id: "bob" }],
     ["sns offline", { user_id: "bob" }],
   ]);
+  const own = { title: "t", message: "m", data: { notification_id: 7 }, reference: "7" };
+  await emit("notification:new", { id: "2", notification_id: "2", ...own });
+  await emit("notification:read", { id: "2", notification_id: "2", ids: ["2"], own_ids: [7] });
+  expect(received.slice(6)).toMatchObject([
+    ["notification", { id: 7, notification_id: 7, carillon_id: "2" }],
+    ["read", { id: 7, notification_id: 7 }],
+  ]);
   ws.off("sns", "publish_success", null);
   await emit("sns:publish_success", { post_id: 7 });
-  expect(received).toHaveLength(6);
+  expect(received).toHaveLength(8);
   ws.disconnect();
   expect(ws.isConnected).toBe(false);
 });

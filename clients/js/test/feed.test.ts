@@ -1,7 +1,8 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import type { Client } from "../src/client.ts";
 import { apply, Feed, type FeedState } from "../src/feed.ts";
-import type { Filter, Item } from "../src/rest.ts";
+import { type Filter, type Item, Rest } from "../src/rest.ts";
+import type { Tokens } from "../src/tokens.ts";
 
 const item = (id: string, more: Partial<Item> = {}): Item =>
   ({
@@ -42,6 +43,26 @@ test("a new notification is added only if it matches the filter", () => {
   expect(shown(after(state(), "notification:new", item("1"), category))).toEqual([]);
   expect(shown(after(state(), "notification:new", item("1"), { status: "unread" }))).toEqual(["1*"]);
   expect(shown(after(state(), "notification:new", item("1"), { status: "archived" }))).toEqual([]);
+});
+
+test("null is none: a filter and an event with it mean the same as without", () => {
+  const none = { category: null, type: null, level: null };
+  expect(shown(after(state(), "notification:new", item("1"), none))).toEqual(["1*"]);
+  const two = state(item("2", { category: "a" }), item("1"));
+  expect(shown(after(two, "notification:read_all", { up_to: "2", category: null, type: null }))).toEqual(["2", "1"]);
+  expect(shown(after(two, "notification:read_all", { up_to: null }))).toEqual(["2*", "1*"]);
+});
+
+test("a filter's null is not sent", async () => {
+  const asked: string[] = [];
+  vi.stubGlobal("fetch", async (url: string) => {
+    asked.push(url);
+    return Response.json({ data: [], page: { next: null, has_more: false } });
+  });
+  const rest = new Rest("", { get: async () => "token" } as unknown as Tokens);
+  await rest.inbox.list({ type: null, category: "billing" });
+  vi.unstubAllGlobals();
+  expect(asked).toEqual(["/v1/inbox?category=billing"]);
 });
 
 test("notifications read elsewhere are marked as read, single ones and all up to one", () => {

@@ -190,6 +190,34 @@ def test_the_simple_kind_has_what_else_was_given_beside_the_message():
     assert own["type"] == "case_update"
 
 
+@pytest.mark.parametrize(
+    ("dialect", "namespace"), [(one, "/") for one in ("hub", "tenant", "group", "simple", "mixed")]
+)
+def test_what_a_service_calls_by_its_own_id_is_known_by_it(dialect: str, namespace: str):
+    new = NEW | {"data": {"notification_id": 7, "severity": "medium"}, "reference": "7", "level": "warning"}
+    for payload in told(dialect, namespace, "notification:new", new).values():
+        assert (payload["id"], payload["notification_id"], payload["carillon_id"]) == (7, 7, "n1")
+        assert (payload["severity"], payload["level"]) == ("medium", "warning")
+    read = {"id": "n1", "notification_id": "n1", "ids": ["n1", "n2"], "own_ids": [7, "n2"]}
+    [payload] = told(dialect, namespace, "notification:read", read).values()
+    assert (payload["id"], payload["notification_id"], payload["ids"]) == (7, 7, [7, "n2"])
+    raised = {"id": "a1", "alert_id": "a1", "level": "error", "severity": "error", "data": {"alert_id": "a-7"}}
+    [payload] = told(dialect, namespace, "alert:new", raised).values()
+    assert (payload["id"], payload["alert_id"], payload["severity"]) == ("a-7", "a-7", "error")
+    [payload] = told(dialect, namespace, "alert:acknowledged", {"id": "a1", "alert_id": "a1", "own_ids": [7]}).values()
+    assert (payload["id"], payload["alert_id"]) == (7, 7)
+    # The data of a service can have these names and mean something else.
+    for other in ({"reference": "another"}, {"data": {"severity": "loud", "notification_id": "n1"}}):
+        for payload in told(dialect, namespace, "notification:new", new | other).values():
+            assert payload["id"] == "n1"
+
+
+def test_canonical_clients_know_everything_by_carillons_id():
+    new = NEW | {"data": {"notification_id": 7}, "reference": "7"}
+    [payload] = told("canonical", "/", "notification:new", new).values()
+    assert (payload["id"], payload["notification_id"], payload["data"]) == ("n1", "n1", {"notification_id": 7})
+
+
 def test_pages_that_put_texts_into_html_are_given_some_that_may_be():
     payload = told("ns4", "/notifications", "notification:new", NEW)["notification"]
     assert payload["timestamp"] == NEW["created_at"]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from bus.presence import Leases
+from models.catalogue.source import built_in, connection_events
 from tests.waiting import eventually
+from tests.web.realtime.spaces import Spaces
 from tests.web.realtime.stack import Stack
+from web.asyncapi import document
 
 TEXT = {"text": "only here"}
 
@@ -33,3 +36,19 @@ def test_a_service_does_not_reach_connections_of_another_tenant(stack: Stack) ->
     # What is sent after it arrives after it.
     stack.writer.send_direct(stack.tenant, client.sio.get_sid(), TEXT)
     assert eventually(lambda: client.all("direct_message")) == [TEXT]
+
+
+def test_what_a_session_hears_in_any_namespace_is_in_the_document(stack: Stack) -> None:
+    # Of two other dialects, and the root.
+    spaces = Spaces(stack, "/", "/orders", "/stream", dialect="canonical")
+    for space, channel in (("/", "canonical"), ("/orders", "orders"), ("/stream", "stream")):
+        stack.writer.send_direct(stack.tenant, spaces.sio.get_sid(space), TEXT)
+        assert eventually(lambda space=space: spaces.all(space, "direct_message")) == [TEXT]
+        assert spaces.call(space, "no:such")["ok"] is False
+        said = document([*built_in().values(), *connection_events().values()], "https://bells.example.test/")
+        known = said["components"]["messages"]
+        there = said["channels"][channel]["messages"]
+        listed = {message.get("name") or known[id_]["name"] for id_, message in there.items()}
+        heard = {name for name, _ in spaces.heard[space]}
+        assert {"direct_message", "session:ready"} <= heard <= listed
+    spaces.close()

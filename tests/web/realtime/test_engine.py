@@ -38,6 +38,10 @@ def test_every_connection_is_counted_and_logged_from_its_beginning_to_its_end(st
     client = stack.client("somebody-private")
     sid = client.sio.get_sid()
     assert stack.web.metric("carillon_socket_connections") >= 1
+    # Its own room and the tenant's.
+    assert stack.web.metric("carillon_socket_room_members") >= 2
+    assert stack.web.metric("carillon_socket_rooms") >= 2
+    members = stack.web.metric("carillon_socket_room_members")
     client.sio.disconnect()
 
     def lines() -> dict[str, dict[str, object]]:
@@ -45,6 +49,7 @@ def test_every_connection_is_counted_and_logged_from_its_beginning_to_its_end(st
         return {line["message"]: line for line in logged if line.get("session") == sid and line["level"] == "INFO"}
 
     found = eventually(lambda: lines() if "disconnected" in lines() else None)
+    assert stack.web.metric("carillon_socket_room_members") == members - 2
     assert found["connected"]["namespace"] == "/"
     assert found["disconnected"]["reason"] in ("client disconnect", "transport close")
     assert "somebody-private" not in json.dumps(found)

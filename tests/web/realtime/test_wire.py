@@ -111,7 +111,7 @@ def test_rendering():
     assert render(event("notification:new", content=about)) == ("notification:new", notification_new(about) | place)
     assert render(event("notification:new", content=about, withdrawn=True)) == nothing
     assert render(event("notification:new")) == nothing
-    deleted = ("notification:deleted", notification_deleted(about.notification_id) | place)
+    deleted = ("notification:deleted", notification_deleted(about) | place)
     assert render(event("notification:deleted", content=about, withdrawn=True)) == deleted
     assert render(event("notification:deleted")) == nothing
     other = event("stream:data", data={"n": 1})

@@ -1,5 +1,5 @@
 """Paths of the systems that Carillon replaces."""
 
-from web.api.compat import devices, inbox, polling
+from web.api.compat import devices, inbox, polling, stats
 
-__all__ = ["devices", "inbox", "polling"]
+__all__ = ["devices", "inbox", "polling", "stats"]

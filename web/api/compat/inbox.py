@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -11,12 +11,14 @@ from actions.change_inbox import count_inbox
 from actions.principal import Principal
 from actions.problems import not_found
 from actions.send import send
-from carillon.compat.levels import level_of
-from carillon.fields import Data, Level, Strict, Text, Title, TypeName, UserId, WebUrl
+from carillon.fields import Data, OwnId, Severity, Strict, Text, Title, TypeName, UserId, WebUrl, without_nulls
+from carillon.levels import is_level
 from carillon.payload import MAX_DATA_BYTES, payload_error
+from carillon.problems import absent
 from carillon.requests import Audience, Notification, Recipient
 from carillon.text import cut
 from models.channels import IN_APP
+from models.events.vocabulary import NOTIFICATION_NEW
 from models.inbox.changes import READ
 from models.inbox.queries import Filter
 from web.api.endpoint import Answer, Api
@@ -24,6 +26,8 @@ from web.api.fields import PAGE, Deleted, KeyHeader, Limit, Moment, Notification
 from web.api.inbox import ItemView, change_many, change_one, delete_one, item_of, items_of
 from web.api.notifications import acceptance_headers
 from web.context import context
+from web.demo import keyless_service
+from web.dialects.as_given import as_given
 
 api = Api("aliases", "The inbox under the paths of the systems before this one.", prefix="/api")
 
@@ -46,10 +50,19 @@ def _title(message: str) -> str:
 SitePath = Annotated[str, Field(pattern="^/", max_length=2048)]
 
 
+class KnownItem(ItemView):
+    """A notification. Its id is the service's own, if the service gave one; Carillon's is `carillon_id` then."""
+
+    id: str | int  # type: ignore[assignment]
+    notification_id: str | int  # type: ignore[assignment]
+    carillon_id: str | None = Field(None, exclude_if=absent)
+    severity: str  # type: ignore[assignment]
+
+
 class ItemList(View):
     """Notifications, newest first."""
 
-    notifications: list[ItemView]
+    notifications: list[KnownItem]
     unread_count: int
     page: Page
 
@@ -95,11 +108,7 @@ class Note(Strict):
     message: Text
     title: Title | None = Field(None, description="The first line of the message, if not given.")
     type: Annotated[TypeName | None, Field(validation_alias=AliasChoices("type", "notification_type"))] = None
-    level: Annotated[
-        Level | None,
-        BeforeValidator(level_of, json_schema_input_type=str),
-        Field(description="Severities of other scales are taken too: low, medium, high, warn, emergency and others."),
-    ] = None
+    level: Annotated[Severity | None, Field(validation_alias=AliasChoices("level", "severity"))] = None
     category: TypeName | None = None
     data: Data = Field({})
     url: WebUrl | None = None
@@ -107,14 +116,28 @@ class Note(Strict):
         None, description="Is `url` if it is absolute; can also be a path. Clients find it in `data` too."
     )
 
+    notification_id: Annotated[
+        OwnId | None,
+        Field(
+            validation_alias=AliasChoices("notification_id", "id"),
+            description="The service's own id of it, `id` for short. To these clients it is the id.",
+        ),
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_none(cls, given: Any) -> Any:
+        return without_nulls(given)
+
     @model_validator(mode="after")
     def _small_enough(self) -> Self:
         if error := payload_error(self._all_data(), MAX_DATA_BYTES):
-            raise PydanticCustomError("data", "data with action_url {error}", {"error": error})
+            raise PydanticCustomError("data", "data with action_url and notification_id {error}", {"error": error})
         return self
 
     def _all_data(self) -> dict[str, Any]:
-        return {"action_url": self.action_url} | self.data if self.action_url else self.data
+        own = {"notification_id": self.notification_id} if self.notification_id is not None else {}
+        return ({"action_url": self.action_url} if self.action_url else {}) | self.data | own
 
     def _absolute(self) -> str | None:
         given = self.action_url
@@ -122,12 +145,13 @@ class Note(Strict):
 
     def submission(self, user: str, **other: Any) -> Notification:
         """Return the body of POST /v1/notifications."""
-        is_level = self.type in get_args(Level)
+        level = self.type if is_level(self.type) else None
         said: dict[str, Any] = {
-            "level": self.level or (self.type if is_level else None),
-            "type": None if is_level else self.type,
+            "level": self.level or level,
+            "type": None if level else self.type,
             "category": self.category,
             "url": self.url or self._absolute(),
+            "reference": str(self.notification_id) if self.notification_id is not None else None,
         }
         return Notification(
             audience=Audience(users=[Recipient(id=user)]),
@@ -152,6 +176,10 @@ class ShortNote(Strict):
     type: TypeName | None = None
 
 
+def _known(item: ItemView) -> KnownItem:
+    return KnownItem(**as_given(NOTIFICATION_NEW, item.model_dump()))
+
+
 def _send(caller: Principal, header: KeyHeader, request: Notification) -> Answer:
     accepted = send(context(), caller, request, header.idempotency_key)
     sent = Sent(id=str(accepted.id), notification_id=str(accepted.id), created_at=accepted.created_at)
@@ -163,7 +191,7 @@ def list_notifications_alias(caller: Principal, query: ItemsQuery) -> ItemList:
     """List the user's notifications, newest first: GET /v1/inbox."""
     shown, page = items_of(caller, Filter("unread" if query.unread_only else "all"), query.after, query.limit)
     unread = count_inbox(context(), caller).unread
-    return ItemList(notifications=shown, unread_count=unread, page=page)
+    return ItemList(notifications=[_known(item) for item in shown], unread_count=unread, page=page)
 
 
 @api.declare(
@@ -196,16 +224,16 @@ def read_all_notifications_alias(caller: Principal) -> AllRead:
     return AllRead(count=swept.count, unread_count=swept.counts.unread)
 
 
-@api.declare("GET", "/notifications/<notification>", auth="user", answers={200: ItemView}, problems=[404])
-def get_notification_alias(caller: Principal, path: NotificationPath) -> ItemView:
+@api.declare("GET", "/notifications/<notification>", auth="user", answers={200: KnownItem}, problems=[404])
+def get_notification_alias(caller: Principal, path: NotificationPath) -> KnownItem:
     """Look up one of the user's notifications: GET /v1/inbox/{id}."""
-    return item_of(caller, path.uuid())
+    return _known(item_of(caller, path))
 
 
-@api.declare("PUT", "/notifications/<notification>/read", auth="user", answers={200: ItemView}, problems=[404])
-def read_notification_alias(caller: Principal, path: NotificationPath) -> ItemView:
+@api.declare("PUT", "/notifications/<notification>/read", auth="user", answers={200: KnownItem}, problems=[404])
+def read_notification_alias(caller: Principal, path: NotificationPath) -> KnownItem:
     """Mark a notification as read: POST /v1/inbox/{id}/read."""
-    return change_one(caller, path, READ)
+    return _known(change_one(caller, path, READ))
 
 
 @api.declare("DELETE", "/notifications/<notification>", auth="user", answers={200: Deleted}, problems=[404])
@@ -221,11 +249,12 @@ def delete_notification_alias(caller: Principal, path: NotificationPath) -> Dele
     answers={202: Sent},
     problems=[404, 409],
     headers=["Location", "Idempotent-Replayed"],
+    stand_in=keyless_service,
 )
 def send_test_notification(caller: Principal, path: UserPath, header: KeyHeader, body: ShortNote) -> Answer:
     """Show a text on a user's screen, to try Carillon; only if CARILLON_ENV is development.
 
-    It is sent in-app only, and not by e-mail or push.
+    It is sent in-app only, and not by e-mail or push. With `make run` it needs no key, and goes to the demo's tenant.
     """
     if context().settings.env != "development":
         raise not_found("path")

@@ -25,6 +25,7 @@ from models.sql.engine import read
 from web.api.endpoint import Answer, Api
 from web.api.fields import Moment, Query, View
 from web.context import context
+from web.dialects.as_given import as_given
 from web.dialects.dialect import mappings
 from web.dialects.render import EVENT_SKIPPED, render
 from web.dialects.tenant_events import TENANT
@@ -210,7 +211,9 @@ def _event(event: Event) -> PolledEvent | None:
     mapping = mappings(TENANT.events["/"], canonical)[:1] if canonical != EVENT_SKIPPED else []
     for name, how in mapping:
         id_ = f"{event.room}:{event.seq}"
-        return PolledEvent(id=id_, type=name, payload=how.payload(payload), created_at=event.created_at)
+        return PolledEvent(
+            id=id_, type=name, payload=how.payload(as_given(canonical, payload)), created_at=event.created_at
+        )
     return None
 
 

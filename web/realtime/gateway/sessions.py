@@ -144,7 +144,8 @@ class Sessions:
             self._by_sid[session.sid] = session
             for room in session.channel_rooms():
                 self._by_room.setdefault(room, {})[session.sid] = session
-            metrics.CONNECTIONS.set(len(self._by_sid))
+            metrics.ROOM_MEMBERS.inc(len(session.rooms))
+            self._measure()
         return True
 
     def remove(self, sid: str) -> Session | None:
@@ -156,8 +157,13 @@ class Sessions:
                 del members[sid]
                 if not members:
                     del self._by_room[room]
-            metrics.CONNECTIONS.set(len(self._by_sid))
+            metrics.ROOM_MEMBERS.dec(len(session.rooms) if session else 0)
+            self._measure()
         return session
+
+    def _measure(self) -> None:
+        metrics.CONNECTIONS.set(len(self._by_sid))
+        metrics.ROOMS.set(len(self._by_room))
 
     def get(self, sid: str) -> Session | None:
         """Return the session, or None if it is not known."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -13,6 +12,7 @@ from actions.alerts import acknowledge_alert
 from actions.installation import Installation
 from actions.principal import Principal
 from actions.problems import Problem
+from carillon.fields import OwnId
 from models.alerts import queries as alerts
 from models.sql.engine import read
 from models.timestamps import iso
@@ -22,11 +22,14 @@ Handler = Callable[[Principal, Any], dict[str, Any]]
 
 
 class Named(BaseModel):
-    """One alert, by `id` or `alert_id`. Other fields are ignored: clients send what they know of it."""
+    """One alert, by `id` or `alert_id`: Carillon's id, or the service's own.
 
-    model_config = ConfigDict(extra="ignore")
+    Other fields are ignored: clients send what they know of it.
+    """
 
-    id: UUID = Field(validation_alias=AliasChoices("id", "alert_id", "alertId"))
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    id: OwnId = Field(validation_alias=AliasChoices("id", "alert_id", "alertId"))
 
 
 def alert_events(installation: Installation) -> dict[str, Handler]:
@@ -42,9 +45,9 @@ def alert_events(installation: Installation) -> dict[str, Handler]:
 
 
 def _acknowledge(installation: Installation, caller: Principal, payload: Any) -> dict[str, Any]:
-    alert_id = parse(Named, {"id": payload} if isinstance(payload, str) else payload).id
+    named = parse(Named, {"id": payload} if isinstance(payload, str | int) else payload).id
     try:
-        alert = acknowledge_alert(installation, caller, alert_id)
+        alert = acknowledge_alert(installation, caller, str(named))
     except Problem as problem:
         return {"ok": False, "error": {"code": problem.code, "message": problem.detail}}
     return {

@@ -12,10 +12,10 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from actions.change_inbox import change, change_all, count_inbox
 from actions.installation import Installation
 from actions.principal import Principal
-from carillon.fields import Level, TypeName
+from carillon.fields import OwnId, TypeName
+from carillon.levels import Level
 from models.inbox.changes import ARCHIVE, DELETE, READ, SEEN, UNARCHIVE, UNREAD, Operation
-from models.inbox.queries import Filter, Status, were_theirs
-from models.sql.engine import read
+from models.inbox.queries import Filter, Status
 from web.realtime.limits import MAX_IDS
 from web.realtime.payloads import Refused, parse
 
@@ -24,19 +24,20 @@ Handler = Callable[[Principal, Any], dict[str, Any]]
 
 def _several(value: object) -> object:
     """A single id stands for a list of one."""
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str | int) else value
 
 
 class Named(BaseModel):
     """Some items: one by `id` or `notification_id`, several by `ids` or `notification_ids`.
 
-    Other fields are ignored: clients send what they know of the item, and some the user they believe to be.
+    The ids are Carillon's, or the service's own. Other fields are ignored: clients send what they know of the item, and
+    some the user they believe to be.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True)
 
-    id: UUID | None = Field(None, validation_alias=AliasChoices("id", "notification_id", "notificationId"))
-    ids: Annotated[list[UUID], Field(max_length=MAX_IDS), BeforeValidator(_several)] = Field(
+    id: OwnId | None = Field(None, validation_alias=AliasChoices("id", "notification_id", "notificationId"))
+    ids: Annotated[list[OwnId], Field(max_length=MAX_IDS), BeforeValidator(_several)] = Field(
         [], validation_alias=AliasChoices("ids", "notification_ids", "notificationIds")
     )
 
@@ -86,21 +87,20 @@ def inbox_events(installation: Installation) -> dict[str, Handler]:
 
 def _change(installation: Installation, operation: Operation, caller: Principal, payload: Any) -> dict[str, Any]:
     named = parse(Named, _unwrapped(payload))
-    ids = list(dict.fromkeys([*([named.id] if named.id else []), *named.ids]))
-    if not ids:
+    names = [*([named.id] if named.id is not None else []), *named.ids]
+    if not names:
         raise Refused("bad_request", "id or ids is required")
-    changed = change(installation, caller, operation, ids)
+    changed = change(installation, caller, operation, names)
     if changed.counts is not None:
         return {"count": len(changed.ids), "counts": changed.counts.data()}
-    with read(installation.engine) as connection:
-        if not were_theirs(connection, caller.tenant, caller.id, ids):
-            return {"ok": False, "error": {"code": "not_found", "message": "there is no such notification"}}
+    if not changed.known:
+        return {"ok": False, "error": {"code": "not_found", "message": "there is no such notification"}}
     return {"count": 0, "counts": count_inbox(installation, caller).data()}
 
 
 def _unwrapped(payload: Any) -> Any:
     """A bare id, or a list of them, as the object that it abbreviates."""
-    return {"ids": payload} if isinstance(payload, str | list) else payload
+    return {"ids": payload} if isinstance(payload, str | int | list) else payload
 
 
 def _change_all(

@@ -23,7 +23,7 @@ def acknowledge_events(installation: Installation, session: Session, payload: An
     request = parse(Acknowledge, payload)
     if not request.ids and request.seq is None:
         raise Refused("bad_request", "ids or seq is required")
-    return {"acked": acknowledge(installation, session.principal, ids=request.ids, up_to_seq=request.seq)}
+    return {"acked": acknowledge(installation, session.principal, names=request.ids, up_to_seq=request.seq)}
 
 
 def sync(replayer: Replayer, session: Session, payload: Any) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import { Handlers } from "../handlers.ts";
 import type { GetToken } from "../tokens.ts";
 import { onEverything, storedToken } from "./events.ts";
 
+/** Carillon's id, or the service's own. */
+type Id = string | number;
 type Handler = (data: any) => void;
 
 let client: Client | null = null;
@@ -45,6 +47,6 @@ export function addSocketEventHandler(event: string, handler: Handler): () => vo
 }
 
 /** Mark notifications as read. */
-export function markRead(ids: string | string[]): Promise<unknown> {
+export function markRead(ids: Id | Id[]): Promise<unknown> {
   return client ? client.request("mark_read", ids) : Promise.reject(asError("not initialised"));
 }

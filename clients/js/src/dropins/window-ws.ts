@@ -54,7 +54,7 @@ export class WebSocketClient {
     this.#client = createClient({ getToken: () => storedToken("auth_token") });
     this.#handlers.keepUntil(connected(this.#client));
     onEverything(this.#client, (name, payload) => {
-      const members = (payload ?? {}) as Payload;
+      const members = asGiven(name, (payload ?? {}) as Payload);
       for (const [namespace, event, additional] of renderings(name, members)) {
         const data = { timestamp: members.created_at, ...members, ...additional };
         this.#handlers.emit(`${namespace}/${event}`, data);
@@ -81,6 +81,14 @@ export class WebSocketClient {
     const name = event.includes(":") ? event : `${namespace}:${event}`;
     void this.#client?.request(name, data).catch(() => undefined);
   }
+}
+
+/** The payload with the service's own id of the notification, if it has one, in the members that these pages read. */
+function asGiven(name: string, payload: Payload): Payload {
+  const given = (payload.data as Payload | undefined)?.notification_id as string | number | undefined;
+  const isOwn = name === "notification:new" && given !== undefined && String(given) === payload.reference;
+  const [own] = isOwn ? [given] : ((payload.own_ids ?? []) as (string | number)[]);
+  return own === undefined ? payload : { ...payload, id: own, notification_id: own, carillon_id: payload.id };
 }
 
 function escapeHtml(text: unknown): string {
