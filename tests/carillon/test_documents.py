@@ -9,8 +9,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
-from werkzeug.serving import make_server
 
 from carillon.requests import Alert, Event, Notification, Recall, Request
 from tests.carillon.outbox_table import create_outbox, rows
@@ -49,18 +46,6 @@ def run(program: str, **environment: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-@pytest.fixture
-def reached(app: Any, api_key: str) -> Iterator[dict[str, str]]:
-    """The application on a port, and how a service reaches it."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield {"CARILLON_URL": f"http://127.0.0.1:{server.server_port}", "CARILLON_KEY": api_key}
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture
