@@ -23,7 +23,7 @@ from config.jwt_keys import KeySource
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
 from models.sql.engine import connect
-from web import VERSION, asyncapi, cli, demo, health, middleware, packages, pages, problems
+from web import VERSION, assets, asyncapi, cli, demo, health, middleware, packages, pages, problems
 from web.api import (
     alerts,
     compat,
@@ -148,6 +148,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     for module in (*sent, *reached, *replaced, *operated):
         app.register_api(module.api)
     asyncapi.register(app)
+    assets.register(app)
     pages.register(app, settings)
     packages.register(app)
     documentation.register(app, settings)
