@@ -171,6 +171,9 @@ def test_only_the_package_is_packed(built: Path):
     }
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert packed == sources
+    with zipfile.ZipFile(wheel) as archive:
+        [license] = [name for name in archive.namelist() if name.endswith("/licenses/LICENSE")]
+        assert archive.read(license) == (ROOT / "LICENSE").read_bytes()
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names == sources | {"pyproject.toml", "docs/services.md", "LICENSE", "PKG-INFO", ".gitignore"}

@@ -123,6 +123,7 @@ def test_the_packages_are_given_out(client):
     assert answer.mimetype == "application/zip"
     names = zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
     assert "carillon/client.py" in names
+    assert f"carillon-{carillon.__version__}.dist-info/licenses/LICENSE" in names
     assert {name.partition("/")[0] for name in names} == {"carillon", f"carillon-{carillon.__version__}.dist-info"}
     assert client.get(tarball).status_code in (200, 503)
 
