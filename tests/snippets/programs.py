@@ -21,7 +21,7 @@ def environment() -> dict[str, str]:
 def run(command: Sequence[str | Path], program: str | None = None, cwd: Path = ROOT, **variables: str) -> str:
     """Run a command, with the program as its input. Returns its output; if it fails, that is the reason."""
     done = subprocess.run(
-        command, cwd=cwd, env=environment() | variables, input=program, capture_output=True, text=True, timeout=120
+        command, cwd=cwd, env=environment() | variables, input=program, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

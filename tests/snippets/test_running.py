@@ -42,7 +42,7 @@ def test_the_first_notification_and_the_commands_of_an_operator(installation: In
     assert first["id"] == again["id"]
     load = SECOND_TERMINAL.splitlines()[0]
     assert installation.shell(SECOND_TERMINAL) == "no dead letters\n"
-    lines = [line.partition(" #")[0].strip() for line in COMMANDS.splitlines()]
+    lines = [line.partition(" #")[0].strip() for line in (COMMANDS + RESTORED).splitlines()]
     commands = [line.replace("acme", "demo").replace("ID", first["id"]) for line in lines]
     [follow] = [command for command in commands if " tail " in command]
     [send] = [command for command in commands if " send " in command]
@@ -58,9 +58,9 @@ def test_the_first_notification_and_the_commands_of_an_operator(installation: In
 
 
 def test_the_first_start_in_production(tmp_path: Path):
-    steps = PRODUCTION + RESTORED
     database = f"DATABASE_URL=sqlite:///{tmp_path}/carillon.db"
-    steps = re.sub(r"DATABASE_URL=\S+ REDIS_URL=\S+", database, steps).replace("bin/carillon", f"{ROOT}/bin/carillon")
+    steps = re.sub(r"DATABASE_URL=\S+ REDIS_URL=\S+", database, PRODUCTION)
+    steps = steps.replace("bin/carillon", f"{ROOT}/bin/carillon")
     printed = shell(steps, cwd=tmp_path)
     assert re.search(r"ck_live_\S+", printed)
     assert (tmp_path / "jwks.json").exists()
