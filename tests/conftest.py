@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import redis
 from sqlalchemy import Engine
+from werkzeug.serving import make_server
 
 # Bells are recorded (fixture `recorder`). One that is sent all the same must not reach a broker of the developer's.
 os.environ["BROKER_URL"] = "redis://127.0.0.1:1/0"
@@ -114,6 +116,18 @@ def client(app: Any) -> Any:
 
     app.test_client_class = ContractClient
     return app.test_client()
+
+
+@pytest.fixture
+def reached(app: Any, api_key: str) -> Iterator[dict[str, str]]:
+    """The application on a port, and how a service reaches it."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield {"CARILLON_URL": f"http://127.0.0.1:{server.server_port}", "CARILLON_KEY": api_key}
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture

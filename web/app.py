@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from config.jwt_keys import KeySource
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
 from models.sql.engine import connect
-from web import VERSION, asyncapi, cli, demo, health, middleware, packages, pages, problems
+from web import VERSION, assets, asyncapi, cli, demo, health, middleware, packages, pages, problems
 from web.api import (
     alerts,
     compat,
@@ -70,10 +71,11 @@ class App(OpenAPI):
     def api_doc(self) -> dict[str, Any]:
         """The OpenAPI document.
 
-        pydantic writes `default: null` for each member that can be left out, which generators take for a value to send.
+        Members of a body have no `default`: generators take one for a value to send, or for a member that is always
+        there (openapi-typescript). The description of the member says it.
         """
         if not self.spec_json:
-            _drop_null_defaults(super().api_doc)
+            _say_defaults(super().api_doc["components"]["schemas"])
         document: dict[str, Any] = self.spec_json
         return document
 
@@ -85,14 +87,19 @@ class App(OpenAPI):
         return adapter
 
 
-def _drop_null_defaults(node: Any) -> None:
-    if isinstance(node, dict):
-        if "default" in node and node["default"] is None:
-            del node["default"]
-        node = list(node.values())
+def _say_defaults(node: Any) -> None:
     if isinstance(node, list):
         for inner in node:
-            _drop_null_defaults(inner)
+            _say_defaults(inner)
+    elif isinstance(node, dict):
+        for name, member in node.get("properties", {}).items():
+            default = member.pop("default", None)
+            # An empty list or object says the same as none.
+            if default not in (None, [], {}) and name not in node.get("required", ()):
+                words = f"`{default if isinstance(default, str) else json.dumps(default)}` if not given."
+                member["description"] = " ".join(filter(None, [member.get("description"), words]))
+        for inner in node.values():
+            _say_defaults(inner)
 
 
 class UnusableSettings(SettingsError, click.ClickException):
@@ -144,6 +151,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     for module in (*sent, *reached, *replaced, *operated):
         app.register_api(module.api)
     asyncapi.register(app)
+    assets.register(app)
     pages.register(app, settings)
     packages.register(app)
     documentation.register(app, settings)

@@ -33,7 +33,7 @@ def register(app: Flask) -> None:
 
     @routes.get("/")
     def index() -> Response:
-        """Both, as pip reads it: `pip install --find-links https://server/packages/ carillon`."""
+        """The addresses of both."""
         return Response(_PAGE, mimetype="text/html")
 
     @routes.get(f"/{TARBALL}")

@@ -1,29 +1,18 @@
-"""The HTML pages, and the files that they load."""
+"""The HTML pages, and the files at the addresses of earlier systems."""
 
 from __future__ import annotations
 
-from mimetypes import guess_type
-from pathlib import Path
+import re
 
-from flask import Blueprint, Flask, Response, jsonify, request, send_from_directory
-from werkzeug.security import safe_join
+from flask import Blueprint, Flask, Response, jsonify, request
 
 from actions.problems import Problem
 from config.settings import Settings
-from web import VERSION
+from web import VERSION, assets
 from web.tone import tone
 
-_STATIC = Path(__file__).parent / "static"
-
-# Everything comes from here: what a notification says can be shown, but never run.
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    # A new release is seen at once; what has not changed is answered with 304.
-    "Cache-Control": "no-cache",
-}
+# Where a page loads a file from.
+_LOADED = re.compile(r'(?<=")/static/([^"]+)')
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -45,26 +34,14 @@ def register(app: Flask, settings: Settings) -> None:
         # Known before a user has signed in, so it contains no secret.
         return jsonify(version=VERSION, development=settings.env == "development", flower_url=settings.flower_url)
 
-    @routes.get("/static/<path:name>")
-    def static(name: str) -> Response:
-        return _file(name)
-
-    @routes.get("/static/build/<path:name>")
-    def program(name: str) -> Response:
-        response = _file(f"build/{name}")
-        # Pages of other sites load the client from here, and a module is loaded only with the server's consent.
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-        return response
-
     @routes.get("/js/websocket.js")
     def four_namespaces() -> Response:
         # Where pages of the system with four namespaces load their client from.
-        if not (_STATIC / "build" / "websocket.js").is_file():
+        if not (assets.STATIC / "build" / "websocket.js").is_file():
             raise Problem(
                 503, "not_built", "the client has not been built: make client, which needs Node.js 20 or newer"
             )
-        return _file("build/websocket.js")
+        return assets.file("build/websocket.js")
 
     @routes.get("/sounds/notification.mp3")
     def sound() -> Response:
@@ -75,25 +52,12 @@ def register(app: Flask, settings: Settings) -> None:
 
 
 def page(name: str, needs: str) -> Response:
-    """Return a file of web/static with its headers. Raises Problem if the script that it `needs` is not built."""
-    if not (_STATIC / needs).is_file():
+    """Return a page of web/static with its headers. Raises Problem if the script that it `needs` is not built."""
+    if not (assets.STATIC / needs).is_file():
         raise Problem(503, "not_built", "this has not been built: make client, which needs Node.js 20 or newer")
-    return _file(name)
-
-
-def _file(name: str) -> Response:
-    response = _compressed(name) or send_from_directory(_STATIC, name)
-    response.vary.add("Accept-Encoding")
-    response.headers.update(HEADERS)
+    html = (assets.STATIC / name).read_text(encoding="utf-8")
+    response = Response(_LOADED.sub(lambda found: assets.address(found[1]), html), mimetype="text/html")
+    response.headers.update(assets.HEADERS)
+    response.add_etag()
+    response.make_conditional(request)
     return response
-
-
-def _compressed(name: str) -> Response | None:
-    """The file as the build has compressed it, if there is one that the client can read."""
-    for encoding, ending in (("br", ".br"), ("gzip", ".gz")):
-        path = safe_join(str(_STATIC), name + ending)
-        if path is not None and Path(path).is_file() and request.accept_encodings[encoding]:
-            response = send_from_directory(_STATIC, name + ending, mimetype=guess_type(name)[0])
-            response.content_encoding = encoding
-            return response
-    return None

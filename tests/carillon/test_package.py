@@ -23,12 +23,15 @@ from sqlalchemy import create_engine
 import carillon
 from tests.carillon.outbox_table import create_outbox, rows
 from tests.carillon.server import ACCEPTED
-from tests.carillon.test_documents import block
 from tests.databases import ROOT
 from tests.packages_server import packages_server
-from web.packages import WHEEL
+from tests.snippets.blocks import block
+from tests.snippets.programs import shell
 
 pytestmark = pytest.mark.slow
+
+INSTALL = block("docs/services.md", "pip install")
+WITH_DJANGO = block("docs/services.md", "from django")
 
 # The packages of our checkout. The wheel must bring none of them.
 OURS = ("actions", "bus", "channels", "config", "lab", "models", "web", "workers")
@@ -132,8 +135,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", environment], check=True, timeout=300)
     python = environment / "bin/python"
     with packages_server() as url:
-        install = [python, "-m", "pip", "install", "-qq", f"{url}/{WHEEL}", "flask", "django"]
-        subprocess.run(install, check=True, timeout=600)
+        # The name of the file is the one of this version.
+        shell(f"PATH={environment}/bin:$PATH\n{INSTALL.replace('http://127.0.0.1:8000/packages', url)}")
+    subprocess.run([python, "-m", "pip", "install", "-qq", "flask", "django"], check=True, timeout=600)
     return python
 
 
@@ -167,6 +171,9 @@ def test_only_the_package_is_packed(built: Path):
     }
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert packed == sources
+    with zipfile.ZipFile(wheel) as archive:
+        [license] = [name for name in archive.namelist() if name.endswith("/licenses/LICENSE")]
+        assert archive.read(license) == (ROOT / "LICENSE").read_bytes()
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names == sources | {"pyproject.toml", "docs/services.md", "LICENSE", "PKG-INFO", ".gitignore"}
@@ -201,7 +208,7 @@ def test_a_service_with_modules_of_our_names_sends_both_ways(python: Path, datab
 
 
 def test_django_s_connection_and_cursor_take_part_in_its_transaction(python: Path, database: Path, tmp_path: Path):
-    run(python, tmp_path, DJANGO, str(database), block("python", "django"))
+    run(python, tmp_path, DJANGO, str(database), WITH_DJANGO)
     assert [(row["kind"], row["body"]) for row in rows(create_engine(f"sqlite:///{database}"))] == [
         ("event", {"audience": {"tenant": True}, "type": "expense:created", "data": {"id": 4}}),
         ("alert", {"title": "T", "message": "100%s"}),

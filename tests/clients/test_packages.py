@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import carillon
 from tests.databases import ROOT
 from tests.missing import skip_unless_ci
-from tests.packages_server import packages_server
-from web.packages import TARBALL
 
 CLIENTS = ROOT / "clients"
 
@@ -47,20 +42,6 @@ def npm(script: str, *arguments: str) -> None:
 
 def test_the_client_tells_everything_once_and_in_order(built: None):
     npm("test")
-
-
-def test_a_project_installs_the_client_that_the_server_gives_out(built: None, tmp_path: Path):
-    (tmp_path / "package.json").write_text('{"name": "shop", "type": "module"}')
-    with packages_server() as url:
-        install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", f"{url}/{TARBALL}"]
-        subprocess.run(install, cwd=tmp_path, check=True, timeout=300)
-    program = 'import { createClient } from "carillon-client"; console.log(typeof createClient);'
-    ran = subprocess.run(
-        ["node", "--input-type=module", "-e", program], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
-    assert ran.stdout.strip() == "function"
-    installed = json.loads((tmp_path / "node_modules/carillon-client/package.json").read_text())
-    assert installed["version"].replace("-dev.", ".dev") == carillon.__version__
 
 
 @pytest.mark.long

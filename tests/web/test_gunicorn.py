@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +19,13 @@ import pytest
 import requests
 from sqlalchemy import Engine
 
+import carillon
 from models.sql.engine import write
 from models.users.tables import users
 from tests.databases import ROOT
 from tests.factories import create_users, free_port
+from tests.missing import skip_unless_ci
+from tests.sockets import SocketClient
 from tests.web.callers import BODY
 
 pytestmark = pytest.mark.slow
@@ -45,23 +49,34 @@ class Served:
 
 @pytest.fixture(params=["gevent", "threading"])
 def served(request, database_url, redis_server, api_key, tmp_path) -> Iterator[Served]:
-    port = free_port()
+    with serving(request.param, database_url, redis_server, api_key, tmp_path) as one:
+        yield one
+
+
+@contextmanager
+def serving(
+    mode: str, database_url: str, redis_url: str, key: str, directory: Path, host: str = "127.0.0.1", **other: str
+) -> Iterator[Served]:
+    address = f"{host}:{free_port()}"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CARILLON_")} | {
         "CARILLON_ENV": "development",
-        "CARILLON_VAR": str(tmp_path),
+        "CARILLON_VAR": str(directory),
         "DATABASE_URL": database_url,
-        "REDIS_URL": redis_server,
-        "BROKER_URL": redis_server,
-        "SOCKETIO_ASYNC_MODE": request.param,
-        "PORT": str(port),
+        "REDIS_URL": redis_url,
+        "BROKER_URL": redis_url,
+        "SOCKETIO_ASYNC_MODE": mode,
+        **other,
     }
     gunicorn = Path(sys.executable).with_name("gunicorn")
-    log = tmp_path / "log"
+    log = directory / "log"
     # From another directory: nothing may depend on where the process was started but --chdir, which a Procfile implies.
     process = subprocess.Popen(
-        [gunicorn, "-c", "web/gunicorn.py", "web.app:create_app()"], cwd=ROOT, env=environ, stderr=log.open("wb")
+        [gunicorn, "-c", "web/gunicorn.py", "-b", address, "web.app:create_app()"],
+        cwd=ROOT,
+        env=environ,
+        stderr=log.open("wb"),
     )
-    one = Served(process, f"http://127.0.0.1:{port}", log, api_key)
+    one = Served(process, f"http://{address}", log, key)
     try:
         _wait(one)
         yield one
@@ -176,3 +191,26 @@ def test_a_slash_in_an_id_arrives_as_it_was_sent(served):
     assert served.ask("PUT", "/v1/users/x%2Fdevices%2F1", json={}).json()["id"] == "x/devices/1"
     assert served.ask("DELETE", "/v1/users/x/devices/1").json()["code"] == "not_found"
     assert served.ask("GET", "/v1/users/x%2Fdevices%2F1").status_code == 200
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("mode", ["gevent", "threading"])
+def test_it_serves_ipv6(mode, database_url, redis_server, settings, api_key, user_token, tmp_path):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        skip_unless_ci(f"the loopback has no IPv6: {error}")
+    keys = {"CARILLON_JWKS_FILE": str(settings.jwks_file)}
+    with serving(mode, database_url, redis_server, api_key, tmp_path, "[::1]", **keys) as served:
+        with carillon.Client(served.url, api_key) as service:
+            sent = service.send(audience={"users": ["alice"]}, title="Hello", message="World")
+            assert service.get_notification(sent.id).title == "Hello"
+        for transport in ("websocket", "polling"):
+            page = SocketClient()
+            page.connect(served.url, auth={"token": user_token()}, transports=[transport], wait_timeout=10)
+            assert page.call("sync", {"positions": {}}, timeout=10)["ok"]
+            page.disconnect()
+        # The page of a developer.
+        answer = requests.get(f"{served.url}/v1/inbox", headers={"Origin": "http://[::1]:3000"}, timeout=10)
+        assert answer.headers["Access-Control-Allow-Origin"] == "http://[::1]:3000"
+        assert served.stop() == 0

@@ -56,6 +56,7 @@ OPEN = {
     ("GET", "/sounds/notification.mp3"),
     ("GET", "/static/{name}"),
     ("GET", "/static/build/{name}"),
+    ("GET", "/static/v-{version}/{name}"),
 }
 # Those that let anybody in as one of the demo's people, and are there in development only.
 DEMO = {("GET", "/demo"), ("POST", "/demo/sign-in"), ("GET", "/demo/arrivals/{user}")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import re
 import wave
@@ -10,22 +11,20 @@ import zipfile
 import pytest
 
 import carillon
-from web import VERSION, pages
+from web import VERSION, assets
 
 
 @pytest.fixture
 def built(tmp_path, monkeypatch):
     """A directory of static files with what the pages need, as `make client` leaves it."""
-    for name in (
-        "console.html",
-        "inbox.html",
-        "build/console/console.js",
-        "build/inbox/inbox.js",
-    ):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text((pages._STATIC / name).read_text() if name.endswith(".html") else "export {};\n")
-    monkeypatch.setattr(pages, "_STATIC", tmp_path)
+    for name in ("console.html", "inbox.html", "carillon.svg"):
+        (tmp_path / name).write_text((assets.STATIC / name).read_text())
+    for name in ("console/console", "inbox/inbox"):
+        for ending in (".js", ".css"):
+            path = tmp_path / "build" / f"{name}{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("/* */\n")
+    monkeypatch.setattr(assets, "STATIC", tmp_path)
     return tmp_path
 
 
@@ -41,12 +40,39 @@ def test_a_page_runs_nothing_but_its_own_files(client, built, path):
     assert "<script>" not in answer.text
 
 
-def test_a_file_that_has_not_changed_is_not_sent_again(client, built):
-    first = client.get("/static/build/console/console.js")
+@pytest.mark.parametrize("path", ["/static/build/carillon.js", "/js/websocket.js"])
+def test_a_file_that_has_not_changed_is_not_sent_again(client, built, path):
+    (built / "build" / path.rpartition("/")[2]).write_text("export {};\n")
+    first = client.get(path)
     assert (first.status_code, first.headers["Cache-Control"]) == (200, "no-cache")
     assert first.mimetype == "text/javascript"
-    again = client.get("/static/build/console/console.js", headers={"If-None-Match": first.headers["ETag"]})
+    again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
     assert again.status_code == 304
+
+
+@pytest.mark.parametrize("path", ["/", "/console", "/docs", "/docs/events", "/docs/guides"])
+def test_a_page_loads_files_from_addresses_that_can_be_kept_for_ever(client, built, path):
+    (built / "docs.css").write_text("/* */\n")
+    names = re.findall(r'"(/static/[^"]+\.(?:js|css|svg))"', client.get(path).text)
+    assert len(names) >= 2
+    for name in names:
+        file = client.get(name, headers={"Accept-Encoding": "gzip"})
+        assert (file.status_code, file.headers["Content-Encoding"]) == (200, "gzip")
+        assert file.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert client.get(name, headers={"Accept-Encoding": "identity"}).data == gzip.decompress(file.data)
+        again = client.get(name, headers={"If-None-Match": file.headers["ETag"], "Accept-Encoding": "gzip"})
+        assert (again.status_code, "immutable" in again.headers["Cache-Control"]) == (304, True)
+
+
+def test_another_content_has_another_address(client, built):
+    [old] = re.findall(r'src="([^"]+)"', client.get("/console").text)
+    (built / "build/console/console.js").write_text("export {};\n")
+    [new] = re.findall(r'src="([^"]+)"', client.get("/console").text)
+    assert (old != new, client.get(new).text) == (True, "export {};\n")
+    # A page of the version before gets what there is now, and does not keep it.
+    stale = client.get(old)
+    assert (stale.status_code, stale.text, stale.headers["Cache-Control"]) == (200, "export {};\n", "no-cache")
+    assert client.get("/console").headers["Cache-Control"] == "no-cache"
 
 
 def test_pages_of_other_sites_may_load_the_programs_and_nothing_else(client, built):
@@ -77,6 +103,7 @@ def test_the_console_is_told_before_the_sign_in_what_it_needs_to_know(client, bu
 @pytest.mark.parametrize("path", ["../app.py", "%2e%2e/app.py", "/etc/passwd", "nothing.js", "build"])
 def test_nothing_but_static_files_is_served(client, built, path):
     assert client.get(f"/static/{path}").status_code == 404
+    assert client.get(f"/static/v-0/{path}").status_code == 404
 
 
 def test_the_pages_of_four_namespaces_find_their_files(client):
@@ -96,6 +123,7 @@ def test_the_packages_are_given_out(client):
     assert answer.mimetype == "application/zip"
     names = zipfile.ZipFile(io.BytesIO(answer.data)).namelist()
     assert "carillon/client.py" in names
+    assert f"carillon-{carillon.__version__}.dist-info/licenses/LICENSE" in names
     assert {name.partition("/")[0] for name in names} == {"carillon", f"carillon-{carillon.__version__}.dist-info"}
     assert client.get(tarball).status_code in (200, 503)
 
@@ -104,7 +132,7 @@ def test_what_the_build_has_compressed_is_sent_compressed(client, tmp_path, monk
     (tmp_path / "build").mkdir()
     for ending in ("", ".br", ".gz"):
         (tmp_path / "build" / f"x.js{ending}").write_text(f"x{ending}")
-    monkeypatch.setattr(pages, "_STATIC", tmp_path)
+    monkeypatch.setattr(assets, "STATIC", tmp_path)
     for accepted, (encoding, text) in {
         "gzip, br": ("br", "x.br"),
         "gzip": ("gzip", "x.gz"),

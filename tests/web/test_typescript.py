@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import fcntl
 import json
 import re
-import shutil
 import subprocess
 from typing import Any
 
@@ -13,7 +11,7 @@ from config.settings import Settings
 from models.catalogue.event_type import EventType
 from models.catalogue.source import built_in, client_events
 from tests.databases import ROOT
-from tests.missing import skip_unless_ci
+from tests.workspace import install_workspace
 from web.app import create_app
 from web.typescript import constant_of, render
 
@@ -101,11 +99,7 @@ def test_the_client_has_the_events_of_the_built_in_catalogue():
 @pytest.fixture
 def generator() -> list[str]:
     """The command that turns an OpenAPI document into TypeScript. Skips without Node; in CI that is a failure."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        skip_unless_ci("Node is not installed, or its npm")
-    with (ROOT / "clients/package.json").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run(["make", "clients/node_modules/.package-lock.json"], cwd=ROOT, check=True, timeout=600)
+    install_workspace()
     return ["node", "clients/codegen/generate.mjs"]
 
 

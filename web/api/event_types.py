@@ -37,6 +37,8 @@ class TypePath(BaseModel):
 class EventTypeView(EventType):
     """A type. `reserved`: services cannot publish it. `emitted_by` nobody: the name is reserved only."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     declared_by: Literal["carillon", "installation", "tenant"]
 
 

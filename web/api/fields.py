@@ -30,9 +30,9 @@ class Query(BaseModel):
 
 
 class View(BaseModel):
-    """A response."""
+    """A response. Members with a default are there too, so /openapi.json says that they are required."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 def _known_channel(value: str) -> str:

@@ -12,10 +12,10 @@ from flask_openapi3.openapi import OpenAPI
 
 from actions.problems import Problem
 from config.settings import Settings
+from web.assets import HEADERS
 from web.asyncapi import current
 from web.documentation import api_reference, event_reference, guides
 from web.examples import with_examples
-from web.pages import HEADERS
 
 
 class _Page(NamedTuple):

@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import AxeBuilder from "@axe-core/playwright";
 import { type BrowserContext, expect, type Page, test } from "@playwright/test";
-import { eventually, inbox, newUser, notify, request } from "../../e2e/installation.ts";
+import { eventually, inbox, newUser, notify, port, request, token } from "../../e2e/installation.ts";
 import { NetworkProxy } from "./proxy.ts";
 import { type SiteOptions, serve, watchRings } from "./site.ts";
 
@@ -54,6 +56,18 @@ test("a new notification is counted, shown first and announced", async ({ contex
   await expect(items(page)).toHaveCount(2);
   await notify(user, "Third");
   await expect.poll(() => titles(page)).toEqual(["Third", "Second", "First"]);
+});
+
+test("the lines of the README are all that a page needs", async ({ context }) => {
+  const readme = readFileSync(resolve(import.meta.dirname, "../README.md"), "utf8");
+  const lines = /```html\n(.*?)```/s.exec(readme)?.[1] ?? "";
+  const body = lines.replaceAll("https://carillon.example", `http://127.0.0.1:${port()}`).replace("…", token(user));
+  proxy.pages.set("/pasted", { type: "text/html; charset=utf-8", body });
+  const page = await context.newPage();
+  await page.goto(`${proxy.url}/pasted`);
+  await state(page, "live");
+  await notify(user, "First");
+  await expect(badge(page)).toHaveText("1");
 });
 
 test("two tabs, one socket, one sound", async ({ context }) => {

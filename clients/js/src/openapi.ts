@@ -1252,7 +1252,7 @@ export interface components {
       created_at: string;
       id: string;
       links: components["schemas"]["Links"];
-      status?: "accepted";
+      status: "accepted";
     };
     AckBody: {
       ids?: string[] | null;
@@ -1269,11 +1269,11 @@ export interface components {
       topic: string;
     };
     Advice: {
-      backoffMultiplier?: number;
-      defaultInterval?: number;
-      maxInterval?: number;
-      maxRetries?: number;
-      minInterval?: number;
+      backoffMultiplier: number;
+      defaultInterval: number;
+      maxInterval: number;
+      maxRetries: number;
+      minInterval: number;
     };
     Alert: {
       alert_id?: string | number | null;
@@ -1479,7 +1479,7 @@ export interface components {
       ttl?: number;
     };
     Deleted: {
-      deleted?: true;
+      deleted: true;
     };
     DeliveryPage: {
       data: components["schemas"]["DeliveryView"][];
@@ -1565,20 +1565,20 @@ export interface components {
       data: components["schemas"]["EventTypeView"][];
     };
     EventTypeView: {
-      coalesce?: components["schemas"]["Coalescing"] | null;
+      coalesce: components["schemas"]["Coalescing"] | null;
       declared_by: "carillon" | "installation" | "tenant";
-      description?: string | null;
-      emitted_by?: "server" | "client" | "nobody";
+      description: string | null;
+      emitted_by: "server" | "client" | "nobody";
       name: string;
-      payload?: {
+      payload: {
         [key: string]: unknown;
       };
-      priority?: "critical" | "high" | "normal" | "low" | "bulk";
-      replay?: boolean;
-      reserved?: boolean;
-      rooms?: ("user" | "tenant" | "conversation")[];
+      priority: "critical" | "high" | "normal" | "low" | "bulk";
+      replay: boolean;
+      reserved: boolean;
+      rooms: ("user" | "tenant" | "conversation")[];
       title: string;
-      ttl?: number;
+      ttl: number;
     };
     EventView: {
       created_at: string;
@@ -1827,7 +1827,7 @@ export interface components {
       next: string | null;
     };
     Passed: {
-      status?: string;
+      status: string;
     };
     PolledEvent: {
       created_at: string;
@@ -1942,7 +1942,7 @@ export interface components {
       created_at: string;
       id: string;
       notification_id: string;
-      status?: "accepted";
+      status: "accepted";
     };
     Series: {
       accepted: number[];
@@ -2095,7 +2095,7 @@ export interface components {
       updated_at: string;
     };
     Withdrawn: {
-      deleted?: true;
+      deleted: true;
     };
   };
 }

@@ -4,62 +4,60 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 
 import carillon
+from tests.databases import ROOT
 from tests.factories import JWKS
-from tests.missing import skip_unless_ci
 from tests.raw_path import WSGITransport
+from tests.snippets.blocks import block
+from tests.snippets.programs import node
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "sign-in.md").read_text(encoding="utf-8")
-# A comment before a block says that it runs elsewhere.
-BLOCKS = re.findall(r"(?<!-->\n)^```(\w+)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+GUIDE = "docs/sign-in.md"
+FROM_A_SERVICE = block(GUIDE, "from carillon import Client")
+SIGNED_BY_PYTHON = block(GUIDE, "import jwt")
+SIGNED_BY_NODE = block(GUIDE, "createHmac")
+AT_AUTH0 = block(GUIDE, "onExecutePostLogin")
+TEXT = (ROOT / GUIDE).read_text(encoding="utf-8")
 [KEY] = JWKS["keys"]
-
-
-def code(language: str, word: str) -> str:
-    [found] = [block for name, block in BLOCKS if name == language and word in block]
-    return found
 
 
 def opens_the_inbox(client: Any, token: str) -> bool:
     return bool(client.get("/v1/inbox", headers={"Authorization": f"Bearer {token}"}).status_code == 200)
 
 
-def test_every_block_of_the_guide_is_run_here_or_is_marked():
-    assert sorted(language for language, _ in BLOCKS) == ["js", "python", "python"]
-
-
 def test_a_service_gets_a_token(app, client, api_key, monkeypatch):
     transport = WSGITransport(app)
     monkeypatch.setattr(carillon, "Client", lambda url, key: carillon.client.Client(url, key, transport=transport))
     names: dict[str, Any] = {"CARILLON_URL": "http://carillon.test", "CARILLON_KEY": api_key}
-    exec(code("python", "from carillon"), names)
+    exec(FROM_A_SERVICE, names)
     assert opens_the_inbox(client, names["carillon_token"]("alice"))
 
 
 def test_python_signs_a_token(client, tenant):
     names: dict[str, Any] = {}
-    exec(code("python", "import jwt"), names)
+    exec(SIGNED_BY_PYTHON, names)
     assert opens_the_inbox(client, names["carillon_token"]("alice", KEY))
 
 
-def test_node_signs_a_token(client, tenant, tmp_path):
-    (tmp_path / "token.mjs").write_text(
-        code("js", "createHmac") + f'\nconsole.log(carillonToken("alice", {json.dumps(KEY)}));\n', encoding="utf-8"
+def test_node_signs_a_token(client, tenant):
+    token = node(f'{SIGNED_BY_NODE}\nconsole.log(carillonToken("alice", {json.dumps(KEY)}));')
+    assert opens_the_inbox(client, token.strip())
+
+
+def test_the_action_of_auth0_adds_the_claim_that_the_setting_names():
+    called = node(
+        f"const exports = {{}};\n{AT_AUTH0}\n"
+        "const set = (...given) => console.log(JSON.stringify(given));\n"
+        "const event = { user: { app_metadata: { tenant: 'acme' } } };\n"
+        "await exports.onExecutePostLogin(event, { accessToken: { setCustomClaim: set } });"
     )
-    node = shutil.which("node")
-    if node is None:
-        skip_unless_ci("Node.js is not installed")
-    run = subprocess.run([node, tmp_path / "token.mjs"], check=True, capture_output=True, text=True, timeout=30)
-    assert opens_the_inbox(client, run.stdout.strip())
+    [claim] = re.findall(r"^\| `CARILLON_JWT_TENANT_CLAIM` \| `(https:.*)` \|$", TEXT, re.MULTILINE)
+    assert json.loads(called) == [claim, "acme"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +90,7 @@ def test_the_guide_explains_what_is_refused(client, tenant, header, other):
     secret = other.get("key", jwt.PyJWK(KEY).key)
     token = jwt.encode(claims, secret, header.get("alg", "HS256"), headers={"kid": "test"} | header)
     refused = client.get("/v1/inbox", headers={"Authorization": f"Bearer {token}"}).json
-    rows = re.findall(r"^\| `(\w+)`[^|]*\| (.*?) \|", GUIDE, re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)`[^|]*\| (.*?) \|", TEXT, re.MULTILINE)
     told = [
         re.fullmatch(re.escape(detail).replace("…", ".+") + "(:.*)?", refused["detail"])
         for code_, detail in rows
