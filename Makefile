@@ -107,7 +107,7 @@ lock: $(DEVELOPMENT) ## Pin the versions for requirements*.in; UPGRADE=1 upgrade
 
 dist: $(DEVELOPMENT) ## Build what services install: a wheel and an sdist of `carillon`, into dist/
 	@rm -rf dist
-	@$(BIN)/uv build --quiet --out-dir dist .
+	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
 	@ls dist
 
 # The virtual environment: created if it is missing, and updated when the pinned versions change.

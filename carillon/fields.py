@@ -217,5 +217,6 @@ NotificationId = matching(
 # A level, or a severity of another scale that means one.
 Severity = Annotated[str, AfterValidator(_known_severity), WithJsonSchema({"type": "string", "enum": [*LEVELS]})]
 # The id that a service has for what it sends. Clients of earlier systems compare it, so a number stays a number.
-OwnId = Reference | Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+# Strict, because true is 1 to Python.
+OwnId = Reference | Annotated[int, Field(strict=True, ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Priority = Literal["critical", "high", "normal", "low", "bulk"]

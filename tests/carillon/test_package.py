@@ -124,7 +124,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory with the wheel and the sdist."""
     directory = tmp_path_factory.mktemp("dist")
     uv = Path(sys.executable).with_name("uv")
-    subprocess.run([uv, "build", "--quiet", "--out-dir", directory, ROOT], check=True, timeout=300)
+    subprocess.run(
+        [uv, "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--out-dir", directory, ROOT],
+        check=True,
+        timeout=300,
+    )
     return directory
 
 

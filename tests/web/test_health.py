@@ -16,6 +16,7 @@ from bus.bells import Bells
 from models.sql.engine import connect
 from tests.conftest import redis_process
 from tests.factories import create_api_key, create_settings, create_users, expand_all, free_port
+from tests.waiting import eventually
 from tests.web.callers import Caller
 from web import VERSION, health
 from web.app import create_app
@@ -83,9 +84,7 @@ def test_a_frozen_dependency_is_given_up_in_time(tmp_path, engine, monkeypatch):
     with redis_process() as (url, process):
         client = other_app(tmp_path, DATABASE_URL=url_of(engine), REDIS_URL=url)
         # The first answer loads the migrations, which takes longer than this test's patience.
-        for _ in range(20):
-            if client.get("/readyz").status_code == 200:
-                break
+        eventually(lambda: client.get("/readyz").status_code == 200)
         process.send_signal(signal.SIGSTOP)
         for _ in range(3):
             began = time.monotonic()

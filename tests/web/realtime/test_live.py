@@ -105,7 +105,7 @@ def test_a_thousand_ids_are_acknowledged_at_once(stack: Stack):
 MALFORMED: list[tuple[str, object, str]] = [
     ("notification:ack", {}, "bad_request"),
     ("notification:ack", {"ids": "all"}, "bad_request"),
-    ("notification:ack", {"ids": ["no id"]}, "bad_request"),
+    ("notification:ack", {"ids": [True]}, "bad_request"),
     ("notification:ack", {"seq": True}, "bad_request"),
     ("notification:ack", {"seq": -1}, "bad_request"),
     ("notification:ack", {"seq": 2**63}, "bad_request"),

@@ -118,7 +118,7 @@ def test_whoever_does_not_read_gets_nothing_more():
         (Handshake, {"positions": {str(n): n for n in range(101)}}, "positions"),
         (Handshake, {"cursor": "x" * 5000}, "cursor"),
         (Acknowledge, {"seq": 0}, "seq"),
-        (Acknowledge, {"ids": [1]}, "ids.0"),
+        (Acknowledge, {"ids": [1.5]}, "ids.0"),
         (Acknowledge, {"ids": [True]}, "ids.0"),
         (Acknowledge, {"ids": None}, "ids"),
         (Acknowledge, {"id": "x"}, "id"),
