@@ -52,6 +52,7 @@ def raise_in(
         expires_at=now + lifetime(installation, request),
         body_sha256=request.sha256(),
         data=request.client_data(),
+        own_id=str(request.alert_id) if request.alert_id is not None else None,
         level=request.level,
         type=request.type,
         idempotency_key=idempotency_key,

@@ -29,7 +29,7 @@ class Swept:
     more: bool
 
 
-def on_behalf(caller: Principal, user: str) -> Principal:
+def acting_as(caller: Principal, user: str) -> Principal:
     """Return the user of the service's tenant, as the service acts for them. Raises Problem (403) for a test key."""
     require_live(caller, "change inboxes")
     return replace(caller, kind="user", id=user)

@@ -168,7 +168,7 @@ def _act(connection: Connection, installation: Installation, entry: Entry, now: 
 
 
 def _change_inbox(connection: Connection, caller: Principal, wanted: InboxChange, now: datetime) -> Changed:
-    user = change_inbox.on_behalf(caller, wanted.user)
+    user = change_inbox.acting_as(caller, wanted.user)
     if wanted.notification is None:
         return change_inbox.change_all_in(connection, user, READ, now)
     operation = READ if wanted.change == "read" else DELETE

@@ -78,8 +78,9 @@ class Worker(GeventWorker):  # type: ignore[misc]
         if long_lived:
             self._long_lived.add(greenlet)
         # A WebSocket has bounds of its own.
-        upgraded = long_lived and any(name == "UPGRADE" for name, _ in req.headers)
-        overdue = gevent.Timeout(None if upgraded else _REQUEST_SECONDS)
+        upgrades = ("UPGRADE", "websocket") in {(name, value.lower()) for name, value in req.headers}
+        is_websocket = long_lived and req.method == "GET" and upgrades
+        overdue = gevent.Timeout(None if is_websocket else _REQUEST_SECONDS)
         try:
             with overdue:
                 super().handle_request(listener_name, req, sock, addr)

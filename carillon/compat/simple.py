@@ -10,6 +10,7 @@ from typing import Any
 from carillon import calls
 from carillon.compat import transport
 from carillon.levels import is_level
+from carillon.own_ids import own_id
 from carillon.text import cut
 
 _MAX_TITLE = 200
@@ -78,8 +79,8 @@ def get_connection_metrics(tenant: str | None = None) -> dict[str, int]:
 
 
 def _with_own_id(item: dict[str, Any]) -> dict[str, Any]:
-    own = item.get("data", {}).get("notification_id")
-    if own is None or str(own) != item.get("reference"):
+    own = own_id(item.get("data", {}), "notification_id", item.get("reference"))
+    if own is None:
         return item
     return item | {"id": own, "notification_id": own, "carillon_id": item["id"]}
 

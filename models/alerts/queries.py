@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import ColumnElement, Connection, String, cast, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
+from carillon.own_ids import own_id
 from carillon.payload import is_storable
 from models.alerts.tables import alerts
 from models.events import log
@@ -39,6 +40,7 @@ class NewAlert:
     type: str = "alert"
     idempotency_key: str | None = None
     id: UUID | None = None
+    own_id: str | None = None
 
 
 class Alert(NamedTuple):
@@ -56,6 +58,7 @@ class Alert(NamedTuple):
     expires_at: datetime
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    own_id: str | None
 
 
 _COLUMNS = tuple(alerts.c[name] for name in Alert._fields)
@@ -88,6 +91,7 @@ def create(connection: Connection, new: NewAlert, now: datetime) -> Created:
         "data": new.data,
         "created_at": now,
         "expires_at": new.expires_at,
+        "own_id": new.own_id,
     }
     row = connection.execute(insert_ignore(connection, alerts).values(values).returning(*_COLUMNS)).one_or_none()
     if row is None:
@@ -155,9 +159,8 @@ def find(connection: Connection, tenant_id: str, alert_id: UUID, now: datetime) 
 def find_id(connection: Connection, tenant_id: str, name: str) -> UUID | None:
     """The id of the alert that a name means: Carillon's id of it, or the service's own; of several the newest."""
     named = as_uuid(name)
-    # A number is compared as a text: to SQLite, 17 is not "17".
-    own = cast(alerts.c.data["alert_id"].as_string(), String)
-    for this in [*([alerts.c.id == named] if named else []), *([own == name] if is_storable(name) else [])]:
+    own = [alerts.c.own_id == name] if is_storable(name) else []
+    for this in [*([alerts.c.id == named] if named else []), *own]:
         found: UUID | None = connection.execute(
             select(alerts.c.id).where(alerts.c.tenant_id == tenant_id, this).order_by(alerts.c.id.desc()).limit(1)
         ).scalar_one_or_none()
@@ -220,9 +223,8 @@ def _announce(connection: Connection, alert: Alert, event: str, data: dict[str, 
     room = tenant_room(alert.tenant_id)
     lane = Lane.critical if alert.level == "critical" else Lane.high
     named: dict[str, Any] = {"id": str(alert.id), "alert_id": str(alert.id)}
-    own = alert.data.get("alert_id")
-    # The data of a new alert says it already.
-    if isinstance(own, str | int) and not isinstance(own, bool) and event != "alert:new":
+    own = own_id(alert.data, "alert_id", alert.own_id)
+    if own is not None:
         named["own_ids"] = [own]
     log.append(connection, alert.tenant_id, room, event, named | data, now, alert.expires_at, lane)
     left = {"unacknowledged": count_unacknowledged(connection, alert.tenant_id, now)}

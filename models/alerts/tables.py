@@ -23,6 +23,8 @@ alerts = Table(
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", String(128)),
     Column("deleted_at", Instant),
+    # The service's own id, as a text; `data` has it as it was given.
+    Column("own_id", String(255)),
     UniqueConstraint("tenant_id", "idempotency_key"),
     Index("ix_alerts_tenant_id_id", "tenant_id", "id"),
     Index(
@@ -32,5 +34,6 @@ alerts = Table(
         sqlite_where=_UNACKNOWLEDGED,
         postgresql_where=_UNACKNOWLEDGED,
     ),
+    Index("ix_alerts_tenant_id_own_id", "tenant_id", "own_id"),
     Index("ix_alerts_created_at", "created_at"),
 )

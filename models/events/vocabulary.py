@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from models.notifications.content import Content, own_id
+from carillon.own_ids import own_id
+from models.notifications.content import Content
 from models.timestamps import iso
 
 NOTIFICATION_NEW = "notification:new"
@@ -45,7 +46,7 @@ def generic(data: dict[str, Any] | None, created_at: datetime) -> dict[str, Any]
 
 def notification_deleted(content: Content) -> dict[str, Any]:
     """The payload of `notification:deleted` for a notification that is withdrawn, without the seq."""
-    own = own_id(content.reference, content.data)
+    own = own_id(content.data, "notification_id", content.reference)
     return {
         "id": content.notification_id,
         "notification_id": content.notification_id,

@@ -10,11 +10,12 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, String, Uuid, func, select
 
+from carillon.own_ids import own_id
 from carillon.payload import is_storable
 from models.deliveries.tables import deliveries
 from models.ids import as_uuid
 from models.inbox.tables import inbox
-from models.notifications.content import Content, content_of, own_id
+from models.notifications.content import Content, content_of
 from models.notifications.state import WITHDRAWN
 from models.notifications.tables import notifications
 from models.sql.statements import values_table
@@ -185,7 +186,7 @@ def items_named(connection: Connection, tenant_id: str, user: str, names: Sequen
         )
         .order_by(notifications.c.id.desc())
     )
-    theirs = [row.id for row in found if own_id(row.reference, row.data) is not None]
+    theirs = [row.id for row in found if own_id(row.data, "notification_id", row.reference) is not None]
     return list(dict.fromkeys([*filter(None, map(as_uuid, names)), *theirs]))
 
 
@@ -197,7 +198,7 @@ def own_ids(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str | int
             notifications.c.id.in_(select(named.c.id)), notifications.c.reference.is_not(None)
         )
     )
-    own = {row.id: own_id(row.reference, row.data) for row in found}
+    own = {row.id: own_id(row.data, "notification_id", row.reference) for row in found}
     return {n: name for n, name in own.items() if name is not None}
 
 

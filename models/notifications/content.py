@@ -29,15 +29,6 @@ class Content:
     expires_at: datetime
 
 
-def own_id(reference: str | None, data: dict[str, Any]) -> str | int | None:
-    """The service's own id of a notification: the `notification_id` in its data that is its reference too.
-
-    The reference is indexed, and the data keeps a number as a number.
-    """
-    own = data.get("notification_id")
-    return own if isinstance(own, str | int) and str(own) == reference else None
-
-
 def content_of(row: Any) -> Content:
     """The content of a row of `notifications`."""
     return Content(

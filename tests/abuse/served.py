@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from web import gevent_worker, newcomers
+from web import gevent_worker
 from web.app import create_app
 
 NEWCOMERS = 20
@@ -12,6 +12,7 @@ REQUEST_SECONDS = 2
 
 
 def application() -> Flask:
-    newcomers.Newcomers.__init__.__defaults__ = (NEWCOMERS,)
     gevent_worker._REQUEST_SECONDS = REQUEST_SECONDS  # type: ignore[attr-defined]
-    return create_app()
+    app = create_app()
+    app.extensions["carillon"].newcomers._limit = NEWCOMERS
+    return app

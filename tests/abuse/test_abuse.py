@@ -22,7 +22,7 @@ from tests.abuse.served import NEWCOMERS, REQUEST_SECONDS
 from tests.databases import sqlite_file
 from tests.waiting import eventually
 from tests.web.realtime.stack import Stack, Web
-from web.realtime.transport.strangers import CLIENT, STRANGER
+from web.realtime.transport.budget import CLIENT, STRANGER
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +84,7 @@ def received_until(one: socket.socket, pattern: bytes) -> re.Match[bytes]:
 
 
 def ended(one: socket.socket) -> bool:
-    """Whether the server has closed the connection; waits for it, and reads whatever comes before."""
+    """Wait until the server closes the connection, and read what comes before. False if it stays open."""
     try:
         while one.recv(65_536):
             pass
@@ -129,7 +129,9 @@ def test_a_request_that_never_ends_is_ended(stack: Stack):
     one = connection(stack)
     one.sendall(request(stack, "/socket.io/?EIO=4&transport=polling"))
     sid = received_until(one, rb'"sid":"([^"]+)"').group(1).decode()
-    slow = request(stack, f"/socket.io/?EIO=4&transport=polling&sid={sid}", "Content-Length: 60000", method="POST")
+    path = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
+    # A request that only says that it wants a WebSocket has no more time than others.
+    slow = request(stack, path, "Content-Length: 60000", "Upgrade: websocket", method="POST")
     one.sendall(slow + b"4")
     began = time.monotonic()
     assert ended(one)
@@ -163,7 +165,7 @@ def test_a_client_that_sends_too_much_is_read_more_slowly_and_stays(stack: Stack
     one = upgrade(stack.web.port)
     one.sendall(frame(1, b'40{"token":"%s","dialect":"canonical"}' % stack.token("mallory").encode()))
     received_until(one, b"40{")
-    # Five seconds' worth, of which the burst is taken at once.
+    # The burst is taken at once, and the rest in five seconds.
     pings = 5 * int(CLIENT.rate) + CLIENT.burst
     sent = PING * pings + frame(1, b'421["notification:count"]')
     one.sendall(sent)

@@ -296,13 +296,13 @@ class UserItemPath(UserPath, NotificationPath):
 @api.declare("POST", f"{USER}/inbox/read-all", auth="service", answers={200: SweptView})
 def read_inbox_of_user(caller: Principal, path: UserPath) -> SweptView:
     """Mark all of a user's notifications as read, as the user does with POST /v1/inbox/read-all."""
-    return change_many(actions.on_behalf(caller, path.user), READ, Filter())
+    return change_many(actions.acting_as(caller, path.user), READ, Filter())
 
 
 @api.declare("POST", f"{USER}/inbox/<notification>/read", auth="service", answers={200: ItemView}, problems=[404])
 def read_item_of_user(caller: Principal, path: UserItemPath) -> ItemView:
     """Mark a user's notification as read, as the user does with POST /v1/inbox/{id}/read."""
-    return change_one(actions.on_behalf(caller, path.user), path, READ)
+    return change_one(actions.acting_as(caller, path.user), path, READ)
 
 
 @api.declare("DELETE", f"{USER}/inbox/<notification>", auth="service", answers={200: Deleted}, problems=[404])
@@ -311,4 +311,4 @@ def delete_item_of_user(caller: Principal, path: UserItemPath) -> Deleted:
 
     To take it back from everybody it was sent to, use DELETE /v1/notifications/{id}.
     """
-    return delete_one(actions.on_behalf(caller, path.user), path)
+    return delete_one(actions.acting_as(caller, path.user), path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, date, timedelta
+from datetime import UTC, date
 
 from pydantic import Field
 
 from actions.principal import Principal
-from actions.problems import invalid
+from actions.usage_period import USUAL, period
 from models.sql.engine import read
 from models.usage.queries import by_day
 from web.api.endpoint import Api
@@ -16,10 +16,6 @@ from web.api.fields import Query, View
 from web.context import context
 
 api = Api("usage", "What a tenant used, by day.")
-
-# Days: a page, and as much as one answer contains.
-USUAL = 30
-LONGEST = 366
 
 
 class UsageQuery(Query):
@@ -30,13 +26,7 @@ class UsageQuery(Query):
 
     def period(self) -> tuple[date, date]:
         """Return the first and the last day. Raises Problem (422)."""
-        until = self.until or context().now().astimezone(UTC).date()
-        since = self.since or date.fromordinal(max(until.toordinal() - USUAL + 1, 1))
-        if since > until:
-            raise invalid("since", "range", "must not be after until")
-        if until - since >= timedelta(days=LONGEST):
-            raise invalid("since", "range", f"must be less than {LONGEST} days before until")
-        return since, until
+        return period(self.since, self.until, context().now().astimezone(UTC).date())
 
 
 class Usage(View):

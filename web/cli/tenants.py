@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import click
 
 from actions import tenants as actions
+from actions.usage_period import period
 from carillon.fields import TenantId, Title
 from carillon.problems import ValidationError
 from carillon.validation import checked
@@ -121,8 +122,8 @@ def tenant_usage(
 
     Deliveries are counted by channel and by the state in which they ended. Days and tenants without any are left out.
     """
-    last = (until or context().now().astimezone(UTC)).date()
-    first = since.date() if since else last - timedelta(days=29)
+    today = context().now().astimezone(UTC).date()
+    first, last = period(since and since.date(), until and until.date(), today)
     found: Mapping[Any, Used]
     if tenant is not None:
         require_tenant(tenant)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from carillon.levels import level_of
-from models.notifications.content import own_id
+from carillon.own_ids import own_id
 
 # The member that names what an event of the domain is about.
 _ID = {"notification": "notification_id", "alert": "alert_id"}
@@ -24,8 +24,9 @@ def as_given(event: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     own_ids = payload.get("own_ids")
     data = payload.get("data")
     if rest == "new" and isinstance(data, dict):
-        own = own_id(payload.get("reference"), data) if domain == "notification" else data.get("alert_id")
-        own_ids = [own] if own is not None else None
+        if domain == "notification":
+            own = own_id(data, "notification_id", payload.get("reference"))
+            own_ids = [own] if own is not None else None
         if level_of(data.get("severity")) == payload.get("level"):
             given["severity"] = data["severity"]
     if own_ids:

@@ -93,7 +93,7 @@ export interface WsPayloads {
   /** An alert was deleted */
   "alert:deleted": { alert_id: string; own_ids?: Array<string | number>; [member: string]: unknown };
   /** An alert was raised for the whole tenant */
-  "alert:new": { id?: string; alert_id: string; title: string; message: string; severity: "info" | "success" | "warning" | "error" | "critical"; type: string; data?: { [member: string]: unknown }; created_at?: string; [member: string]: unknown };
+  "alert:new": { id?: string; alert_id: string; title: string; message: string; severity: "info" | "success" | "warning" | "error" | "critical"; type: string; data?: { [member: string]: unknown }; created_at?: string; own_ids?: Array<string | number>; [member: string]: unknown };
   /** A budget is exceeded */
   "budget:exceeded": { message: string; [member: string]: unknown };
   /** 80 % of a budget is spent */

@@ -202,7 +202,7 @@ def test_what_a_service_calls_by_its_own_id_is_known_by_it(dialect: str, namespa
     [payload] = told(dialect, namespace, "notification:read", read).values()
     assert (payload["id"], payload["notification_id"], payload["ids"]) == (7, 7, [7, "n2"])
     raised = {"id": "a1", "alert_id": "a1", "level": "error", "severity": "error", "data": {"alert_id": "a-7"}}
-    [payload] = told(dialect, namespace, "alert:new", raised).values()
+    [payload] = told(dialect, namespace, "alert:new", raised | {"own_ids": ["a-7"]}).values()
     assert (payload["id"], payload["alert_id"], payload["severity"]) == ("a-7", "a-7", "error")
     [payload] = told(dialect, namespace, "alert:acknowledged", {"id": "a1", "alert_id": "a1", "own_ids": [7]}).values()
     assert (payload["id"], payload["alert_id"]) == (7, 7)
@@ -210,6 +210,8 @@ def test_what_a_service_calls_by_its_own_id_is_known_by_it(dialect: str, namespa
     for other in ({"reference": "another"}, {"data": {"severity": "loud", "notification_id": "n1"}}):
         for payload in told(dialect, namespace, "notification:new", new | other).values():
             assert payload["id"] == "n1"
+    [payload] = told(dialect, namespace, "alert:new", raised).values()
+    assert payload["id"] == "a1"
 
 
 def test_canonical_clients_know_everything_by_carillons_id():

@@ -17,8 +17,9 @@ from engineio import packet as engineio_packet
 from socketio import packet
 
 from web.newcomers import Newcomers
+from web.realtime.transport.budget import Budget
 from web.realtime.transport.closing import ENDED, end
-from web.realtime.transport.strangers import Budget, Strangers
+from web.realtime.transport.strangers import Strangers
 from web.realtime.transport.websocket import WebSocket
 from web.realtime.transport.wire import BINARY, Malformed, StrictPacket
 

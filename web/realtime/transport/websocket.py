@@ -18,7 +18,7 @@ from wsproto.events import CloseConnection, Event, Message, Ping
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
-from web.realtime.transport.strangers import Budget
+from web.realtime.transport.budget import Budget
 from web.realtime.transport.wire import EventPacket, Malformed, text_frame
 
 # RFC 6455 §1.3.
