@@ -14,8 +14,8 @@ from sqlalchemy import Engine, Select, Table, select
 from bus.envelope import BATCH
 from models.deliveries.tables import deliveries
 from models.rooms.tables import rooms
+from models.schema import metadata
 from models.sql.engine import read
-from models.sql.types import metadata
 from models.users.tables import users
 
 # Usage, and the last use of a key, are written beside the requests, whenever the threads get to it.
