@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from actions.audit import record
 from actions.installation import Installation
 from actions.principal import Principal, require_live
+from actions.problems import Problem
 from actions.users import CHANGE
 from models.addresses import devices
 from models.addresses.devices import Device
@@ -16,14 +18,26 @@ from models.users.queries import Person, upsert_users
 def register_device(
     installation: Installation, caller: Principal, user: str, *, kind: str, value: str, platform: str | None
 ) -> Device:
-    """Register a device, taking it from the user who had it. Unknown users are created. Raises Problem (403)."""
+    """Register a device, taking it from the user of the tenant who had it. Unknown users are created.
+
+    Raises Problem (403; 409 if another tenant has it).
+    """
     require_live(caller, CHANGE)
     tenant, now = caller.tenant, installation.now()
     with write(installation.engine) as connection:
         [user_id] = upsert_users(connection, tenant, [Person(user)], now)
-        address_id = devices.add_device(connection, tenant, user_id, kind, value, platform, now)
-        registered = devices.list_devices(connection, tenant, user)
-    return next(device for device in registered if device.id == address_id)
+        registered = devices.add_device(connection, tenant, user_id, kind, value, platform, now)
+        if registered is None:
+            detail = (
+                "the device is registered in another tenant: delete it there, with DELETE /v1/devices or "
+                "DELETE /v1/users/{user}/devices/{device}, and register it again"
+            )
+            raise Problem(409, "device_in_another_tenant", detail)
+        if registered.moved_from is not None:
+            moved = {"device": devices.public_id(value), "to": user}
+            record(connection, installation, caller, "device.move", registered.moved_from, **moved)
+        found = devices.list_devices(connection, tenant, user)
+    return next(device for device in found if device.id == registered.id)
 
 
 def forget_devices(

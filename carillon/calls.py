@@ -260,7 +260,7 @@ def devices(user: str) -> Call[list[Device]]:
 
 
 def put_device(user: str, **fields: Unpack[DeviceFields]) -> Call[Device]:
-    """Register a device for push by its `token` or its `fid`, whichever user had it before."""
+    """Register a device for push by its `token` or its `fid`, whichever user of the tenant had it before."""
     return Call("PUT", f"{_user(user)}/devices", _model(Device), json=fields)
 
 

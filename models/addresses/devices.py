@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
 
-from models.addresses.tables import DEVICE, addresses
+from models.addresses.tables import addresses
 from models.channels import CHANNELS, PUSH
-from models.sql.statements import upsert
+from models.sql.statements import insert_ignore
 from models.users.tables import users
 
 # Both are FCM's: a token not seen for a month is stale, and one not used for 270 days has expired. What counts is that
@@ -40,40 +41,60 @@ class Device(NamedTuple):
 _DEVICE = addresses.c.channel == PUSH
 
 
+class Registered(NamedTuple):
+    """A registration. `moved_from` is the user of the tenant who had the device before (external id), or None."""
+
+    id: int
+    moved_from: str | None
+
+
 def add_device(
     connection: Connection, tenant_id: str, user_id: int, kind: str, value: str, platform: str | None, now: datetime
-) -> int:
-    """Give the user a device, taking it from the user who had it before, in any tenant. Returns its address id.
+) -> Registered | None:
+    """Give the user a device, taking it from the user of the tenant who had it. None: another tenant has it (ADR 31).
 
     A phone receives what is sent to the user who is signed in on it; deliveries that are pending for the previous user
     are suppressed when they are claimed. Above MAX_DEVICES, the devices that were not seen for longest are deleted.
     """
-    connection.execute(
-        upsert(
-            connection,
-            addresses,
-            ["value"],
-            ["user_id", "tenant_id", "kind", "platform", "last_seen_at", "disabled_at", "disabled_reason"],
-            DEVICE,
-        ).values(
-            tenant_id=tenant_id,
-            user_id=user_id,
-            channel=PUSH,
-            kind=kind,
-            value=value,
-            platform=platform,
-            created_at=now,
-            last_seen_at=now,
-            disabled_at=None,
-            disabled_reason=None,
-        )
-    )
+    seen = {"user_id": user_id, "kind": kind, "platform": platform, "last_seen_at": now}
+    # Once more for a device that was deleted between the two statements.
+    written = _write(connection, tenant_id, value, seen) or _write(connection, tenant_id, value, seen)
+    if written is None:
+        return None
+    address_id, owner = written
     mine = (addresses.c.user_id == user_id, _DEVICE)
     latest = (addresses.c.disabled_at.is_not(None), addresses.c.last_seen_at.desc(), addresses.c.id.desc())
     kept = select(addresses.c.id).where(*mine).order_by(*latest).limit(MAX_DEVICES)
     connection.execute(delete(addresses).where(*mine, addresses.c.id.not_in(kept)))
-    this = select(addresses.c.id).where(addresses.c.value == value, _DEVICE)
-    return int(connection.execute(this).scalar_one())
+    if owner == user_id:
+        return Registered(address_id, None)
+    return Registered(address_id, connection.execute(select(users.c.external_id).where(users.c.id == owner)).scalar())
+
+
+def _write(connection: Connection, tenant_id: str, value: str, seen: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Insert or update the device. Returns its address id and the user who had it, by row id; None if it cannot."""
+    # Names no unique index: that over all tenants is to be replaced by one for each tenant.
+    new = insert_ignore(connection, addresses).values(
+        tenant_id=tenant_id, channel=PUSH, value=value, created_at=seen["last_seen_at"], **seen
+    )
+    added = connection.execute(new.returning(addresses.c.id, addresses.c.user_id)).one_or_none()
+    if added is not None:
+        return added.id, added.user_id
+    known = select(addresses.c.id, addresses.c.user_id).where(
+        addresses.c.tenant_id == tenant_id, addresses.c.value == value, _DEVICE
+    )
+    before = connection.execute(known.with_for_update()).one_or_none()
+    if before is None:
+        return None
+    # An app shows a token that Firebase has just given it, so one that was taken for gone is tried again.
+    again = update(addresses).where(addresses.c.id == before.id)
+    connection.execute(again.values(**seen, disabled_at=None, disabled_reason=None))
+    return before.id, before.user_id
+
+
+def public_id(value: str) -> str:
+    """The id of a device for callers, from which its token cannot be derived."""
+    return hashlib.sha256(value.encode()).hexdigest()[:16]
 
 
 def list_devices(connection: Connection, tenant_id: str, external_id: str) -> list[Device]:

@@ -27,6 +27,7 @@ addresses = Table(
     Index("ix_addresses_user_id_channel", "user_id", "channel"),
     # A user has one mailbox.
     Index("uq_addresses_mailbox", "user_id", unique=True, sqlite_where=MAILBOX, postgresql_where=MAILBOX),
-    # A device has one user, in whichever tenant.
+    # A device has one user. To be replaced by an index on tenant and value, so that each tenant has it for itself; the
+    # version before still names this one (ADR 31).
     Index("uq_addresses_device", "value", unique=True, sqlite_where=DEVICE, postgresql_where=DEVICE),
 )

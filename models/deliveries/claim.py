@@ -97,9 +97,7 @@ def _gated(
                 handled=row.handled,
                 expires_at=row.expires_at,
                 attempts=row.attempts,
-                has_address=bool(row.address_id),
-                address_known=row.value is not None,
-                address_disabled=row.disabled_at is not None,
+                address_trouble=_address_trouble(row),
             ),
             policy,
             now,
@@ -111,6 +109,17 @@ def _gated(
             messages.append(_message(row, notification))
     record(connection, lease, results, now)
     return Batch(messages, now, lease, settled)
+
+
+def _address_trouble(row: Any) -> str | None:
+    """Why the address of a delivery cannot be used; None: it can, or the delivery goes to a room."""
+    if not row.address_id:
+        return None
+    if row.owner is None:
+        return "the address was removed"
+    if row.owner != row.user_id:
+        return "the device moved to another user"
+    return "the address is disabled" if row.disabled_at is not None else None
 
 
 class _Notification(NamedTuple):
@@ -132,10 +141,12 @@ def _details(connection: Connection, ids: Sequence[int]) -> Sequence[Any]:
             deliveries.c.attempts,
             deliveries.c.action,
             deliveries.c.address_id,
+            deliveries.c.user_id,
             deliveries.c.seq,
             deliveries.c.expires_at,
             users.c.external_id,
             users.c.locale,
+            addresses.c.user_id.label("owner"),
             addresses.c.value,
             addresses.c.kind,
             addresses.c.disabled_at,
@@ -146,7 +157,7 @@ def _details(connection: Connection, ids: Sequence[int]) -> Sequence[Any]:
             ).label("handled"),
         )
         .join(users, users.c.id == deliveries.c.user_id)
-        .outerjoin(addresses, and_(addresses.c.id == deliveries.c.address_id, addresses.c.user_id == users.c.id))
+        .outerjoin(addresses, addresses.c.id == deliveries.c.address_id)
         .outerjoin(inbox, and_(inbox.c.user_id == users.c.id, inbox.c.notification_id == deliveries.c.notification_id))
         .where(in_ids(connection, deliveries.c.id, ids))
         .order_by(deliveries.c.id)

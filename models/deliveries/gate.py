@@ -16,7 +16,7 @@ class Candidate(NamedTuple):
 
     `attempts` includes the one that the claim has counted. `numbered`: the message carries an event of the user's log.
     `handled` is what the user did with the item in the inbox (`read`, `archived` or `deleted`), or None.
-    `address_known` and `address_disabled` speak of the row of `addresses`, for a delivery that has one.
+    `address_trouble` says why its address cannot be used, or is None.
     """
 
     action: str
@@ -25,9 +25,7 @@ class Candidate(NamedTuple):
     handled: str | None
     expires_at: datetime
     attempts: int
-    has_address: bool = False
-    address_known: bool = True
-    address_disabled: bool = False
+    address_trouble: str | None = None
 
 
 def gate(candidate: Candidate, policy: RetryPolicy, now: datetime) -> Transition | None:
@@ -47,10 +45,8 @@ def gate(candidate: Candidate, policy: RetryPolicy, now: datetime) -> Transition
             return settle(State.CANCELLED, Failure.POLICY, candidate.handled)
     if candidate.expires_at <= now:
         return settle(State.EXPIRED, Failure.EXPIRED, "expired before it could be sent")
-    if candidate.has_address and not candidate.address_known:
-        return settle(State.SUPPRESSED, Failure.POLICY, "the address was removed")
-    if candidate.has_address and candidate.address_disabled:
-        return settle(State.SUPPRESSED, Failure.POLICY, "the address is disabled")
+    if candidate.address_trouble is not None:
+        return settle(State.SUPPRESSED, Failure.POLICY, candidate.address_trouble)
     # An attempt that ends is judged when it ends, so only lost attempts can carry a delivery past its limit.
     if policy.exhausted(unsent):
         return settle(State.DEAD, Failure.WORKER_LOST, f"the worker was lost in attempt {unsent}")

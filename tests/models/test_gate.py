@@ -20,7 +20,6 @@ GOOD = Candidate(
     handled=None,
     expires_at=NOW + timedelta(hours=1),
     attempts=1,
-    has_address=True,
 )
 
 
@@ -36,8 +35,7 @@ def test_a_good_delivery_passes():
         ({"handled": "read"}, State.CANCELLED, Failure.POLICY, "read"),
         ({"handled": "archived"}, State.CANCELLED, Failure.POLICY, "archived"),
         ({"expires_at": NOW}, State.EXPIRED, Failure.EXPIRED, "expired before it could be sent"),
-        ({"address_known": False}, State.SUPPRESSED, Failure.POLICY, "the address was removed"),
-        ({"address_disabled": True}, State.SUPPRESSED, Failure.POLICY, "the address is disabled"),
+        ({"address_trouble": "it was removed"}, State.SUPPRESSED, Failure.POLICY, "it was removed"),
         ({"attempts": 4}, State.DEAD, Failure.WORKER_LOST, "the worker was lost in attempt 3"),
     ],
 )
@@ -55,9 +53,7 @@ def test_what_stops_a_delivery_is_named_and_spends_no_attempt(other, state, fail
         # A withdrawal has to go out however the notification stands.
         {"action": "withdraw", "notification_state": "recalling", "handled": "read"},
         # Clients wait for every number, whatever the user did with the item.
-        {"numbered": True, "handled": "read", "has_address": False},
-        # A room is no row of `addresses`.
-        {"numbered": True, "has_address": False, "address_known": False},
+        {"numbered": True, "handled": "read"},
         {"attempts": 3},
     ],
 )

@@ -349,7 +349,7 @@ def other_app(directory: Path, **environ: str) -> Any:
 
 
 def test_every_status_that_is_promised_is_given(
-    app, spec, settings, engine, service, trial, alice, operator, client, tmp_path, monkeypatch
+    app, spec, settings, engine, service, stranger, trial, alice, operator, client, tmp_path, monkeypatch
 ):
     """Provoke each; the client checks each answer against its schema as it comes."""
     contract.seen.clear()
@@ -384,6 +384,10 @@ def test_every_status_that_is_promised_is_given(
     service.delete(f"/v1/notifications/{notification}")
     monkeypatch.setattr(store, "MAX_TYPES", 0)
     service.put("/v1/event-types/one:more", {"title": "One more"})
+    stranger.put("/v1/users/carol/devices", {"token": "elsewhere"})
+    for caller, where in ((service, "/v1/users/{user}/devices"), (alice, "/v1/devices")):
+        caller.put(good["PUT", where][0], {"token": "elsewhere"})
+    alice.post("/api/fcm/register-device", {"token": "elsewhere"})
 
     # Without a lab, without a database, without tokens in the bucket.
     url = engine.url.render_as_string(hide_password=False)

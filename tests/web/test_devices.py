@@ -10,7 +10,8 @@ from sqlalchemy import update
 from actions.installation import utc_now
 from models.addresses.devices import EXPIRED, MAX_DEVICES, STALE
 from models.addresses.tables import addresses
-from models.sql.engine import write
+from models.audit.queries import list_records
+from models.sql.engine import read, write
 from tests.web.callers import Caller
 from tests.web.test_people import TOKEN, number
 
@@ -18,6 +19,11 @@ from tests.web.test_people import TOKEN, number
 @pytest.fixture
 def bob(client, user_token) -> Caller:
     return Caller(client, user_token("bob"))
+
+
+def audited(engine) -> list:
+    with read(engine) as connection:
+        return list_records(connection, None, action="device.move")
 
 
 def test_a_user_registers_lists_and_forgets_devices(alice):
@@ -55,14 +61,31 @@ def test_nobody_forgets_the_device_of_somebody_else(alice, bob):
     assert alice.get("/v1/devices").json["data"] == [phone]
 
 
-def test_a_device_goes_with_whoever_signs_in_on_it_in_whichever_tenant(alice, bob, stranger, engine):
+def test_a_device_goes_with_whoever_signs_in_on_it_and_the_audit_log_says_so(alice, bob, engine):
+    phone = alice.put("/v1/devices", {"token": TOKEN}).json["id"]
     alice.put("/v1/devices", {"token": TOKEN})
+    assert audited(engine) == []
     bob.post("/api/fcm/register-device", {"token": TOKEN})
     assert alice.get("/v1/devices").json["data"] == []
     assert len(bob.get("/v1/devices").json["data"]) == 1
-    stranger.put("/v1/users/carol/devices", {"token": TOKEN})
-    assert bob.get("/v1/devices").json["data"] == []
-    assert len(stranger.get("/v1/users/carol/devices").json["data"]) == 1
+    [moved] = audited(engine)
+    assert (moved.tenant_id, moved.actor_kind, moved.actor, moved.subject) == ("acme", "user", "bob", "alice")
+    assert moved.details == {"device": phone, "to": "bob"}
+
+
+def test_a_device_of_one_tenant_stays_when_another_tenant_registers_it(alice, service, stranger, engine):
+    service.put("/v1/users/alice/devices", {"token": TOKEN})
+    refused = stranger.put("/v1/users/carol/devices", {"token": TOKEN})
+    assert (refused.status_code, refused.json["code"]) == (409, "device_in_another_tenant")
+    assert "DELETE /v1/devices" in refused.json["detail"]
+    assert "acme" not in refused.text
+    # Nothing was written, not even the user.
+    assert stranger.get("/v1/users/carol").status_code == 404
+    service.send(audience={"users": ["alice"]}, channels=["push"])
+    assert len(alice.get("/v1/devices").json["data"]) == 1
+    # Deleted there, it is free.
+    assert alice.delete("/v1/devices").json == {"deleted": 1}
+    assert stranger.put("/v1/users/carol/devices", {"token": TOKEN}).status_code == 200
     assert number(engine, addresses) == 1
 
 

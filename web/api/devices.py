@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -85,16 +84,11 @@ class UserDevicePath(UserPath):
 def _view(row: devices.Device) -> DeviceView:
     named = ("kind", "platform", "created_at", "last_seen_at", "disabled_at", "disabled_reason")
     state = devices.state_of(row, context().now())
-    return DeviceView(id=id_of(row.value), state=state, **{name: getattr(row, name) for name in named})
-
-
-def id_of(value: str) -> str:
-    """Return the public id of a device, from which its token cannot be derived."""
-    return hashlib.sha256(value.encode()).hexdigest()[:16]
+    return DeviceView(id=devices.public_id(row.value), state=state, **{name: getattr(row, name) for name in named})
 
 
 def register(caller: Principal, user: str, body: DeviceBody) -> DeviceView:
-    """Register a device for the user. If another user had it, it is theirs no more."""
+    """Register a device for the user. If another user of the tenant had it, it is theirs no more."""
     kind = "token" if body.token is not None else "fid"
     return _view(register_device(context(), caller, user, kind=kind, value=body.value, platform=body.platform))
 
@@ -106,14 +100,16 @@ def listed(tenant: str, user: str) -> list[DeviceView]:
 
 
 def _forget_one(caller: Principal, user: str, device: str) -> Deleted:
-    if not forget_devices(context(), caller, user, lambda row: id_of(row.value) == device):
+    if not forget_devices(context(), caller, user, lambda row: devices.public_id(row.value) == device):
         raise not_found("device")
     return Deleted()
 
 
-@api.declare("PUT", "/devices", auth="user", answers={200: DeviceView})
+@api.declare("PUT", "/devices", auth="user", answers={200: DeviceView}, problems=[409])
 def put_own_device(caller: Principal, body: DeviceBody) -> DeviceView:
     """Register a device for push. If another user had it, it moves to this user.
+
+    A device that another tenant has is refused (409): the app deletes it there when its user signs out.
 
     Repeat it at every start of the app and at every sign-in: that is how the device is known to be in use. Of more than
     twenty devices of a user those are forgotten that were not seen for longest.
@@ -139,9 +135,12 @@ def delete_own_devices(caller: Principal) -> Forgotten:
     return Forgotten(deleted=forget_devices(context(), caller, caller.id))
 
 
-@api.declare("PUT", f"{USER}/devices", auth="service", answers={200: DeviceView})
+@api.declare("PUT", f"{USER}/devices", auth="service", answers={200: DeviceView}, problems=[409])
 def put_device(caller: Principal, path: UserPath, body: DeviceBody) -> DeviceView:
-    """Register a device for push. If another user had it, it moves to this user. Repeat at every start of the app."""
+    """Register a device for push. If another user had it, it moves to this user. Repeat at every start of the app.
+
+    A device that another tenant has is refused (409).
+    """
     return register(caller, path.user, body)
 
 

@@ -63,7 +63,7 @@ class Subscribed(View):
     subscribed: bool
 
 
-@api.declare("POST", "/register-device", auth="user", answers={200: DeviceView})
+@api.declare("POST", "/register-device", auth="user", answers={200: DeviceView}, problems=[409])
 def register_device_alias(caller: Principal, body: Registration) -> DeviceView:
     """Register the user's device: PUT /v1/devices."""
     return register(caller, caller.id, body)

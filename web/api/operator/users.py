@@ -11,6 +11,7 @@ from actions.problems import invalid, not_found
 from bus.presence import Away
 from carillon.fields import Key
 from config.settings import Settings, environment_name
+from models.addresses.devices import public_id
 from models.addresses.queries import Address, usable_addresses
 from models.channels import CHANNELS, EMAIL, PUSH
 from models.rooms.names import user_room
@@ -140,7 +141,7 @@ def _reach(channel: str, user: str, usable: Sequence[Address], has_devices: bool
         return Reach(channel=channel, addresses=[], reason=wanting)
     if spec.addressed_by == "room":
         return Reach(channel=channel, addresses=[user_room(user)], reason=None)
-    addresses = [devices.id_of(a.value) if spec.secret_address else a.value for a in usable if a.channel == channel]
+    addresses = [public_id(a.value) if spec.secret_address else a.value for a in usable if a.channel == channel]
     if addresses:
         return Reach(channel=channel, addresses=addresses, reason=None)
     unusable = (channel == PUSH and has_devices) or (channel == EMAIL and email is not None)
