@@ -6,6 +6,7 @@ from actions.audit import record
 from actions.installation import Installation
 from actions.principal import Principal, require_live
 from actions.problems import invalid, not_found
+from models.addresses.mailboxes import enable_mailbox
 from models.sql.engine import write
 from models.users import queries
 from models.users.queries import Person, find_user, upsert_users
@@ -34,6 +35,20 @@ def require_mailbox(installation: Installation, field: str, email: str | None) -
     if email and not installation.mail_takes_utf8 and not email.rpartition("@")[0].isascii():
         reason = "must be ASCII before the @: the mail server takes no other addresses, as SMTP_UTF8 is not set"
         raise invalid(field, "email", reason)
+
+
+def enable_email(installation: Installation, caller: Principal, user: str) -> queries.User:
+    """Send to the user's mailbox again after the provider said that it is gone. Raises Problem (403, 404)."""
+    require_live(caller, CHANGE)
+    with write(installation.engine) as connection:
+        found = find_user(connection, caller.tenant, user)
+        if found is None:
+            raise not_found("user")
+        if found.email is None:
+            raise not_found("mailbox")
+        if enable_mailbox(connection, found.id, installation.now()):
+            record(connection, installation, caller, "email.enable", user, reason=found.email_disabled_reason)
+    return found._replace(email_disabled_at=None, email_disabled_reason=None)
 
 
 def delete_user(installation: Installation, caller: Principal, user: str) -> None:

@@ -241,6 +241,11 @@ def put_user(user: str, **fields: Unpack[UserFields]) -> Call[User]:
     return Call("PUT", _user(user), _model(User), json=fields)
 
 
+def enable_email(user: str) -> Call[User]:
+    """Send to a user's e-mail address again, after the mail server said that it does not exist."""
+    return Call("POST", f"{_user(user)}/email/enable", _model(User))
+
+
 def delete_user(user: str) -> Call[None]:
     """Delete a user and everything addressed to them."""
     return _delete(_user(user))

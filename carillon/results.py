@@ -199,6 +199,8 @@ class User(Result):
 
     id: str
     email: str | None = None
+    email_disabled_at: datetime | None = None
+    email_disabled_reason: str | None = None
     locale: str | None = None
     created_at: datetime
     updated_at: datetime

@@ -86,7 +86,7 @@ def _write(connection: Connection, tenant_id: str, value: str, seen: Mapping[str
     before = connection.execute(known.with_for_update()).one_or_none()
     if before is None:
         return None
-    # An app shows a token that Firebase has just given it, so one that was taken for gone is tried again.
+    # The app shows what Firebase has just told it, so a device that was taken for gone is tried again (ADR 31).
     again = update(addresses).where(addresses.c.id == before.id)
     connection.execute(again.values(**seen, disabled_at=None, disabled_reason=None))
     return before.id, before.user_id

@@ -119,7 +119,7 @@ def _address_trouble(row: Any) -> str | None:
         return "the address was removed"
     if row.owner != row.user_id:
         return "the device moved to another user"
-    return "the address is disabled" if row.disabled_at is not None else None
+    return f"the address is disabled: {row.disabled_reason}" if row.disabled_at is not None else None
 
 
 class _Notification(NamedTuple):
@@ -150,6 +150,7 @@ def _details(connection: Connection, ids: Sequence[int]) -> Sequence[Any]:
             addresses.c.value,
             addresses.c.kind,
             addresses.c.disabled_at,
+            addresses.c.disabled_reason,
             case(
                 (inbox.c.deleted_at.is_not(None), "deleted"),
                 (inbox.c.archived_at.is_not(None), "archived"),

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, Table, exists, literal, null, select, true
+from sqlalchemy import ColumnElement, Connection, Insert, Table, exists, func, literal, null, select, true
 
 from models.addresses.devices import usable
 from models.addresses.tables import addresses
 from models.channels import IN_APP
 from models.deliveries.lifecycle import Failure, State
 from models.deliveries.message import Action, Batch, Message
+from models.deliveries.record import MAX_REASON
 from models.deliveries.tables import deliveries
 from models.events.log import event_in_each, raise_heads
 from models.events.vocabulary import NOTIFICATION_NEW
@@ -115,18 +116,21 @@ def _note_missing_address(
     connection: Connection, notification: Notification, channel: str, user_ids: Sequence[int], now: datetime
 ) -> None:
     """A channel that was asked for by name leaves a record even for a user who has no address there."""
-    settled = {
-        "state": State.SUPPRESSED.value,
-        "due_at": None,
-        "failure": Failure.POLICY.value,
-        "reason": "the user has no address on this channel",
-    }
+    settled = {"state": State.SUPPRESSED.value, "due_at": None, "failure": Failure.POLICY.value}
+    theirs = (addresses.c.user_id == users.c.id, addresses.c.channel == channel)
+    # One of several, for a user whose devices are all gone.
+    disabled = select(func.max(addresses.c.disabled_reason)).where(*theirs).scalar_subquery()
+    reason = func.coalesce(
+        func.substr(literal("the address is disabled: ") + disabled, 1, MAX_REASON),
+        "the user has no address on this channel",
+    )
     columns = constants(notification, now, **settled) | {
         "user_id": users.c.id,
         "channel": literal(channel),
         "address_id": literal(0),
+        "reason": reason,
     }
-    has_address = exists().where(addresses.c.user_id == users.c.id, addresses.c.channel == channel, usable(now))
+    has_address = exists().where(*theirs, usable(now))
     connection.execute(new_deliveries(connection, columns, in_ids(connection, users.c.id, user_ids), ~has_address))
 
 

@@ -49,14 +49,19 @@ def upsert(
     key: list[str],
     update: list[str],
     where: TextClause | None = None,
+    if_changed: str | None = None,
 ) -> Insert:
     """INSERT … ON CONFLICT (key) DO UPDATE of the columns `update` with the values given.
 
-    `where` is the condition of the partial unique index that `key` means, if it means one.
+    `where` is the condition of the partial unique index that `key` means, if it means one. A row whose column
+    `if_changed` has the value given already stays as it is.
     """
     statement: Any = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
     result: Insert = statement.on_conflict_do_update(
-        index_elements=key, index_where=where, set_={name: statement.excluded[name] for name in update}
+        index_elements=key,
+        index_where=where,
+        set_={name: statement.excluded[name] for name in update},
+        where=None if if_changed is None else table.c[if_changed] != statement.excluded[if_changed],
     )
     return result
 

@@ -74,7 +74,10 @@ def upsert_users(connection: Connection, tenant_id: str, people: Iterable[Person
 
 
 class User(NamedTuple):
-    """A user as callers see it. `id` is the row, `external_id` the caller's id."""
+    """A user as callers see it. `id` is the row, `external_id` the caller's id.
+
+    `email_disabled_at` and `email_disabled_reason` say since when and why the mailbox is not used.
+    """
 
     id: int
     external_id: str
@@ -82,6 +85,8 @@ class User(NamedTuple):
     created_at: datetime
     updated_at: datetime
     email: str | None
+    email_disabled_at: datetime | None
+    email_disabled_reason: str | None
 
 
 def known_users(connection: Connection, tenant_id: str, external_ids: Sequence[str]) -> set[str]:
@@ -93,8 +98,9 @@ def known_users(connection: Connection, tenant_id: str, external_ids: Sequence[s
 def find_user(connection: Connection, tenant_id: str, external_id: str) -> User | None:
     """The tenant's user, or None."""
     mailbox = (addresses.c.user_id == users.c.id) & (addresses.c.channel == EMAIL)
+    of_user = (users.c.id, users.c.external_id, users.c.locale, users.c.created_at, users.c.updated_at)
     row = connection.execute(
-        select(*(users.c[name] for name in User._fields[:-1]), addresses.c.value)
+        select(*of_user, addresses.c.value, addresses.c.disabled_at, addresses.c.disabled_reason)
         .outerjoin(addresses, mailbox)
         .where(users.c.tenant_id == tenant_id, users.c.external_id == external_id)
     ).one_or_none()

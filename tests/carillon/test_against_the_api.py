@@ -93,6 +93,7 @@ def test_events(client: Client):
 def test_users_devices_and_topics(app: Any, client: Client, user: str):
     assert client.put_user(user, email="a@example.test", locale="de").email == "a@example.test"
     assert client.put_user(user, locale="de-AT").email == "a@example.test"
+    assert client.enable_email(user).email_disabled_at is None
     assert client.put_user(user, email=None).email is None
     assert client.get_user(user).id == user
     minted = client.create_token(user, lifetime=60)

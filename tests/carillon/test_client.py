@@ -205,6 +205,7 @@ def test_ids_are_one_segment_of_a_path_whatever_they_hold():
         (lambda c: c.withdraw_event_type("a:b"), ("DELETE", "/v1/event-types/a%3Ab", None)),
         (lambda c: c.put_user("u", email=None), ("PUT", "/v1/users/u", {"email": None})),
         (lambda c: c.put_user("u", locale="de"), ("PUT", "/v1/users/u", {"locale": "de"})),
+        (lambda c: c.enable_email("u"), ("POST", "/v1/users/u/email/enable", None)),
         (lambda c: c.devices("u"), ("GET", "/v1/users/u/devices", None)),
         (
             lambda c: c.put_device("u", token="t", platform="web"),

@@ -144,16 +144,21 @@ def test_a_dead_letter_that_was_dealt_with_is_not_sent_again(engine, alice, oper
     assert delivery(engine).state == "dead"
 
 
-@pytest.mark.parametrize("change", ["disabled", "removed"])
-def test_an_address_that_went_meanwhile_is_not_used(engine, alice, change):
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [("disabled", "the address is disabled: 550 no such user"), ("removed", "the address was removed")],
+)
+def test_an_address_that_went_meanwhile_is_not_used(engine, alice, change, reason):
     with write(engine) as connection:
         mailbox = addresses.c.channel == "email"
         if change == "removed":
             connection.execute(addresses.delete().where(mailbox))
         else:
-            connection.execute(addresses.update().where(mailbox).values(disabled_at=NOW))
+            off = {"disabled_at": NOW, "disabled_reason": "550 no such user"}
+            connection.execute(addresses.update().where(mailbox).values(off))
     assert take(engine).messages == []
-    assert (delivery(engine).state, delivery(engine).failure) == ("suppressed", "policy")
+    row = delivery(engine)
+    assert (row.state, row.failure, row.reason) == ("suppressed", "policy", reason)
 
 
 def test_an_acknowledgement_is_final(engine, alice):

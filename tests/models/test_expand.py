@@ -89,6 +89,24 @@ def test_a_disabled_address_is_not_used(engine):
     assert [r[0] for r in rows(engine, deliveries.c.channel)] == ["in_app"]
 
 
+def test_a_channel_asked_for_says_why_the_address_there_is_not_used(engine):
+    create_tenant(engine)
+    create_users(engine, ["alice"], email=True, device=True)
+    create_users(engine, ["bob"])
+    with write(engine) as connection:
+        ids = connection.execute(select(addresses.c.id).order_by(addresses.c.id)).scalars().all()
+        disable_addresses(connection, {ids[0]: "550 no such user", ids[1]: "x" * 600}, NOW, NOW)
+    everybody = {"users": [{"id": "alice"}, {"id": "bob"}]}
+    expand_all(engine, accept_one(engine, audience=everybody, channels=["email", "push"]))
+    told = rows(engine, deliveries.c.channel, deliveries.c.reason)
+    assert [row[1] for row in told if row[0] == "email"] == [
+        "the address is disabled: 550 no such user",
+        "the user has no address on this channel",
+    ]
+    [of_alice, _] = [row[1] for row in told if row[0] == "push"]
+    assert of_alice.startswith("the address is disabled: xxx")
+
+
 def test_people_named_inline_are_created(engine):
     create_tenant(engine)
     audience = {"users": [{"id": "zoe", "email": "zoe@example.test", "locale": "fr"}]}

@@ -15,6 +15,8 @@ from actions.installation import utc_now
 from bus.bells import Bells
 from bus.envelope import Group
 from bus.publisher import Publisher
+from models.addresses.queries import disable_addresses, usable_addresses
+from models.audit.queries import list_records
 from models.notifications.tables import notifications
 from models.sql.engine import read, write
 from tests.factories import accept_one, create_settings, create_users, expand_all
@@ -159,6 +161,25 @@ def test_what_is_past_retention_is_purged_on_demand(run, engine, tenant):
     assert run("purge", "--days", "5") == (0, "1 rows deleted; 5 days are kept\n")
     with read(engine) as connection:
         assert connection.execute(select(func.count()).select_from(notifications)).scalar_one() == 1
+
+
+def test_why_an_address_is_off_is_shown_and_a_mailbox_is_switched_on(run, engine, tenant):
+    [alice] = create_users(engine, ["alice"], email=True, device=True, now=utc_now()).values()
+    with write(engine) as connection:
+        reasons = {a.id: f"{a.channel} is gone" for a in usable_addresses(connection, alice, utc_now())}
+        disable_addresses(connection, reasons, utc_now(), utc_now())
+    text = run("users", "show", "alice", "--tenant", tenant)[1]
+    assert "alice@example.test, disabled since 20" in text
+    assert "email is gone" in text
+    assert "push is gone" in text
+    status, answer = run("users", "enable-email", "alice", "--tenant", tenant, "--json")
+    assert (status, answer["email_disabled_at"]) == (0, None)
+    with read(engine) as connection:
+        [record] = list_records(connection, tenant, action="email.enable")
+    assert (record.actor[:4], record.subject) == ("cli:", "alice")
+    assert "disabled since" not in run("users", "show", "alice", "--tenant", tenant)[1]
+    assert run("users", "enable-email", "alice", "--tenant", tenant) == (0, "alice@example.test is used\n")
+    assert run("users", "enable-email", "bob", "--tenant", tenant)[0] == 1
 
 
 def test_users_are_listed_shown_and_forgotten(run, engine, tenant):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from actions.installation import utc_now
 from models.addresses.devices import EXPIRED, MAX_DEVICES, STALE
+from models.addresses.queries import disable_addresses
 from models.addresses.tables import addresses
 from models.audit.queries import list_records
 from models.sql.engine import read, write
@@ -101,6 +102,19 @@ def test_a_device_not_seen_for_long_is_said_to_be_stale_and_then_expired(alice, 
     times = (STALE - minute, STALE, EXPIRED - minute, EXPIRED)
     assert [unseen_for(time) for time in times] == ["active", "stale", "stale", "expired"]
     assert alice.put("/v1/devices", {"token": TOKEN}).json["state"] == "active"
+
+
+def test_why_a_device_is_not_used_is_said_until_the_app_registers_it_again(alice, service, engine):
+    phone = alice.put("/v1/devices", {"token": TOKEN}).json
+    with write(engine) as connection:
+        [address] = connection.execute(select(addresses.c.id)).scalars()
+        disable_addresses(connection, {address: "Requested entity was not found."}, utc_now(), utc_now())
+    for [device] in (alice.get("/v1/devices").json["data"], service.get("/v1/users/alice/devices").json["data"]):
+        assert (device["state"], device["disabled_reason"]) == ("disabled", "Requested entity was not found.")
+        assert device["disabled_at"] >= phone["last_seen_at"]
+    again = alice.put("/v1/devices", {"token": TOKEN}).json
+    assert (again["state"], again["disabled_at"], again["disabled_reason"]) == ("active", None, None)
+    assert again["id"] == phone["id"]
 
 
 def test_a_user_has_the_devices_that_were_seen_last(alice):

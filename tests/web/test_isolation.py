@@ -248,6 +248,7 @@ UNCHECKED = {("POST", "/v1/connections/{connection}/messages")}
 OF_BOTH_MODES = {
     "/v1/presence",
     "/v1/users/{user}",
+    "/v1/users/{user}/email/enable",
     "/v1/users/{user}/devices",
     "/v1/users/{user}/inbox",
     "/v1/users/{user}/connections",

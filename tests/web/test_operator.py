@@ -10,6 +10,7 @@ import pytest
 from actions.installation import utc_now
 from actions.tokens import OPERATOR
 from models.addresses.devices import add_device
+from models.addresses.tables import addresses
 from models.sql.engine import write
 from tests.factories import (
     create_settings,
@@ -220,6 +221,11 @@ def test_a_users_page_tells_what_would_reach_them(operator, service, engine, ten
     assert "secret" not in answer.text
     bob = operator.get("/v1/operator/users/bob?tenant=acme").json["reach"]
     assert [(r["addresses"], r["reason"]) for r in bob[1:]] == [([], "no device that works"), ([], "no mailbox")]
+    with write(engine) as connection:
+        off = {"disabled_at": utc_now(), "disabled_reason": "550 no such user"}
+        connection.execute(addresses.update().where(addresses.c.channel == "email").values(off))
+    [*_, mail] = operator.get("/v1/operator/users/alice?tenant=acme").json["reach"]
+    assert (mail["addresses"], mail["reason"]) == ([], "the mailbox is disabled: 550 no such user")
 
 
 def test_a_channel_that_is_not_configured_reaches_nobody(engine, tenant, redis_server, tmp_path):

@@ -8,9 +8,12 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import func, select
 
+from actions.installation import utc_now
+from models.addresses.queries import disable_addresses
 from models.addresses.tables import addresses
+from models.audit.queries import list_records
 from models.events.tables import events
-from models.sql.engine import read
+from models.sql.engine import read, write
 from models.users.tables import users
 from tests.factories import create_api_key, create_settings
 from tests.web.callers import Caller, fields
@@ -34,6 +37,43 @@ def test_a_user_is_created_updated_and_deleted(service, engine):
     assert service.delete("/v1/users/alice").json == {"deleted": True}
     assert service.get("/v1/users/alice").status_code == service.delete("/v1/users/alice").status_code == 404
     assert number(engine, users) == number(engine, addresses) == number(engine, events) == 0
+
+
+GONE = "550 5.1.1 no such user"
+
+
+def disable_mailboxes(engine) -> None:
+    with write(engine) as connection:
+        ids = connection.execute(select(addresses.c.id).where(addresses.c.channel == "email")).scalars().all()
+        disable_addresses(connection, dict.fromkeys(ids, GONE), utc_now(), utc_now())
+
+
+def test_why_a_mailbox_is_off_is_said_and_only_a_service_or_an_operator_switches_it_on(service, operator, engine):
+    email = {"email": "alice@example.test"}
+    on = service.put("/v1/users/alice", email).json
+    assert (on["email_disabled_at"], on["email_disabled_reason"]) == (None, None)
+    disable_mailboxes(engine)
+    for off in (service.get("/v1/users/alice").json, service.put("/v1/users/alice", email).json):
+        assert off["email_disabled_reason"] == GONE
+        assert off["email_disabled_at"].endswith("Z")
+    assert service.post("/v1/users/alice/email/enable", None).json == on
+    assert service.post("/v1/users/alice/email/enable", None).json == on
+    disable_mailboxes(engine)
+    assert operator.post("/v1/users/alice/email/enable", None, Carillon_Tenant="acme").json == on
+    with read(engine) as connection:
+        records = list_records(connection, "acme", action="email.enable")
+    assert [(r.actor_kind, r.subject, r.details) for r in records] == [
+        ("operator", "alice", {"reason": GONE}),
+        ("service", "alice", {"reason": GONE}),
+    ]
+
+
+def test_what_is_not_there_is_not_switched_on(service, trial):
+    assert service.post("/v1/users/nobody/email/enable", None).status_code == 404
+    service.put("/v1/users/alice", {})
+    missing = service.post("/v1/users/alice/email/enable", None)
+    assert (missing.status_code, missing.json["detail"]) == (404, "there is no such mailbox")
+    assert trial.post("/v1/users/alice/email/enable", None).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,11 @@ class UserView(View):
 
     id: str
     email: str | None
+    email_disabled_at: Moment | None = Field(
+        description="Since when nothing is sent to the address, because the mail server said that it does not exist. "
+        "null: it is used."
+    )
+    email_disabled_reason: str | None = Field(description="What the mail server said.")
     locale: str | None
     created_at: Moment
     updated_at: Moment
@@ -45,6 +50,8 @@ def user_view(row: Any) -> UserView:
     return UserView(
         id=row.external_id,
         email=row.email,
+        email_disabled_at=row.email_disabled_at,
+        email_disabled_reason=row.email_disabled_reason,
         locale=row.locale,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -53,7 +60,10 @@ def user_view(row: Any) -> UserView:
 
 @api.declare("PUT", USER, auth="service", answers={200: UserView})
 def put_user(caller: Principal, path: UserPath, body: UserBody) -> UserView:
-    """Create or update a user."""
+    """Create or update a user.
+
+    An address that is disabled stays so if it is sent again. Another address is not disabled.
+    """
     email = (body.email or "") if "email" in body.model_fields_set else None
     return user_view(actions.put_user(context(), caller, path.user, email=email, locale=body.locale))
 
@@ -66,6 +76,15 @@ def get_user(caller: Principal, path: UserPath) -> UserView:
     if row is None:
         raise not_found("user")
     return user_view(row)
+
+
+@api.declare("POST", f"{USER}/email/enable", auth=["service", "operator"], answers={200: UserView}, problems=[404])
+def enable_email(caller: Principal, path: UserPath) -> UserView:
+    """Send to a user's e-mail address again, after the mail server said that it does not exist.
+
+    If it says so again, the address is disabled again. Dead deliveries stay dead; redrive them.
+    """
+    return user_view(actions.enable_email(context(), caller, path.user))
 
 
 class TokenBody(Strict):

@@ -7,10 +7,12 @@ from typing import Any
 import click
 
 from actions.problems import Problem
-from actions.users import delete_user
+from actions.users import delete_user, enable_email
 from models.sql.engine import read
+from models.timestamps import iso
 from models.users.search import find_users
 from web.api.operator.users import UserPage, page_of
+from web.api.users import UserView, user_view
 from web.cli.caller import operator
 from web.cli.output import Group, json_option, print_answer, table
 from web.context import context
@@ -60,11 +62,11 @@ def _described(page: UserPage) -> str:
     facts = {
         "user": page.user.id,
         "presence": page.presence or "unknown",
-        "email": page.user.email or "-",
+        "email": _email(page.user) or "-",
         "locale": page.user.locale or "-",
         "topics": ", ".join(page.topics) or "-",
     }
-    columns = ("id", "platform", "state", "last_seen_at")
+    columns = ("id", "platform", "state", "last_seen_at", "disabled_at", "disabled_reason")
     devices = [{name: getattr(device, name) for name in columns} for device in page.devices]
     reach = [
         {"channel": reach.channel, "goes to": ", ".join(reach.addresses) or f"none: {reach.reason}"}
@@ -72,6 +74,22 @@ def _described(page: UserPage) -> str:
     ]
     head = "\n".join(f"{name.ljust(10)}{value}" for name, value in facts.items())
     return f"{head}\n\n{table(devices) if devices else 'no devices'}\n\n{table(reach)}"
+
+
+def _email(user: UserView) -> str | None:
+    if user.email_disabled_at is None:
+        return user.email
+    return f"{user.email}, disabled since {iso(user.email_disabled_at)}: {user.email_disabled_reason}"
+
+
+@users.command("enable-email")
+@click.argument("user")
+@click.option("--tenant", required=True)
+@json_option
+def enable_email_command(user: str, tenant: str, as_json: bool) -> None:
+    """Send to a user's e-mail address again, after the mail server said that it does not exist."""
+    enabled = user_view(enable_email(context(), operator(tenant), user))
+    print_answer(as_json, enabled.model_dump(mode="json"), f"{enabled.email} is used")
 
 
 @users.command("delete")

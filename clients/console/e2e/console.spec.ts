@@ -269,6 +269,25 @@ test("the page of a user shows how to reach them", async ({ page }) => {
   await expect(reach.getByRole("listitem").filter({ hasText: "Push" })).toContainText("Not reachable: no device");
 });
 
+test("the page of a user says why an email address is disabled, and enables it", async ({ page }) => {
+  const email = "gone-iris@example.test";
+  await put("/v1/users/iris", { email });
+  await send(["iris"], "To nobody", { channels: ["email"] });
+  await eventually(async () => (await get("/v1/users/iris")).email_disabled_at, 80_000);
+  // A service that sends its list of users again changes nothing.
+  await put("/v1/users/iris", { email });
+  await open(page, "/users/demo/iris");
+  const details = page.getByRole("region", { name: "Details" });
+  await expect(details).toContainText(/Disabled since .*: 550 /);
+  await expect(page.getByRole("region", { name: /would be sent/ })).toContainText("the mailbox is disabled: 550");
+  await details.getByRole("button", { name: "Use again" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Use again" }).click();
+  await expect(details).not.toContainText("Disabled");
+  await expect(page.getByRole("region", { name: /would be sent/ })).toContainText(email);
+  await open(page, "/audit");
+  await expect(page.getByText("email.enable").first()).toBeVisible();
+});
+
 test("the keyboard alone gets to the content and through the views", async ({ page }) => {
   await open(page);
   await page.keyboard.press("Tab");

@@ -1153,6 +1153,22 @@ export interface paths {
       };
     };
   };
+  "/v1/users/{user}/email/enable": {
+    post: {
+      parameters: {
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["UserView"];
+          };
+        };
+      };
+    };
+  };
   "/v1/users/{user}/inbox": {
     get: {
       parameters: {
@@ -2090,6 +2106,8 @@ export interface components {
     UserView: {
       created_at: string;
       email: string | null;
+      email_disabled_at: string | null;
+      email_disabled_reason: string | null;
       id: string;
       locale: string | null;
       updated_at: string;

@@ -17,7 +17,7 @@ from models.channels import CHANNELS, EMAIL, PUSH
 from models.rooms.names import user_room
 from models.sql.engine import read
 from models.topics.queries import list_subscriptions
-from models.users.queries import find_user
+from models.users.queries import User, find_user
 from models.users.search import find_users
 from web.api import devices
 from web.api.endpoint import Api
@@ -123,7 +123,7 @@ def page_of(tenant: str, user: str) -> UserPage:
         presence=_presence(tenant, user),
         devices=known,
         topics=list(topics),
-        reach=[_reach(channel, user, usable, bool(known), row.email) for channel in CHANNELS],
+        reach=[_reach(channel, row, usable, bool(known)) for channel in CHANNELS],
     )
 
 
@@ -134,18 +134,22 @@ def _presence(tenant: str, user: str) -> str | None:
         return None
 
 
-def _reach(channel: str, user: str, usable: Sequence[Address], has_devices: bool, email: str | None) -> Reach:
+def _reach(channel: str, user: User, usable: Sequence[Address], has_devices: bool) -> Reach:
     spec = CHANNELS[channel]
     wanting = _not_configured(channel, context().settings)
     if wanting is not None:
         return Reach(channel=channel, addresses=[], reason=wanting)
     if spec.addressed_by == "room":
-        return Reach(channel=channel, addresses=[user_room(user)], reason=None)
+        return Reach(channel=channel, addresses=[user_room(user.external_id)], reason=None)
     addresses = [public_id(a.value) if spec.secret_address else a.value for a in usable if a.channel == channel]
     if addresses:
         return Reach(channel=channel, addresses=addresses, reason=None)
-    unusable = (channel == PUSH and has_devices) or (channel == EMAIL and email is not None)
-    return Reach(channel=channel, addresses=[], reason=f"no {spec.address_noun}" + (" that works" if unusable else ""))
+    reason = f"no {spec.address_noun}"
+    if channel == PUSH and has_devices:
+        reason += " that works"
+    if channel == EMAIL and user.email_disabled_at is not None:
+        reason = f"the mailbox is disabled: {user.email_disabled_reason}"
+    return Reach(channel=channel, addresses=[], reason=reason)
 
 
 def _not_configured(channel: str, settings: Settings) -> str | None:

@@ -86,6 +86,9 @@ export class Api {
   user = (tenant: string, id: string, signal?: AbortSignal) =>
     this.send("get", "/v1/operator/users/{user}", { params: { user: id }, query: { tenant }, signal });
 
+  enableEmail = (scope: Scope, id: string) =>
+    this.send("post", "/v1/users/{user}/email/enable", { scope, params: { user: id } });
+
   private async send<P extends Path, M extends Method<P>>(
     method: M,
     path: P,

@@ -1,10 +1,12 @@
 /** One user: how to reach them, their devices, and what was sent to them. */
 
+import { useState } from "preact/hooks";
 import type { UserDelivery, UserDetails } from "../api/types.ts";
 import { useConsole } from "../context.ts";
 import { platform, plural, words } from "../format.ts";
 import { useLoad, usePages } from "../load.ts";
 import { href, Link, scopeQuery } from "../router.tsx";
+import { Confirm } from "../ui/dialog.tsx";
 import { ChannelName, Empty, ErrorNote, Facts, Loading, MoreButton, StateMark, Time } from "../ui/parts.tsx";
 
 /** Milliseconds between two updates. */
@@ -34,7 +36,7 @@ export function UserPage({ tenant, id }: { tenant: string; id: string }) {
           <h2 id="facts">Details</h2>
           <Facts
             facts={[
-              ["Email", data.user.email ?? "none"],
+              ["Email", <Email tenant={tenant} user={data.user} onEnabled={reload} />],
               ["Language", data.user.locale ?? "unknown"],
               ["Topics", data.topics.length ? data.topics.join(", ") : "none"],
               ["Added", <Time at={data.user.created_at} />],
@@ -44,6 +46,41 @@ export function UserPage({ tenant, id }: { tenant: string; id: string }) {
         </section>
       </div>
       <Recent tenant={tenant} user={id} />
+    </>
+  );
+}
+
+/** The email address. One that is disabled says since when and why, and can be used again. */
+function Email(props: { tenant: string; user: UserDetails["user"]; onEnabled: () => void }) {
+  const { api } = useConsole();
+  const [confirming, setConfirming] = useState(false);
+  const { id, email, email_disabled_at: since, email_disabled_reason: reason } = props.user;
+  if (email === null || since === null) return <>{email ?? "none"}</>;
+  return (
+    <>
+      {email}
+      <span class="sub">
+        Disabled since <Time at={since} />: {reason}
+      </span>
+      <button type="button" class="small" onClick={() => setConfirming(true)}>
+        Use again
+      </button>
+      {confirming && (
+        <Confirm
+          title="Use this address again?"
+          action="Use again"
+          onConfirm={async () => {
+            await api.enableEmail({ tenant: props.tenant, mode: "live" }, id);
+            props.onEnabled();
+          }}
+          onClose={() => setConfirming(false)}
+        >
+          <p>
+            The mail server said that {email} does not exist. If it says so again, the address is disabled again. Emails
+            that were not sent meanwhile are not sent now.
+          </p>
+        </Confirm>
+      )}
     </>
   );
 }
@@ -93,7 +130,11 @@ function Devices({ devices }: { devices: UserDetails["devices"] }) {
           <tr key={device.id}>
             <td class="main">
               {platform(device.platform)} <code class="muted">{device.id.slice(0, 8)}</code>
-              {device.disabled_reason && <span class="sub">{device.disabled_reason}</span>}
+              {device.disabled_at && (
+                <span class="sub">
+                  Disabled since <Time at={device.disabled_at} />: {device.disabled_reason}
+                </span>
+              )}
             </td>
             <td>
               <StateMark state={device.state} />
