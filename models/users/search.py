@@ -18,12 +18,13 @@ SCAN = 20_000
 
 
 class FoundUser(NamedTuple):
-    """A user, with the mailbox and the number of devices."""
+    """A user, with the mailbox, since when it is disabled, and the number of devices."""
 
     id: int
     external_id: str
     created_at: datetime
     email: str | None
+    email_disabled_at: datetime | None
     devices: int
 
 
@@ -53,6 +54,7 @@ def find_users(
         users.c.external_id,
         users.c.created_at,
         _of(theirs, addresses.c.channel == EMAIL, func.min(addresses.c.value)).label("email"),
+        _of(theirs, addresses.c.channel == EMAIL, func.min(addresses.c.disabled_at)).label("email_disabled_at"),
         _of(theirs, addresses.c.channel == PUSH, func.count()).label("devices"),
     )
     query = select(*columns).join(window, window.c.id == users.c.id)

@@ -168,6 +168,9 @@ def test_why_an_address_is_off_is_shown_and_a_mailbox_is_switched_on(run, engine
     with write(engine) as connection:
         reasons = {a.id: f"{a.channel} is gone" for a in usable_addresses(connection, alice, utc_now())}
         disable_addresses(connection, reasons, utc_now(), utc_now())
+    create_users(engine, ["carol"], email=True)
+    listed = run("users", "list", "--tenant", tenant, "--json")[1]["data"]
+    assert {row["user"]: row["email_disabled_at"] is not None for row in listed} == {"alice": True, "carol": False}
     text = run("users", "show", "alice", "--tenant", tenant)[1]
     assert "alice@example.test, disabled since 20" in text
     assert "email is gone" in text

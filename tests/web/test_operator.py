@@ -224,6 +224,8 @@ def test_a_users_page_tells_what_would_reach_them(operator, service, engine, ten
     with write(engine) as connection:
         off = {"disabled_at": utc_now(), "disabled_reason": "550 no such user"}
         connection.execute(addresses.update().where(addresses.c.channel == "email").values(off))
+    [listed] = operator.get("/v1/operator/users?tenant=acme&q=alice").json["data"]
+    assert listed["email_disabled_at"] is not None
     [*_, mail] = operator.get("/v1/operator/users/alice?tenant=acme").json["reach"]
     assert (mail["addresses"], mail["reason"]) == ([], "the mailbox is disabled: 550 no such user")
 

@@ -35,7 +35,13 @@ def list_users(tenant: str, search: str | None, limit: int, as_json: bool) -> No
         with read(context().engine) as connection:
             found = find_users(connection, tenant, search, before=before, limit=limit - len(rows))
         rows += [
-            {"user": row.external_id, "email": row.email, "devices": row.devices, "created_at": row.created_at}
+            {
+                "user": row.external_id,
+                "email": row.email,
+                "email_disabled_at": row.email_disabled_at,
+                "devices": row.devices,
+                "created_at": row.created_at,
+            }
             for row in found.rows
         ]
         before = found.next

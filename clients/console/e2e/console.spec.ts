@@ -276,7 +276,9 @@ test("the page of a user says why an email address is disabled, and enables it",
   await eventually(async () => (await get("/v1/users/iris")).email_disabled_at, 80_000);
   // A service that sends its list of users again changes nothing.
   await put("/v1/users/iris", { email });
-  await open(page, "/users/demo/iris");
+  await open(page, "/users?tenant=demo&q=iris");
+  await expect(page.getByRole("row", { name: "iris" })).toContainText("disabled");
+  await page.getByRole("link", { name: "iris" }).click();
   const details = page.getByRole("region", { name: "Details" });
   await expect(details).toContainText(/Disabled since .*: 550 /);
   await expect(page.getByRole("region", { name: /would be sent/ })).toContainText("the mailbox is disabled: 550");

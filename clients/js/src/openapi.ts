@@ -1618,6 +1618,7 @@ export interface components {
       created_at: string;
       devices: number;
       email: string | null;
+      email_disabled_at: string | null;
       id: string;
     };
     HeadView: {

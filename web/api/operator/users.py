@@ -51,6 +51,7 @@ class FoundUser(View):
 
     id: str
     email: str | None
+    email_disabled_at: Moment | None
     devices: int
     created_at: Moment
 
@@ -95,7 +96,13 @@ def find_users_of_tenant(caller: Principal, query: UsersQuery) -> UserList:
     with read(context().engine) as connection:
         found = find_users(connection, tenant, query.q, before=query.after, limit=query.limit)
     rows = [
-        FoundUser(id=row.external_id, email=row.email, devices=row.devices, created_at=row.created_at)
+        FoundUser(
+            id=row.external_id,
+            email=row.email,
+            email_disabled_at=row.email_disabled_at,
+            devices=row.devices,
+            created_at=row.created_at,
+        )
         for row in found.rows
     ]
     return UserList(data=rows, page=Page(next=str(found.next) if found.next else None, has_more=found.next is not None))

@@ -5,7 +5,7 @@ import { number } from "../format.ts";
 import { usePages } from "../load.ts";
 import { href, Link, scopeQuery, select, useRoute } from "../router.tsx";
 import { TextField } from "../ui/fields.tsx";
-import { Empty, ErrorNote, Loading, MoreButton, Time } from "../ui/parts.tsx";
+import { Empty, ErrorNote, Loading, MoreButton, StateMark, Time } from "../ui/parts.tsx";
 
 export function UsersPage() {
   const { api, scope } = useConsole();
@@ -56,7 +56,10 @@ export function UsersPage() {
                 <td class="main">
                   <Link to={href(["users", scope.tenant, user.id], scopeQuery(scope))}>{user.id}</Link>
                 </td>
-                <td>{user.email ?? <span class="muted">none</span>}</td>
+                <td>
+                  {user.email ?? <span class="muted">none</span>}{" "}
+                  {user.email_disabled_at && <StateMark state="disabled" />}
+                </td>
                 <td class="right numbers">{number(user.devices)}</td>
                 <td class="right numbers wide-only">
                   <Time at={user.created_at} />
