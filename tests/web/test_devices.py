@@ -87,6 +87,10 @@ def test_a_device_of_one_tenant_stays_when_another_tenant_registers_it(alice, se
     # Deleted there, it is free.
     assert alice.delete("/v1/devices").json == {"deleted": 1}
     assert stranger.put("/v1/users/carol/devices", {"token": TOKEN}).status_code == 200
+    assert alice.put("/v1/devices", {"token": TOKEN}).status_code == 409
+    # And so it is when its user is deleted.
+    assert stranger.delete("/v1/users/carol").status_code == 200
+    assert alice.put("/v1/devices", {"token": TOKEN}).status_code == 200
     assert number(engine, addresses) == 1
 
 

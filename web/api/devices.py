@@ -51,7 +51,8 @@ class DeviceView(View):
     last_seen_at: Moment = Field(description="When it was last registered.")
     state: devices.DeviceState = Field(
         description=f"stale: not seen for {devices.STALE.days} days, and still tried. expired: not seen for "
-        f"{devices.EXPIRED.days}, no longer tried, and soon forgotten. disabled: the provider says that it is gone."
+        f"{devices.EXPIRED.days}, no longer tried, and soon forgotten. disabled: the provider says that it is gone; "
+        "registering it again enables it."
     )
     disabled_at: Moment | None
     disabled_reason: str | None
