@@ -16,10 +16,11 @@ from models.users.queries import Person, upsert_users
 def register_device(
     installation: Installation, caller: Principal, user: str, *, kind: str, value: str, platform: str | None
 ) -> Device:
-    """Register a device, taking it from the user who had it. Unknown users are created. Raises Problem (403)."""
+    """Register a device, taking it from the user who had it. Unknown users are created. Raises Problem (403, 409)."""
     require_live(caller, CHANGE)
     tenant, now = caller.tenant, installation.now()
     with write(installation.engine) as connection:
+        installation.quotas.require_users(connection, tenant, [user])
         [user_id] = upsert_users(connection, tenant, [Person(user)], now)
         address_id = devices.add_device(connection, tenant, user_id, kind, value, platform, now)
         registered = devices.list_devices(connection, tenant, user)

@@ -13,6 +13,7 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.routing import MapAdapter
 
 from actions.installation import utc_now
+from actions.quotas import Quotas
 from actions.tokens import Claims
 from bus.bells import Bells
 from bus.counters import Counters
@@ -130,6 +131,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         authenticator=authenticator,
         limiter=Limiter(settings.redis_url),
         meter=metrics,
+        quotas=Quotas(engine, settings.redis_url),
         metrics=metrics,
         counters=rates,
         polling_pages=PollingPages(settings.redis_url, compat.polling.MIN_INTERVAL / 1000),

@@ -38,7 +38,7 @@ def tell(engine, users, name="stream:data", data=None, now=NOW, **other):
 
 def type_of(engine, name, **fields):
     with write(engine) as connection:
-        declare(connection, "acme", name, Declaration(**({"title": "T"} | fields)), NOW)
+        declare(connection, "acme", name, Declaration(**({"title": "T"} | fields)), NOW, most=3)
 
 
 def take(engine, now=NOW, limit=1000):

@@ -111,7 +111,7 @@ def _forget_one(caller: Principal, user: str, device: str) -> Deleted:
     return Deleted()
 
 
-@api.declare("PUT", "/devices", auth="user", answers={200: DeviceView})
+@api.declare("PUT", "/devices", auth="user", answers={200: DeviceView}, problems=[409])
 def put_own_device(caller: Principal, body: DeviceBody) -> DeviceView:
     """Register a device for push. If another user had it, it moves to this user.
 
@@ -139,7 +139,7 @@ def delete_own_devices(caller: Principal) -> Forgotten:
     return Forgotten(deleted=forget_devices(context(), caller, caller.id))
 
 
-@api.declare("PUT", f"{USER}/devices", auth="service", answers={200: DeviceView})
+@api.declare("PUT", f"{USER}/devices", auth="service", answers={200: DeviceView}, problems=[409])
 def put_device(caller: Principal, path: UserPath, body: DeviceBody) -> DeviceView:
     """Register a device for push. If another user had it, it moves to this user. Repeat at every start of the app."""
     return register(caller, path.user, body)

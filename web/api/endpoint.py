@@ -18,9 +18,10 @@ from pydantic import BaseModel, ValidationError
 from actions.parsing import parse
 from actions.principal import Kind, Origin, Principal
 from actions.problems import Problem, from_validation
+from models.tenants.quotas import Quota
 from web.api.body import SINGLE, read_json
 from web.api.operator_scope import OnBehalf, on_behalf
-from web.auth import AuthError
+from web.auth import EVERY_TENANT, AuthError
 from web.context import context
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -178,7 +179,8 @@ def _authenticate(kinds: Sequence[Kind], stand_in: Callable[[], Principal | None
 
 def _limit(caller: Principal) -> None:
     metrics = context().metrics
-    verdict = context().limiter.take(caller)
+    size = request.content_length or 0
+    verdict = context().limiter.take(caller, size)
     if verdict is None:
         metrics.unlimited.inc()
         return
@@ -190,6 +192,8 @@ def _limit(caller: Principal) -> None:
             f"more than {verdict.limit} requests{whose} at once; the next one is let through in {verdict.retry_after} s"
         )
         raise Problem(429, "rate_limited", detail)
+    if size and caller.tenant != EVERY_TENANT:
+        context().quotas.spend(caller.tenant, Quota.BYTES, size)
 
 
 def _parse(inputs: Mapping[str, type[BaseModel]], path: Mapping[str, str], max_bytes: int) -> dict[str, BaseModel]:

@@ -63,7 +63,7 @@ class Subscribed(View):
     subscribed: bool
 
 
-@api.declare("POST", "/register-device", auth="user", answers={200: DeviceView})
+@api.declare("POST", "/register-device", auth="user", answers={200: DeviceView}, problems=[409])
 def register_device_alias(caller: Principal, body: Registration) -> DeviceView:
     """Register the user's device: PUT /v1/devices."""
     return register(caller, caller.id, body)
@@ -89,7 +89,7 @@ def list_devices_alias(caller: Principal) -> Devices:
     return Devices(devices=listed(caller.tenant, caller.id))
 
 
-@api.declare("POST", "/subscribe-topic", auth="user", answers={200: Subscribed}, problems=[404])
+@api.declare("POST", "/subscribe-topic", auth="user", answers={200: Subscribed}, problems=[404, 409])
 def subscribe_topic_alias(caller: Principal, body: Subscription) -> Subscribed:
     """Subscribe the user to an open topic: PUT /v1/subscriptions/{topic}.
 
