@@ -57,6 +57,7 @@ from web.realtime.handlers.alerts import alert_events
 from web.realtime.handlers.inbox import inbox_events
 from web.realtime.metrics import open_connections
 from web.routing import CONVERTERS, encoded_path
+from web.turns import Turns
 
 _ABOUT = "One call sends on every channel. The events of the socket are described in [/docs/events](/docs/events)."
 
@@ -138,6 +139,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         catalogue=shared(settings.catalogue_file),
         leases=Leases(settings.redis_url, settings.bus_topic),
         newcomers=Newcomers(),
+        turns=Turns(),
         retention=timedelta(days=settings.retention_days),
         has_lab=settings.lab_url is not None,
         mail_takes_utf8=settings.smtp_utf8,

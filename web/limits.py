@@ -13,8 +13,9 @@ from bus.token_bucket import Limit, SharedBuckets
 Scope = Literal["service", "user", "operator"]
 
 
-# A request costs 1, and 1 for each of these of its body: a bulk request with 100 notifications is ten times the work.
+# A request costs 1, and 1 more for each of these: so that a token stands for about the same work.
 BYTES = 4096
+NOTIFICATIONS = 5
 
 # Services: several times what one web process can commit, so that only a runaway loop reaches it. Users: a page with
 # several tabs that all reconnect and replay at once.
@@ -64,17 +65,14 @@ class Limiter:
         self._per_tenant = per_tenant
         self._buckets = SharedBuckets(redis_url, "requests")
 
-    def take(self, caller: Principal, size: int = 0) -> RateLimitResult | None:
-        """Take what a request with a body of `size` bytes costs of the caller's bucket and of the tenant's.
-
-        None if Redis does not answer.
-        """
+    def take(self, caller: Principal, cost: int = 1) -> RateLimitResult | None:
+        """Take `cost` tokens of the caller's bucket and of the tenant's. None if Redis does not answer."""
         # A tenant's id has no slash, so no two keys can collide.
         buckets = [(f"carillon:limit:{caller.kind}:{caller.tenant}/{caller.id}", self._limits[caller.kind])]
         # Operators do not count towards the tenant's limit: they are few, and need access when a tenant has used it up.
         if caller.kind != "operator":
             buckets.append((f"carillon:limit:tenant:{caller.tenant}", self._per_tenant))
-        taken = self._buckets.take(buckets, 1 + size // BYTES)
+        taken = self._buckets.take(buckets, cost)
         if taken is None:
             return None
         scope = caller.kind if taken.position == 0 else "tenant"

@@ -81,12 +81,13 @@ def payload_errors(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[t
         validator, subschemas = _compiled(json.dumps(schema, sort_keys=True))
     except ValueError:
         return [("", "cannot be checked, because the schema of the type is faulty: declare the type again")]
-    if validator.is_valid(data):
-        return []
-    if subschemas * _count(data) <= MAX_ERRORS_MADE:
-        errors = list(validator.iter_errors(data))[:MAX_ERRORS_REPORTED]
+    try:
+        validator.validate(data)
+    except ValidationError as first:
+        few = subschemas * _count(data) <= MAX_ERRORS_MADE
+        errors = list(validator.iter_errors(data))[:MAX_ERRORS_REPORTED] if few else [first]
     else:
-        errors = [_first_error(validator, data)]
+        return []
     return [(_path(error.instance_path), cut(error.message, MAX_MESSAGE)) for error in errors]
 
 
@@ -100,14 +101,6 @@ def _compiled(text: str) -> tuple[Draft202012Validator, int]:
 def _compile(schema: Mapping[str, Any]) -> Draft202012Validator:
     # These expressions take linear time. Nothing is ever fetched.
     return Draft202012Validator(dict(schema), pattern_options=RegexOptions(), offline=True)
-
-
-def _first_error(validator: Draft202012Validator, data: Mapping[str, Any]) -> ValidationError:
-    try:
-        validator.validate(data)
-    except ValidationError as error:
-        return error
-    raise AssertionError("the payload is valid after all")
 
 
 def _count(data: Any) -> int:
