@@ -29,6 +29,10 @@ def acknowledge(
 
 
 def acknowledge_polled(installation: Installation, caller: Principal, seqs: Mapping[str, Iterable[int]]) -> int:
-    """Acknowledge events by room and number, for clients that poll by time. Returns how many were not before."""
+    """Acknowledge events by room and number, for clients that poll by time. Returns how many were not before.
+
+    Unknown users are created. Raises Problem (409).
+    """
     with write(installation.engine) as connection:
+        installation.quotas.require_users(connection, caller.tenant, [caller.id])
         return acknowledge_events(connection, caller.tenant, caller.id, seqs, installation.now())

@@ -20,11 +20,12 @@ def register_device(
 ) -> Device:
     """Register a device, taking it from the user of the tenant who had it. Unknown users are created.
 
-    Raises Problem (403; 409 if another tenant has it).
+    Raises Problem (403; 409 if another tenant has it, or this one has no room for one more user).
     """
     require_live(caller, CHANGE)
     tenant, now = caller.tenant, installation.now()
     with write(installation.engine) as connection:
+        installation.quotas.require_users(connection, tenant, [user])
         [user_id] = upsert_users(connection, tenant, [Person(user)], now)
         registered = devices.add_device(connection, tenant, user_id, kind, value, platform, now)
         if registered is None:

@@ -9,7 +9,7 @@ from actions.problems import Problem, not_found
 from carillon.problems import FieldError
 from models.catalogue import queries
 from models.catalogue.event_type import Declaration
-from models.catalogue.queries import MAX_TYPES, TooManyTypes
+from models.catalogue.queries import TooManyTypes
 from models.catalogue.source import declaration_errors
 from models.sql.engine import write
 
@@ -24,10 +24,11 @@ def declare(installation: Installation, caller: Principal, name: str, declaratio
         errors = [FieldError(field=where, code="declaration", message=what) for where, what in wrong]
         raise Problem(422, "validation", f"{errors[0].field}: {errors[0].message}", errors=errors)
     with write(installation.engine) as connection:
+        most = installation.quotas.event_types(connection, caller.tenant)
         try:
-            queries.declare(connection, caller.tenant, name, declaration, installation.now())
+            queries.declare(connection, caller.tenant, name, declaration, installation.now(), most)
         except TooManyTypes as error:
-            detail = f"a tenant can declare {MAX_TYPES} types: delete some, or use one with a member that tells apart"
+            detail = f"the tenant can declare {most} types: delete some, or use one with a member that tells apart"
             raise Problem(409, "too_many_event_types", detail) from error
         record(connection, installation, caller, "event_type.declare", name)
 

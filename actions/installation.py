@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from actions.meter import Meter
+from actions.quotas import Quotas
 from bus.bells import Bells
 from bus.publisher import Publisher
 from models.catalogue.source import Catalogue
@@ -31,6 +32,7 @@ class Installation:
     bells: Bells
     publisher: Publisher
     meter: Meter
+    quotas: Quotas
     catalogue: Catalogue
     retention: timedelta
     has_lab: bool

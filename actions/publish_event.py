@@ -15,12 +15,14 @@ from carillon.requests import Event
 from models.events.emit import BadPayload, NotEmitted, NoWindow, UnknownType, WrongRoom, check, emit, emit_to_users
 from models.rooms.names import tenant_room
 from models.sql.engine import write
+from models.tenants.quotas import Quota
 
 
 def publish_event(installation: Installation, caller: Principal, request: Event) -> int:
     """Publish one event. Returns to how many rooms; 0 for a test key, whose event is only checked. Raises Problem."""
     with write(installation.engine) as connection:
         rooms = publish_in(connection, installation, caller, request, installation.now())
+        installation.quotas.spend(caller.tenant, Quota.RECIPIENTS, rooms, connection)
     if rooms:
         installation.bells.publish()
     return rooms
@@ -49,6 +51,7 @@ def publish_in(
         if users is None:
             emit(connection, caller.tenant, tenant_room(caller.tenant), *said)
             return 1
+        installation.quotas.require_users(connection, caller.tenant, users)
         return emit_to_users(connection, caller.tenant, users, *said)
     except NotEmitted as refused:
         raise _problem(refused) from refused
@@ -61,6 +64,7 @@ def publish_to_self(installation: Installation, caller: Principal, type_: str, d
             emit_to_users(
                 connection, caller.tenant, [caller.id], type_, data, installation.now(), installation.catalogue
             )
+            installation.quotas.spend(caller.tenant, Quota.RECIPIENTS, 1, connection)
     except NotEmitted as refused:
         raise _problem(refused) from refused
     installation.bells.publish()

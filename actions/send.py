@@ -19,6 +19,7 @@ from models.channels import CHANNELS
 from models.lanes import Lane
 from models.notifications.accept import Accepted, IdInUse, NewNotification, accept, key_is_used
 from models.sql.engine import write
+from models.tenants.quotas import Quota
 from models.topics.queries import topic_exists
 from models.users.queries import known_users
 
@@ -30,6 +31,7 @@ class Committed(NamedTuple):
     """A notification that was accepted in a transaction, for `announce` after the commit."""
 
     accepted: Accepted
+    audience: Audience
     tenant: str
     mode: Mode
     priority: str
@@ -38,7 +40,7 @@ class Committed(NamedTuple):
 def send(
     installation: Installation, caller: Principal, request: Notification, idempotency_key: str | None = None
 ) -> Accepted:
-    """Accept one notification. Raises Problem; nothing is written then.
+    """Accept one notification. Raises Problem (409, 422, 429); nothing is written then.
 
     With a known idempotency key and the same body, the earlier notification is returned.
     """
@@ -46,6 +48,7 @@ def send(
     now = installation.now()
     with write(installation.engine) as connection:
         committed = accept_in(connection, installation, caller, request, now, idempotency_key=idempotency_key)
+        _spend(connection, installation, caller, [committed])
     announce(installation, [committed])
     return committed.accepted
 
@@ -56,7 +59,7 @@ def send_many(
     """Accept notifications in one transaction, each on its own: a bad item does not affect the others.
 
     An item without a key of its own gets `idempotency_key`, followed by # and its position from 0. Raises Problem if
-    the caller may not send at all.
+    the caller may not send at all, or has used up the quota of recipients (429); nothing is written then.
     """
     require_lab(installation, caller)
     now = installation.now()
@@ -78,6 +81,7 @@ def send_many(
                 continue
             committed.append(one)
             results.append(one.accepted)
+        _spend(connection, installation, caller, committed)
     announce(installation, committed)
     return results
 
@@ -98,6 +102,9 @@ def accept_in(
         raise invalid(f"channels.{unknown[0]}", "unknown_channel", f"must be one of {', '.join(CHANNELS)}")
     for number, recipient in enumerate(request.audience.users or ()):
         require_mailbox(installation, f"audience.users.{number}.email", recipient.email)
+    if request.audience.users is not None:
+        ids = [user.id for user in request.audience.users]
+        installation.quotas.require_users(connection, caller.tenant, ids)
     if request.require_known and not key_is_used(connection, caller.tenant, caller.mode, idempotency_key):
         _require_known(connection, caller.tenant, request.audience)
     new = NewNotification(
@@ -126,7 +133,24 @@ def accept_in(
         raise id_in_use() from error
     if not accepted.same_body:
         raise idempotency_key_reused()
-    return Committed(accepted, caller.tenant, caller.mode, request.priority)
+    return Committed(accepted, request.audience, caller.tenant, caller.mode, request.priority)
+
+
+def _spend(
+    connection: Connection, installation: Installation, caller: Principal, committed: Sequence[Committed]
+) -> None:
+    """Use the quota of recipients for what is new. Raises Problem (429); the transaction has to be rolled back then."""
+    quotas = installation.quotas
+    number = 0
+    for one in committed:
+        if one.accepted.replayed:
+            continue
+        if one.audience.users is not None:
+            number += len(one.audience.users)
+        else:
+            number += quotas.audience(connection, caller.tenant, one.audience.topic)
+    if number:
+        quotas.spend(caller.tenant, Quota.RECIPIENTS, number, connection)
 
 
 def _require_known(connection: Connection, tenant: str, audience: Audience) -> None:
@@ -143,7 +167,7 @@ def _require_known(connection: Connection, tenant: str, audience: Audience) -> N
 
 def announce(installation: Installation, committed: Sequence[Committed]) -> None:
     """Count and ring after the commit. The relay replaces a bell that is lost."""
-    for accepted, tenant, mode, priority in committed:
+    for accepted, _, tenant, mode, priority in committed:
         if not accepted.replayed:
             installation.meter.accepted(tenant, mode, priority)
         # A replay rings too: the first request may have died between its commit and its bell.

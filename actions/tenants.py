@@ -10,9 +10,10 @@ from actions.installation import Installation
 from actions.principal import Mode, Principal
 from actions.problems import invalid, not_found
 from models.sql.engine import write
-from models.tenants import api_keys, queries
+from models.tenants import api_keys, queries, quotas
 from models.tenants.api_keys import ApiKey
 from models.tenants.queries import Tenant
+from models.tenants.quotas import Quota
 from models.timestamps import iso
 
 
@@ -49,6 +50,15 @@ def set_weight(installation: Installation, caller: Principal, tenant: str, weigh
             raise not_found("tenant")
         queries.set_weight(connection, tenant, weight)
         record(connection, installation, caller, "tenant.set_weight", tenant, tenant=tenant, weight=weight)
+
+
+def set_quota(installation: Installation, caller: Principal, tenant: str, quota: Quota, number: int) -> None:
+    """Set one of the tenant's quotas. Other processes learn of it within seconds. Raises Problem (404)."""
+    with write(installation.engine) as connection:
+        if not queries.tenant_exists(connection, tenant):
+            raise not_found("tenant")
+        quotas.set_quota(connection, tenant, quota, number)
+        record(connection, installation, caller, "tenant.set_quota", tenant, tenant=tenant, quota=quota, number=number)
 
 
 def create_key(

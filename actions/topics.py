@@ -17,10 +17,12 @@ from models.users.queries import Person, upsert_users
 
 
 def add_members(installation: Installation, caller: Principal, topic: str, users: Sequence[str]) -> int:
-    """Subscribe users, created if need be. Returns how many different users were named. Raises Problem (403)."""
+    """Subscribe users, created if need be. Returns how many different users were named. Raises Problem (403, 409)."""
     require_live(caller, CHANGE)
     now = installation.now()
     with write(installation.engine) as connection:
+        installation.quotas.require_topic(connection, caller.tenant, topic)
+        installation.quotas.require_users(connection, caller.tenant, users)
         ids = upsert_users(connection, caller.tenant, map(Person, users), now)
         topics.subscribe(connection, caller.tenant, topic, ids, now)
     return len(ids)
@@ -34,10 +36,11 @@ def remove_members(installation: Installation, caller: Principal, topic: str, us
 
 
 def set_open(installation: Installation, caller: Principal, topic: str, is_open: bool) -> None:
-    """Let users subscribe by themselves, or not. Subscriptions stay as they are. Raises Problem (403)."""
+    """Let users subscribe by themselves, or not. Subscriptions stay as they are. Raises Problem (403, 409)."""
     require_live(caller, CHANGE)
     with write(installation.engine) as connection:
         if is_open:
+            installation.quotas.require_topic(connection, caller.tenant, topic)
             topics.open_topic(connection, caller.tenant, topic, installation.now())
         else:
             topics.close_topic(connection, caller.tenant, topic)
@@ -45,10 +48,11 @@ def set_open(installation: Installation, caller: Principal, topic: str, is_open:
 
 
 def join(installation: Installation, caller: Principal, topic: str) -> None:
-    """Subscribe the user who asks to a topic that is open. Raises Problem (404)."""
+    """Subscribe the user who asks to a topic that is open. Raises Problem (404, 409)."""
     now = installation.now()
     with write(installation.engine) as connection:
         _require_open(connection, caller, topic)
+        installation.quotas.require_users(connection, caller.tenant, [caller.id])
         ids = upsert_users(connection, caller.tenant, [Person(caller.id)], now)
         topics.subscribe(connection, caller.tenant, topic, ids, now)
 

@@ -18,10 +18,14 @@ CHANGE = "change users, devices or topics"
 def put_user(
     installation: Installation, caller: Principal, user: str, *, email: str | None = None, locale: str | None = None
 ) -> queries.User:
-    """Create or update a user. `email` None leaves the mailbox as it is; "" removes it. Raises Problem (403, 422)."""
+    """Create or update a user. `email` None leaves the mailbox as it is; "" removes it.
+
+    Raises Problem (403, 409, 422).
+    """
     require_live(caller, CHANGE)
     require_mailbox(installation, "email", email)
     with write(installation.engine) as connection:
+        installation.quotas.require_users(connection, caller.tenant, [user])
         upsert_users(connection, caller.tenant, [Person(user, email, locale)], installation.now())
         found = find_user(connection, caller.tenant, user)
     if found is None:
@@ -61,6 +65,10 @@ def delete_user(installation: Installation, caller: Principal, user: str) -> Non
 
 
 def admit_user(installation: Installation, caller: Principal) -> None:
-    """Create the user of a client that connects for the first time, so that whole-tenant notifications include them."""
+    """Create the user of a client that connects for the first time, so that whole-tenant notifications include them.
+
+    Raises Problem (409).
+    """
     with write(installation.engine) as connection:
+        installation.quotas.require_users(connection, caller.tenant, [caller.id])
         upsert_users(connection, caller.tenant, [Person(caller.id)], installation.now())

@@ -16,14 +16,16 @@ log = logging.getLogger(__name__)
 # After a failure Redis is not asked for this long (seconds): an outage slows one request in this time, not all of them.
 OPEN_SECONDS = 5.0
 
-# Everything in one step, by the clock of Redis: no two processes can spend the same token. One is taken of every bucket
-# or of none, and the answer is about the bucket that refuses. A bucket is forgotten once it would be full again.
+# Everything in one step, by the clock of Redis: no two processes can spend the same token. The cost is taken of all
+# buckets or of none, and the answer is about the one that refuses. A cost above what a bucket holds is taken when it is
+# full, and leaves a debt. A bucket is forgotten once it would be full again.
 _TAKE = """
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
+local cost = tonumber(ARGV[1])
 local buckets, about = {}, 1
 for i, key in ipairs(KEYS) do
-  local rate, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
+  local rate, burst = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
   local bucket = redis.call('HMGET', key, 'tokens', 'at')
   local tokens = burst
   if bucket[1] then tokens = math.min(burst, bucket[1] + math.max(0, now - bucket[2]) * rate) end
@@ -31,17 +33,18 @@ for i, key in ipairs(KEYS) do
 end
 local allowed = 1
 for i, bucket in ipairs(buckets) do
-  if bucket[3] < 1 then allowed, about = 0, i end
+  if bucket[3] < math.min(cost, bucket[2]) then allowed, about = 0, i end
 end
 for i, bucket in ipairs(buckets) do
-  local rate, burst, tokens = bucket[1], bucket[2], bucket[3] - allowed
+  local rate, burst = bucket[1], bucket[2]
+  local tokens = bucket[3] - allowed * cost
   bucket[3] = tokens
-  redis.call('HSET', KEYS[i], 'tokens', tostring(tokens), 'at', string.format('%.6f', now))
-  redis.call('PEXPIRE', KEYS[i], math.ceil(burst / rate * 1000) + 1000)
+  redis.call('HSET', KEYS[i], 'tokens', string.format('%.6f', tokens), 'at', string.format('%.6f', now))
+  redis.call('PEXPIRE', KEYS[i], math.ceil((burst - tokens) / rate * 1000) + 1000)
 end
 local rate, burst, tokens = unpack(buckets[about])
 local wait = 0
-if allowed == 0 then wait = math.ceil((1 - tokens) / rate) end
+if allowed == 0 then wait = math.ceil((math.min(cost, burst) - tokens) / rate) end
 return {allowed, about, math.floor(tokens), math.ceil((burst - tokens) / rate), wait}
 """
 
@@ -55,9 +58,10 @@ class Limit:
 
 
 class Taken(NamedTuple):
-    """Whether a token was taken of every bucket. The rest is about the bucket that refused, or else the first one.
+    """Whether the cost was taken of every bucket. The rest is about the bucket that refused, or else the first one.
 
-    `position` is which one. `reset` is the number of seconds until it is full, `retry_after` until it has a token.
+    `position` is which one. `remaining` is below zero while there is a debt. `reset` is the number of seconds until the
+    bucket is full, `retry_after` until it gives what was asked for.
     """
 
     allowed: bool
@@ -79,11 +83,14 @@ class SharedBuckets:
         self._take = self._redis.register_script(_TAKE)
         self._breaker = CircuitBreaker(OPEN_SECONDS)
 
-    def take(self, buckets: Sequence[tuple[str, Limit]]) -> Taken | None:
-        """Take a token of each bucket, or of none. None if Redis does not answer."""
+    def take(self, buckets: Sequence[tuple[str, Limit]], cost: int = 1) -> Taken | None:
+        """Take `cost` tokens of each bucket, or of none. None if Redis does not answer.
+
+        A cost of 0 only looks.
+        """
         if not self._breaker.allows():
             return None
-        args = [number for _, limit in buckets for number in (limit.rate, limit.burst)]
+        args = [cost, *(number for _, limit in buckets for number in (limit.rate, limit.burst))]
         try:
             answer: Any = self._take(keys=[key for key, _ in buckets], args=args)
         except UNAVAILABLE as error:

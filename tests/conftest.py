@@ -33,6 +33,11 @@ compiled.share()
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The number of processes for `-n auto`. Tests wait for other processes for a third of their time."""
+    return max(2, len(os.sched_getaffinity(0)) * 3 // 2) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+
+
 @pytest.fixture(scope="session")
 def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sqlite") / "template.db"

@@ -68,10 +68,10 @@ class PostgreSQL:
         self._say(f"DROP DATABASE {name} WITH (FORCE)")
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The URL of a fresh migrated database, dropped afterwards."""
+    def database(self, template: str = TEMPLATE) -> Iterator[str]:
+        """The URL of a fresh migrated database, or of a copy of another one, dropped afterwards."""
         name = f"test_{next(self._numbers)}"
-        yield self._create(name, TEMPLATE)
+        yield self._create(name, template)
         self._say(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from actions.installation import Installation, utc_now
 from actions.meter import Meter
+from actions.quotas import Quotas
 from actions.tokens import CLIENT, Claims, mint
 from actions.usage import UsageCounts
 from bus.bells import Bells
@@ -220,6 +221,7 @@ def create_installation(engine: Engine, bells: Bells | None = None, **other: Any
         "bells": bells or RecordingBells(),
         "publisher": Publisher("redis://127.0.0.1:1/0", "carillon"),
         "meter": Meter(Counters("redis://127.0.0.1:1/0", "carillon"), Uncounted(engine, utc_now)),
+        "quotas": Quotas(engine, "redis://127.0.0.1:1/0"),
         "catalogue": built_in(),
         "retention": timedelta(days=30),
         "has_lab": True,

@@ -13,6 +13,7 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.routing import MapAdapter
 
 from actions.installation import utc_now
+from actions.quotas import Quotas
 from actions.tokens import Claims
 from bus.bells import Bells
 from bus.counters import Counters
@@ -56,6 +57,7 @@ from web.realtime.handlers.alerts import alert_events
 from web.realtime.handlers.inbox import inbox_events
 from web.realtime.metrics import open_connections
 from web.routing import CONVERTERS, encoded_path
+from web.turns import Turns
 
 _ABOUT = "One call sends on every channel. The events of the socket are described in [/docs/events](/docs/events)."
 
@@ -130,12 +132,14 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         authenticator=authenticator,
         limiter=Limiter(settings.redis_url),
         meter=metrics,
+        quotas=Quotas(engine, settings.redis_url),
         metrics=metrics,
         counters=rates,
         polling_pages=PollingPages(settings.redis_url, compat.polling.MIN_INTERVAL / 1000),
         catalogue=shared(settings.catalogue_file),
         leases=Leases(settings.redis_url, settings.bus_topic),
         newcomers=Newcomers(),
+        turns=Turns(),
         retention=timedelta(days=settings.retention_days),
         has_lab=settings.lab_url is not None,
         mail_takes_utf8=settings.smtp_utf8,

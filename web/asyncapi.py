@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Blueprint, Flask
 
 from models.catalogue.event_type import EventType
 from models.catalogue.source import client_events, connection_events
@@ -20,6 +20,7 @@ from web.dialects.groups import GROUP
 from web.dialects.simple import SIMPLE
 from web.dialects.tenant_events import TENANT
 from web.dialects.unified_hub import HUB
+from web.documents import Document
 
 _ABOUT = """Carillon sends events over Socket.IO, protocol 5. A client connects to a namespace with `auth: {token}`. The
 server adds the connection to the rooms of its user and its tenant; a client names no room itself. Every event of a room
@@ -67,19 +68,12 @@ _PLACE = {
 }
 
 
-# Not the application's own decorator: that one would describe the route in /openapi.json.
-_blueprint = Blueprint("asyncapi", __name__)
-
-
 def register(app: Flask) -> None:
     """Serve the document."""
-    app.register_blueprint(_blueprint)
-
-
-@_blueprint.get("/asyncapi.json")
-def asyncapi() -> Response:
-    """What the socket carries."""
-    return jsonify(current())
+    # Not the application's own decorator: that one would describe the route in /openapi.json.
+    routes = Blueprint("asyncapi", __name__)
+    routes.get("/asyncapi.json", endpoint="asyncapi")(Document(current).answer)
+    app.register_blueprint(routes)
 
 
 def current() -> dict[str, Any]:

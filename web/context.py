@@ -19,6 +19,7 @@ from web.limits import Limiter
 from web.metrics import Metrics
 from web.newcomers import Newcomers
 from web.polling_pages import PollingPages
+from web.turns import Turns
 
 # Returns a short description of the error, or None.
 Check = Callable[[], str | None]
@@ -42,6 +43,7 @@ class Context(Installation):
     polling_pages: PollingPages
     leases: Leases
     newcomers: Newcomers
+    turns: Turns
     alive: dict[str, Check] = field(default_factory=dict)
 
 

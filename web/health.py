@@ -20,6 +20,7 @@ from config.settings import Settings
 from models.sql.engine import read
 from web import VERSION
 from web.context import context
+from web.documents import Document
 from web.examples import with_examples
 
 # A dependency that does not answer within this time (seconds) counts as unavailable.
@@ -151,9 +152,8 @@ def register(app: Flask, settings: Settings, engine: Engine) -> None:
     def version() -> Response:
         return jsonify(name="carillon", version=VERSION)
 
-    @routes.get("/openapi.json")
-    def openapi() -> Response:
-        return jsonify(with_examples(current_app.api_doc))  # type: ignore[attr-defined]
+    document = Document(lambda: with_examples(current_app.api_doc))  # type: ignore[attr-defined]
+    routes.get("/openapi.json", endpoint="openapi")(document.answer)
 
     app.register_blueprint(routes)
 

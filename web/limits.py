@@ -13,8 +13,12 @@ from bus.token_bucket import Limit, SharedBuckets
 Scope = Literal["service", "user", "operator"]
 
 
-# Services: several times what one web process can commit, so that only a runaway loop reaches it; a bulk request has
-# 100 notifications. Users: a page with several tabs that all reconnect and replay at once.
+# A request costs 1, and 1 more for each of these: so that a token stands for about the same work.
+BYTES = 4096
+NOTIFICATIONS = 5
+
+# Services: several times what one web process can commit, so that only a runaway loop reaches it. Users: a page with
+# several tabs that all reconnect and replay at once.
 LIMITS: Mapping[Scope, Limit] = {
     "service": Limit(rate=600, burst=1200),
     "user": Limit(rate=10, burst=60),
@@ -40,8 +44,8 @@ class RateLimitResult:
     def headers(self) -> dict[str, str]:
         """The headers of the answer.
 
-        The first two are those of draft-ietf-httpapi-ratelimit-headers-10: `limit` requests in `window` seconds. The
-        others are those of its earlier versions, which many clients know.
+        The first two are those of draft-ietf-httpapi-ratelimit-headers-10: `limit` requests in `window` seconds, where
+        one with a large body counts as several. The others are those of its earlier versions, which many clients know.
         """
         headers = {
             "RateLimit-Policy": f'"{self.scope}";q={self.limit};w={self.window}',
@@ -61,21 +65,21 @@ class Limiter:
         self._per_tenant = per_tenant
         self._buckets = SharedBuckets(redis_url, "requests")
 
-    def take(self, caller: Principal) -> RateLimitResult | None:
-        """Take one token of the caller's bucket and of the tenant's. None if Redis does not answer."""
+    def take(self, caller: Principal, cost: int = 1) -> RateLimitResult | None:
+        """Take `cost` tokens of the caller's bucket and of the tenant's. None if Redis does not answer."""
         # A tenant's id has no slash, so no two keys can collide.
         buckets = [(f"carillon:limit:{caller.kind}:{caller.tenant}/{caller.id}", self._limits[caller.kind])]
         # Operators do not count towards the tenant's limit: they are few, and need access when a tenant has used it up.
         if caller.kind != "operator":
             buckets.append((f"carillon:limit:tenant:{caller.tenant}", self._per_tenant))
-        taken = self._buckets.take(buckets)
+        taken = self._buckets.take(buckets, cost)
         if taken is None:
             return None
         scope = caller.kind if taken.position == 0 else "tenant"
         limit = buckets[taken.position][1]
         window = math.ceil(limit.burst / limit.rate)
         return RateLimitResult(
-            taken.allowed, scope, limit.burst, window, taken.remaining, taken.reset, taken.retry_after
+            taken.allowed, scope, limit.burst, window, max(0, taken.remaining), taken.reset, taken.retry_after
         )
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from actions.problems import Problem
 from config.settings import Settings
 from web.context import context
 from web.origins import AllowedOrigins
+from web.turns import is_large
 
 log = logging.getLogger("web.access")
 
@@ -48,6 +49,7 @@ _SECURITY = {
 def register(app: Flask, settings: Settings) -> None:
     """Install the middleware in the application."""
     allowed = AllowedOrigins.of(settings)
+    _count_small(app)
 
     @app.before_request
     def _begin() -> None:
@@ -74,6 +76,21 @@ def register(app: Flask, settings: Settings) -> None:
             _allow_origin(response, allowed)
         _record(response)
         return response
+
+
+def _count_small(app: Flask) -> None:
+    """Tell large requests, which wait in web/api/endpoint.py, that small ones are being served."""
+
+    @app.before_request
+    def _begin() -> None:
+        if not is_large():
+            g.turns = context().turns
+            g.turns.begin_small()
+
+    @app.teardown_request
+    def _end(_error: BaseException | None) -> None:
+        if "turns" in g:
+            g.pop("turns").end_small()
 
 
 def _allow_origin(response: Response, allowed: AllowedOrigins) -> None:

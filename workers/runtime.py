@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from actions.installation import Installation
 from actions.meter import Meter
+from actions.quotas import Quotas
 from actions.usage import UsageCounts
 from bus.bells import Bells
 from bus.counters import Counters
@@ -85,6 +86,7 @@ def build(settings: Settings) -> Runtime:
             bells=bells,
             publisher=publisher,
             meter=Meter(counters, usage),
+            quotas=Quotas(engine, settings.redis_url),
             catalogue=shared(settings.catalogue_file),
             retention=timedelta(days=settings.retention_days),
             has_lab=settings.lab_url is not None,

@@ -13,20 +13,21 @@ from models.catalogue.source import Catalogue
 from models.catalogue.tables import event_types
 from models.sql.statements import upsert
 
-# A tenant that needs more names than this is generating them.
-MAX_TYPES = 500
-
 
 class TooManyTypes(Exception):
-    """The tenant has MAX_TYPES already."""
+    """The tenant has as many types as it may have."""
 
 
-def declare(connection: Connection, tenant_id: str, name: str, declaration: Declaration, now: datetime) -> bool:
-    """Declare a type that was checked, or replace its declaration. Returns whether it is new. Raises TooManyTypes."""
+def declare(
+    connection: Connection, tenant_id: str, name: str, declaration: Declaration, now: datetime, most: int
+) -> bool:
+    """Declare a type that was checked, or replace its declaration. Returns whether it is new.
+
+    Raises TooManyTypes if it is, and the tenant has `most` already.
+    """
     this = (event_types.c.tenant_id == tenant_id, event_types.c.name == name)
     known = connection.execute(select(event_types.c.name).where(*this)).first() is not None
-    mine = select(func.count()).select_from(event_types).where(event_types.c.tenant_id == tenant_id)
-    if not known and connection.execute(mine).scalar_one() >= MAX_TYPES:
+    if not known and count_types(connection, tenant_id) >= most:
         raise TooManyTypes
     connection.execute(
         upsert(connection, event_types, ["tenant_id", "name"], ["declaration", "updated_at"]).values(
@@ -38,6 +39,12 @@ def declare(connection: Connection, tenant_id: str, name: str, declaration: Decl
         )
     )
     return not known
+
+
+def count_types(connection: Connection, tenant_id: str) -> int:
+    """How many types the tenant has declared."""
+    mine = select(func.count()).select_from(event_types).where(event_types.c.tenant_id == tenant_id)
+    return connection.execute(mine).scalar_one()
 
 
 def withdraw(connection: Connection, tenant_id: str, name: str) -> bool:

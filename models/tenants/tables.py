@@ -1,6 +1,6 @@
-"""Tenants and their API keys."""
+"""Tenants, their quotas and their API keys."""
 
-from sqlalchemy import Column, ForeignKey, SmallInteger, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, SmallInteger, String, Table
 
 from models.sql.types import Instant, metadata
 
@@ -14,6 +14,15 @@ tenants = Table(
     # How many times what a tenant of weight 1 gets of a batch, where both have enough to send.
     Column("weight", SmallInteger, nullable=False, default=1),
     Column("created_at", Instant, nullable=False),
+)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("tenant_id", ForeignKey("tenants.id", ondelete="CASCADE"), primary_key=True),
+    # A Quota (models/tenants/quotas.py). Without a row its default holds.
+    Column("quota", String(24), primary_key=True),
+    Column("number", BigInteger, nullable=False),
 )
 
 api_keys = Table(

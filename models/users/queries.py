@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, String, and_, bindparam, delete, literal, select, update
+from sqlalchemy import Connection, String, and_, bindparam, delete, func, literal, select, update
 
 from models.addresses.mailboxes import set_mailboxes
 from models.addresses.tables import addresses
@@ -87,6 +87,12 @@ class User(NamedTuple):
     email: str | None
     email_disabled_at: datetime | None
     email_disabled_reason: str | None
+
+
+def count_users(connection: Connection, tenant_id: str, most: int) -> int:
+    """How many users the tenant has, counted up to `most`."""
+    some = select(users.c.id).where(users.c.tenant_id == tenant_id).limit(most).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def known_users(connection: Connection, tenant_id: str, external_ids: Sequence[str]) -> set[str]:

@@ -22,7 +22,7 @@ from socketio.exceptions import SocketIOError
 
 from models.sql.engine import connect
 from tests import factories
-from tests.abuse.attacks import ATTACKS, Attack
+from tests.abuse.attacks import ATTACKS, Attack, Stolen
 from tests.conftest import redis_process
 from tests.databases import migrate
 from tests.web.realtime.stack import Stack, Web
@@ -99,8 +99,12 @@ def main(seconds: float) -> None:
             calls = _calls(stack, factories.create_api_key(engine, "acme"))
             head = " |".join(f"{name:>6} {'p95':>8} {'failed':>6}" for name in calls)
             _print(f"{'':<26}{head}", _line("no attack", _measure(calls, seconds)))
+            # 500 users, so that a bulk request addresses 50,000.
+            factories.create_tenant(engine, "umbra")
+            factories.create_users(engine, [f"user {n}" for n in range(500)], tenant="umbra")
+            stolen = Stolen(stack.token("mallory"), factories.create_api_key(engine, "umbra"))
             for attack in ATTACKS:
-                arguments = (attack, web.port, seconds + 2, stack.token("mallory"))
+                arguments = (attack, web.port, seconds + 2, stolen)
                 attacker = multiprocessing.Process(target=_attack, args=arguments)
                 attacker.start()
                 time.sleep(1)

@@ -7,11 +7,23 @@ import os
 import resource
 import select
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
-Attack = Callable[[int, float, str], None]
+import requests
+
+
+class Stolen(NamedTuple):
+    """Credentials of another tenant."""
+
+    token: str
+    key: str
+
+
+Attack = Callable[[int, float, Stolen], None]
 
 
 def _connect(port: int) -> socket.socket:
@@ -37,7 +49,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
     return head + bytes(4) + payload
 
 
-def unfinished_requests(port: int, seconds: float, _token: str) -> None:
+def unfinished_requests(port: int, seconds: float, _stolen: Stolen) -> None:
     """Open as many connections as possible, each with a request whose body never comes."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -52,7 +64,7 @@ def unfinished_requests(port: int, seconds: float, _token: str) -> None:
     time.sleep(max(0.0, end - time.monotonic()))
 
 
-def unread_answers(port: int, seconds: float, _token: str) -> None:
+def unread_answers(port: int, seconds: float, _stolen: Stolen) -> None:
     """Ask for large answers on many connections, and read none of them."""
     request = f"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode() * 50
     end = time.monotonic() + seconds
@@ -68,14 +80,14 @@ def unread_answers(port: int, seconds: float, _token: str) -> None:
     time.sleep(max(0.0, end - time.monotonic()))
 
 
-def tiny_frames(port: int, seconds: float, _token: str) -> None:
+def tiny_frames(port: int, seconds: float, _stolen: Stolen) -> None:
     """Without a token, send the smallest frames there are, as fast as they are taken."""
     _flood(port, seconds, b"")
 
 
-def tiny_frames_of_a_client(port: int, seconds: float, token: str) -> None:
+def tiny_frames_of_a_client(port: int, seconds: float, stolen: Stolen) -> None:
     """The same with a valid token."""
-    _flood(port, seconds, frame(1, b'40{"token":"%s","dialect":"canonical"}' % token.encode()))
+    _flood(port, seconds, frame(1, b'40{"token":"%s","dialect":"canonical"}' % stolen.token.encode()))
 
 
 def _flood(port: int, seconds: float, first: bytes) -> None:
@@ -96,7 +108,7 @@ def _flood(port: int, seconds: float, first: bytes) -> None:
         time.sleep(0.05)
 
 
-def pipelined_requests(port: int, seconds: float, _token: str) -> None:
+def pipelined_requests(port: int, seconds: float, _stolen: Stolen) -> None:
     """Send 20,000 requests over one connection without waiting for an answer, again and again."""
     request = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     end = time.monotonic() + seconds
@@ -113,10 +125,37 @@ def pipelined_requests(port: int, seconds: float, _token: str) -> None:
                     rest = rest[one.send(rest) :]
 
 
+def costly_requests(port: int, seconds: float, stolen: Stolen) -> None:
+    """With a service's key: events that are costly to validate, and bulk requests to the whole tenant."""
+    url = f"http://127.0.0.1:{port}"
+    headers = {"Authorization": f"Bearer {stolen.key}"}
+    costly = {"contains": {"oneOf": [{"type": "string", "minLength": 3}] * 200}}
+    declared = {"title": "Costly", "payload": {"properties": {"a": costly}}}
+    requests.put(f"{url}/v1/event-types/costly:one", json=declared, headers=headers, timeout=10).raise_for_status()
+    event = {"type": "costly:one", "audience": {"tenant": True}, "data": {"a": ["x"] * 1500}}
+    bulk = {"items": [{"title": "t", "message": "m", "audience": {"tenant": True}}] * 100}
+    end = time.monotonic() + seconds
+
+    def attack() -> None:
+        session = requests.Session()
+        session.headers.update(headers)
+        while time.monotonic() < end:
+            with suppress(requests.RequestException):
+                session.post(f"{url}/v1/events", json=event, timeout=10)
+                session.post(f"{url}/v1/notifications/bulk", json=bulk, timeout=10)
+
+    threads = [threading.Thread(target=attack) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 ATTACKS: tuple[Attack, ...] = (
     unfinished_requests,
     unread_answers,
     tiny_frames,
     tiny_frames_of_a_client,
     pipelined_requests,
+    costly_requests,
 )

@@ -6,7 +6,7 @@ import pytest
 
 from config.settings import Settings, SettingsError
 from models.catalogue.event_type import Declaration, EventType, bounded_key
-from models.catalogue.queries import MAX_TYPES, TooManyTypes, all_types, declare, declared, find, withdraw
+from models.catalogue.queries import TooManyTypes, all_types, declare, declared, find, withdraw
 from models.catalogue.schema import MAX_SUBSCHEMAS, payload_errors, schema_errors
 from models.catalogue.source import CatalogueError, built_in, client_events, declaration_errors, shared
 from models.catalogue.tables import event_types
@@ -84,7 +84,7 @@ def test_payloads_are_held_against_the_catalogue(name, payload, valid):
 
 def test_faults_of_a_payload_say_where_and_what_but_not_everything():
     schema = {"properties": {"list": {"items": {"type": "integer"}}}}
-    assert payload_errors(schema, {"list": [1, "x"]}) == [("list.1", "'x' is not of type 'integer'")]
+    assert payload_errors(schema, {"list": [1, "x"]}) == [("list.1", '"x" is not of type "integer"')]
     many = payload_errors(schema, {"list": ["x" * 5000] * 50})
     assert len(many) == 10
     assert all(len(what) <= 200 for _, what in many)
@@ -95,7 +95,7 @@ def test_faults_of_a_payload_say_where_and_what_but_not_everything():
     [
         ({"type": "array"}, 'type must be "object"'),
         ({"type": 5}, 'type must be "object"'),
-        ({"properties": {"a": {"type": "nothing"}}}, "is not valid under any of the given schemas"),
+        ({"properties": {"a": {"type": "nothing"}}}, "is not valid under any of the schemas listed"),
         ({"required": "a"}, "required"),
         ({"$schema": "http://json-schema.org/draft-04/schema#"}, "$schema must be"),
         ({"$ref": "https://example.test/schema.json"}, "$ref must lead to a schema of the same declaration"),
@@ -107,13 +107,10 @@ def test_faults_of_a_payload_say_where_and_what_but_not_everything():
         ({"$ref": "#/$defs/a%62", "$defs": {"ab": {"pattern": "(a+)+$"}, "a%62": {}}}, "$ref must lead"),
         ({"$ref": "#/$defs/a%25b", "$defs": {"a%25b": {}}}, "$ref must lead"),
         ({"$defs": {"unused": {"pattern": "(a+)+$"}}}, "pattern may be used"),
-        ({"properties": {"a": {"pattern": "(" * 900}}}, "too long or nested too deeply"),
-        ({"properties": {"a": {"pattern": "a{100000000000000000000}"}}}, "too long or nested too deeply"),
         ({"$id": "https://example.test/"}, "$id is not supported"),
         ({"properties": {"a": {"$dynamicRef": "#x"}}}, "$dynamicRef is not supported"),
         ({"properties": {"a": {"pattern": "(a+)+$"}}}, "pattern may be used in CARILLON_CATALOGUE_FILE only"),
         ({"patternProperties": {"(a+)+$": {}}}, "patternProperties may be used"),
-        ({"properties": {"a": {"uniqueItems": True}}}, "uniqueItems may be used"),
         ({"description": "x" * 8200}, "must not exceed 8192 bytes"),
         ({"x": "\x00"}, "NUL"),
     ],
@@ -123,10 +120,16 @@ def test_a_schema_is_judged_when_it_is_declared(schema, fault):
     assert fault in found
 
 
-def test_who_runs_the_server_may_use_expressions_if_they_are_some():
-    assert schema_errors({"properties": {"a": {"pattern": "^a+$"}}}, trusted=True) == []
-    [fault] = schema_errors({"properties": {"a": {"pattern": "("}}}, trusted=True)
-    assert "is not a 'regex'" in fault
+def test_who_runs_the_server_may_use_expressions_that_take_linear_time():
+    schema = {"properties": {"a": {"pattern": "^(a+)+$"}}}
+    assert schema_errors(schema, trusted=True) == []
+    began = time.monotonic()
+    [(where, _)] = payload_errors(schema, {"a": "a" * 5000 + "b"})
+    assert where == "a"
+    assert time.monotonic() - began < 2
+    for bad in ("(", "(" * 900, "a{100000000000000000000}", "(a{1000}){1000}", "a(?=b)"):
+        [fault] = schema_errors({"properties": {"a": {"pattern": bad}}}, trusted=True)
+        assert 'is not a "regex"' in fault or len(fault) == 200
 
 
 def test_references_cannot_be_multiplied_into_a_flood():
@@ -137,20 +140,26 @@ def test_references_cannot_be_multiplied_into_a_flood():
     assert time.monotonic() - began < 2
 
 
-def test_no_schema_and_no_payload_keep_a_process_busy():
-    schema = {"properties": {"list": {"items": {"allOf": [{"type": "string", "minLength": 1}] * 250}}}}
+@pytest.mark.parametrize(
+    "costly",
+    [
+        {"allOf": [{"type": "integer"}] * 250},
+        {"contains": {"oneOf": [{"type": "string", "minLength": 3}] * 250}},
+        {"uniqueItems": True},
+        {"required": [f"n{n}" for n in range(900)]},
+        {"enum": [*range(1500)]},
+        {"const": [0] * 3000},
+        {"anyOf": [{"unevaluatedItems": {"type": "integer"}}] * 120},
+    ],
+)
+def test_no_schema_and_no_payload_keep_a_process_busy(costly):
+    schema = {"properties": {"lists": {"items": costly}}}
     assert schema_errors(schema) == []
     began = time.monotonic()
-    assert payload_errors(schema, {"list": ["x"] * 2000}) == [("", "has too many values for so large a schema")]
-    assert payload_errors(schema, {"list": ["x"] * 50}) == []
-    assert time.monotonic() - began < 5
-    # Each member of a list with which values are compared costs as much as a subschema.
-    for costly in ({"required": [f"n{n}" for n in range(900)]}, {"enum": [*range(1500)]}, {"const": [0] * 3000}):
-        schema = {"properties": {"list": {"anyOf": [{"items": costly}, True]}}}
-        assert schema_errors(schema) == []
-        assert payload_errors(schema, {"list": [{}] * 2000}) == [("", "has too many values for so large a schema")]
-    # A schema of the usual size takes whatever a payload can hold.
-    assert payload_errors({"properties": {"list": {"items": {"type": "integer"}}}}, {"list": [1] * 4000}) == []
+    # As many values as a payload can hold.
+    for data in ([["x"] * 1000] * 2, [[n] for n in range(1500)], [{}] * 2000):
+        assert payload_errors(schema, {"lists": data}) is not None
+    assert time.monotonic() - began < 2
 
 
 def test_a_schema_that_should_not_have_been_taken_refuses_payloads_and_raises_nothing():
@@ -161,7 +170,7 @@ def test_a_schema_that_should_not_have_been_taken_refuses_payloads_and_raises_no
 def test_a_reference_within_the_schema_works():
     schema = {"$defs": {"id": {"type": "string"}}, "properties": {"a": {"$ref": "#/$defs/id"}}}
     assert schema_errors(schema) == []
-    assert payload_errors(schema, {"a": 1}) == [("a", "1 is not of type 'string'")]
+    assert payload_errors(schema, {"a": 1}) == [("a", '1 is not of type "string"')]
 
 
 # Names
@@ -263,7 +272,7 @@ def tenants(engine):
 
 def put(engine, name, tenant="acme", **fields):
     with write(engine) as connection:
-        return declare(connection, tenant, name, Declaration(**({"title": "T"} | fields)), NOW)
+        return declare(connection, tenant, name, Declaration(**({"title": "T"} | fields)), NOW, most=3)
 
 
 def look(engine, name, tenant="acme"):
@@ -305,7 +314,7 @@ def test_a_reserved_type_cannot_be_replaced_by_a_row(engine, tenants):
 def test_the_number_of_types_is_bounded(engine, tenants):
     rows = [
         {"tenant_id": "acme", "name": f"a:b{n}", "declaration": {"title": "T"}, "created_at": NOW, "updated_at": NOW}
-        for n in range(MAX_TYPES)
+        for n in range(3)
     ]
     with write(engine) as connection:
         connection.execute(event_types.insert(), rows)

@@ -38,7 +38,7 @@ def tell(engine, users, name="stream:data", data=None, now=NOW, **other):
 
 def type_of(engine, name, **fields):
     with write(engine) as connection:
-        declare(connection, "acme", name, Declaration(**({"title": "T"} | fields)), NOW)
+        declare(connection, "acme", name, Declaration(**({"title": "T"} | fields)), NOW, most=3)
 
 
 def take(engine, now=NOW, limit=1000):
@@ -121,7 +121,7 @@ def test_a_rollback_says_nothing(engine):
         ("chat:message", {}, TENANT, ReservedType, "its name is reserved"),
         ("sns:publish_start", {}, "user:alice", UnknownType, "there is no event type"),
         ("sns:publish_success", {"post_id": 1}, TENANT, WrongRoom, "goes to user rooms, not to tenant rooms"),
-        ("stream:task_update", {"task_id": 1}, TENANT, BadPayload, "'status' is a required property"),
+        ("stream:task_update", {"task_id": 1}, TENANT, BadPayload, '"status" is a required property'),
         ("stream:data", {"a": "x" * 9000}, TENANT, BadPayload, "must not exceed 8192 bytes"),
         ("stream:data", {"a": float("nan")}, TENANT, BadPayload, "finite"),
         ("stream:data", ["a"], TENANT, BadPayload, "must be an object"),
@@ -139,7 +139,7 @@ def test_a_type_of_a_tenant_is_held_against_its_schema(engine):
     assert tell(engine, ["alice"], "invoice:paid", {"sum": 1.5}) == 1
     with pytest.raises(BadPayload) as caught:
         tell(engine, ["alice"], "invoice:paid", {"sum": "much"})
-    assert caught.value.faults == [("sum", "'much' is not of type 'number'")]
+    assert caught.value.faults == [("sum", '"much" is not of type "number"')]
     with pytest.raises(WrongRoom):
         say(engine, "invoice:paid", {})
 

@@ -22,6 +22,7 @@ PRODUCTION = block("docs/operations.md", "export DATABASE_URL")
 RESTORED = block("docs/operations.md", "log new-epoch")
 COMMANDS = block("docs/operations.md", "carillon doctor")
 USAGE = block("docs/operations.md", "all tenants, the last 30 days")
+QUOTAS = block("docs/operations.md", "recipients_per_day 50000000")
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,7 @@ def test_the_first_notification_and_the_commands_of_an_operator(installation: In
     assert first["id"] == again["id"]
     load = SECOND_TERMINAL.splitlines()[0]
     assert installation.shell(SECOND_TERMINAL) == "no dead letters\n"
-    lines = [line.partition(" #")[0].strip() for line in (COMMANDS + RESTORED + USAGE).splitlines()]
+    lines = [line.partition(" #")[0].strip() for line in (COMMANDS + RESTORED + USAGE + QUOTAS).splitlines()]
     commands = [line.replace("acme", "demo").replace("ID", first["id"]) for line in lines]
     [follow] = [command for command in commands if " tail " in command]
     [send] = [command for command in commands if " send " in command]

@@ -16,9 +16,9 @@ from sqlalchemy import Uuid, literal, select
 from actions.installation import utc_now
 from actions.principal import Principal
 from bus.token_bucket import Limit
-from models.catalogue import queries as store
 from models.deliveries.tables import deliveries, redrives
 from models.sql.engine import write
+from models.tenants.quotas import DEFAULTS, Quota
 from tests import factories
 from tests.factories import create_settings, expand_all
 from tests.web import contract
@@ -118,6 +118,7 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/v1/operator/usage"): ("/v1/operator/usage", None),
     ("POST", "/v1/operator/tenants"): ("/v1/operator/tenants", {"id": "newcomer"}),
     ("GET", "/v1/operator/tenants/{tenant}/keys"): ("/v1/operator/tenants/acme/keys", None),
+    ("GET", "/v1/operator/tenants/{tenant}/quotas"): ("/v1/operator/tenants/acme/quotas", None),
     ("POST", "/v1/operator/tenants/{tenant}/keys"): ("/v1/operator/tenants/acme/keys", {"name": "shop"}),
     ("DELETE", "/v1/operator/tenants/{tenant}/keys/{prefix}"): ("/v1/operator/tenants/acme/keys/{k}", None),
     ("POST", "/v1/events"): ("/v1/events", EVENT),
@@ -176,6 +177,7 @@ ABSENT = {
     ("GET", "/v1/operator/users"): "/v1/operator/users?tenant=nobody",
     ("GET", "/v1/operator/users/{user}"): "/v1/operator/users/nobody?tenant=acme",
     ("GET", "/v1/operator/tenants/{tenant}/keys"): "/v1/operator/tenants/nobody/keys",
+    ("GET", "/v1/operator/tenants/{tenant}/quotas"): "/v1/operator/tenants/nobody/quotas",
     ("POST", "/v1/operator/tenants/{tenant}/keys"): "/v1/operator/tenants/nobody/keys",
     ("DELETE", "/v1/operator/tenants/{tenant}/keys/{prefix}"): "/v1/operator/tenants/acme/keys/nothing",
     ("GET", "/v1/notifications/{notification}"): f"/v1/notifications/{uuid4()}",
@@ -358,7 +360,8 @@ def test_every_status_that_is_promised_is_given(
     """Provoke each; the client checks each answer against its schema as it comes."""
     contract.seen.clear()
     # More is asked here in a second than a user may.
-    plenty = Limiter(settings.redis_url, dict.fromkeys(("service", "user", "operator"), Limit(rate=1e6, burst=10**6)))
+    much = Limit(rate=1e6, burst=10**6)
+    plenty = Limiter(settings.redis_url, dict.fromkeys(("service", "user", "operator"), much), much)
     monkeypatch.setattr(app.extensions["carillon"].limiter, "take", plenty.take)
     service.put("/v1/users/alice", {})
     device = service.put("/v1/users/alice/devices", {"token": "t"}).json["id"]
@@ -386,12 +389,20 @@ def test_every_status_that_is_promised_is_given(
     everywhere(good, service, alice, operator)
     operator.post(*good["POST", "/v1/operator/tenants"])
     service.delete(f"/v1/notifications/{notification}")
-    monkeypatch.setattr(store, "MAX_TYPES", 0)
-    service.put("/v1/event-types/one:more", {"title": "One more"})
     stranger.put("/v1/users/carol/devices", {"token": "elsewhere"})
     for caller, where in ((service, "/v1/users/{user}/devices"), (alice, "/v1/devices")):
         caller.put(good["PUT", where][0], {"token": "elsewhere"})
     alice.post("/api/fcm/register-device", {"token": "elsewhere"})
+
+    # A tenant that has as much as it can have.
+    full = {Quota.USERS: 0, Quota.TOPICS: 0, Quota.EVENT_TYPES: 0}
+    with monkeypatch.context() as crowded:
+        crowded.setattr("models.tenants.quotas.DEFAULTS", {**DEFAULTS, **full})
+        crowded.setattr("actions.quotas.known_users", lambda *_: set())
+        crowded.setattr("actions.quotas.topic_exists", lambda *_: False)
+        crowded.setattr(app.extensions["carillon"].quotas, "_known", {})
+        service.put("/v1/event-types/one:more", {"title": "One more"})
+        everywhere(good, service, alice, operator)
 
     # Without a lab, without a database, without tokens in the bucket.
     url = engine.url.render_as_string(hide_password=False)

@@ -14,6 +14,7 @@ from bus.redis import SHORT_TIMEOUT
 from bus.token_bucket import Limit
 from tests.conftest import redis_process
 from tests.factories import free_port
+from tests.web.callers import BODY
 from web.limits import Limiter
 
 
@@ -148,3 +149,23 @@ def test_without_redis_the_api_works_unlimited(app, service, monkeypatch, bucket
     assert [answer.status_code for answer in answers] == [202] * 3
     assert "RateLimit-Limit" not in answers[0].headers
     assert "carillon_rate_limiter_skipped_total 3.0" in service.get("/metrics").text
+
+
+def test_a_large_request_counts_as_several(app, service, monkeypatch, bucket):
+    limiter = bucket(rate=0.001, burst=100, per_tenant=Limit(rate=0.001, burst=1000))
+    monkeypatch.setattr(app.extensions["carillon"].limiter, "take", limiter.take)
+
+    def remaining(path: str, document: object) -> int:
+        return int(service.post(path, document).headers["RateLimit-Remaining"])
+
+    assert remaining("/v1/notifications", BODY) == 99
+    assert remaining("/v1/notifications", BODY | {"message": "x" * 9000}) == 99 - 3
+    # A small request of many notifications: 1, and 20 for them.
+    assert remaining("/v1/notifications/bulk", {"items": [{}] * 100}) == 96 - 21
+    assert remaining("/v1/notifications/bulk", {"items": [{}] * 100}) == 75 - 21
+    # More than is left waits, and takes nothing.
+    assert [service.post("/v1/notifications/bulk", {"items": [{}] * 100}).status_code for _ in range(3)] == [
+        202,
+        202,
+        429,
+    ]

@@ -199,7 +199,7 @@ def test_no_bell_is_lost_between_two_threads(live, engine):
 
 def test_a_later_window_is_left_to_the_relay(run, engine, bells, clock):
     with write(engine) as connection:
-        declare(connection, "acme", "slow:one", Declaration(title="T", coalesce={"window_ms": 300}), NOW)
+        declare(connection, "acme", "slow:one", Declaration(title="T", coalesce={"window_ms": 300}), NOW, most=3)
     say(engine, name="slow:one")
     began = time.monotonic()
     assert publish(run)

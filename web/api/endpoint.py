@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, TypeVar, get_type_hints
@@ -18,10 +19,13 @@ from pydantic import BaseModel, ValidationError
 from actions.parsing import parse
 from actions.principal import Kind, Origin, Principal
 from actions.problems import Problem, from_validation
+from models.tenants.quotas import Quota
 from web.api.body import SINGLE, read_json
 from web.api.operator_scope import OnBehalf, on_behalf
-from web.auth import AuthError
+from web.auth import EVERY_TENANT, AuthError
 from web.context import context
+from web.limits import BYTES
+from web.turns import is_large
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -100,10 +104,14 @@ class Api(APIBlueprint):
             @functools.wraps(handler)
             def view(**path: str) -> Response:
                 caller = _authenticate(kinds, stand_in)
-                _limit(caller)
+                size = request.content_length or 0
+                charge(caller, 1 + size // BYTES)
+                if size and caller.tenant != EVERY_TENANT:
+                    context().quotas.spend(caller.tenant, Quota.BYTES, size)
                 if borrowed and caller.kind == "operator":
                     g.principal = caller = on_behalf(caller, request.headers)
-                return _respond(handler(caller=caller, **_parse(inputs, path, max_bytes)))
+                with context().turns.large(caller.tenant) if is_large() else nullcontext():
+                    return _respond(handler(caller=caller, **_parse(inputs, path, max_bytes)))
 
             # We have validated already, and answer errors as problem documents.
             view.__delay_validate_request__ = True  # type: ignore[attr-defined]
@@ -176,9 +184,10 @@ def _authenticate(kinds: Sequence[Kind], stand_in: Callable[[], Principal | None
     return caller
 
 
-def _limit(caller: Principal) -> None:
+def charge(caller: Principal, cost: int) -> None:
+    """Count this towards the rate limits of the caller and of the tenant. Raises Problem (429)."""
     metrics = context().metrics
-    verdict = context().limiter.take(caller)
+    verdict = context().limiter.take(caller, cost)
     if verdict is None:
         metrics.unlimited.inc()
         return

@@ -164,7 +164,7 @@ class EventsAccepted(View):
     accepted: int
 
 
-@api.declare("POST", "/events", auth="service", answers={202: EventsAccepted})
+@api.declare("POST", "/events", auth="service", answers={202: EventsAccepted}, problems=[409])
 def publish_event(caller: Principal, body: Event) -> Answer:
     """Publish an event.
 

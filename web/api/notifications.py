@@ -34,7 +34,7 @@ from models.notifications.search import Search, search
 from models.sql.engine import read
 from web.api.body import BULK
 from web.api.deliveries import NOT_REDRIVABLE, DeliveryView, OutcomeView, delivery_view
-from web.api.endpoint import Answer, Api
+from web.api.endpoint import Answer, Api, charge
 from web.api.fields import (
     PAGE,
     ChannelName,
@@ -51,6 +51,7 @@ from web.api.fields import (
     page_of,
 )
 from web.context import context
+from web.limits import NOTIFICATIONS
 
 api = Api("notifications", "Send, look up and recall.")
 
@@ -229,6 +230,7 @@ def send_notifications(caller: Principal, header: KeyHeader, body: Bulk) -> Answ
     The accepted items are committed together. An item without an `idempotency_key` gets the header's,
     followed by # and its position from 0.
     """
+    charge(caller, len(body.items) // NOTIFICATIONS)
     results = send_many(context(), caller, body.items, header.idempotency_key)
     return Answer(BulkView(data=[_result(result) for result in results]), 202)
 

@@ -77,7 +77,7 @@ class SubscriptionsQuery(Query):
     limit: Limit = PAGE
 
 
-@api.declare("PUT", "/topics/<topic>/members", auth="service", answers={200: Added})
+@api.declare("PUT", "/topics/<topic>/members", auth="service", answers={200: Added}, problems=[409])
 def add_members(caller: Principal, path: TopicPath, body: Members) -> Added:
     """Subscribe users to the topic. Unknown users are created."""
     return Added(topic=path.topic, members=actions.add_members(context(), caller, path.topic, body.users))
@@ -89,7 +89,7 @@ def remove_members(caller: Principal, path: TopicPath, body: Members) -> Removed
     return Removed(topic=path.topic, removed=actions.remove_members(context(), caller, path.topic, body.users))
 
 
-@api.declare("PUT", "/topics/<topic>", auth="service", answers={200: TopicView})
+@api.declare("PUT", "/topics/<topic>", auth="service", answers={200: TopicView}, problems=[409])
 def put_topic(caller: Principal, path: TopicPath, body: Door) -> TopicView:
     """Open a topic to users, or close it. A topic is closed until it is opened. Its subscribers stay subscribed."""
     actions.set_open(context(), caller, path.topic, body.open)
@@ -110,7 +110,7 @@ def list_subscriptions(caller: Principal, query: SubscriptionsQuery) -> Subscrip
     )
 
 
-@api.declare("PUT", "/subscriptions/<topic>", auth="user", answers={200: Subscription}, problems=[404])
+@api.declare("PUT", "/subscriptions/<topic>", auth="user", answers={200: Subscription}, problems=[404, 409])
 def join_topic(caller: Principal, path: TopicPath) -> Subscription:
     """Subscribe the user to a topic that is open.
 

@@ -58,7 +58,7 @@ def user_view(row: Any) -> UserView:
     )
 
 
-@api.declare("PUT", USER, auth="service", answers={200: UserView})
+@api.declare("PUT", USER, auth="service", answers={200: UserView}, problems=[409])
 def put_user(caller: Principal, path: UserPath, body: UserBody) -> UserView:
     """Create or update a user.
 

@@ -16,6 +16,7 @@ from carillon.problems import ValidationError
 from carillon.validation import checked
 from models.sql.engine import read
 from models.tenants.queries import MAX_WEIGHT, dialect_of, list_tenants, tenant_exists, weight_of
+from models.tenants.quotas import Quota
 from models.usage.queries import Used, by_day, by_tenant
 from web.cli.caller import operator
 from web.cli.output import Group, json_option, print_answer, table
@@ -102,6 +103,24 @@ def tenant_weight(tenant: str, weight: int | None, as_json: bool) -> None:
     with read(context().engine) as connection:
         current = weight_of(connection, tenant)
     print_answer(as_json, {"tenant": tenant, "weight": current}, str(current))
+
+
+@tenants.command("quota")
+@click.argument("tenant")
+@click.argument("quota", required=False, type=click.Choice([quota.value for quota in Quota]))
+@click.argument("number", required=False, type=click.IntRange(min=1))
+@json_option
+def tenant_quota(tenant: str, quota: str | None, number: int | None, as_json: bool) -> None:
+    """Set one of a tenant's quotas. Without NUMBER, print them, and how much of each is used.
+
+    Of the quotas per day, what was used comes back evenly over 24 hours.
+    """
+    require_tenant(tenant)
+    if quota is not None and number is not None:
+        actions.set_quota(context(), operator(), tenant, Quota(quota), number)
+    found = [one for one in context().quotas.used(tenant) if quota in (None, one.quota)]
+    rows = [{"quota": str(one.quota), "limit": one.limit, "used": one.used} for one in found]
+    print_answer(as_json, {"tenant": tenant, "data": rows}, table(rows))
 
 
 _DAY = click.DateTime(["%Y-%m-%d"])

@@ -806,6 +806,22 @@ export interface paths {
       };
     };
   };
+  "/v1/operator/tenants/{tenant}/quotas": {
+    get: {
+      parameters: {
+        path: {
+          tenant: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["QuotaList"];
+          };
+        };
+      };
+    };
+  };
   "/v1/operator/usage": {
     get: {
       parameters: {
@@ -1893,6 +1909,15 @@ export interface components {
       channel: string;
       due: number;
       oldest_seconds: number;
+    };
+    Quota: "users" | "topics" | "event_types" | "recipients_per_day" | "bytes_per_day";
+    QuotaList: {
+      data: components["schemas"]["QuotaView"][];
+    };
+    QuotaView: {
+      limit: number;
+      quota: components["schemas"]["Quota"];
+      used: number | null;
     };
     Reach: {
       addresses: string[];

@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 from actions.installation import Installation, utc_now
 from actions.meter import Meter
 from actions.principal import Principal
+from actions.quotas import Quotas
 from actions.tokens import Claims
 from actions.usage import UsageCounts
 from bus.bells import Bells
@@ -74,6 +75,7 @@ def application() -> Flask:
         bells=Bells(settings.broker_url),
         publisher=Publisher(settings.redis_url, settings.bus_topic),
         meter=Meter(counters, UsageCounts(engine, utc_now)),
+        quotas=Quotas(engine, settings.redis_url),
         catalogue=shared(settings.catalogue_file),
         retention=timedelta(days=settings.retention_days),
         has_lab=False,

@@ -89,7 +89,7 @@ def list_devices_alias(caller: Principal) -> Devices:
     return Devices(devices=listed(caller.tenant, caller.id))
 
 
-@api.declare("POST", "/subscribe-topic", auth="user", answers={200: Subscribed}, problems=[404])
+@api.declare("POST", "/subscribe-topic", auth="user", answers={200: Subscribed}, problems=[404, 409])
 def subscribe_topic_alias(caller: Principal, body: Subscription) -> Subscribed:
     """Subscribe the user to an open topic: PUT /v1/subscriptions/{topic}.
 

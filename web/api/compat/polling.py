@@ -171,7 +171,7 @@ def _name_the_type() -> None:
     "/<tenant>/events/acknowledge",
     auth="user",
     answers={200: Acknowledged},
-    problems=[404],
+    problems=[404, 409],
     headers=list(_HEADERS),
 )
 def acknowledge_tenant_events(caller: Principal, path: TenantPath, body: EventIds) -> Answer:

@@ -14,6 +14,7 @@ from carillon.fields import Strict, TenantId, Title
 from models.sql.engine import read
 from models.tenants import queries as tenant_queries
 from models.tenants.api_keys import list_api_keys
+from models.tenants.quotas import Quota
 from models.usage.queries import by_tenant
 from web.api.endpoint import Answer, Api
 from web.api.fields import Moment, View
@@ -109,6 +110,20 @@ class UsageOfTenant(Usage):
     tenant: str
 
 
+class QuotaView(View):
+    """A quota of a tenant, set by `bin/carillon tenants quota`."""
+
+    quota: Quota = Field(description="What was used of a quota per day comes back evenly over 24 hours.")
+    limit: int
+    used: int | None = Field(description="null: not known, because Redis does not answer.")
+
+
+class QuotaList(View):
+    """The quotas of a tenant."""
+
+    data: list[QuotaView]
+
+
 class UsageByTenant(View):
     """Tenants that used something, by their ids."""
 
@@ -142,6 +157,13 @@ def get_usage_by_tenant(caller: Principal, query: ModeQuery) -> UsageByTenant:
     with read(context().engine) as connection:
         found = by_tenant(connection, query.mode, since, until, own)
     return UsageByTenant(data=[UsageOfTenant(tenant=tenant, **asdict(used)) for tenant, used in found.items()])
+
+
+@api.declare("GET", "/tenants/<tenant>/quotas", auth="operator", answers={200: QuotaList}, problems=[404])
+def list_quotas(caller: Principal, path: TenantPath) -> QuotaList:
+    """List a tenant's quotas, and how much of each is used at this moment."""
+    tenant = tenant_named(caller, path.tenant)
+    return QuotaList(data=[QuotaView(**one._asdict()) for one in context().quotas.used(tenant)])
 
 
 @api.declare("GET", "/tenants/<tenant>/keys", auth="operator", answers={200: KeyList}, problems=[404])

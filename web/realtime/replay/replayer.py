@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from actions.installation import Installation
+from actions.problems import Problem
 from actions.users import admit_user
 from models.events.log import Replay, heads, read_after
 from models.polling.queries import acknowledged
@@ -109,7 +111,9 @@ class Replayer:
             has = acknowledged(connection, session.tenant, session.user, session.rooms) if session.resumed else {}
             unknown = not head.positions[session.user_room] and not find_user(connection, session.tenant, session.user)
         if unknown:
-            admit_user(self._installation, session.principal)
+            # If the tenant has no room for one more user, only what goes to all of its pages reaches this one.
+            with suppress(Problem):
+                admit_user(self._installation, session.principal)
         positions = {room: head.positions.get(room, 0) for room in session.rooms}
         if not resume.lost:
             positions |= {
