@@ -71,7 +71,8 @@ class Debounced:
 class Bells:
     """Sends bells to one broker. Connects at the first one. Usable from any number of threads.
 
-    Every method that rings returns False if the broker cannot be reached; the relay then does what was asked for.
+    Every method that rings returns False if the bell could not be sent, and never raises: what it announces is
+    committed by then. The relay then does what was asked for.
     """
 
     def __init__(self, broker_url: str) -> None:
@@ -134,9 +135,11 @@ class Bells:
     def _send(self, task: str, args: list[str], queue: str, lane: int) -> bool:
         try:
             self._celery.send_task(task, args=args, queue=queue, priority=int(lane), expires=BELL_EXPIRES)
-        except OperationalError as error:
-            self._breaker.failed()
-            log.warning("bell not sent", extra={"task": task, "error": type(error).__name__})
+        except Exception as error:
+            # Each transport has errors of its own besides kombu's, and some come from settings that it does not know.
+            if self._breaker.failed():
+                unexpected = not isinstance(error, OperationalError | OSError)
+                log.warning("bell not sent", extra={"task": task, "error": type(error).__name__}, exc_info=unexpected)
             return False
         self._breaker.succeeded()
         return True

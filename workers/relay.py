@@ -9,6 +9,8 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from bus.counters import STEP, Counters
@@ -33,23 +35,35 @@ INTERVAL = 1.0
 
 
 def tick(run: Runtime) -> None:
-    """Ring for everything that is due. Without a broker, do a second's worth of the work here."""
+    """Ring for everything that is due. Without a broker, do a second's worth of the work here.
+
+    What fails does not keep the rest from being done. Raises models.sql.engine.UNAVAILABLE.
+    """
     with write(run.engine) as connection:
         notifications = due_notifications(connection, run.now())
     for notification_id, lane in notifications:
         if not run.bells.expand(notification_id, lane):
-            _expand_here(run, notification_id)
+            _attempt(f"expand {notification_id}", partial(_expand_here, run, notification_id))
     with read(run.engine) as connection:
         channels = channels_with_work(connection, CHANNELS, run.now())
         events = publishing.due(connection, run.now())
         rows = outbox.is_due(connection, run.now())
     for channel in channels:
         if not run.bells.deliver(channel):
-            deliver(run, channel, budget=INTERVAL)
+            _attempt(f"deliver {channel}", partial(deliver, run, channel, budget=INTERVAL))
     if events and not run.bells.publish():
-        publish(run, budget=INTERVAL)
+        _attempt("publish", partial(publish, run, budget=INTERVAL))
     if rows and not run.bells.take_in():
-        intake(run, budget=INTERVAL)
+        _attempt("take in", partial(intake, run, budget=INTERVAL))
+
+
+def _attempt(name: str, work: Callable[[], object]) -> None:
+    try:
+        work()
+    except UNAVAILABLE:
+        raise
+    except Exception:
+        log.exception("work failed", extra={"work": name})
 
 
 def _expand_here(run: Runtime, notification_id: UUID) -> None:
@@ -80,6 +94,7 @@ def main() -> None:
     threading.Thread(target=listen, args=(run.engine, run.bells.take_in, stop), name="outbox", daemon=True).start()
     log.info("relay started")
     measured = 0.0
+    away = False
     while not stop.wait(INTERVAL):
         try:
             tick(run)
@@ -88,8 +103,14 @@ def main() -> None:
             if run.counters is not None and time.monotonic() - measured >= STEP:
                 measured = time.monotonic()
                 measure(run, run.counters)
+            away = False
         except UNAVAILABLE as error:
-            log.warning("database away", extra={"error": type(error).__name__})
+            if not away:
+                log.warning("database away", extra={"error": type(error).__name__})
+            away = True
+        except Exception:
+            # A relay that has ended rings for nobody.
+            log.exception("relay failed")
     run.close()
 
 

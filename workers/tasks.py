@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from celery.signals import setup_logging, worker_init
 
+from bus.circuit_breaker import CircuitBreaker
 from config.logging_setup import configure_logging
 from config.settings import Settings, SettingsError
 from models.channels import CHANNELS
+from models.sql.engine import UNAVAILABLE
+from models.sql.statements import is_lock_timeout
 from workers import housekeeping
 from workers.app import app
 from workers.deliver import deliver
@@ -42,7 +47,37 @@ def be_ready(**_: object) -> None:
         sys.exit(str(error))
 
 
-@app.task(name="expand")
+# After the database has refused, bells are dropped for this long (seconds). The relay rings again for what is due.
+PAUSE = 1.0
+
+_database = CircuitBreaker(PAUSE)
+
+
+def _task(name: str) -> Callable[[Callable[..., None]], Any]:
+    """Declare a task. Without a database it ends at once: what is due stays due."""
+
+    def declare(work: Callable[..., None]) -> Any:
+        @app.task(name=name)
+        @wraps(work)
+        def task(*args: str) -> None:
+            if not _database.allows():
+                return
+            try:
+                work(*args)
+            except UNAVAILABLE as error:
+                if is_lock_timeout(error):
+                    log.info("waited too long for others", extra={"task": name})
+                elif _database.failed():
+                    log.warning("database away", extra={"task": name, "error": type(error).__name__})
+            else:
+                _database.succeeded()
+
+        return task
+
+    return declare
+
+
+@_task("expand")
 def expand_task(*pages: str) -> None:
     """Write these pages of notifications' audiences: each "id" or, as `Bells.expand` has it, "id:begin:ahead"."""
     failed: Exception | None = None
@@ -50,6 +85,8 @@ def expand_task(*pages: str) -> None:
         notification_id, *place = page.split(":")
         try:
             expand_and_ring(runtime(), UUID(notification_id), *map(int, place))
+        except UNAVAILABLE:
+            raise
         except Exception as error:
             # The others of this bell are notifications that were only rung for in the same moment.
             log.exception("page failed", extra={"notification": notification_id})
@@ -59,32 +96,32 @@ def expand_task(*pages: str) -> None:
 
 
 def _deliver_task(channel: str) -> Any:
-    @app.task(name=f"deliver {channel}")
-    def task() -> None:
+    @_task(f"deliver {channel}")
+    def work() -> None:
         if not deliver(runtime(), channel):
             runtime().bells.deliver(channel)
 
-    return task
+    return work
 
 
 DELIVER_TASKS = {name: _deliver_task(name) for name in CHANNELS}
 
 
-@app.task(name="take in")
+@_task("take in")
 def take_in_task() -> None:
     """Take in the rows that services have put into the outbox."""
     if not intake(runtime()):
         runtime().bells.take_in()
 
 
-@app.task(name="publish")
+@_task("publish")
 def publish_task() -> None:
     """Append staged events whose window has ended, and publish what is in the outbox."""
     if not publish(runtime()):
         runtime().bells.publish()
 
 
-@app.task(name="purge")
+@_task("purge")
 def purge_task() -> None:
     """Delete what is past retention."""
     housekeeping.purge(runtime())

@@ -17,12 +17,18 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-# The errors of an unavailable database; a caller can try again.
-UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout)
+# The errors of a database that does not answer or refuses: it is away, read-only, full or busy. A caller can try again.
+# The last one is raised by the next statement of a transaction whose connection has broken.
+UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, PendingRollbackError)
+
+# What PostgreSQL says when it takes no writes: it has become a standby, or it is shutting down, or an operator has
+# stopped writes. And when it has ended a transaction that waited for its client. psycopg has these among the errors
+# that only a bug can cause (class 25, "invalid transaction state").
+_REFUSING = ("25006", "25P03", "25P04")
 
 # A writer waits this long for the one write lock of SQLite, in milliseconds.
 _BUSY_TIMEOUT = 10_000
@@ -36,7 +42,7 @@ def connect(url: str, pool_size: int = 10) -> Engine:
     """
     if url.startswith("sqlite"):
         return _connect_sqlite(url, pool_size)
-    return create_engine(
+    engine = create_engine(
         url,
         # A statement in a log or a traceback must not carry addresses.
         hide_parameters=True,
@@ -51,6 +57,16 @@ def connect(url: str, pool_size: int = 10) -> Engine:
             "options": "-c statement_timeout=10000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=15000",
         },
     )
+
+    @event.listens_for(engine, "handle_error", retval=True)
+    def _classify(failed: ExceptionContext) -> BaseException | None:
+        if getattr(failed.original_exception, "sqlstate", None) not in _REFUSING:
+            return None
+        # After a fail-over, another server takes writes: connections to this one are not used again.
+        failed.is_disconnect = True
+        return OperationalError(failed.statement, None, failed.original_exception, hide_parameters=True)
+
+    return engine
 
 
 def _connect_sqlite(url: str, pool_size: int) -> Engine:

@@ -26,14 +26,13 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 
-def is_lock_timeout(error: DBAPIError) -> bool:
+def is_lock_timeout(error: Exception) -> bool:
     """Whether PostgreSQL ended the wait for a lock, by time-out or to break a circle; all is well otherwise."""
     # lock_not_available, deadlock_detected
-    return getattr(error.orig, "sqlstate", None) in ("55P03", "40P01")
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in ("55P03", "40P01")
 
 
 def insert_ignore(connection: Connection, table: Table) -> Insert:

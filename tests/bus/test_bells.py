@@ -3,6 +3,8 @@ from __future__ import annotations
 import time
 from uuid import uuid4
 
+import pytest
+
 from bus.bells import Bells
 
 
@@ -22,3 +24,27 @@ def test_short_time_outs_are_those_of_bells_alone():
     bells = Bells("redis://127.0.0.1:1/0")
     assert bells._celery.conf.broker_transport_options["socket_timeout"] == 1
     assert app.conf.broker_transport_options["socket_timeout"] == 10
+
+
+@pytest.mark.parametrize(
+    "url", ["sentinel://127.0.0.1:1", "nonsense://127.0.0.1", "amqp://127.0.0.1:1//", "redis://127.0.0.1:1/x"]
+)
+def test_a_bell_never_raises_whatever_the_broker_is(url, caplog):
+    bells = Bells(url)
+    assert not bells.expand(uuid4(), 2)
+    assert not bells.deliver("push")
+    assert [record.getMessage() for record in caplog.records] == ["bell not sent"]
+
+
+def test_a_bell_that_a_transport_refuses_with_an_error_of_its_own_is_not_sent(monkeypatch, caplog):
+    class NotImplementedByQuorumQueues(Exception):
+        pass
+
+    bells = Bells("redis://127.0.0.1:1/0")
+
+    def refuse(*_args, **_options):
+        raise NotImplementedByQuorumQueues
+
+    monkeypatch.setattr(bells._celery, "send_task", refuse)
+    assert not bells.publish()
+    assert "NotImplementedByQuorumQueues" in caplog.text

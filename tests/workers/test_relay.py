@@ -11,6 +11,7 @@ from models.deliveries.lifecycle import RetryLater
 from models.retry import RetryPolicy
 from models.sql.engine import write
 from tests.factories import accept_one, create_users, expand_all, fail_to_publish
+from workers import relay
 from workers.deliver import deliver
 from workers.relay import measure, tick
 
@@ -93,3 +94,21 @@ def test_the_relay_notes_how_old_the_oldest_work_is(run, engine, redis_server, c
             "level:oldest:push": "0.0",
             "level:oldest:email": "90.0",
         }
+
+
+def test_what_fails_does_not_keep_the_relay_from_the_rest(run, engine, broker_away, clock, monkeypatch, caplog):
+    create_users(engine, ["alice"], email=True, device=True)
+    bad, good = accept_one(engine), accept_one(engine)
+    honest = relay._expand_here
+
+    def expand_here(run, notification_id):
+        if notification_id == bad:
+            raise ValueError("a bug")
+        honest(run, notification_id)
+
+    monkeypatch.setattr(relay, "_expand_here", expand_here)
+    monkeypatch.setattr(run.channels["live"]["push"], "send", None)
+    clock.advance(3)
+    tick(run)
+    assert [message.content.notification_id for message in run.channels["live"]["email"].sent] == [str(good)]
+    assert [r.work for r in caplog.records if r.getMessage() == "work failed"] == [f"expand {bad}"]

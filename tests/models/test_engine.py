@@ -1,0 +1,93 @@
+"""What a database can refuse, as callers see it: one kind of error, after which they try again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from models.sql.engine import UNAVAILABLE, connect, read, write
+from tests.databases import PostgreSQL
+from tests.factories import create_tenant
+
+# What PostgreSQL says (Appendix A of its documentation) where the same statement may succeed later.
+REFUSALS = {
+    "25006": "read-only",
+    "25P03": "idle in a transaction for too long",
+    "25P04": "a transaction took too long",
+    "08006": "the connection broke",
+    "40001": "serialisation",
+    "40P01": "deadlock",
+    "53100": "disk full",
+    "53200": "out of memory",
+    "53300": "too many connections",
+    "55P03": "a lock was not free",
+    "57014": "a statement took too long",
+    "57P01": "an operator shuts down",
+    "57P03": "it starts, or recovers",
+    "57P05": "idle for too long",
+    "58030": "the disk fails",
+}
+
+
+@pytest.fixture
+def postgresql(_postgresql: PostgreSQL) -> Iterator[Engine]:
+    with _postgresql.database() as url:
+        engine = connect(url)
+        yield engine
+        engine.dispose()
+
+
+def complain(engine: Engine, sqlstate: str) -> None:
+    with write(engine) as connection:
+        connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{sqlstate}'; END $$"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sqlstate", REFUSALS)
+def test_whatever_a_database_refuses_is_one_kind_of_error(postgresql: Engine, sqlstate: str):
+    with pytest.raises(UNAVAILABLE):
+        complain(postgresql, sqlstate)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sqlstate", ["23505", "42601", "22021", "25P02", "XX000"])
+def test_an_error_of_ours_is_not_taken_for_it(postgresql: Engine, sqlstate: str):
+    with pytest.raises(DBAPIError) as caught:
+        complain(postgresql, sqlstate)
+    assert not isinstance(caught.value, UNAVAILABLE)
+
+
+@pytest.mark.slow
+def test_connections_to_a_server_that_takes_no_writes_are_not_used_again(postgresql: Engine):
+    create_tenant(postgresql)
+    with write(postgresql) as connection:
+        connection.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+    with pytest.raises(UNAVAILABLE):
+        create_tenant(postgresql, "umbra")
+    # A new connection may reach another server.
+    create_tenant(postgresql, "umbra")
+
+
+@pytest.mark.slow
+def test_a_transaction_whose_connection_broke_says_the_same_at_every_statement(postgresql: Engine):
+    with pytest.raises(UNAVAILABLE), write(postgresql) as connection:  # noqa: PT012 - one transaction
+        own = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        with read(postgresql) as other:
+            other.execute(text(f"SELECT pg_terminate_backend({own})"))
+        with pytest.raises(UNAVAILABLE):
+            connection.execute(text("SELECT 1"))
+        connection.execute(text("SELECT 1"))
+
+
+def test_a_sqlite_file_that_cannot_be_written_says_the_same(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/a.db")
+    with write(engine) as connection:
+        connection.execute(text("CREATE TABLE a (b INTEGER)"))
+    with write(engine) as connection:
+        connection.execute(text("PRAGMA query_only = 1"))
+    with pytest.raises(UNAVAILABLE), write(engine) as connection:
+        connection.execute(text("INSERT INTO a VALUES (1)"))
+    engine.dispose()
