@@ -67,6 +67,6 @@ class FailureLog:
                     "count": count,
                     "delivery_id": first.delivery_id,
                     "notification_id": first.content.notification_id,
-                    "attempt": first.attempt,
+                    "attempt": first.failed + 1,
                 },
             )

@@ -6,12 +6,22 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
 
+from bus.counters import Pause
 from models.addresses.queries import disable_addresses
 from models.channels import CHANNELS, ChannelSpec
 from models.deliveries.claim import claim
-from models.deliveries.lifecycle import OPEN, Failure, Outcome, RetryLater, State, Transition, next_transition
+from models.deliveries.lifecycle import (
+    OPEN,
+    AddressGone,
+    Failure,
+    Outcome,
+    RetryLater,
+    Sent,
+    State,
+    Transition,
+    next_transition,
+)
 from models.deliveries.message import Batch, Message, Settled
 from models.deliveries.record import correct, record
 from models.sql.engine import write
@@ -23,9 +33,11 @@ log = logging.getLogger(__name__)
 # not wait.
 BUDGET = 10.0
 
-# While credentials are refused, one batch in this time finds out whether they work again. Everything else stays in the
-# ledger untouched.
-CREDENTIALS_PAUSE = timedelta(seconds=15)
+# The longest Retry-After (seconds) for which a whole channel is paused. A message waits for as long as it is told to.
+MAX_RETRY_AFTER = 3600.0
+
+# Failures of the provider itself. Refused credentials can be those of one platform, and are `for_all` if they are not.
+_DOWN = frozenset({Failure.QUOTA, Failure.PROVIDER_DOWN})
 
 
 def deliver(run: Runtime, channel: str, budget: float = BUDGET) -> bool:
@@ -40,16 +52,22 @@ def deliver(run: Runtime, channel: str, budget: float = BUDGET) -> bool:
 def deliver_batch(run: Runtime, channel: str) -> int:
     """Claim, send and record one batch. Returns how many deliveries were claimed.
 
-    No database connection is held while the channel sends. A paused channel has nothing to do.
+    No database connection is held while the channel sends. A paused channel has nothing to do, except that after each
+    pause one batch finds out whether the provider's outage has ended.
     """
-    if channel in run.paused and run.now() < run.paused[channel]:
+    breaker = run.breakers[channel]
+    if not breaker.allows():
         return 0
     spec = CHANNELS[channel]
-    with write(run.engine) as connection:
-        batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
-    _count(run, channel, batch.settled)
-    if batch.messages:
-        send(run, channel, batch)
+    try:
+        with write(run.engine) as connection:
+            batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
+        _count(run, channel, batch.settled)
+        if batch.messages:
+            send(run, channel, batch)
+    finally:
+        # This batch may have said nothing about the provider: it was empty, or of test messages.
+        breaker.release()
     return len(batch.messages) + len(batch.settled)
 
 
@@ -98,15 +116,16 @@ def _send_in(
         log.exception("channel failed", extra={"channel": name})
         reason = f"unclassified: {type(error).__name__}"
         outcomes = [RetryLater(reason, Failure.UNCLASSIFIED)] * len(messages)
+    if mode == "live":
+        _pause_or_resume(run, name, outcomes)
     now = run.now()
-    if mode == "live" and any(isinstance(o, RetryLater) and o.for_all for o in outcomes):
-        run.paused[name] = now + CREDENTIALS_PAUSE
     return [
         (
             m,
             next_transition(
                 o,
                 attempts=m.attempt,
+                failed=m.failed,
                 policy=spec.policy,
                 now=now,
                 expires_at=m.content.expires_at,
@@ -115,6 +134,27 @@ def _send_in(
         )
         for m, o in zip(messages, outcomes, strict=True)
     ]
+
+
+def _pause_or_resume(run: Runtime, channel: str, outcomes: Sequence[Outcome]) -> None:
+    """Pause the channel if its provider has an outage for everything, and end the pause if something got through."""
+    breaker = run.breakers[channel]
+    failed = [o for o in outcomes if isinstance(o, RetryLater) and (o.for_all or o.failure in _DOWN)]
+    if any(isinstance(outcome, Sent | AddressGone) for outcome in outcomes):
+        if breaker.succeeded():
+            log.info("channel resumed", extra={"channel": channel})
+            if run.counters is not None:
+                run.counters.pause(channel, None)
+        return
+    # A single message may be the only one that the provider does not take now, and there is no queue behind it.
+    if len(failed) > 1 or any(o.for_all for o in failed) or (failed and not breaker.closed):
+        # The time after which credentials are tried again is ours; the provider has not asked for it.
+        asked = [o.after or 0.0 for o in failed if o.failure is not Failure.CREDENTIALS]
+        breaker.failed(min(max(asked, default=0.0), MAX_RETRY_AFTER))
+        failure, seconds = failed[0].failure, breaker.seconds_left
+        log.warning("channel paused", extra={"channel": channel, "seconds": round(seconds, 1), "failure": failure})
+        if run.counters is not None:
+            run.counters.pause(channel, Pause(failure, run.now().timestamp() + seconds))
 
 
 def _count(run: Runtime, channel: str, ended: Sequence[Settled]) -> None:
@@ -151,5 +191,5 @@ def _fields(channel: str, m: Message) -> dict[str, object]:
         "channel": channel,
         "notification": m.content.notification_id,
         "delivery": m.delivery_id,
-        "attempt": m.attempt,
+        "attempt": m.failed + 1,
     }

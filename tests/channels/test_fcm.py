@@ -224,7 +224,7 @@ def test_failures_of_one_kind_are_logged_once_with_their_count(
     channel: FcmChannel, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "channels.failures")
-    down = batch(*(f"down-{n}" for n in range(30)), attempt=3)
+    down = batch(*(f"down-{n}" for n in range(30)), failed=2)
     channel.send([*down, *batch("sender-1", "gone-1", "badbody-1")])
     logged = [record for record in caplog.records if record.name == "channels.failures"]
     records = {(record.error, record.levelname): record for record in logged}  # type: ignore[attr-defined]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -13,8 +15,10 @@ from sqlalchemy import func, select, update
 
 from actions.installation import utc_now
 from bus.bells import Bells
+from bus.counters import Counters, Pause
 from bus.envelope import Group
 from bus.publisher import Publisher
+from models.deliveries.lifecycle import Failure
 from models.notifications.tables import notifications
 from models.sql.engine import read, write
 from tests.factories import accept_one, create_settings, create_users, expand_all
@@ -75,6 +79,14 @@ def test_the_doctor_warns_of_work_that_nobody_does(run, engine, tenant):
     verdict, found = findings(run("doctor", "--json")[1])["backlog in_app"]
     assert verdict == "warning"
     assert found.startswith("1 deliveries due, the oldest for 6")
+
+
+def test_the_doctor_says_that_a_provider_has_an_outage(run, settings, redis_server):
+    with closing(Counters(redis_server, settings.bus_topic)) as counters:
+        counters.pause("push", Pause(Failure.PROVIDER_DOWN, time.time() + 40))
+    verdict, found = findings(run("doctor", "--json")[1])["outage push"]
+    assert verdict == "warning"
+    assert re.fullmatch(r"paused \(provider_down\), tried again after \d+ s", found)
 
 
 def test_a_notification_is_sent_and_found_again_by_its_key(run, engine, tenant, bells):

@@ -139,6 +139,16 @@ def _workers(here: Context) -> Iterator[Finding]:
         yield Finding("workers", "ok", f"serve {', '.join(sorted(served))}")
 
 
+def _pauses(here: Context) -> Iterator[Finding]:
+    try:
+        paused = here.counters.paused()
+    except UNAVAILABLE:
+        return  # _redis says so
+    for name, pause in paused.items():
+        found = f"paused ({pause.failure}), tried again after {max(pause.until - time.time(), 0):.0f} s"
+        yield Finding(f"outage {name}", "warning", found, "wait for the provider; deliveries wait until they expire")
+
+
 def _channels(here: Context) -> Iterator[Finding]:
     for name in CHANNELS:
         try:
@@ -171,7 +181,7 @@ def _keys(here: Context) -> Iterator[Finding]:
         yield Finding("keys", "ok", f"can verify tokens of {len(here.keys.own().by_kid)} keys, and sign with {kid}")
 
 
-CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (_database, _redis, _workers, _keys, _channels)
+CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (_database, _redis, _workers, _keys, _channels, _pauses)
 
 
 @operations.command("doctor")

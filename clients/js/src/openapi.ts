@@ -1876,6 +1876,8 @@ export interface components {
       channel: string;
       due: number;
       oldest_seconds: number;
+      paused_for: components["schemas"]["Failure"] | null;
+      paused_until: string | null;
     };
     Reach: {
       addresses: string[];
