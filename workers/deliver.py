@@ -6,6 +6,9 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from bus.counters import Pause
 from models.addresses.queries import disable_addresses
@@ -23,8 +26,8 @@ from models.deliveries.lifecycle import (
     next_transition,
 )
 from models.deliveries.message import Batch, Message, Settled
-from models.deliveries.record import correct, record
-from models.sql.engine import write
+from models.deliveries.record import correct, record, storable
+from models.sql.engine import UNAVAILABLE, write
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,12 @@ MAX_RETRY_AFTER = 3600.0
 
 # Failures of the provider itself. Refused credentials can be those of one platform, and are `for_all` if they are not.
 _DOWN = frozenset({Failure.QUOTA, Failure.PROVIDER_DOWN})
+
+# What a database and its driver raise for a value that they do not take.
+UNSTORABLE = (SQLAlchemyError, ValueError, ArithmeticError)
+
+Result = tuple[Message, Transition]
+Results = Sequence[Result]
 
 
 def deliver(run: Runtime, channel: str, budget: float = BUDGET) -> bool:
@@ -74,7 +83,7 @@ def deliver_batch(run: Runtime, channel: str) -> int:
 def send(run: Runtime, channel: str, batch: Batch) -> None:
     """Send a batch, and record what became of it."""
     spec = CHANNELS[channel]
-    results: list[tuple[Message, Transition]] = []
+    results: list[Result] = []
     for mode in ("live", "test"):
         results += _send_in(run, spec, channel, mode, [m for m in batch.messages if m.mode == mode])
     _record(run, channel, batch, results)
@@ -82,26 +91,55 @@ def send(run: Runtime, channel: str, batch: Batch) -> None:
     _report(channel, results)
 
 
-def _record(run: Runtime, channel: str, batch: Batch, results: Sequence[tuple[Message, Transition]]) -> None:
-    gone = {m.address_id: t.reason or "" for m, t in results if t.disable_address and m.mode == "live" and m.address_id}
+def _record(run: Runtime, channel: str, batch: Batch, results: Results) -> None:
     # A batch without a lease was recorded as sent when it was written: only what failed is news.
-    news = [(m.delivery_id, t) for m, t in results if batch.lease is not None or t.state is not State.SENT]
+    news = [(m, t) for m, t in results if batch.lease is not None or t.state is not State.SENT]
     if not news:
         return
-    with write(run.engine) as connection:
-        if batch.lease is not None:
-            written = record(connection, batch.lease, news, run.now())
-        else:
-            written = correct(connection, news, run.now())
-        disable_addresses(connection, gone, batch.at, run.now())
+    try:
+        written = _write(run, batch, news)
+    except UNAVAILABLE:
+        raise
+    except UNSTORABLE as error:
+        # What was sent and is not recorded is sent again when the lease ends. So one result must not stop the others.
+        fields = {"channel": channel, "batch": len(news), "error": type(error).__name__}
+        log.error("results cannot be stored together", extra=fields)
+        written = sum(_write_alone(run, channel, batch, message, transition) for message, transition in news)
     if written < len(news):
         # Our lease had run out, or the client has acknowledged meanwhile.
         log.info("results dropped", extra={"channel": channel, "dropped": len(news) - written})
 
 
-def _send_in(
-    run: Runtime, spec: ChannelSpec, name: str, mode: str, messages: Sequence[Message]
-) -> list[tuple[Message, Transition]]:
+def _write(run: Runtime, batch: Batch, results: Results) -> int:
+    gone = {
+        m.address_id: storable(t.reason) or ""
+        for m, t in results
+        if t.disable_address and m.mode == "live" and m.address_id
+    }
+    transitions = [(m.delivery_id, t) for m, t in results]
+    with write(run.engine) as connection:
+        if batch.lease is not None:
+            written = record(connection, batch.lease, transitions, run.now())
+        else:
+            written = correct(connection, transitions, run.now())
+        disable_addresses(connection, gone, batch.at, run.now())
+    return written
+
+
+def _write_alone(run: Runtime, channel: str, batch: Batch, message: Message, transition: Transition) -> int:
+    reason = None if transition.reason is None else "the reason cannot be stored"
+    for result in (transition, replace(transition, reason=reason, provider_id=None)):
+        try:
+            return _write(run, batch, [(message, result)])
+        except UNAVAILABLE:
+            raise
+        except UNSTORABLE as error:
+            fields = _fields(channel, message) | {"error": type(error).__name__}
+            log.error("result cannot be stored", extra=fields)
+    return 0
+
+
+def _send_in(run: Runtime, spec: ChannelSpec, name: str, mode: str, messages: Sequence[Message]) -> list[Result]:
     if not messages:
         return []
     channel = run.channels[mode].get(name)
@@ -172,7 +210,7 @@ def _count(run: Runtime, channel: str, ended: Sequence[Settled]) -> None:
                 run.usage.count(tenant, mode, state, number, channel)
 
 
-def _report(channel: str, results: Sequence[tuple[Message, Transition]]) -> None:
+def _report(channel: str, results: Results) -> None:
     sent = sum(t.state is State.SENT for _, t in results)
     log.info("delivered", extra={"channel": channel, "batch": len(results), "sent": sent})
     detailed = log.isEnabledFor(logging.DEBUG)

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from carillon.text import cut
+from carillon.text import cut, printable
 from models.deliveries.lifecycle import Failure, State, Transition
 from models.deliveries.tables import attempts, deliveries
 from models.sql.statements import in_ids, values_table
@@ -31,8 +31,9 @@ from models.sql.types import BigId, Instant
 # Transitions by the id of their delivery.
 Results = Sequence[tuple[int, Transition]]
 
-# As long as the column.
+# As long as the columns.
 MAX_REASON = 500
+MAX_PROVIDER_ID = 255
 # Failed attempts of a delivery that are kept. In an outage of days there are hundreds: the last one takes the place of
 # the one before.
 MAX_KEPT = 20
@@ -99,7 +100,7 @@ def _keep_attempts(connection: Connection, results: Results, now: datetime) -> N
             "number": min(t.number, _MAX_NUMBER),
             "at": now,
             "failure": t.failure.value,
-            "reason": shorten(t.reason) or "",
+            "reason": storable(t.reason) or "",
         }
         for row_id, t in results
         if t.failure is not None and t.failure not in (Failure.POLICY, Failure.EXPIRED)
@@ -125,9 +126,10 @@ def _keep_attempts(connection: Connection, results: Results, now: datetime) -> N
 
 def _as_row(row_id: int, t: Transition) -> tuple[Any, ...]:
     failure = t.failure.value if t.failure else None
-    return (row_id, t.state.value, t.attempts, t.due_at, failure, shorten(t.reason), t.provider_id)
+    provider_id = storable(t.provider_id, MAX_PROVIDER_ID)
+    return (row_id, t.state.value, t.attempts, t.due_at, failure, storable(t.reason), provider_id)
 
 
-def shorten(reason: str | None) -> str | None:
-    """A reason that fits its column."""
-    return cut(reason, MAX_REASON) if reason else reason
+def storable(text: str | None, limit: int = MAX_REASON) -> str | None:
+    """A provider's text as a column holds it: printable, and not too long."""
+    return cut(printable(text), limit) if text else text

@@ -18,7 +18,9 @@ from bus.bells import Bells
 from bus.counters import Counters, Pause
 from bus.envelope import Group
 from bus.publisher import Publisher
+from carillon.text import UNPRINTABLE
 from models.deliveries.lifecycle import Failure
+from models.deliveries.tables import deliveries
 from models.notifications.tables import notifications
 from models.sql.engine import read, write
 from tests.factories import accept_one, create_settings, create_users, expand_all
@@ -195,3 +197,17 @@ def test_users_are_listed_shown_and_forgotten(run, engine, tenant):
             1,
             f"Error: {tenant} has no user alice: run bin/carillon users list --tenant {tenant}\n",
         )
+
+
+def test_what_others_wrote_does_not_reach_the_terminal_as_commands(run, engine, tenant):
+    create_users(engine, ["alice"], email=True)
+    nasty = "\x1b]0;owned\x07 \x9b31m \u202egnp.exe"
+    sent = accept_one(engine, title=f"Hello {nasty}", now=utc_now())
+    expand_all(engine, sent, utc_now())
+    with write(engine) as connection:
+        dead = {"state": "dead", "due_at": None, "failure": "bad_request", "reason": f"550 {nasty}"}
+        connection.execute(update(deliveries).where(deliveries.c.channel == "email").values(dead))
+    shown = [run("dead", "list")[1], run("notifications", "show", str(sent), "--tenant", "acme")[1]]
+    for text in shown:
+        assert r"550 \x1b]0;owned\x07 \x9b31m \u202egnp.exe" in text
+        assert not UNPRINTABLE.search(text.replace("\n", ""))

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 import redis
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from bus.counters import Counters
 from models.addresses.tables import addresses
@@ -225,6 +226,58 @@ def test_refused_credentials_leave_the_rest_of_the_channel_untouched_for_a_while
     assert len(channel.sent) == 8
     deliver(run, "email")
     assert states(engine) == ["sent"] * 8
+
+
+NASTY = "no \0 \x1b[31m \x9b \u202e \ud800 thing"
+
+
+def test_a_reply_that_a_database_or_a_terminal_cannot_take_is_recorded(run, engine, people):
+    channel = run.channels["live"]["push"]
+    channel.script = [Sent(f"p{NASTY}" + "x" * 500), RetryLater(NASTY), Rejected(NASTY), AddressGone(NASTY)]
+    deliver_batch(run, "push")
+    assert states(engine, "push") == ["sent", "pending", "dead", "dead"]
+    with read(engine) as connection:
+        rows = connection.execute(select(deliveries).where(deliveries.c.channel == "push").order_by(deliveries.c.id))
+        sent, *failed = rows.all()
+        kept = connection.execute(select(attempts.c.reason)).scalars().all()
+        gone = connection.execute(select(addresses.c.disabled_reason).where(addresses.c.disabled_at.is_not(None)))
+        reasons = [*(row.reason for row in failed), *kept, *gone.scalars()]
+    assert reasons == ["no [31m thing"] * 7
+    assert sent.provider_id.startswith("pno [31m thing xxx".replace("thing ", "thing"))
+    assert len(sent.provider_id) == 255
+
+
+def test_a_result_that_cannot_be_stored_takes_no_other_with_it(run, engine, people, monkeypatch, caplog):
+    monkeypatch.setattr("models.deliveries.record.printable", lambda text: text.encode("ascii").decode())
+    channel = run.channels["live"]["push"]
+    channel.script = [Sent("p"), Rejected("é"), Sent("é"), AddressGone("gone")]
+    deliver_batch(run, "push")
+    assert states(engine, "push") == ["sent", "dead", "sent", "dead"]
+    with read(engine) as connection:
+        columns = (deliveries.c.reason, deliveries.c.provider_id, deliveries.c.failure)
+        rows = connection.execute(select(*columns).where(deliveries.c.channel == "push").order_by(deliveries.c.id))
+        assert rows.all() == [
+            (None, "p", None),
+            ("the reason cannot be stored", None, "bad_request"),
+            (None, None, None),
+            ("gone", None, "address_gone"),
+        ]
+        disabled = select(addresses.c.value).where(addresses.c.disabled_at.is_not(None))
+        assert connection.execute(disabled).scalars().all() == ["u3-phone"]
+    assert [r.levelname for r in caplog.records if r.message == "results cannot be stored together"] == ["ERROR"]
+
+
+def test_an_unavailable_database_is_not_asked_for_each_result(run, engine, people, monkeypatch):
+    asked = []
+
+    def unavailable(*_):
+        asked.append(1)
+        raise OperationalError("", {}, Exception())
+
+    monkeypatch.setattr("workers.deliver.record", unavailable)
+    with pytest.raises(OperationalError):
+        deliver_batch(run, "push")
+    assert len(asked) == 1
 
 
 def test_a_channel_that_breaks_is_a_retry_and_an_error(run, engine, people, caplog):

@@ -21,7 +21,7 @@ from models.channels import CHANNELS
 from models.deliveries.due import backlog
 from models.sql.engine import read, server_time
 from web.auth import LEEWAY
-from web.cli.output import Group, json_option, print_answer
+from web.cli.output import Group, json_option, print_answer, visible
 from web.context import Context, context
 from web.health import PATIENCE, probes, schema_of
 from web.hints import CREATE_JWKS, command
@@ -207,7 +207,7 @@ def doctor(as_json: bool) -> None:
 def _line(finding: Finding) -> str:
     verdict = click.style(finding.verdict.ljust(7), fg=_COLOURS[finding.verdict])
     advice = f"\n{' ' * 9}{finding.advice}" if finding.advice else ""
-    return f"{verdict}  {finding.name}: {finding.found}{advice}"
+    return f"{verdict}  {finding.name}: {visible(finding.found)}{advice}"
 
 
 COMMANDS = (doctor,)
