@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -42,8 +41,15 @@ _HEADERS = (
 )
 # Address kinds, and the field of an FCM message that carries each.
 _TARGET_FIELDS = {"": "token", "token": "token", "fid": "fid"}
-_FCM_ERROR_TYPE = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
-_MENTIONS_TOKEN = re.compile(r"registration[ _-]?token|installation[ _-]?id", re.IGNORECASE)
+# The details of an error that say what was wrong.
+_FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+_APNS_ERROR = "type.googleapis.com/google.firebase.fcm.v1.ApnsError"
+_BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
+# What FCM says of a token in an error without any other detail (firebase.google.com/docs/cloud-messaging/error-codes).
+_MALFORMED = "The registration token is not a valid FCM registration token"
+# Apple's reasons for a device token that it does not know, or no longer
+# (developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns).
+_GONE_AT_APPLE = frozenset({"BadDeviceToken", "Unregistered", "ExpiredToken"})
 
 # Maps an SDK error and FCM's Retry-After (seconds) to an outcome.
 Classifier = Callable[[fe.FirebaseError, float | None], Outcome]
@@ -177,11 +183,13 @@ def _rejected(error: fe.FirebaseError, _: float | None) -> Outcome:
 
 
 def _invalid_argument(error: fe.FirebaseError, after: float | None) -> Outcome:
-    # FCM answers 400 INVALID_ARGUMENT both for a malformed token and for a malformed message. A bug in our payloads
-    # must not disable every device, so the address is gone only if the one detail is an FcmError and the text names
-    # the token. Any other detail is a complaint about a field.
-    names_token = _detail_types(error) == [_FCM_ERROR_TYPE] and _MENTIONS_TOKEN.search(str(error))
-    return _address_gone(error, after) if names_token else _rejected(error, after)
+    # FCM answers 400 INVALID_ARGUMENT both for a bad token and for a malformed message. A bug in our payloads must not
+    # disable every device, so the address is gone only if FCM's own error is about the token and nothing else.
+    answer = _error_object(error)
+    if answer.get("status") != "INVALID_ARGUMENT":
+        # Not FCM's answer. A proxy's page ends no delivery.
+        return _provider_down(error, after)
+    return _address_gone(error, after) if _is_about_token(answer) else _rejected(error, after)
 
 
 def _sender_mismatch(error: fe.FirebaseError, _: float | None) -> Outcome:
@@ -293,8 +301,26 @@ def _encode(
     return template if isinstance(template, Rejected) else template.fill(message, field)
 
 
-def _detail_types(error: fe.FirebaseError) -> list[Any]:
+def _error_object(error: fe.FirebaseError) -> dict[str, Any]:
     try:
-        return [detail["@type"] for detail in error.http_response.json()["error"]["details"]]
+        found = error.http_response.json()["error"]
     except (AttributeError, KeyError, TypeError, ValueError):
-        return []
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_about_token(answer: dict[str, Any]) -> bool:
+    details = _objects(answer.get("details"))
+    if not any(d.get("@type") == _FCM_ERROR and d.get("errorCode") == "INVALID_ARGUMENT" for d in details):
+        return False
+    violations = [v for d in details if d.get("@type") == _BAD_REQUEST for v in _objects(d.get("fieldViolations"))]
+    if violations:
+        return all(violation.get("field") in ("message.token", "message.fid") for violation in violations)
+    reasons = [d.get("reason") for d in details if d.get("@type") == _APNS_ERROR]
+    if reasons:
+        return all(reason in _GONE_AT_APPLE for reason in reasons)
+    return len(details) == 1 and answer.get("message") == _MALFORMED
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
