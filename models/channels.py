@@ -64,7 +64,7 @@ CHANNELS: dict[str, ChannelSpec] = {
         withdraws=True,
         address_noun="device",
         secret_address=True,
-        needs=("firebase_credentials", "lab_url"),
+        needs=("firebase_credentials", "firebase_project", "lab_url"),
     ),
     # Greylisting refuses the first attempt for a minute or more, so the base is a minute (RFC 6647). The cap is twice
     # the interval that RFC 5321 §4.5.4.1 gives for retries, so that the average is that interval.

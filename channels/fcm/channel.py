@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import firebase_admin
@@ -19,7 +20,16 @@ from firebase_admin import exceptions as fe
 
 from bus.adaptive_rate import AdaptiveRate
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
-from channels.fcm.credentials import AccessToken, AccessTokens, CredentialsRejected, load_file, load_lab
+from channels.fcm.credentials import (
+    AccessToken,
+    AccessTokens,
+    Account,
+    CredentialsRejected,
+    TokenRequest,
+    load_default,
+    load_file,
+    load_lab,
+)
 from channels.fcm.message import Template, Unsendable, make_template
 from channels.http_batch import Answer, Http
 from channels.registry import Mode
@@ -30,6 +40,8 @@ from models.deliveries.message import Action, Message
 
 # The FCM v1 reference (ErrorCode) asks for at least one minute after a quota error, even if Retry-After is shorter.
 MIN_QUOTA_RETRY_AFTER = 60.0
+# Seconds until messages are sent again that were refused because the credentials were replaced.
+KEY_REPLACED_DELAY = 1.0
 # Maximum wait for the rate limit, in seconds. A worker that is stopping waits just as long.
 MAX_RATE_LIMIT_WAIT = 5.0
 # The headers of the SDK's own client. An empty `Expect:` stops libcurl from sending "Expect: 100-continue".
@@ -56,28 +68,36 @@ Classifier = Callable[[fe.FirebaseError, float | None], Outcome]
 
 
 def build(settings: Settings, mode: Mode) -> FcmChannel | None:
-    """Return a channel to FCM for live keys if credentials are set, else one to the lab if it is set, else None.
+    """Return a channel to FCM for live keys if its credentials or project are set, else one to the lab, else None.
 
     Raises SettingsError if the credentials cannot be used.
     """
     timeout = settings.provider_timeout
     # The lease must also cover fetching a token and sending the batch; each takes at most one timeout.
     max_wait = min(MAX_RATE_LIMIT_WAIT, settings.lease - 2 * timeout)
-    path = settings.firebase_credentials
-    if mode == "live" and path is not None:
-        try:
-            load_file(str(path))
-        except CredentialsRejected as error:
-            raise SettingsError(f"FIREBASE_CREDENTIALS_PATH: {error}") from None
-        access_tokens = AccessTokens(lambda: load_file(str(path)), timeout)
+    load = _live_account(settings) if mode == "live" else None
+    if load is not None:
         rate_limit = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, max_wait)
-        return FcmChannel(access_tokens, messaging._MessagingService.FCM_URL, timeout, rate_limit)
+        return FcmChannel(AccessTokens(load, timeout), messaging._MessagingService.FCM_URL, timeout, rate_limit)
     if settings.lab_url is not None:
         lab = settings.lab_url.rstrip("/")
-        access_tokens = AccessTokens(lambda: load_lab(lab, timeout / 2), timeout)
+        access_tokens = AccessTokens(partial(load_lab, lab, timeout / 2), timeout)
         rate_limit = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, max_wait)
         return FcmChannel(access_tokens, lab + "/v1/projects/{0}/messages:send", timeout, rate_limit)
     return None
+
+
+def _live_account(settings: Settings) -> Callable[[TokenRequest], Account] | None:
+    path, project = settings.firebase_credentials, settings.firebase_project
+    if path is not None:
+        load = partial(load_file, str(path), project)
+        try:
+            load()
+        except CredentialsRejected as error:
+            raise SettingsError(f"FIREBASE_CREDENTIALS_PATH: {error}") from None
+        return load
+    # Not loaded yet: a metadata server may start after us.
+    return None if project is None else partial(load_default, project)
 
 
 class FcmChannel:
@@ -154,18 +174,23 @@ class FcmChannel:
         headers = (f"Authorization: Bearer {token.token}", *_HEADERS)
         answers = self._http.post(self._url.format(token.project), headers, list(bodies.values()))
         outcomes: dict[int, Outcome] = {}
+        key_replaced: bool | None = None
         for index, answer in zip(bodies, answers, strict=True):
             name = message_name(answer)
             if name is not None:
                 outcomes[index] = Sent(name)
                 continue
             error = parse_error(answer)
+            if type(error) is fe.UnauthenticatedError:
+                if key_replaced is None:
+                    key_replaced = self._access_tokens.renew(token.token)
+                if key_replaced:
+                    outcomes[index] = Deferred(KEY_REPLACED_DELAY)
+                    continue
             outcome = outcomes[index] = redact(classify(error), batch[index].address)
             # A 400 that is not about the token is a bug in Carillon, so log it as an error.
             is_bug = isinstance(outcome, Rejected)
             failures.add(batch[index], type(error).__name__, logging.ERROR if is_bug else log_level(outcome))
-            if type(error) is fe.UnauthenticatedError:
-                self._access_tokens.forget(token.token)
         self._rate_limit.learn(
             token.project,
             taken=sum(isinstance(outcome, Sent) for outcome in outcomes.values()),
