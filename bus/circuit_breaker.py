@@ -11,15 +11,38 @@ class CircuitBreaker:
     """Closed, open for `seconds` after a failure, then half-open. Usable from any number of threads.
 
     Ask `allows` before the call, and report `succeeded` or `failed` after it. Half-open, exactly one caller in
-    `seconds` is allowed to try; the breaker closes when that one succeeds.
+    `patience` seconds (by default as many as it was open) is allowed to try; the breaker closes when that one succeeds.
+    Each try that fails doubles the time for which it is open, up to `longest`; by default it stays the same.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        longest: float | None = None,
+        patience: float | None = None,
+    ) -> None:
         self._seconds = seconds
+        self._longest = longest or seconds
+        self._patience = patience or seconds
         self._clock = clock
         self._lock = threading.Lock()
         # When the next caller may try; None while the breaker is closed.
         self._open_until: float | None = None
+        self._length = seconds
+        self._trying = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the last call that was reported succeeded."""
+        return self._open_until is None
+
+    @property
+    def seconds_left(self) -> float:
+        """For how long no caller may try; 0 if one may."""
+        until = self._open_until
+        return 0.0 if until is None else max(until - self._clock(), 0.0)
 
     def allows(self) -> bool:
         """Whether to make the call."""
@@ -32,18 +55,38 @@ class CircuitBreaker:
             now = self._clock()
             if now < self._open_until:
                 return False
-            self._open_until = now + self._seconds
+            self._open_until = now + self._patience
+            self._trying = True
             return True
 
-    def succeeded(self) -> None:
-        """The call succeeded: close."""
-        if self._open_until is not None:
-            with self._lock:
-                self._open_until = None
-
-    def failed(self) -> bool:
-        """The call failed: open. Returns whether the breaker was closed before, so that one opening is logged once."""
+    def succeeded(self) -> bool:
+        """The call succeeded: close. Returns whether the breaker was open before."""
+        if self._open_until is None:
+            return False
         with self._lock:
-            was_closed = self._open_until is None
-            self._open_until = self._clock() + self._seconds
-            return was_closed
+            was_open = self._open_until is not None
+            self._open_until, self._trying = None, False
+            return was_open
+
+    def failed(self, at_least: float = 0.0) -> bool:
+        """The call failed: open, for `at_least` that many seconds.
+
+        Returns whether the breaker was closed before, so that one opening is logged once.
+        """
+        with self._lock:
+            open_until, trying = self._open_until, self._trying
+            if open_until is None:
+                self._length = self._seconds
+            elif trying:
+                self._length = min(2 * self._length, self._longest)
+            until = self._clock() + max(self._length, at_least)
+            # A call from before it opened is no try, and makes nothing shorter.
+            self._open_until = until if open_until is None or trying else max(until, open_until)
+            self._trying = False
+            return open_until is None
+
+    def release(self) -> None:
+        """End a try that was not reported: nothing was called, and the next caller may try at once."""
+        with self._lock:
+            if self._trying:
+                self._open_until, self._trying = self._clock(), False

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from bus.redis import UNAVAILABLE, connect
 
@@ -23,6 +23,8 @@ KEPT = 2 * 3600
 _FLUSH = 1.0
 # A process that has not reported for this long (seconds) is gone.
 _SILENT = 10.0
+# After a pause, a batch finds out whether the channel works again, which takes no longer than this (seconds).
+_FINDING_OUT = 60.0
 
 # Durations are counted in classes, each a quarter longer than the one before: 1 ms to a minute in fifty. A longer one
 # means that the user had been away and says nothing about our speed: it is counted as `late`.
@@ -30,6 +32,13 @@ _GROWTH = 1.25
 _SHORTEST = 0.001
 _LATE = 60.0
 LATE = "late"
+
+
+class Pause(NamedTuple):
+    """Why a channel is paused, as a class of failure, and until when (Unix time)."""
+
+    failure: str
+    until: float
 
 
 @dataclass(slots=True)
@@ -82,6 +91,7 @@ class Counters:
         self._levels: dict[tuple[int, str], float] = {}
         self._totals: Counter[str] = Counter()
         self._beats: dict[str, float] = {}
+        self._pauses: dict[str, Pause | None] = {}
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
 
@@ -132,6 +142,22 @@ class Counters:
         at: Any = self._redis.hget(f"{self._prefix}beats", name)
         return None if at is None else max(self._clock() - float(at), 0.0)
 
+    def pause(self, channel: str, pause: Pause | None) -> None:
+        """Note that this process has paused a channel, or with None that it has resumed it."""
+        with self._lock:
+            self._pauses[channel] = pause
+            self._start()
+
+    def paused(self) -> dict[str, Pause]:
+        """The channels that a process has paused. Raises bus.redis.UNAVAILABLE."""
+        found: Any = self._redis.hgetall(f"{self._prefix}paused")
+        pauses = {}
+        for channel, noted in found.items():
+            failure, until = noted.split()
+            pauses[channel] = Pause(failure, float(until))
+        # The process may have ended, or had nothing to send since.
+        return {name: pause for name, pause in pauses.items() if pause.until + _FINDING_OUT > self._clock()}
+
     def flush(self) -> None:
         """Add what was counted since the last flush to Redis. If that fails, it is lost."""
         # One at a time: when this returns, everything counted before is in Redis.
@@ -181,6 +207,7 @@ class Counters:
             levels, self._levels = self._levels, {}
             totals, self._totals = self._totals, Counter()
             beats, self._beats = self._beats, {}
+            pauses, self._pauses = self._pauses, {}
         with self._redis.pipeline(transaction=False) as pipeline:
             for (step, name), number in counted.items():
                 pipeline.hincrby(self._key(step), name, number)
@@ -192,6 +219,11 @@ class Counters:
                 pipeline.hincrby(f"{self._prefix}totals", name, number)
             for name, at in beats.items():
                 pipeline.hset(f"{self._prefix}beats", name, str(at))
+            for channel, pause in pauses.items():
+                if pause is None:
+                    pipeline.hdel(f"{self._prefix}paused", channel)
+                else:
+                    pipeline.hset(f"{self._prefix}paused", channel, f"{pause.failure} {pause.until}")
             if self._connections is not None:
                 pipeline.hset(f"{self._prefix}web", self._name, f"{self._clock()} {self._connections()}")
                 pipeline.expire(f"{self._prefix}web", KEPT)

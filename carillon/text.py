@@ -1,10 +1,20 @@
-"""Cut a text where a reader sees a boundary between characters."""
+"""Texts of others: cut where a reader sees a boundary between characters, and freed of what is no text."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from wcwidth import iter_graphemes
+
+# Control characters: terminals obey them, and PostgreSQL refuses NUL. Ends of lines. Characters that change the
+# direction of what follows. Halves of a surrogate pair, which cannot be encoded.
+UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Return `text` in one line that can be stored and printed anywhere, with a space for each run of `UNPRINTABLE`."""
+    return " ".join(UNPRINTABLE.sub(" ", text).split())
 
 
 def cut(text: str, limit: int, *, end: str = "", size: Callable[[str], int] = len) -> str:

@@ -6,7 +6,7 @@ import logging
 import re
 from dataclasses import replace
 
-from carillon.text import cut
+from carillon.text import cut, printable
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Message
 
@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 def redact(outcome: Outcome, *addresses: str) -> Outcome:
-    """Return `outcome` with a reason that can be stored: bounded, in one line, and without the addresses."""
+    """Return `outcome` with a reason that can be stored: bounded, printable, in one line, and without the addresses."""
     if isinstance(outcome, Sent | Deferred):
         return outcome
-    reason = " ".join(outcome.reason.split())
+    reason = printable(outcome.reason)
     for secret in (*addresses, *(address.rpartition("@")[0] for address in addresses)):
         if len(secret) >= MIN_SECRET:
             reason = re.sub(re.escape(secret), "<address>", reason, flags=re.IGNORECASE)
@@ -67,6 +67,6 @@ class FailureLog:
                     "count": count,
                     "delivery_id": first.delivery_id,
                     "notification_id": first.content.notification_id,
-                    "attempt": first.attempt,
+                    "attempt": first.failed + 1,
                 },
             )

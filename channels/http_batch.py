@@ -9,9 +9,9 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any
 
@@ -40,6 +40,8 @@ class Answer:
     retry_after: int = 0
     error: str = ""
     timed_out: bool = False
+    # By name in lower case. Only `fetch` keeps them.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Http:
@@ -190,9 +192,18 @@ class _Transport:
         self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
 
 
-def fetch(url: str, *, timeout: float, headers: Sequence[str] = (), body: bytes | None = None) -> Answer:
-    """GET `url`, or POST `body` to it, once. Returns the answer within `timeout` seconds."""
+def fetch(
+    url: str, *, timeout: float, headers: Sequence[str] = (), body: bytes | None = None, method: str | None = None
+) -> Answer:
+    """GET `url`, or POST `body` to it, or use another method, once. Returns the answer within `timeout` seconds."""
     received = BytesIO()
+    found: dict[str, str] = {}
+
+    def keep(line: bytes) -> None:
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            found[name.lower()] = value.strip()
+
     handle = pycurl.Curl()
     try:
         _prepare(handle, timeout, certifi.where())
@@ -200,14 +211,17 @@ def fetch(url: str, *, timeout: float, headers: Sequence[str] = (), body: bytes 
         handle.setopt(pycurl.URL, url)
         handle.setopt(pycurl.HTTPHEADER, list(headers))
         handle.setopt(pycurl.WRITEFUNCTION, received.write)
+        handle.setopt(pycurl.HEADERFUNCTION, keep)
         if body is not None:
             handle.setopt(pycurl.POSTFIELDS, body)
+        if method is not None:
+            handle.setopt(pycurl.CUSTOMREQUEST, method)
         code, error = 0, ""
         try:
             handle.perform()
         except pycurl.error as failure:
             code, error = failure.args
-        return _answer(handle, code, error, received)
+        return replace(_answer(handle, code, error, received), headers=found)
     finally:
         handle.close()
 

@@ -89,6 +89,8 @@ class Settings(BaseModel):
         None,
         validation_alias=AliasChoices("FIREBASE_CREDENTIALS_PATH", "GOOGLE_APPLICATION_CREDENTIALS"),
     )
+    # Project ids, also those of organisations: example.com:project.
+    firebase_project: str | None = Field(None, pattern=r"^[a-z][a-z0-9.:-]*$", validation_alias="FIREBASE_PROJECT_ID")
     fcm_quota: int = Field(600_000, ge=60, validation_alias="CARILLON_FCM_QUOTA")
     smtp_host: str | None = Field(None, validation_alias="SMTP_HOST")
     smtp_port: int = Field(587, ge=1, le=65535, validation_alias="SMTP_PORT")

@@ -52,23 +52,25 @@ CHANNELS: dict[str, ChannelSpec] = {
         acknowledges=True,
         address_noun="room",
     ),
-    # FCM asks for at least 10 s before a retry (firebase.google.com/docs/cloud-messaging/scale-fcm).
+    # FCM asks for at least 10 s before a retry (firebase.google.com/docs/cloud-messaging/scale-fcm). The cap is the
+    # longest time for which a push that was tried in an outage waits after its end.
     # No user carries more than 20 devices. Apps that are installed again leave tokens behind, and each costs a push.
     PUSH: ChannelSpec(
         "channels.fcm.channel:build",
-        RetryPolicy(base=10, cap=3600, max_attempts=8),
+        RetryPolicy(base=10, cap=900, max_attempts=8),
         queue="push",
         batch_size=500,
         max_addresses=20,
         withdraws=True,
         address_noun="device",
         secret_address=True,
-        needs=("firebase_credentials", "lab_url"),
+        needs=("firebase_credentials", "firebase_project", "lab_url"),
     ),
-    # Greylisting refuses the first attempt for a minute or more, so the base is a minute (RFC 6647).
+    # Greylisting refuses the first attempt for a minute or more, so the base is a minute (RFC 6647). The cap is twice
+    # the interval that RFC 5321 §4.5.4.1 gives for retries, so that the average is that interval.
     EMAIL: ChannelSpec(
         "channels.email.channel:build",
-        RetryPolicy(base=60, cap=14400, max_attempts=12),
+        RetryPolicy(base=60, cap=3600, max_attempts=12),
         queue="mail",
         batch_size=50,
         address_noun="mailbox",

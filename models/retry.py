@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class RetryPolicy:
     """Exponential back-off with full jitter ("Exponential Backoff And Jitter", AWS, 2015).
 
-    `base` and `cap` are seconds; `max_attempts` None means: until it is acknowledged or expires.
+    `base` and `cap` are seconds. `max_attempts` counts only attempts that an outage did not stop (ADR 30); None means:
+    until it is acknowledged or expires.
     """
 
     base: float
@@ -21,12 +22,12 @@ class RetryPolicy:
         """Whether `attempts` made so far are all there will be."""
         return self.max_attempts is not None and attempts >= self.max_attempts
 
-    def delay(self, attempts: int, floor: float | None, rng: Callable[[], float]) -> float:
-        """Seconds until the next attempt after `attempts` failed ones; `floor` is the provider's Retry-After.
+    def delay(self, failed: int, floor: float | None, rng: Callable[[], float]) -> float:
+        """Seconds until the next attempt after `failed` ones; `floor` is the provider's Retry-After.
 
         Jitter spreads *above* the floor, so that a thousand deliveries that were refused for "60 s" do not return in
         the same instant.
         """
         # 2**30 already exceeds every cap; the bound keeps the power from overflowing a float.
-        ceiling = min(self.cap, self.base * 2.0 ** min(max(attempts - 1, 0), 30))
+        ceiling = min(self.cap, self.base * 2.0 ** min(max(failed - 1, 0), 30))
         return (floor or 0.0) + ceiling * rng()

@@ -142,7 +142,7 @@ def expand_all(engine: Engine, notification_id: UUID, now: datetime = NOW, size:
 
 def fail_to_publish(engine: Engine, pages: Sequence[ExpandedPage], due_at: datetime = NOW) -> None:
     """Record what a worker does that could not publish these pages: their in-app deliveries are to be claimed."""
-    again = Transition(State.PENDING, 1, due_at, Failure.PROVIDER_DOWN, "redis: ConnectionError")
+    again = Transition(State.PENDING, 0, due_at, Failure.PROVIDER_DOWN, "redis: ConnectionError")
     with write(engine) as connection:
         for page in pages:
             if page.in_app is not None:

@@ -177,10 +177,16 @@ class _Installation(Collector):
             "carillon_relay_age_seconds", "Time since the relay last looked. Absent: it never did."
         )
         web = GaugeMetricFamily("carillon_web_processes", "Web processes that have reported within ten seconds.")
+        paused = GaugeMetricFamily(
+            "carillon_channel_paused",
+            "Whether the channel is paused because its provider has an outage.",
+            labels=["channel"],
+        )
         try:
             totals = self._counters.totals()
             age = self._counters.silent_for("relay")
             processes = self._counters.web_processes()
+            pauses = self._counters.paused()
         except REDIS_UNAVAILABLE:
             up.add_metric([], 0)
             return [up]
@@ -191,4 +197,6 @@ class _Installation(Collector):
         if age is not None:
             relay.add_metric([], age)
         web.add_metric([], len(processes))
-        return [up, outcomes, relay, web]
+        for name in CHANNELS:
+            paused.add_metric([name], name in pauses)
+        return [up, outcomes, relay, web, paused]

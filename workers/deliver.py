@@ -6,15 +6,28 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from bus.counters import Pause
 from models.addresses.queries import disable_addresses
 from models.channels import CHANNELS, ChannelSpec
 from models.deliveries.claim import claim
-from models.deliveries.lifecycle import OPEN, Failure, Outcome, RetryLater, State, Transition, next_transition
+from models.deliveries.lifecycle import (
+    OPEN,
+    AddressGone,
+    Failure,
+    Outcome,
+    RetryLater,
+    Sent,
+    State,
+    Transition,
+    next_transition,
+)
 from models.deliveries.message import Batch, Message, Settled
-from models.deliveries.record import correct, record
-from models.sql.engine import write
+from models.deliveries.record import correct, record, storable
+from models.sql.engine import UNAVAILABLE, write
 from workers.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -23,9 +36,17 @@ log = logging.getLogger(__name__)
 # not wait.
 BUDGET = 10.0
 
-# While credentials are refused, one batch in this time finds out whether they work again. Everything else stays in the
-# ledger untouched.
-CREDENTIALS_PAUSE = timedelta(seconds=15)
+# The longest Retry-After (seconds) for which a whole channel is paused. A message waits for as long as it is told to.
+MAX_RETRY_AFTER = 3600.0
+
+# Failures of the provider itself. Refused credentials can be those of one platform, and are `for_all` if they are not.
+_DOWN = frozenset({Failure.QUOTA, Failure.PROVIDER_DOWN})
+
+# What a database and its driver raise for a value that they do not take.
+UNSTORABLE = (SQLAlchemyError, ValueError, ArithmeticError)
+
+Result = tuple[Message, Transition]
+Results = Sequence[Result]
 
 
 def deliver(run: Runtime, channel: str, budget: float = BUDGET) -> bool:
@@ -40,23 +61,29 @@ def deliver(run: Runtime, channel: str, budget: float = BUDGET) -> bool:
 def deliver_batch(run: Runtime, channel: str) -> int:
     """Claim, send and record one batch. Returns how many deliveries were claimed.
 
-    No database connection is held while the channel sends. A paused channel has nothing to do.
+    No database connection is held while the channel sends. A paused channel has nothing to do, except that after each
+    pause one batch finds out whether the provider's outage has ended.
     """
-    if channel in run.paused and run.now() < run.paused[channel]:
+    breaker = run.breakers[channel]
+    if not breaker.allows():
         return 0
     spec = CHANNELS[channel]
-    with write(run.engine) as connection:
-        batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
-    _count(run, channel, batch.settled)
-    if batch.messages:
-        send(run, channel, batch)
+    try:
+        with write(run.engine) as connection:
+            batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
+        _count(run, channel, batch.settled)
+        if batch.messages:
+            send(run, channel, batch)
+    finally:
+        # This batch may have said nothing about the provider: it was empty, or of test messages.
+        breaker.release()
     return len(batch.messages) + len(batch.settled)
 
 
 def send(run: Runtime, channel: str, batch: Batch) -> None:
     """Send a batch, and record what became of it."""
     spec = CHANNELS[channel]
-    results: list[tuple[Message, Transition]] = []
+    results: list[Result] = []
     for mode in ("live", "test"):
         results += _send_in(run, spec, channel, mode, [m for m in batch.messages if m.mode == mode])
     _record(run, channel, batch, results)
@@ -64,26 +91,55 @@ def send(run: Runtime, channel: str, batch: Batch) -> None:
     _report(channel, results)
 
 
-def _record(run: Runtime, channel: str, batch: Batch, results: Sequence[tuple[Message, Transition]]) -> None:
-    gone = {m.address_id: t.reason or "" for m, t in results if t.disable_address and m.mode == "live" and m.address_id}
+def _record(run: Runtime, channel: str, batch: Batch, results: Results) -> None:
     # A batch without a lease was recorded as sent when it was written: only what failed is news.
-    news = [(m.delivery_id, t) for m, t in results if batch.lease is not None or t.state is not State.SENT]
+    news = [(m, t) for m, t in results if batch.lease is not None or t.state is not State.SENT]
     if not news:
         return
-    with write(run.engine) as connection:
-        if batch.lease is not None:
-            written = record(connection, batch.lease, news, run.now())
-        else:
-            written = correct(connection, news, run.now())
-        disable_addresses(connection, gone, batch.at, run.now())
+    try:
+        written = _write(run, batch, news)
+    except UNAVAILABLE:
+        raise
+    except UNSTORABLE as error:
+        # What was sent and is not recorded is sent again when the lease ends. So one result must not stop the others.
+        fields = {"channel": channel, "batch": len(news), "error": type(error).__name__}
+        log.error("results cannot be stored together", extra=fields)
+        written = sum(_write_alone(run, channel, batch, message, transition) for message, transition in news)
     if written < len(news):
         # Our lease had run out, or the client has acknowledged meanwhile.
         log.info("results dropped", extra={"channel": channel, "dropped": len(news) - written})
 
 
-def _send_in(
-    run: Runtime, spec: ChannelSpec, name: str, mode: str, messages: Sequence[Message]
-) -> list[tuple[Message, Transition]]:
+def _write(run: Runtime, batch: Batch, results: Results) -> int:
+    gone = {
+        m.address_id: storable(t.reason) or ""
+        for m, t in results
+        if t.disable_address and m.mode == "live" and m.address_id
+    }
+    transitions = [(m.delivery_id, t) for m, t in results]
+    with write(run.engine) as connection:
+        if batch.lease is not None:
+            written = record(connection, batch.lease, transitions, run.now())
+        else:
+            written = correct(connection, transitions, run.now())
+        disable_addresses(connection, gone, batch.at, run.now())
+    return written
+
+
+def _write_alone(run: Runtime, channel: str, batch: Batch, message: Message, transition: Transition) -> int:
+    reason = None if transition.reason is None else "the reason cannot be stored"
+    for result in (transition, replace(transition, reason=reason, provider_id=None)):
+        try:
+            return _write(run, batch, [(message, result)])
+        except UNAVAILABLE:
+            raise
+        except UNSTORABLE as error:
+            fields = _fields(channel, message) | {"error": type(error).__name__}
+            log.error("result cannot be stored", extra=fields)
+    return 0
+
+
+def _send_in(run: Runtime, spec: ChannelSpec, name: str, mode: str, messages: Sequence[Message]) -> list[Result]:
     if not messages:
         return []
     channel = run.channels[mode].get(name)
@@ -98,15 +154,16 @@ def _send_in(
         log.exception("channel failed", extra={"channel": name})
         reason = f"unclassified: {type(error).__name__}"
         outcomes = [RetryLater(reason, Failure.UNCLASSIFIED)] * len(messages)
+    if mode == "live":
+        _pause_or_resume(run, name, outcomes)
     now = run.now()
-    if mode == "live" and any(isinstance(o, RetryLater) and o.for_all for o in outcomes):
-        run.paused[name] = now + CREDENTIALS_PAUSE
     return [
         (
             m,
             next_transition(
                 o,
                 attempts=m.attempt,
+                failed=m.failed,
                 policy=spec.policy,
                 now=now,
                 expires_at=m.content.expires_at,
@@ -115,6 +172,27 @@ def _send_in(
         )
         for m, o in zip(messages, outcomes, strict=True)
     ]
+
+
+def _pause_or_resume(run: Runtime, channel: str, outcomes: Sequence[Outcome]) -> None:
+    """Pause the channel if its provider has an outage for everything, and end the pause if something got through."""
+    breaker = run.breakers[channel]
+    failed = [o for o in outcomes if isinstance(o, RetryLater) and (o.for_all or o.failure in _DOWN)]
+    if any(isinstance(outcome, Sent | AddressGone) for outcome in outcomes):
+        if breaker.succeeded():
+            log.info("channel resumed", extra={"channel": channel})
+            if run.counters is not None:
+                run.counters.pause(channel, None)
+        return
+    # A single message may be the only one that the provider does not take now, and there is no queue behind it.
+    if len(failed) > 1 or any(o.for_all for o in failed) or (failed and not breaker.closed):
+        # The time after which credentials are tried again is ours; the provider has not asked for it.
+        asked = [o.after or 0.0 for o in failed if o.failure is not Failure.CREDENTIALS]
+        breaker.failed(min(max(asked, default=0.0), MAX_RETRY_AFTER))
+        failure, seconds = failed[0].failure, breaker.seconds_left
+        log.warning("channel paused", extra={"channel": channel, "seconds": round(seconds, 1), "failure": failure})
+        if run.counters is not None:
+            run.counters.pause(channel, Pause(failure, run.now().timestamp() + seconds))
 
 
 def _count(run: Runtime, channel: str, ended: Sequence[Settled]) -> None:
@@ -132,7 +210,7 @@ def _count(run: Runtime, channel: str, ended: Sequence[Settled]) -> None:
                 run.usage.count(tenant, mode, state, number, channel)
 
 
-def _report(channel: str, results: Sequence[tuple[Message, Transition]]) -> None:
+def _report(channel: str, results: Results) -> None:
     sent = sum(t.state is State.SENT for _, t in results)
     log.info("delivered", extra={"channel": channel, "batch": len(results), "sent": sent})
     detailed = log.isEnabledFor(logging.DEBUG)
@@ -151,5 +229,5 @@ def _fields(channel: str, m: Message) -> dict[str, object]:
         "channel": channel,
         "notification": m.content.notification_id,
         "delivery": m.delivery_id,
-        "attempt": m.attempt,
+        "attempt": m.failed + 1,
     }

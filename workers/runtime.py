@@ -15,14 +15,22 @@ from actions.meter import Meter
 from actions.quotas import Quotas
 from actions.usage import UsageCounts
 from bus.bells import Bells
+from bus.circuit_breaker import CircuitBreaker
 from bus.counters import Counters
 from bus.publisher import Publisher
 from channels import registry
 from channels.base import Channel
 from config.settings import Settings
 from models.catalogue.source import shared
+from models.channels import CHANNELS
 from models.sql.engine import connect
 from workers.single_flight import SingleFlight
+
+# A channel whose provider has an outage is paused for this long (seconds), and twice as long after each batch that has
+# found out that the outage goes on. FCM asks for at least 10 s (firebase.google.com/docs/cloud-messaging/scale-fcm).
+FIRST_PAUSE = 10.0
+# A batch a minute costs a provider nothing, and the queue moves within a minute of the outage's end.
+LONGEST_PAUSE = 60.0
 
 
 def utc_now() -> datetime:
@@ -45,10 +53,19 @@ class Runtime:
     publishing: SingleFlight = field(default_factory=SingleFlight)
     now: Callable[[], datetime] = utc_now
     rng: Callable[[], float] = random.random
-    # Channels that are not tried before this time.
-    paused: dict[str, datetime] = field(default_factory=dict)
     # What actions work with; None in tests that call none.
     installation: Installation | None = None
+    # By channel: open while its provider has an outage.
+    breakers: dict[str, CircuitBreaker] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, spec in CHANNELS.items():
+            self.breakers[name] = CircuitBreaker(
+                min(spec.policy.base, FIRST_PAUSE),
+                lambda: self.now().timestamp(),
+                longest=LONGEST_PAUSE,
+                patience=self.lease,
+            )
 
     def close(self) -> None:
         """Release every connection."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import firebase_admin
@@ -20,7 +20,16 @@ from firebase_admin import exceptions as fe
 
 from bus.adaptive_rate import AdaptiveRate
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
-from channels.fcm.credentials import AccessToken, AccessTokens, CredentialsRejected, load_file, load_lab
+from channels.fcm.credentials import (
+    AccessToken,
+    AccessTokens,
+    Account,
+    CredentialsRejected,
+    TokenRequest,
+    load_default,
+    load_file,
+    load_lab,
+)
 from channels.fcm.message import Template, Unsendable, make_template
 from channels.http_batch import Answer, Http
 from channels.registry import Mode
@@ -31,6 +40,8 @@ from models.deliveries.message import Action, Message
 
 # The FCM v1 reference (ErrorCode) asks for at least one minute after a quota error, even if Retry-After is shorter.
 MIN_QUOTA_RETRY_AFTER = 60.0
+# Seconds until messages are sent again that were refused because the credentials were replaced.
+KEY_REPLACED_DELAY = 1.0
 # Maximum wait for the rate limit, in seconds. A worker that is stopping waits just as long.
 MAX_RATE_LIMIT_WAIT = 5.0
 # The headers of the SDK's own client. An empty `Expect:` stops libcurl from sending "Expect: 100-continue".
@@ -42,36 +53,51 @@ _HEADERS = (
 )
 # Address kinds, and the field of an FCM message that carries each.
 _TARGET_FIELDS = {"": "token", "token": "token", "fid": "fid"}
-_FCM_ERROR_TYPE = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
-_MENTIONS_TOKEN = re.compile(r"registration[ _-]?token|installation[ _-]?id", re.IGNORECASE)
+# The details of an error that say what was wrong.
+_FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+_APNS_ERROR = "type.googleapis.com/google.firebase.fcm.v1.ApnsError"
+_BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
+# What FCM says of a token in an error without any other detail (firebase.google.com/docs/cloud-messaging/error-codes).
+_MALFORMED = "The registration token is not a valid FCM registration token"
+# Apple's reasons for a device token that it does not know, or no longer
+# (developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns).
+_GONE_AT_APPLE = frozenset({"BadDeviceToken", "Unregistered", "ExpiredToken"})
 
 # Maps an SDK error and FCM's Retry-After (seconds) to an outcome.
 Classifier = Callable[[fe.FirebaseError, float | None], Outcome]
 
 
 def build(settings: Settings, mode: Mode) -> FcmChannel | None:
-    """Return a channel to FCM for live keys if credentials are set, else one to the lab if it is set, else None.
+    """Return a channel to FCM for live keys if its credentials or project are set, else one to the lab, else None.
 
     Raises SettingsError if the credentials cannot be used.
     """
     timeout = settings.provider_timeout
     # The lease must also cover fetching a token and sending the batch; each takes at most one timeout.
     max_wait = min(MAX_RATE_LIMIT_WAIT, settings.lease - 2 * timeout)
-    path = settings.firebase_credentials
-    if mode == "live" and path is not None:
-        try:
-            load_file(str(path))
-        except CredentialsRejected as error:
-            raise SettingsError(f"FIREBASE_CREDENTIALS_PATH: {error}") from None
-        access_tokens = AccessTokens(lambda: load_file(str(path)), timeout)
+    load = _live_account(settings) if mode == "live" else None
+    if load is not None:
         rate_limit = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, max_wait)
-        return FcmChannel(access_tokens, messaging._MessagingService.FCM_URL, timeout, rate_limit)
+        return FcmChannel(AccessTokens(load, timeout), messaging._MessagingService.FCM_URL, timeout, rate_limit)
     if settings.lab_url is not None:
         lab = settings.lab_url.rstrip("/")
-        access_tokens = AccessTokens(lambda: load_lab(lab, timeout / 2), timeout)
+        access_tokens = AccessTokens(partial(load_lab, lab, timeout / 2), timeout)
         rate_limit = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, max_wait)
         return FcmChannel(access_tokens, lab + "/v1/projects/{0}/messages:send", timeout, rate_limit)
     return None
+
+
+def _live_account(settings: Settings) -> Callable[[TokenRequest], Account] | None:
+    path, project = settings.firebase_credentials, settings.firebase_project
+    if path is not None:
+        load = partial(load_file, str(path), project)
+        try:
+            load()
+        except CredentialsRejected as error:
+            raise SettingsError(f"FIREBASE_CREDENTIALS_PATH: {error}") from None
+        return load
+    # Not loaded yet: a metadata server may start after us.
+    return None if project is None else partial(load_default, project)
 
 
 class FcmChannel:
@@ -148,18 +174,23 @@ class FcmChannel:
         headers = (f"Authorization: Bearer {token.token}", *_HEADERS)
         answers = self._http.post(self._url.format(token.project), headers, list(bodies.values()))
         outcomes: dict[int, Outcome] = {}
+        key_replaced: bool | None = None
         for index, answer in zip(bodies, answers, strict=True):
             name = message_name(answer)
             if name is not None:
                 outcomes[index] = Sent(name)
                 continue
             error = parse_error(answer)
+            if type(error) is fe.UnauthenticatedError:
+                if key_replaced is None:
+                    key_replaced = self._access_tokens.renew(token.token)
+                if key_replaced:
+                    outcomes[index] = Deferred(KEY_REPLACED_DELAY)
+                    continue
             outcome = outcomes[index] = redact(classify(error), batch[index].address)
             # A 400 that is not about the token is a bug in Carillon, so log it as an error.
             is_bug = isinstance(outcome, Rejected)
             failures.add(batch[index], type(error).__name__, logging.ERROR if is_bug else log_level(outcome))
-            if type(error) is fe.UnauthenticatedError:
-                self._access_tokens.forget(token.token)
         self._rate_limit.learn(
             token.project,
             taken=sum(isinstance(outcome, Sent) for outcome in outcomes.values()),
@@ -177,11 +208,13 @@ def _rejected(error: fe.FirebaseError, _: float | None) -> Outcome:
 
 
 def _invalid_argument(error: fe.FirebaseError, after: float | None) -> Outcome:
-    # FCM answers 400 INVALID_ARGUMENT both for a malformed token and for a malformed message. A bug in our payloads
-    # must not disable every device, so the address is gone only if the one detail is an FcmError and the text names
-    # the token. Any other detail is a complaint about a field.
-    names_token = _detail_types(error) == [_FCM_ERROR_TYPE] and _MENTIONS_TOKEN.search(str(error))
-    return _address_gone(error, after) if names_token else _rejected(error, after)
+    # FCM answers 400 INVALID_ARGUMENT both for a bad token and for a malformed message. A bug in our payloads must not
+    # disable every device, so the address is gone only if FCM's own error is about the token and nothing else.
+    answer = _error_object(error)
+    if answer.get("status") != "INVALID_ARGUMENT":
+        # Not FCM's answer. A proxy's page ends no delivery.
+        return _provider_down(error, after)
+    return _address_gone(error, after) if _is_about_token(answer) else _rejected(error, after)
 
 
 def _sender_mismatch(error: fe.FirebaseError, _: float | None) -> Outcome:
@@ -293,8 +326,26 @@ def _encode(
     return template if isinstance(template, Rejected) else template.fill(message, field)
 
 
-def _detail_types(error: fe.FirebaseError) -> list[Any]:
+def _error_object(error: fe.FirebaseError) -> dict[str, Any]:
     try:
-        return [detail["@type"] for detail in error.http_response.json()["error"]["details"]]
+        found = error.http_response.json()["error"]
     except (AttributeError, KeyError, TypeError, ValueError):
-        return []
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_about_token(answer: dict[str, Any]) -> bool:
+    details = _objects(answer.get("details"))
+    if not any(d.get("@type") == _FCM_ERROR and d.get("errorCode") == "INVALID_ARGUMENT" for d in details):
+        return False
+    violations = [v for d in details if d.get("@type") == _BAD_REQUEST for v in _objects(d.get("fieldViolations"))]
+    if violations:
+        return all(violation.get("field") in ("message.token", "message.fid") for violation in violations)
+    reasons = [d.get("reason") for d in details if d.get("@type") == _APNS_ERROR]
+    if reasons:
+        return all(reason in _GONE_AT_APPLE for reason in reasons)
+    return len(details) == 1 and answer.get("message") == _MALFORMED
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

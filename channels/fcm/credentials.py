@@ -1,20 +1,28 @@
-"""FCM credentials: the service account and its OAuth access token, fetched once and shared by all threads."""
+"""FCM credentials: an account, and its OAuth access token, fetched once and shared by all threads.
+
+An account is a service account's key file, a credentials file of Google's for workload identity federation or
+impersonation, or what the environment offers (Application Default Credentials), such as the metadata server.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from firebase_admin.credentials import Certificate
+import google.auth
+from google.auth import aws, identity_pool, impersonated_credentials, pluggable
 from google.auth.credentials import TokenState
-from google.auth.exceptions import GoogleAuthError, RefreshError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
+from google.oauth2 import service_account
 
-from carillon.text import cut
+from carillon.text import cut, printable
 from channels.failures import CREDENTIALS_RETRY_AFTER
 from channels.http_batch import fetch
 from models.channels import PUSH
@@ -23,6 +31,8 @@ from models.deliveries.lifecycle import Failure, RetryLater
 # Seconds between refresh attempts after a failure, while the old token is still valid. Without it, every batch would
 # call the failing token endpoint.
 REFRESH_RETRY_AFTER = 15.0
+# The one that sending needs (firebase.google.com/docs/cloud-messaging/auth-server).
+SCOPES = ("https://www.googleapis.com/auth/firebase.messaging",)
 
 _log = logging.getLogger(__name__)
 
@@ -35,19 +45,27 @@ class AccessToken:
     token: str
 
 
-class AccessTokens:
-    """Caches the access token of a service account and refreshes it.
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The project to send for, and the credential to do it with. `key` differs if the credentials were replaced."""
 
-    `load` returns the service account; it is called again after `forget`. It raises CredentialsRejected if the account
-    is unusable, and Unreachable if it cannot be fetched now.
+    project: str
+    credential: Any
+    key: str = ""
+
+
+class AccessTokens:
+    """Caches the access token of an account and refreshes it.
+
+    `load` returns the account, and is called again when its credentials are refused. It raises CredentialsRejected if
+    the account is unusable, and Unreachable if it cannot be fetched now.
     """
 
-    def __init__(self, load: Callable[[], Certificate], timeout: float) -> None:
+    def __init__(self, load: Callable[[TokenRequest], Account], timeout: float) -> None:
         self._load = load
         self._timeout = timeout
-        self._request = TokenRequest(timeout / 2)
         self._lock = threading.Lock()
-        self._account: Certificate | None = None
+        self._account: Account | None = None
         self._failure = RetryLater("no access token yet")
         self._failed_at = float("-inf")
 
@@ -76,28 +94,47 @@ class AccessTokens:
         finally:
             self._lock.release()
 
-    def forget(self, token: str) -> None:
-        """Discard `token`, which FCM rejected, and its account: the key may have been rotated."""
-        # If another thread holds the lock, it is refreshing the token already.
-        if self._lock.acquire(blocking=False):
-            if self._account is not None and self._account.get_credential().token == token:
+    def renew(self, token: str) -> bool:
+        """Discard `token`, which FCM rejected, and load the account again.
+
+        Returns whether its key was replaced: then it is worth trying again with a new token.
+        """
+        # This is time in addition to sending. If it is not enough, the messages are tried again later.
+        if not self._lock.acquire(timeout=1.0):
+            return False
+        try:
+            old = self._account
+            if old is not None and old.credential.token != token:
+                # Another thread was here first.
+                return True
+            try:
+                self._account = self._load(TokenRequest(self._timeout / 2))
+            except (CredentialsRejected, Unreachable, GoogleAuthError):
                 self._account = None
+            return old is not None and self._account is not None and self._account.key != old.key
+        finally:
             self._lock.release()
 
     def _cached(self, state: TokenState) -> AccessToken | None:
         account = self._account
-        if account is None:
+        if account is None or account.credential.token_state is not state:
             return None
-        credential = account.get_credential()
-        return AccessToken(account.project_id, credential.token) if credential.token_state is state else None
+        return AccessToken(account.project, account.credential.token)
 
     def _refresh(self) -> bool:
-        account = self._account
+        request, known = TokenRequest(self._timeout), self._account
         try:
-            account = account or self._load()
-            account.get_credential().refresh(self._request)
-        except (CredentialsRejected, RefreshError) as error:
-            # Load the account again next time: a key file may be replaced, and the lab has a new key after each start.
+            account = known or self._load(request)
+            try:
+                _fetch_token(account, request)
+            except (CredentialsRejected, RefreshError):
+                # The key may have been replaced since it was loaded.
+                account = self._load(request) if known else account
+                if known is None or account.key == known.key:
+                    raise
+                _fetch_token(account, request)
+        except (CredentialsRejected, RefreshError, DefaultCredentialsError) as error:
+            # Load the account again next time: the lab has a new key after each start.
             if not self._cached(TokenState.STALE):
                 self._account = None
             self._fail(
@@ -118,6 +155,16 @@ class AccessTokens:
         _log.log(level, "no access token", extra={"channel": PUSH, "failure": failure.failure, "error": failure.reason})
 
 
+def _fetch_token(account: Account, request: TokenRequest) -> None:
+    try:
+        account.credential.refresh(request)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # google-auth does not check the types of what it is given.
+        raise Unreachable("the token endpoint did not answer with a token") from None
+    if not isinstance(account.credential.token, str):
+        raise Unreachable("the token endpoint did not answer with a token")
+
+
 class CredentialsRejected(Exception):
     """The credentials were not accepted, or are not a service account's."""
 
@@ -127,64 +174,125 @@ class Unreachable(Exception):
 
 
 class TokenRequest:
-    """The transport given to google-auth. It has a timeout and does not retry after a 5xx, unlike google-auth's own."""
+    """The transport given to google-auth. All its requests together end within `seconds`, and none is repeated.
 
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
+    A server that is down raises Unreachable, which google-auth lets through: it would try up to five times, with
+    back-off.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._longest = seconds / 2
+        self._deadline = time.monotonic() + seconds
 
     def __call__(
-        self, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, **_: Any
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        **_: Any,
     ) -> TokenResponse:
-        """Request a token. Raises CredentialsRejected or Unreachable, which google-auth lets through."""
+        """Make one request. Raises CredentialsRejected or Unreachable."""
+        left = min(self._deadline - time.monotonic(), self._longest, timeout or self._longest)
+        if left <= 0:
+            raise Unreachable("no answer in time")
         lines = [f"{name}: {value}" for name, value in (headers or {}).items()]
-        answer = fetch(url, timeout=self._timeout, headers=lines, body=body)
+        content = body.encode() if isinstance(body, str) else body
+        answer = fetch(url, timeout=left, headers=lines, body=content, method=method)
+        if answer.status == 0 or answer.status >= 500 or answer.status in (407, 429):
+            raise Unreachable(answer.error or f"the token endpoint answered {answer.status}")
         if answer.status in (400, 401, 403):
             error = _object(answer.body)
-            raise CredentialsRejected(f"{error.get('error', answer.status)}: {error.get('error_description', '')}")
-        if answer.status != 200:
-            raise Unreachable(answer.error or f"the token endpoint answered {answer.status}")
-        # google-auth does not check these fields and would raise a TypeError.
-        token = _object(answer.body)
-        if not isinstance(token.get("access_token"), str) or not isinstance(token.get("expires_in"), int):
+            if "error" not in error:
+                # A proxy's page.
+                raise Unreachable(f"something that is not the token endpoint answered {answer.status}")
+            raise CredentialsRejected(_describe(error))
+        asks_for_token = method == "POST" and answer.status == 200
+        if asks_for_token and not {"access_token", "accessToken"} & _object(answer.body).keys():
+            # google-auth would take this for a refusal.
             raise Unreachable("the token endpoint did not answer with a token")
-        return TokenResponse(answer.body)
+        return TokenResponse(answer.body, answer.status, answer.headers)
+
+
+def _describe(error: dict[str, Any]) -> str:
+    # OAuth's errors have a code and a description, those of Google's other services are objects.
+    inner = error["error"]
+    if isinstance(inner, dict):
+        return f"{inner.get('status', '')}: {inner.get('message', '')}"
+    return f"{inner}: {error.get('error_description', '')}"
 
 
 @dataclass(frozen=True, slots=True)
 class TokenResponse:
-    """A successful response in the shape that google-auth expects."""
+    """A response in the shape that google-auth expects."""
 
     data: bytes
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_file(path: str) -> Certificate:
-    """Load the service account from a file. Raises CredentialsRejected; its text does not quote the file."""
+def load_file(path: str, project: str | None, _request: TokenRequest | None = None) -> Account:
+    """Load the account from a file, for `project` or the one that it names.
+
+    Raises CredentialsRejected; its text does not quote the file.
+    """
     try:
-        return require_project(Certificate(path))
+        content = Path(path).read_bytes()
     except OSError as error:
         raise CredentialsRejected(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, AttributeError):
+    try:
+        return _account(json.loads(content), project, hashlib.sha256(content).hexdigest())
+    except (ValueError, TypeError, KeyError, AttributeError, GoogleAuthError):
         # The cause may quote the file, which is a private key.
-        raise CredentialsRejected(f"{path} is not the key file of a service account") from None
+        raise CredentialsRejected(
+            f"{path} is not a credentials file of Google's for a service account, workload identity or impersonation, "
+            "or it names no project: then set FIREBASE_PROJECT_ID"
+        ) from None
 
 
-def load_lab(lab_url: str, timeout: float) -> Certificate:
+def load_default(project: str, request: TokenRequest) -> Account:
+    """Return what the environment offers. Raises google-auth's DefaultCredentialsError, or Unreachable."""
+    # google-auth calls its transport as TokenRequest can be called, but its base class promises more.
+    transport: Any = request
+    credential, _ = google.auth.default(scopes=SCOPES, request=transport)
+    return Account(project, credential)
+
+
+def load_lab(lab_url: str, timeout: float, _request: TokenRequest | None = None) -> Account:
     """Fetch the lab's service account. Raises Unreachable while the lab is down."""
     answer = fetch(f"{lab_url}/service-account.json", timeout=timeout)
     if answer.status != 200:
         raise Unreachable(f"the lab is down: {answer.error or answer.status}")
     try:
-        return require_project(Certificate(_object(answer.body)))
-    except ValueError:
+        return _account(_object(answer.body), None, hashlib.sha256(answer.body).hexdigest())
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise Unreachable("the lab did not answer with a service account") from None
 
 
-def require_project(account: Certificate) -> Certificate:
-    """Return `account`. Raises ValueError if it does not name its project."""
-    if not account.project_id:
-        raise ValueError("no project_id")
-    return account
+def _account(info: dict[str, Any], project: str | None, key: str) -> Account:
+    named = project or info.get("project_id")
+    if not named:
+        raise ValueError("no project")
+    return Account(named, _KINDS[info["type"]](info), key)
+
+
+def _federated(info: dict[str, Any]) -> Any:
+    # As google.auth.default chooses. It would also ask Google for the project.
+    source = info["credential_source"]
+    if info.get("subject_token_type") == "urn:ietf:params:aws:token-type:aws4_request":
+        return aws.Credentials.from_info(info, scopes=SCOPES)
+    kind = pluggable.Credentials if "executable" in source else identity_pool.Credentials
+    return kind.from_info(info, scopes=SCOPES)
+
+
+_KINDS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "service_account": lambda info: service_account.Credentials.from_service_account_info(info, scopes=SCOPES),
+    "external_account": _federated,
+    "impersonated_service_account": lambda info: (
+        impersonated_credentials.Credentials.from_impersonated_service_account_info(info, scopes=SCOPES)
+    ),
+}
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -196,4 +304,4 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _truncate(error: Exception) -> str:
-    return cut(str(error), 200)
+    return cut(printable(str(error)), 200)

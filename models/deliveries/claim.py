@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Row, and_, case, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select
 
 from models.addresses.tables import addresses
 from models.channels import CHANNELS
@@ -16,7 +16,7 @@ from models.deliveries.gate import Candidate, gate
 from models.deliveries.lifecycle import State, Transition
 from models.deliveries.message import Action, Batch, Message, Settled
 from models.deliveries.record import record
-from models.deliveries.tables import deliveries
+from models.deliveries.tables import attempts, deliveries
 from models.inbox.tables import inbox
 from models.lanes import Lane
 from models.notifications.content import Content, content_of
@@ -98,6 +98,7 @@ def _gated(
                 expires_at=row.expires_at,
                 attempts=row.attempts,
                 address_trouble=_address_trouble(row),
+                failed=row.failed,
             ),
             policy,
             now,
@@ -139,6 +140,7 @@ def _details(connection: Connection, ids: Sequence[int]) -> Sequence[Any]:
             deliveries.c.id,
             deliveries.c.notification_id,
             deliveries.c.attempts,
+            _failed().label("failed"),
             deliveries.c.action,
             deliveries.c.address_id,
             deliveries.c.user_id,
@@ -165,6 +167,19 @@ def _details(connection: Connection, ids: Sequence[int]) -> Sequence[Any]:
     ).all()
 
 
+def _failed() -> ColumnElement[int]:
+    """The number of the delivery's attempts that failed since it was created or redriven."""
+    last = (
+        select(attempts.c.number)
+        .where(attempts.c.delivery_id == deliveries.c.id)
+        .order_by(attempts.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    # A redrive removes the failure. Most deliveries have none, and need no look into the other table.
+    return case((deliveries.c.failure.is_(None), 0), else_=func.coalesce(last, 0))
+
+
 def _message(row: Any, notification: _Notification) -> Message:
     return Message(
         delivery_id=row.id,
@@ -178,4 +193,5 @@ def _message(row: Any, notification: _Notification) -> Message:
         seq=row.seq,
         mode=notification.mode,
         address_id=row.address_id,
+        failed=row.failed,
     )

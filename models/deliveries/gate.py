@@ -14,7 +14,8 @@ from models.retry import RetryPolicy
 class Candidate(NamedTuple):
     """A delivery that was claimed, with what decides whether it goes out.
 
-    `attempts` includes the one that the claim has counted. `numbered`: the message carries an event of the user's log.
+    `attempts` includes the one that the claim has counted. `failed`: the number of attempts whose failure was recorded,
+    with those that do not count. `numbered`: the message carries an event of the user's log.
     `handled` is what the user did with the item in the inbox (`read`, `archived` or `deleted`), or None.
     `address_trouble` says why its address cannot be used, or is None.
     """
@@ -25,6 +26,7 @@ class Candidate(NamedTuple):
     handled: str | None
     expires_at: datetime
     attempts: int
+    failed: int = 0
     address_trouble: str | None = None
 
 
@@ -33,7 +35,7 @@ def gate(candidate: Candidate, policy: RetryPolicy, now: datetime) -> Transition
     unsent = candidate.attempts - 1
 
     def settle(state: State, failure: Failure, reason: str) -> Transition:
-        return Transition(state, unsent, failure=failure, reason=reason)
+        return Transition(state, unsent, failure=failure, reason=reason, number=candidate.failed + 1)
 
     if candidate.action == Action.SHOW:
         if candidate.notification_state in WITHDRAWN:

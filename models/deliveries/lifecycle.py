@@ -41,6 +41,10 @@ class Failure(StrEnum):
     UNCLASSIFIED = "unclassified"
 
 
+# An outage says nothing about the message that met it. It spends no attempt, and the delivery ends by expiry (ADR 30).
+OUTAGE = frozenset({Failure.CREDENTIALS, Failure.QUOTA, Failure.PROVIDER_DOWN})
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """The provider accepted the message. `provider_id` is its name for it, where it gives one."""
@@ -52,8 +56,7 @@ class Sent:
 class RetryLater:
     """The send failed and may succeed later. `after` is a floor in seconds: the provider's Retry-After.
 
-    `failure=CREDENTIALS` spends no attempt: an operator has to correct our configuration. `for_all`: every other
-    message of the channel would fail in the same way.
+    A failure of `OUTAGE` spends no attempt. `for_all`: every other message of the channel would fail in the same way.
     """
 
     reason: str
@@ -89,7 +92,11 @@ Outcome = Sent | RetryLater | Rejected | AddressGone | Deferred
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What to write for one delivery. `due_at` is None exactly when the new state is settled."""
+    """What to write for one delivery. `due_at` is None exactly when the new state is settled.
+
+    `attempts` are those that count against the channel's limit. `number` is the number of the attempt that ended, from
+    1 and with those that do not count.
+    """
 
     state: State
     attempts: int
@@ -98,23 +105,30 @@ class Transition:
     reason: str | None = None
     provider_id: str | None = None
     disable_address: bool = False
+    number: int = 1
 
 
 def next_transition(
     outcome: Outcome,
     *,
     attempts: int,
+    failed: int,
     policy: RetryPolicy,
     now: datetime,
     expires_at: datetime,
     rng: Callable[[], float],
 ) -> Transition:
-    """The transition of a delivery in `sending` whose attempt number `attempts` (from 1) ended in `outcome`."""
+    """The transition of a delivery in `sending` whose attempt ended in `outcome`.
+
+    `attempts` are those that count, this one included. `failed` is the number of attempts that failed before, with
+    those that do not count: it makes the back-off grow.
+    """
+    number = failed + 1
     match outcome:
         case Sent(provider_id):
             return Transition(State.SENT, attempts, provider_id=provider_id)
         case Rejected(reason, failure):
-            return Transition(State.DEAD, attempts, failure=failure, reason=reason)
+            return Transition(State.DEAD, attempts, failure=failure, reason=reason, number=number)
         case AddressGone(reason):
             return Transition(
                 State.DEAD,
@@ -122,6 +136,7 @@ def next_transition(
                 failure=Failure.ADDRESS_GONE,
                 reason=reason,
                 disable_address=True,
+                number=number,
             )
         case Deferred(seconds):
             due_at = now + timedelta(seconds=seconds)
@@ -131,23 +146,25 @@ def next_transition(
                 )
             return Transition(State.PENDING, attempts - 1, due_at)
         case RetryLater(reason, failure, floor, _):
-            if failure is Failure.CREDENTIALS:
+            if failure in OUTAGE:
                 attempts -= 1
-            if policy.exhausted(attempts):
+            elif policy.exhausted(attempts):
                 return Transition(
                     State.DEAD,
                     attempts,
                     failure=failure,
                     reason=f"gave up after {attempts} attempts: {reason}",
+                    number=number,
                 )
-            due_at = now + timedelta(seconds=policy.delay(attempts, floor, rng))
+            due_at = now + timedelta(seconds=policy.delay(number, floor, rng))
             if due_at >= expires_at:
                 return Transition(
                     State.EXPIRED,
                     attempts,
                     failure=failure,
                     reason=f"would expire before the next attempt: {reason}",
+                    number=number,
                 )
-            return Transition(State.PENDING, attempts, due_at, failure, reason)
+            return Transition(State.PENDING, attempts, due_at, failure, reason, number=number)
         case _ as unreachable:
             assert_never(unreachable)

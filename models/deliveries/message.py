@@ -25,9 +25,10 @@ class Message(NamedTuple):
     """One delivery.
 
     `address` is a device token, a mailbox, or the user's room. It is a secret and must never be logged. `address_kind`
-    tells tokens of one channel apart (`token` or `fid` for push). `attempt` counts from 1 and includes this one. `seq`
-    is the event's number in the user's room, for channels whose address is the room. `address_id` is 0 where the
-    address is no row of `addresses`.
+    tells tokens of one channel apart (`token` or `fid` for push). `attempt` counts from 1 and includes this one, but
+    no attempt that an outage stopped; `failed` is the number of all that failed before. `seq` is the event's number in
+    the user's room, for channels whose address is the room. `address_id` is 0 where the address is no row of
+    `addresses`.
     """
 
     delivery_id: int
@@ -41,6 +42,7 @@ class Message(NamedTuple):
     seq: int | None = None
     mode: str = "live"
     address_id: int = 0
+    failed: int = 0
 
 
 class Settled(NamedTuple):

@@ -7,10 +7,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, SmallInteger, String, case, func, insert, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    SmallInteger,
+    String,
+    bindparam,
+    case,
+    func,
+    insert,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.types import TypeEngine
 
-from carillon.text import cut
+from carillon.text import cut, printable
 from models.deliveries.lifecycle import Failure, State, Transition
 from models.deliveries.tables import attempts, deliveries
 from models.sql.statements import in_ids, values_table
@@ -19,8 +31,14 @@ from models.sql.types import BigId, Instant
 # Transitions by the id of their delivery.
 Results = Sequence[tuple[int, Transition]]
 
-# As long as the column.
+# As long as the columns.
 MAX_REASON = 500
+MAX_PROVIDER_ID = 255
+# Failed attempts of a delivery that are kept. In an outage of days there are hundreds: the last one takes the place of
+# the one before.
+MAX_KEPT = 20
+# The largest number that the column holds.
+_MAX_NUMBER = 2**15 - 1
 
 _RESULT: dict[str, TypeEngine[Any]] = {
     "id": BigId,
@@ -55,6 +73,7 @@ def _write(connection: Connection, ours: ColumnElement[bool], results: Results, 
     if not results:
         return 0
     new = values_table(connection, "new", _RESULT, [_as_row(row_id, transition) for row_id, transition in results])
+    pending = new.c.state == State.PENDING.value
     written = connection.execute(
         update(deliveries)
         .where(deliveries.c.id == new.c.id, ours)
@@ -62,33 +81,55 @@ def _write(connection: Connection, ours: ColumnElement[bool], results: Results, 
             state=new.c.state,
             attempts=new.c.attempts,
             due_at=new.c.due_at,
-            failure=new.c.failure,
-            reason=new.c.reason,
+            # What is deferred keeps what it failed with before.
+            failure=case((pending, func.coalesce(new.c.failure, deliveries.c.failure)), else_=new.c.failure),
+            reason=case((pending, func.coalesce(new.c.reason, deliveries.c.reason)), else_=new.c.reason),
             provider_id=func.coalesce(new.c.provider_id, deliveries.c.provider_id),
             sent_at=case((new.c.state == State.SENT.value, now), else_=null()),
             lease=null(),
         )
     ).rowcount
-    failed = [
-        {"delivery_id": i, "number": t.attempts, "at": now, "failure": t.failure.value, "reason": shorten(t.reason)}
-        for i, t in results
+    _keep_attempts(connection, results, now)
+    return written
+
+
+def _keep_attempts(connection: Connection, results: Results, now: datetime) -> None:
+    failed: list[dict[str, Any]] = [
+        {
+            "delivery_id": row_id,
+            "number": min(t.number, _MAX_NUMBER),
+            "at": now,
+            "failure": t.failure.value,
+            "reason": storable(t.reason) or "",
+        }
+        for row_id, t in results
         if t.failure is not None and t.failure not in (Failure.POLICY, Failure.EXPIRED)
     ]
-    if failed:
-        # A user who was deleted meanwhile has taken the deliveries along.
-        named = in_ids(connection, deliveries.c.id, [row_id for row_id, _ in results])
-        locked = select(deliveries.c.id).where(named).with_for_update(read=True, key_share=True)
-        there = set(connection.execute(locked).scalars())
-        if kept := [row for row in failed if row["delivery_id"] in there]:
-            connection.execute(insert(attempts), kept)
-    return written
+    if not failed:
+        return
+    # A user who was deleted meanwhile has taken the deliveries along.
+    named = in_ids(connection, deliveries.c.id, [row["delivery_id"] for row in failed])
+    locked = select(deliveries.c.id).where(named).with_for_update(read=True, key_share=True)
+    there = set(connection.execute(locked).scalars())
+    failed = [row for row in failed if row["delivery_id"] in there]
+    if added := [row for row in failed if row["number"] <= MAX_KEPT]:
+        connection.execute(insert(attempts), added)
+    if late := [row for row in failed if row["number"] > MAX_KEPT]:
+        named = in_ids(connection, attempts.c.delivery_id, [row["delivery_id"] for row in late])
+        newest = select(attempts.c.delivery_id, func.max(attempts.c.id)).where(named).group_by(attempts.c.delivery_id)
+        last = dict(tuple(row) for row in connection.execute(newest))
+        connection.execute(
+            update(attempts).where(attempts.c.id == bindparam("last")),
+            [row | {"last": last[row["delivery_id"]]} for row in late],
+        )
 
 
 def _as_row(row_id: int, t: Transition) -> tuple[Any, ...]:
     failure = t.failure.value if t.failure else None
-    return (row_id, t.state.value, t.attempts, t.due_at, failure, shorten(t.reason), t.provider_id)
+    provider_id = storable(t.provider_id, MAX_PROVIDER_ID)
+    return (row_id, t.state.value, t.attempts, t.due_at, failure, storable(t.reason), provider_id)
 
 
-def shorten(reason: str | None) -> str | None:
-    """A reason that fits its column."""
-    return cut(reason, MAX_REASON) if reason else reason
+def storable(text: str | None, limit: int = MAX_REASON) -> str | None:
+    """A provider's text as a column holds it: printable, and not too long."""
+    return cut(printable(text), limit) if text else text

@@ -30,6 +30,7 @@ deliveries = Table(
     Column("action", String(8), nullable=False, default="show"),
     Column("lane", SmallInteger, nullable=False),
     Column("state", String(10), nullable=False),
+    # Those that count against the limit of the channel: not those that an outage stopped.
     Column("attempts", SmallInteger, nullable=False, default=0),
     # When the row is due next: the next attempt of a pending one, the end of the lease of one being sent. None
     # exactly when the delivery is settled, which keeps finished rows out of the index.
@@ -69,7 +70,7 @@ attempts = Table(
     # Only attempts that failed: the one that succeeded is in the delivery's own row.
     Column("id", BigId, primary_key=True),
     Column("delivery_id", ForeignKey("deliveries.id", ondelete="CASCADE"), nullable=False, index=True),
-    # Counts the claims since the last redrive; an attempt that met bad credentials has the number of the next one.
+    # From 1, and again from 1 after a redrive. After MAX_KEPT, the newest row is overwritten.
     Column("number", SmallInteger, nullable=False),
     Column("at", Instant, nullable=False),
     Column("failure", String(16), nullable=False),

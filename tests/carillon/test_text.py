@@ -8,7 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carillon.text import cut
+from carillon.text import cut, printable
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("550 5.1.1\r\n no such user", "550 5.1.1 no such user"),
+        ("a\0b", "a b"),
+        ("\x1b[31mred\x1b[0m", "[31mred [0m"),
+        ("\x9b31mred", "31mred"),
+        ("a\u202eb\u2066c\u2028d\u061ce", "a b c d e"),
+        ("half \ud83d a pair", "half a pair"),
+        ("\x7f\x85", ""),
+        ("Größe 你好 👩\u200d👧 می\u200cخواهم", "Größe 你好 👩\u200d👧 می\u200cخواهم"),
+    ],
+)
+def test_what_is_printable_stays_and_the_rest_is_a_space(given: str, kept: str) -> None:
+    assert printable(given) == kept
+
 
 # Examples for the rules of UAX 29: flags, keycaps, tags, joined emoji, skin tones, conjuncts, marks, Hangul.
 CLUSTERS = [

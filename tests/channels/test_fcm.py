@@ -105,19 +105,6 @@ def test_an_exception_missing_from_the_table_is_retried() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "details"),
-    [
-        (NOT_A_TOKEN, [{"@type": FCM_ERROR, "errorCode": "INVALID_ARGUMENT"}, {"@type": BAD_REQUEST}]),
-        (NOT_A_TOKEN, [{"@type": BAD_REQUEST}]),
-        (NOT_A_TOKEN, []),
-        ("Message is too big", [{"@type": FCM_ERROR, "errorCode": "INVALID_ARGUMENT"}]),
-    ],
-)
-def test_a_400_keeps_the_address_unless_an_fcm_error_names_the_token(text: str, details: list[dict[str, Any]]) -> None:
-    assert outcome_of(Answer(400, body("INVALID_ARGUMENT", text, *details))) == Rejected(text)
-
-
-@pytest.mark.parametrize(
     "content",
     [
         b"",
@@ -137,7 +124,7 @@ def test_a_400_keeps_the_address_unless_an_fcm_error_names_the_token(text: str, 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 429, 500, 502, 503, 504])
 def test_an_answer_that_is_not_from_fcm_is_classified_by_its_status(status: int, content: bytes) -> None:
     outcome = outcome_of(Answer(status, content))
-    expected: dict[int, Outcome] = {400: Rejected(""), 429: RetryLater("", Failure.QUOTA, 60)}
+    expected: dict[int, Outcome] = {429: RetryLater("", Failure.QUOTA, 60)}
     for credentials in (401, 403, 404):
         expected[credentials] = RetryLater("", Failure.CREDENTIALS, 300)
     wanted = expected.get(status, RetryLater("", Failure.PROVIDER_DOWN))
@@ -224,7 +211,7 @@ def test_failures_of_one_kind_are_logged_once_with_their_count(
     channel: FcmChannel, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "channels.failures")
-    down = batch(*(f"down-{n}" for n in range(30)), attempt=3)
+    down = batch(*(f"down-{n}" for n in range(30)), failed=2)
     channel.send([*down, *batch("sender-1", "gone-1", "badbody-1")])
     logged = [record for record in caplog.records if record.name == "channels.failures"]
     records = {(record.error, record.levelname): record for record in logged}  # type: ignore[attr-defined]

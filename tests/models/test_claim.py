@@ -14,9 +14,18 @@ from models.deliveries import dead_letters as dead
 from models.deliveries.acknowledge import acknowledge
 from models.deliveries.claim import claim
 from models.deliveries.fair_share import MAX_TENANTS
-from models.deliveries.lifecycle import Failure, Outcome, RetryLater, Sent, State, Transition, next_transition
+from models.deliveries.lifecycle import (
+    Deferred,
+    Failure,
+    Outcome,
+    RetryLater,
+    Sent,
+    State,
+    Transition,
+    next_transition,
+)
 from models.deliveries.message import Batch
-from models.deliveries.record import correct, record
+from models.deliveries.record import MAX_KEPT, correct, record
 from models.deliveries.status import failed_attempts
 from models.deliveries.tables import deliveries
 from models.inbox import changes as inbox_change
@@ -49,7 +58,13 @@ def put(engine, batch: Batch, outcome: Outcome, now=NOW) -> int:
         (
             c.delivery_id,
             next_transition(
-                outcome, attempts=c.attempt, policy=POLICY, now=now, expires_at=c.content.expires_at, rng=lambda: 1.0
+                outcome,
+                attempts=c.attempt,
+                failed=c.failed,
+                policy=POLICY,
+                now=now,
+                expires_at=c.content.expires_at,
+                rng=lambda: 1.0,
             ),
         )
         for c in batch.messages
@@ -68,7 +83,7 @@ def test_a_claim_carries_all_that_is_needed_to_send(engine, alice):
     assert (c.user, c.address, c.address_kind, c.attempt, c.action) == ("alice", "alice-phone", "token", 1, "show")
     assert (c.content.notification_id, c.content.title, c.content.data) == (str(alice), "Hello", {"n": 1})
     [room] = take(engine, "in_app").messages
-    assert (room.address, room.seq, room.attempt) == ("user:alice", 1, 2)
+    assert (room.address, room.seq, room.attempt, room.failed) == ("user:alice", 1, 1, 1)
 
 
 def test_what_is_taken_is_not_taken_again_until_the_lease_ends(engine, alice):
@@ -102,6 +117,50 @@ def test_a_retry_is_due_when_the_policy_says_and_leaves_a_trace(engine, alice):
         (1, "provider_down", "451 later"),
         (2, "provider_down", "451 again"),
     ]
+
+
+def trace(engine):
+    with read(engine) as connection:
+        return failed_attempts(connection, [delivery(engine).id])[delivery(engine).id]
+
+
+def test_an_outage_leaves_the_first_failures_and_the_last(engine, alice):
+    now = NOW
+    for number in range(1, MAX_KEPT + 31):
+        [message] = (batch := take(engine, now=now)).messages
+        assert (message.attempt, message.failed) == (1, number - 1)
+        put(engine, batch, RetryLater(f"503 of {number}"), now)
+        assert delivery(engine).due_at == now + timedelta(seconds=min(10 * 2 ** (number - 1), 100))
+        now = delivery(engine).due_at
+    found = trace(engine)
+    assert [a.number for a in found] == [*range(1, MAX_KEPT), MAX_KEPT + 30]
+    assert (found[-1].reason, found[-1].failure) == (f"503 of {MAX_KEPT + 30}", "provider_down")
+    put(engine, take(engine, now=now), Sent("p"), now)
+    assert (delivery(engine).state, delivery(engine).attempts, delivery(engine).failure) == ("sent", 1, None)
+
+
+def test_what_is_deferred_keeps_its_last_failure_and_its_back_off(engine, alice):
+    put(engine, take(engine), RetryLater("503"))
+    put(engine, take(engine, now=NOW + timedelta(seconds=10)), Deferred(1), NOW + timedelta(seconds=10))
+    row = delivery(engine)
+    assert (row.state, row.failure, row.reason) == ("pending", "provider_down", "503")
+    [message] = take(engine, now=NOW + timedelta(seconds=11)).messages
+    assert message.failed == 1
+
+
+def test_a_redriven_delivery_starts_with_a_full_set_of_attempts_and_the_shortest_back_off(engine, alice):
+    now = NOW
+    for _ in range(3):
+        put(engine, take(engine, now=now), RetryLater("a bug", Failure.UNCLASSIFIED), now)
+        now += timedelta(seconds=100)
+    assert delivery(engine).state == "dead"
+    with write(engine) as connection:
+        assert dead.redrive(connection, dead.DeadFilter(), now) == 1
+    batch = take(engine, now=now)
+    assert [(m.attempt, m.failed) for m in batch.messages] == [(1, 0)]
+    put(engine, batch, RetryLater("503"), now)
+    assert delivery(engine).due_at == now + timedelta(seconds=10)
+    assert [a.number for a in trace(engine)] == [1, 2, 3, 1]
 
 
 def test_a_delivery_that_kills_its_workers_runs_out_of_attempts(engine, alice):

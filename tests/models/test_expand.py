@@ -237,8 +237,8 @@ def test_a_page_says_of_its_deliveries_what_a_claim_says(engine):
     fail_to_publish(engine, [page])
     with write(engine) as connection:
         claimed = claim(connection, "in_app", POLICY, 10, 60, NOW).messages
-    assert {c.user: (c.locale, c.seq, c.attempt) for c in claimed} == {"alice": ("fr", 2, 2), "bob": (None, 1, 2)}
-    assert sorted(claimed) == sorted(c._replace(attempt=2) for c in page.in_app.messages)
+    assert {c.user: (c.locale, c.seq, c.failed) for c in claimed} == {"alice": ("fr", 2, 1), "bob": (None, 1, 1)}
+    assert sorted(claimed) == sorted(c._replace(failed=1) for c in page.in_app.messages)
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,24 @@ POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
 LATER = NOW + timedelta(days=1)
 
 
-def settle(outcome: Outcome, *, attempts: int = 1, policy: RetryPolicy = POLICY, expires_at=LATER, dice: float = 0.5):
-    return next_transition(outcome, attempts=attempts, policy=policy, now=NOW, expires_at=expires_at, rng=lambda: dice)
+def settle(
+    outcome: Outcome,
+    *,
+    attempts: int = 1,
+    failed: int = 0,
+    policy: RetryPolicy = POLICY,
+    expires_at=LATER,
+    dice: float = 0.5,
+):
+    return next_transition(
+        outcome,
+        attempts=attempts,
+        failed=failed,
+        policy=policy,
+        now=NOW,
+        expires_at=expires_at,
+        rng=lambda: dice,
+    )
 
 
 def test_sent_is_settled_and_keeps_the_providers_name():
@@ -48,9 +64,10 @@ def test_a_gone_address_is_dead_and_is_to_be_disabled():
 
 
 def test_a_retry_waits_for_the_policy():
-    result = settle(RetryLater("busy"), attempts=2)
+    result = settle(RetryLater("busy"), failed=1)
     assert result.state is State.PENDING
     assert result.due_at == NOW + timedelta(seconds=10)
+    assert result.number == 2
 
 
 def test_retry_after_is_a_floor():
@@ -70,9 +87,10 @@ def test_what_would_expire_before_its_turn_expires():
 
 
 def test_the_last_attempt_is_the_last():
-    result = settle(RetryLater("busy"), attempts=3)
-    assert (result.state, result.failure, result.due_at) == (State.DEAD, Failure.PROVIDER_DOWN, None)
+    result = settle(RetryLater("a bug", Failure.UNCLASSIFIED), attempts=3, failed=40)
+    assert (result.state, result.failure, result.due_at) == (State.DEAD, Failure.UNCLASSIFIED, None)
     assert "3 attempts" in (result.reason or "")
+    assert result.number == 41
 
 
 def test_without_a_limit_there_is_always_another_attempt():
@@ -85,9 +103,13 @@ def test_no_attempt_is_planned_past_expiry():
     assert (result.state, result.due_at) == (State.EXPIRED, None)
 
 
-def test_bad_credentials_spend_no_attempt():
-    result = settle(RetryLater("401", Failure.CREDENTIALS, after=300), attempts=3)
-    assert (result.state, result.attempts) == (State.PENDING, 2)
+@pytest.mark.parametrize("failure", [Failure.CREDENTIALS, Failure.QUOTA, Failure.PROVIDER_DOWN])
+def test_an_outage_spends_no_attempt_and_waits_longer_each_time(failure):
+    result = settle(RetryLater("503", failure), attempts=3, failed=2)
+    assert (result.state, result.attempts, result.number) == (State.PENDING, 2, 3)
+    assert result.due_at == NOW + timedelta(seconds=20)
+    again = settle(RetryLater("503", failure), attempts=3, failed=1000)
+    assert (again.state, again.due_at) == (State.PENDING, NOW + timedelta(seconds=50))
 
 
 def test_an_unknown_outcome_is_an_error():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -13,10 +15,14 @@ from sqlalchemy import func, select, update
 
 from actions.installation import utc_now
 from bus.bells import Bells
+from bus.counters import Counters, Pause
 from bus.envelope import Group
 from bus.publisher import Publisher
+from carillon.text import UNPRINTABLE
 from models.addresses.queries import disable_addresses, usable_addresses
 from models.audit.queries import list_records
+from models.deliveries.lifecycle import Failure
+from models.deliveries.tables import deliveries
 from models.notifications.tables import notifications
 from models.sql.engine import read, write
 from tests.factories import accept_one, create_settings, create_users, expand_all
@@ -77,6 +83,14 @@ def test_the_doctor_warns_of_work_that_nobody_does(run, engine, tenant):
     verdict, found = findings(run("doctor", "--json")[1])["backlog in_app"]
     assert verdict == "warning"
     assert found.startswith("1 deliveries due, the oldest for 6")
+
+
+def test_the_doctor_says_that_a_provider_has_an_outage(run, settings, redis_server):
+    with closing(Counters(redis_server, settings.bus_topic)) as counters:
+        counters.pause("push", Pause(Failure.PROVIDER_DOWN, time.time() + 40))
+    verdict, found = findings(run("doctor", "--json")[1])["outage push"]
+    assert verdict == "warning"
+    assert re.fullmatch(r"paused \(provider_down\), tried again after \d+ s", found)
 
 
 def test_a_notification_is_sent_and_found_again_by_its_key(run, engine, tenant, bells):
@@ -207,3 +221,17 @@ def test_users_are_listed_shown_and_forgotten(run, engine, tenant):
             1,
             f"Error: {tenant} has no user alice: run bin/carillon users list --tenant {tenant}\n",
         )
+
+
+def test_what_others_wrote_does_not_reach_the_terminal_as_commands(run, engine, tenant):
+    create_users(engine, ["alice"], email=True)
+    nasty = "\x1b]0;owned\x07 \x9b31m \u202egnp.exe"
+    sent = accept_one(engine, title=f"Hello {nasty}", now=utc_now())
+    expand_all(engine, sent, utc_now())
+    with write(engine) as connection:
+        dead = {"state": "dead", "due_at": None, "failure": "bad_request", "reason": f"550 {nasty}"}
+        connection.execute(update(deliveries).where(deliveries.c.channel == "email").values(dead))
+    shown = [run("dead", "list")[1], run("notifications", "show", str(sent), "--tenant", "acme")[1]]
+    for text in shown:
+        assert r"550 \x1b]0;owned\x07 \x9b31m \u202egnp.exe" in text
+        assert not UNPRINTABLE.search(text.replace("\n", ""))

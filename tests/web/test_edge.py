@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from carillon.text import UNPRINTABLE
 from config.logging_setup import configure_logging
 from config.settings import SettingsError
 from tests.factories import create_settings
@@ -66,6 +67,18 @@ def test_the_log_holds_no_token_no_content_and_no_id(service, alice, capsys, mon
     named = "the-key the-title s@example.test the-device-token not-an-address the-cursor the-wrong-token someone"
     hidden = [service.token, alice.token, *named.split()]
     assert [text for text in hidden if text in logged] == []
+
+
+def test_the_log_escapes_what_a_terminal_would_obey(capsys):
+    before = logging.getLogger().handlers[:]
+    configure_logging("INFO")
+    try:
+        logging.getLogger("x").warning("not sent", extra={"reason": "\x1b[31m\x9b\u202e\u2028"})
+    finally:
+        logging.basicConfig(handlers=before, force=True)
+    logged = capsys.readouterr().err
+    assert not UNPRINTABLE.search(logged.removesuffix("\n"))
+    assert json.loads(logged)["reason"] == "\x1b[31m\x9b\u202e\u2028"
 
 
 def test_health_checks_are_logged_only_when_they_fail(client, app, caplog):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 
 from actions.installation import utc_now
 from actions.tokens import OPERATOR
+from bus.counters import Pause
 from models.addresses.devices import add_device
 from models.addresses.tables import addresses
 from models.sql.engine import write
@@ -69,6 +70,26 @@ def test_the_overview_tells_what_happened_and_what_is_due(app, operator, service
     assert {queue["channel"]: queue["due"] for queue in told["queues"]} == {"in_app": 1, "push": 3, "email": 0}
     assert told["dead_letters"] == {"provider_down": 3}
     assert (told["web_processes"], told["connections"]) == (0, 0)
+
+
+def test_the_overview_and_the_metrics_tell_of_a_paused_channel(app, client, operator):
+    rates = app.extensions["carillon"].counters
+    until = round(rates._clock()) + 40
+    rates.pause("push", Pause(Failure.PROVIDER_DOWN, until))
+    rates.pause("email", Pause(Failure.QUOTA, until))
+    rates.pause("email", None)
+    rates.flush()
+    queues = {queue["channel"]: queue for queue in operator.get(OVERVIEW).json["queues"]}
+    assert queues["push"]["paused_for"] == "provider_down"
+    assert datetime.fromisoformat(queues["push"]["paused_until"]).timestamp() == until
+    assert (queues["email"]["paused_for"], queues["email"]["paused_until"]) == (None, None)
+    shown = client.get("/metrics").text
+    assert 'carillon_channel_paused{channel="push"} 1.0' in shown
+    assert 'carillon_channel_paused{channel="email"} 0.0' in shown
+    # A process that has ended does not say that the channel works again.
+    began = rates._clock
+    rates._clock = lambda: began() + 120
+    assert rates.paused() == {}
 
 
 def test_a_long_time_is_told_in_longer_steps(operator):

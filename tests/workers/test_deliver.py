@@ -8,15 +8,19 @@ from datetime import timedelta
 
 import pytest
 import redis
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from bus.counters import Counters
 from models.addresses.tables import addresses
+from models.channels import CHANNELS
 from models.deliveries.acknowledge import acknowledge
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Rejected, RetryLater, Sent
 from models.deliveries.message import Action
+from models.deliveries.record import MAX_KEPT
 from models.deliveries.tables import attempts, deliveries
 from models.notifications.recall import recall
+from models.notifications.tables import notifications
 from models.sql.engine import read, write
 from tests.factories import NOW, accept_one, create_users, expand_all, fail_to_publish
 from workers.deliver import deliver, deliver_batch
@@ -69,7 +73,125 @@ def test_a_retry_happens_when_it_is_due_and_not_before(run, engine, people, cloc
     clock.advance(2)
     deliver(run, "email")
     assert states(engine) == ["sent"] * 4
-    assert [m.attempt for m in channel.sent] == [1] * 4 + [2] * 4
+    assert [m.failed for m in channel.sent] == [0] * 4 + [1] * 4
+
+
+def test_an_outage_of_a_night_kills_nothing(run, engine, people, clock):
+    """Ten hours in which the provider answers nothing but 503."""
+    channel = run.channels["live"]["push"]
+    channel.script = [RetryLater("503")] * 1000
+    for _ in range(60):
+        deliver(run, "push")
+        clock.advance(600)
+    assert states(engine, "push") == ["pending"] * 4
+    assert len(channel.sent) >= 4 * (MAX_KEPT + 5)
+    with read(engine) as connection:
+        assert connection.execute(select(func.count()).select_from(attempts)).scalar_one() == 4 * MAX_KEPT
+    channel.script = []
+    clock.advance(900)
+    deliver(run, "push")
+    assert states(engine, "push") == ["sent"] * 4
+
+
+def test_a_batch_of_which_nothing_gets_through_pauses_the_channel(run, engine, clock, monkeypatch):
+    monkeypatch.setitem(CHANNELS, "push", replace(CHANNELS["push"], batch_size=2))
+    create_users(engine, [f"u{i}" for i in range(12)], device=True)
+    expand_all(engine, accept_one(engine, audience={"tenant": True}))
+    channel = run.channels["live"]["push"]
+    pauses = []
+    for _ in range(4):
+        channel.script = [RetryLater("503"), RetryLater("429", Failure.QUOTA)]
+        deliver(run, "push")
+        assert channel.script == []
+        pauses.append(run.breakers["push"].seconds_left)
+        clock.advance(pauses[-1] - 1)
+        before = len(channel.sent)
+        deliver(run, "push")
+        # One batch, and then nothing until the pause ends.
+        assert len(channel.sent) == before
+        clock.advance(1)
+    assert pauses == [10, 20, 40, 60]
+    assert Counter(states(engine, "push")) == {"pending": 12}
+    with read(engine) as connection:
+        tried = select(deliveries.c.failure).where(deliveries.c.channel == "push", deliveries.c.failure.is_not(None))
+        assert len(connection.execute(tried).all()) <= 4 * 2
+    # A batch gets through, and everything that is due goes out at once.
+    deliver(run, "push")
+    assert states(engine, "push").count("sent") >= 4
+    clock.advance(900)
+    deliver(run, "push")
+    assert states(engine, "push") == ["sent"] * 12
+
+
+def test_a_pause_lasts_as_long_as_the_provider_asks_and_no_longer_than_an_hour(run, engine, people, clock):
+    channel = run.channels["live"]["push"]
+    channel.script = [RetryLater("503", after=120), *[RetryLater("timeout")] * 3]
+    deliver(run, "push")
+    assert run.breakers["push"].seconds_left == 120
+    clock.advance(120)
+    channel.script = [RetryLater("503", after=86400)] * 4
+    deliver(run, "push")
+    assert run.breakers["push"].seconds_left == 3600
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [Sent("p"), RetryLater("503"), RetryLater("503"), RetryLater("503")],
+        [AddressGone("unregistered"), RetryLater("503"), RetryLater("503"), RetryLater("503")],
+        [RetryLater("503"), Rejected("bad"), Rejected("bad"), Rejected("bad")],
+        [RetryLater("a bug", Failure.UNCLASSIFIED)] * 4,
+        [RetryLater("the APNs key", Failure.CREDENTIALS)] * 4,
+        [Deferred(1)] * 4,
+    ],
+)
+def test_a_batch_does_not_pause_the_channel_if_the_provider_works(run, people, script):
+    run.channels["live"]["push"].script = script
+    deliver(run, "push")
+    assert run.breakers["push"].closed
+
+
+def test_one_batch_at_a_time_finds_out_whether_an_outage_has_ended(run, engine, people, clock):
+    channel = run.channels["live"]["push"]
+    channel.script = [RetryLater("503")] * 4
+    deliver(run, "push")
+    clock.advance(10)
+    busy = []
+
+    def another_thread(_batch):
+        busy.append(deliver_batch(run, "push"))
+
+    channel.before = another_thread
+    expand_all(engine, accept_one(engine, audience={"tenant": True}))
+    deliver(run, "push")
+    assert busy == [0]
+    assert run.breakers["push"].closed
+
+
+def test_test_keys_neither_pause_a_channel_nor_end_its_pause(run, engine, people, clock):
+    create_users(engine, ["tester"], device=True)
+    live, test = run.channels["live"]["push"], run.channels["test"]["push"]
+    expand_all(engine, accept_one(engine, mode="test", audience={"tenant": True}))
+    test.script = [RetryLater("the lab is down")] * 5
+    deliver(run, "push")
+    assert states(engine, "push").count("sent") == 4
+    assert run.breakers["push"].closed
+    live.script = [RetryLater("503")] * 5
+    expand_all(engine, accept_one(engine, audience={"tenant": True}))
+    deliver(run, "push")
+    clock.advance(10)
+    with write(engine) as connection:
+        later = clock.now + timedelta(hours=1)
+        connection.execute(deliveries.update().where(deliveries.c.state == "pending", live_ones()).values(due_at=later))
+    test.script = []
+    deliver(run, "push")
+    assert len(test.sent) == 10
+    assert not run.breakers["push"].closed
+    assert run.breakers["push"].allows()
+
+
+def live_ones():
+    return deliveries.c.notification_id.in_(select(notifications.c.id).where(notifications.c.mode == "live"))
 
 
 def test_a_message_that_is_held_spends_no_attempt_and_leaves_no_trace(run, engine, people, clock):
@@ -99,11 +221,63 @@ def test_refused_credentials_leave_the_rest_of_the_channel_untouched_for_a_while
     with read(engine) as connection:
         pushes = select(deliveries.c.state, deliveries.c.attempts).where(deliveries.c.channel == "push")
         assert connection.execute(pushes).all() == [("pending", 0)] * 8
-    clock.advance(16)
+    clock.advance(11)
     deliver(run, "push")
     assert len(channel.sent) == 8
     deliver(run, "email")
     assert states(engine) == ["sent"] * 8
+
+
+NASTY = "no \0 \x1b[31m \x9b \u202e \ud800 thing"
+
+
+def test_a_reply_that_a_database_or_a_terminal_cannot_take_is_recorded(run, engine, people):
+    channel = run.channels["live"]["push"]
+    channel.script = [Sent(f"p{NASTY}" + "x" * 500), RetryLater(NASTY), Rejected(NASTY), AddressGone(NASTY)]
+    deliver_batch(run, "push")
+    assert states(engine, "push") == ["sent", "pending", "dead", "dead"]
+    with read(engine) as connection:
+        rows = connection.execute(select(deliveries).where(deliveries.c.channel == "push").order_by(deliveries.c.id))
+        sent, *failed = rows.all()
+        kept = connection.execute(select(attempts.c.reason)).scalars().all()
+        gone = connection.execute(select(addresses.c.disabled_reason).where(addresses.c.disabled_at.is_not(None)))
+        reasons = [*(row.reason for row in failed), *kept, *gone.scalars()]
+    assert reasons == ["no [31m thing"] * 7
+    assert sent.provider_id.startswith("pno [31m thing xxx".replace("thing ", "thing"))
+    assert len(sent.provider_id) == 255
+
+
+def test_a_result_that_cannot_be_stored_takes_no_other_with_it(run, engine, people, monkeypatch, caplog):
+    monkeypatch.setattr("models.deliveries.record.printable", lambda text: text.encode("ascii").decode())
+    channel = run.channels["live"]["push"]
+    channel.script = [Sent("p"), Rejected("é"), Sent("é"), AddressGone("gone")]
+    deliver_batch(run, "push")
+    assert states(engine, "push") == ["sent", "dead", "sent", "dead"]
+    with read(engine) as connection:
+        columns = (deliveries.c.reason, deliveries.c.provider_id, deliveries.c.failure)
+        rows = connection.execute(select(*columns).where(deliveries.c.channel == "push").order_by(deliveries.c.id))
+        assert rows.all() == [
+            (None, "p", None),
+            ("the reason cannot be stored", None, "bad_request"),
+            (None, None, None),
+            ("gone", None, "address_gone"),
+        ]
+        disabled = select(addresses.c.value).where(addresses.c.disabled_at.is_not(None))
+        assert connection.execute(disabled).scalars().all() == ["u3-phone"]
+    assert [r.levelname for r in caplog.records if r.message == "results cannot be stored together"] == ["ERROR"]
+
+
+def test_an_unavailable_database_is_not_asked_for_each_result(run, engine, people, monkeypatch):
+    asked = []
+
+    def unavailable(*_):
+        asked.append(1)
+        raise OperationalError("", {}, Exception())
+
+    monkeypatch.setattr("workers.deliver.record", unavailable)
+    with pytest.raises(OperationalError):
+        deliver_batch(run, "push")
+    assert len(asked) == 1
 
 
 def test_a_channel_that_breaks_is_a_retry_and_an_error(run, engine, people, caplog):

@@ -12,6 +12,7 @@ from actions.principal import Principal
 from actions.problems import invalid, not_found
 from carillon.fields import UserId
 from models.deliveries.lifecycle import State
+from models.deliveries.record import MAX_KEPT
 from models.deliveries.status import Delivery, failed_attempts, list_user_deliveries
 from models.ids import UUID_FORM
 from models.sql.engine import read
@@ -41,7 +42,7 @@ NOT_REDRIVABLE = (
 class AttemptView(View):
     """An attempt that failed."""
 
-    number: int
+    number: int = Field(description="From 1, and again from 1 after a redrive.")
     at: Moment
     failure: FailureName
     reason: str
@@ -58,7 +59,10 @@ class DeliveryView(View):
         description="`sent`: the provider took it; in-app, it is in the user's log and published to open pages. That "
         "it was seen is said by `acked` alone."
     )
-    attempts: int
+    attempts: int = Field(
+        description="Attempts that count against the channel's limit. Those that met an outage, a quota or refused "
+        "credentials do not."
+    )
     failure: FailureName | None
     reason: str | None
     provider_id: str | None
@@ -68,7 +72,9 @@ class DeliveryView(View):
     next_attempt_at: Moment | None
     expires_at: Moment
     seq: int | None
-    failed_attempts: list[AttemptView]
+    failed_attempts: list[AttemptView] = Field(
+        description=f"The first {MAX_KEPT - 1} that failed, and the last. Those that do not count are included."
+    )
 
 
 class OutcomeView(View):

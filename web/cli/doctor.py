@@ -21,7 +21,7 @@ from models.channels import CHANNELS
 from models.deliveries.due import backlog
 from models.sql.engine import read, server_time
 from web.auth import LEEWAY
-from web.cli.output import Group, json_option, print_answer
+from web.cli.output import Group, json_option, print_answer, visible
 from web.context import Context, context
 from web.health import PATIENCE, probes, schema_of
 from web.hints import CREATE_JWKS, command
@@ -139,6 +139,16 @@ def _workers(here: Context) -> Iterator[Finding]:
         yield Finding("workers", "ok", f"serve {', '.join(sorted(served))}")
 
 
+def _pauses(here: Context) -> Iterator[Finding]:
+    try:
+        paused = here.counters.paused()
+    except UNAVAILABLE:
+        return  # _redis says so
+    for name, pause in paused.items():
+        found = f"paused ({pause.failure}), tried again after {max(pause.until - time.time(), 0):.0f} s"
+        yield Finding(f"outage {name}", "warning", found, "wait for the provider; deliveries wait until they expire")
+
+
 def _channels(here: Context) -> Iterator[Finding]:
     for name in CHANNELS:
         try:
@@ -171,7 +181,7 @@ def _keys(here: Context) -> Iterator[Finding]:
         yield Finding("keys", "ok", f"can verify tokens of {len(here.keys.own().by_kid)} keys, and sign with {kid}")
 
 
-CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (_database, _redis, _workers, _keys, _channels)
+CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (_database, _redis, _workers, _keys, _channels, _pauses)
 
 
 @operations.command("doctor")
@@ -197,7 +207,7 @@ def doctor(as_json: bool) -> None:
 def _line(finding: Finding) -> str:
     verdict = click.style(finding.verdict.ljust(7), fg=_COLOURS[finding.verdict])
     advice = f"\n{' ' * 9}{finding.advice}" if finding.advice else ""
-    return f"{verdict}  {finding.name}: {finding.found}{advice}"
+    return f"{verdict}  {finding.name}: {visible(finding.found)}{advice}"
 
 
 COMMANDS = (doctor,)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from actions.problems import Problem
+from carillon.text import UNPRINTABLE
 from models.timestamps import iso
 from web.hints import command
 
@@ -28,11 +29,11 @@ class Operation(click.Command):
         try:
             return super().invoke(ctx)
         except Problem as problem:
-            raise click.ClickException(problem.detail) from problem
+            raise click.ClickException(visible(problem.detail)) from problem
         except (DBAPIError, PoolTimeout) as error:
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             raise click.ClickException(
-                f"the database failed ({reason}): check DATABASE_URL, "
+                f"the database failed ({visible(reason)}): check DATABASE_URL, "
                 f"and run {command('db', 'upgrade')} if you have not"
             ) from error
 
@@ -50,7 +51,13 @@ def json_option(function: Command) -> Command:
 
 def print_answer(as_json: bool, answer: Any, text: str) -> None:
     """Print `answer` as JSON, or `text`."""
-    click.echo(json.dumps(answer, default=_as_text) if as_json else text)
+    # JSON escapes control characters itself.
+    click.echo(json.dumps(answer, default=_as_text) if as_json else "\n".join(map(visible, text.split("\n"))))
+
+
+def visible(text: str) -> str:
+    """Return `text` with escapes in place of what a terminal would obey, such as titles and reasons can contain."""
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def progress(label: str, steps: Iterable[Any] | None = None, length: int | None = None) -> Any:
@@ -62,7 +69,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Format rows in columns, with the names of the columns in the first line."""
     if not rows:
         return "none"
-    cells = [[*rows[0]], *[[_as_text(value) for value in row.values()] for row in rows]]
+    cells = [[*rows[0]], *[[visible(_as_text(value)) for value in row.values()] for row in rows]]
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells

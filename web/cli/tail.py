@@ -15,7 +15,7 @@ from bus.envelope import groups_in
 from bus.redis import UNAVAILABLE, connect
 from models.rooms.names import user_room
 from models.timestamps import iso
-from web.cli.output import Group, json_option
+from web.cli.output import Group, json_option, visible
 from web.context import context
 
 operations = Group("operations")
@@ -84,7 +84,7 @@ def _line(event: str, payload: dict[str, Any], rooms: list[tuple[str, int]]) -> 
     more = f" and {len(rooms) - _SHOWN} more" if len(rooms) > _SHOWN else ""
     colour = _COLOURS.get(str(payload.get("level")), "cyan")
     moment = click.style(f"{datetime.now().astimezone():%H:%M:%S}", dim=True)
-    head = f"{moment} {click.style(event, fg=colour, bold=True)} {json.dumps(where)[1:-1]}{more}"
+    head = f"{moment} {click.style(visible(event), fg=colour, bold=True)} {json.dumps(where)[1:-1]}{more}"
     return f"{head}  {json.dumps(payload)[:WIDTH]}"
 
 

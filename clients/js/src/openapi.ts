@@ -1909,6 +1909,8 @@ export interface components {
       channel: string;
       due: number;
       oldest_seconds: number;
+      paused_for: components["schemas"]["Failure"] | null;
+      paused_until: string | null;
     };
     Quota: "users" | "topics" | "event_types" | "recipients_per_day" | "bytes_per_day";
     QuotaList: {

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import Field
 
 from actions.principal import Mode, Principal
-from bus.counters import KEPT, LATE, STEP, Tally
+from bus.counters import KEPT, LATE, STEP, Pause, Tally
 from bus.redis import UNAVAILABLE
 from models.channels import CHANNELS, acknowledging
 from models.deliveries.dead_letters import MAX_COUNTED, DeadFilter, count_classes, summarise
 from models.deliveries.due import backlog
+from models.deliveries.lifecycle import Failure
 from models.sql.engine import read
 from web.api.deliveries import NOT_REDRIVABLE
 from web.api.endpoint import Api
@@ -69,6 +71,10 @@ class QueueView(View):
     channel: str
     due: int
     oldest_seconds: float
+    paused_until: datetime | None = Field(
+        description="The channel is paused because its provider has an outage. Then, one batch tries again."
+    )
+    paused_for: Failure | None = Field(description="The class of failure for which the channel is paused.")
 
 
 class OverviewView(View):
@@ -116,9 +122,10 @@ def get_overview(caller: Principal, query: OverviewQuery) -> OverviewView:
     try:
         history = rates.history(query.minutes * 60)
         processes = rates.web_processes()
+        paused = rates.paused()
         counted = True
     except UNAVAILABLE:
-        history, processes, counted = [], {}, False
+        history, processes, paused, counted = [], {}, {}, False
     steps, size = _merged(history)
     now = context().now()
     with read(context().engine) as connection:
@@ -129,7 +136,7 @@ def get_overview(caller: Principal, query: OverviewQuery) -> OverviewView:
         step_seconds=size,
         series=_series(steps),
         latency=_latency([tally for _, tally in steps]),
-        queues=[QueueView(channel=c, due=due, oldest_seconds=round(oldest, 3)) for c, due, oldest in queues],
+        queues=[_queue(channel, due, oldest, paused.get(channel)) for channel, due, oldest in queues],
         dead_letters=dead,
         web_processes=len(processes),
         connections=sum(processes.values()),
@@ -143,6 +150,16 @@ def summarise_dead_letters(caller: Principal, query: DeadSummaryQuery) -> DeadSu
     with read(context().engine) as connection:
         groups, more = summarise(connection, which, context().now())
     return DeadSummary(data=[DeadGroup.model_validate(group._asdict()) for group in groups], more=more)
+
+
+def _queue(channel: str, due: int, oldest: float, pause: Pause | None) -> QueueView:
+    return QueueView(
+        channel=channel,
+        due=due,
+        oldest_seconds=round(oldest, 3),
+        paused_until=datetime.fromtimestamp(pause.until, UTC) if pause else None,
+        paused_for=Failure(pause.failure) if pause else None,
+    )
 
 
 def _merged(history: Sequence[tuple[int, Tally]]) -> tuple[list[tuple[int, Tally]], int]:

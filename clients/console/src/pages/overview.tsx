@@ -4,7 +4,7 @@ import type { Api } from "../api/client.ts";
 import type { Overview } from "../api/types.ts";
 import { channelColour } from "../channels.ts";
 import { useConsole } from "../context.ts";
-import { duration, label, number, plural, rate } from "../format.ts";
+import { duration, label, number, plural, rate, words } from "../format.ts";
 import { useLoad } from "../load.ts";
 import { href, Link, select, useRoute } from "../router.tsx";
 import { Chart, type Line } from "../ui/chart.tsx";
@@ -181,6 +181,7 @@ function Tables({ data }: { data: Overview }) {
               <tr key={queue.channel}>
                 <td>
                   <ChannelName name={queue.channel} />
+                  {queue.paused_for && <span class="sub bad">Paused: {words(queue.paused_for)}</span>}
                 </td>
                 <td class="right numbers">{queue.due >= 10_000 ? "10,000 or more" : number(queue.due)}</td>
                 <td class={`right numbers ${queue.oldest_seconds > LATE ? "bad" : ""}`}>
