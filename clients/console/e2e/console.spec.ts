@@ -259,6 +259,16 @@ test("a tenant's page shows what was used by day", async ({ page }) => {
   await expect(usage).toContainText("Nothing was used");
 });
 
+test("a tenant's page shows its quotas", async ({ page }) => {
+  await open(page, "/tenants/demo");
+  const quotas = page.getByRole("region", { name: "Quotas" });
+  const { data } = await get("/v1/operator/tenants/demo/quotas");
+  const [users] = data;
+  expect(users.used).toBeGreaterThan(0);
+  await expect(quotas.getByRole("row", { name: /^Users/ })).toContainText(`${users.used}`);
+  await expect(quotas.getByRole("row", { name: /^Recipients per day/ })).toContainText("10,000,000");
+});
+
 test("the page of a user shows how to reach them", async ({ page }) => {
   await put("/v1/users/grace", { email: "grace@example.test" });
   await open(page, "/users?tenant=demo");

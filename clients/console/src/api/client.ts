@@ -71,6 +71,9 @@ export class Api {
   keys = (tenant: string, signal?: AbortSignal) =>
     this.send("get", "/v1/operator/tenants/{tenant}/keys", { params: { tenant }, signal });
 
+  quotas = (tenant: string, signal?: AbortSignal) =>
+    this.send("get", "/v1/operator/tenants/{tenant}/quotas", { params: { tenant }, signal });
+
   createKey = (tenant: string, name: string, mode: Mode, expiresAt: string | null) =>
     this.send("post", "/v1/operator/tenants/{tenant}/keys", {
       params: { tenant },

@@ -9,6 +9,7 @@ import { href, Link } from "../router.tsx";
 import { Confirm, Dialog } from "../ui/dialog.tsx";
 import { Choice } from "../ui/fields.tsx";
 import { CopyButton, Empty, ErrorNote, Loading, Time } from "../ui/parts.tsx";
+import { Quotas } from "./quotas.tsx";
 import { Usage } from "./usage.tsx";
 
 export function TenantsPage() {
@@ -213,6 +214,7 @@ export function TenantPage({ id }: { id: string }) {
           </table>
         )}
       </section>
+      <Quotas tenant={id} />
       <Usage tenant={id} />
       {creating && (
         <KeyDialog
