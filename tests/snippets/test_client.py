@@ -43,8 +43,9 @@ HAPPENS = """
 await until("showAll");
 const audience = { users: ["bob"] };
 await send("/v1/notifications", { audience, title: "Hello", message: "World", url: "https://shop.example/7" });
-await send("/v1/events", { audience, type: "budget:exceeded", data: { message: "1,100 of 1,000 spent" } });
+// An event overtakes a notification whose audience is not expanded yet.
 await until("show");
+await send("/v1/events", { audience, type: "budget:exceeded", data: { message: "1,100 of 1,000 spent" } });
 await until("warn");
 // Long enough for a repetition.
 await sleep(1500);
