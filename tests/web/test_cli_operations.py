@@ -43,7 +43,7 @@ def test_the_doctor_finds_what_is_missing(run, recorder, settings, tenant):
     status, answer = run("doctor", "--json")
     found = findings(answer)
     assert (status, answer["healthy"]) == (1, False)
-    assert found["database"][0] == found["redis"][0] == found["keys"][0] == "ok"
+    assert found["database"][0] == found["redis"][0] == found["key test"][0] == "ok"
     # Neither the broker nor the lab of these settings exists.
     assert found["workers"][0] == found["channel push"][0] == found["channel email"][0] == "failed"
     assert found["message queue"] == ("warning", "works, but no web process is subscribed")

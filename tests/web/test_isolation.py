@@ -10,9 +10,9 @@ import jwt
 import pytest
 
 from actions.installation import utc_now
-from actions.tokens import CLIENT, OPERATOR, SERVICE
 from bus.publisher import Publisher
 from bus.token_bucket import Limit
+from config.audiences import CLIENT, OPERATOR, SERVICE
 from models.addresses import devices
 from models.sql.engine import write
 from models.users.queries import Person, upsert_users

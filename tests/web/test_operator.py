@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from actions.installation import utc_now
-from actions.tokens import OPERATOR
+from config.audiences import OPERATOR
 from models.addresses.devices import add_device
 from models.sql.engine import write
 from tests.factories import (

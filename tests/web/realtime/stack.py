@@ -15,10 +15,10 @@ from engineio.payload import Payload
 from sqlalchemy import Engine
 
 from actions.installation import utc_now
-from actions.tokens import CLIENT
 from bus.envelope import Group, room_name
 from bus.publisher import Publisher
 from channels.in_app import InAppChannel
+from config.audiences import CLIENT
 from config.settings import Settings
 from models.deliveries.expand import Page
 from models.events.log import heads
