@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 from typing import Any
-from uuid import UUID
 
 from celery.signals import setup_logging, worker_init
 
+from bus.bells import Page
+from bus.dropped import Dropped
 from config.logging_setup import configure_logging
 from config.settings import Settings, SettingsError
 from models.channels import CHANNELS
@@ -21,6 +22,8 @@ from workers.publish import publish
 from workers.runtime import runtime
 
 log = logging.getLogger(__name__)
+
+_unusable = Dropped(log, "bells dropped: no pages")
 
 
 @setup_logging.connect
@@ -44,15 +47,19 @@ def be_ready(**_: object) -> None:
 
 @app.task(name="expand")
 def expand_task(*pages: str) -> None:
-    """Write these pages of notifications' audiences: each "id" or, as `Bells.expand` has it, "id:begin:ahead"."""
+    """Write these pages of notifications' audiences, each a bus.bells.Page."""
     failed: Exception | None = None
-    for page in dict.fromkeys(pages):
-        notification_id, *place = page.split(":")
+    for argument in dict.fromkeys(pages):
         try:
-            expand_and_ring(runtime(), UUID(notification_id), *map(int, place))
+            page = Page.parse(argument)
+        except ValueError:
+            _unusable.add()
+            continue
+        try:
+            expand_and_ring(runtime(), *page)
         except Exception as error:
             # The others of this bell are notifications that were only rung for in the same moment.
-            log.exception("page failed", extra={"notification": notification_id})
+            log.exception("page failed", extra={"notification": str(page.notification)})
             failed = error
     if failed is not None:
         raise failed
