@@ -50,6 +50,12 @@ JWKS: dict[str, list[dict[str, Any]]] = {
     ]
 }
 
+
+def bus_secret() -> bytes:
+    """What processes sign with that have no database."""
+    return b"a secret of thirty-two bytes....."
+
+
 # A fixed moment: time is an argument everywhere below web/ and workers/.
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -229,7 +235,7 @@ def create_installation(engine: Engine, bells: Bells | None = None, **other: Any
     given: dict[str, Any] = {
         "engine": engine,
         "bells": bells or RecordingBells(),
-        "publisher": Publisher("redis://127.0.0.1:1/0", "carillon"),
+        "publisher": Publisher("redis://127.0.0.1:1/0", "carillon", bus_secret),
         "meter": Meter(Counters("redis://127.0.0.1:1/0", "carillon"), Uncounted(engine, utc_now)),
         "catalogue": built_in(),
         "retention": timedelta(days=30),

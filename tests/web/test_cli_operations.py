@@ -118,7 +118,7 @@ def test_whoever_waits_is_told_what_became_of_it(run, engine, tenant):
 
 def test_events_are_shown_as_they_are_published(run, settings, redis_server):
     def publish() -> None:
-        writer = Publisher(redis_server, settings.bus_topic)
+        writer = Publisher.of(settings)
         payload = {"title": "\x1b[31mred", "level": "error"}
         for _ in range(100):
             rooms = [("acme/user:alice", 7), ("umbra/user:bob", 8)]

@@ -107,7 +107,7 @@ def _redis(here: Context) -> Iterator[Finding]:
 
 def _message_queue(here: Context) -> Finding:
     name, topic = "message queue", here.settings.bus_topic
-    publisher = Publisher(here.settings.redis_url, topic)
+    publisher = Publisher.of(here.settings)
     try:
         subscribers = publisher.round_trip()
     except (*UNAVAILABLE, TimeoutError) as error:

@@ -72,7 +72,7 @@ def application() -> Flask:
     installation = Installation(
         engine=engine,
         bells=Bells(settings.broker_url),
-        publisher=Publisher(settings.redis_url, settings.bus_topic),
+        publisher=Publisher.of(settings),
         meter=Meter(counters, UsageCounts(engine, utc_now)),
         catalogue=shared(settings.catalogue_file),
         retention=timedelta(days=settings.retention_days),

@@ -120,7 +120,7 @@ class Stack:
         self.engine = engine
         self.tenant = tenant
         factories.create_tenant(engine, tenant, utc_now())
-        self.writer = Publisher(self.settings.redis_url, self.settings.bus_topic)
+        self.writer = Publisher.of(self.settings)
         self.channel = InAppChannel(self.writer)
         self._runtime = Runtime(engine, {"live": {"in_app": self.channel}, "test": {}}, RecordingBells(), lease=60)
         self._written: list[Page] = []
