@@ -13,13 +13,10 @@ from actions.audit import record
 from actions.installation import Installation
 from actions.principal import Principal, require_live
 from actions.problems import Problem
+from config.audiences import CLIENT
 from config.jwt_keys import JwtKeys
 from config.settings import Settings
 from models.sql.engine import write
-
-CLIENT = "carillon:client"
-SERVICE = "carillon:service"
-OPERATOR = "carillon:operator"
 
 # A token with a longer lifetime would be a password that cannot be revoked.
 LONGEST = timedelta(hours=24)
@@ -49,8 +46,8 @@ class Minted(NamedTuple):
 
 
 def mint(keys: JwtKeys, claims: Claims, *, audience: str, subject: str, tenant: str, lifetime: timedelta) -> Minted:
-    """Return a token signed with the first key that can sign. Raises LookupError if there is none."""
-    kid, key = keys.signer()
+    """Return a token signed with the first key that can and may sign it. Raises LookupError if there is none."""
+    kid, key = keys.signer(audience, tenant)
     now = int(datetime.now(UTC).timestamp())
     expires = now + int(lifetime.total_seconds())
     payload = {
@@ -78,8 +75,8 @@ def mint_for_user(keys: JwtKeys, claims: Claims, caller: Principal, user: str, l
         return mint(keys, claims, audience=CLIENT, subject=user, tenant=caller.tenant, lifetime=lifetime)
     except LookupError:
         detail = (
-            "this installation has no key that signs: have its operator put a key of `jwks create` into "
-            "CARILLON_JWKS_FILE, or let your identity provider issue the tokens"
+            "this installation has no key that signs for users of this tenant: have its operator put a key of "
+            "`jwks create` into CARILLON_JWKS_FILE, or let your identity provider issue the tokens"
         )
         raise Problem(409, "no_signing_key", detail) from None
 

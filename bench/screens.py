@@ -77,7 +77,7 @@ def _measure_carillon(system: System, clients: int, one_room: bool) -> float:
     hour = timedelta(hours=1)
     tokens = [factories.create_token(system.settings, subject=f"u{i}", lifetime=hour) for i in range(clients)]
     greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
-    publisher = Publisher(system.settings.redis_url, system.settings.bus_topic)
+    publisher = Publisher.of(system.settings)
     targets = [f"tenant:{TENANT}"] if one_room else [f"user:u{i}" for i in range(clients)]
     names = [room_name(TENANT, room) for room in targets]
 

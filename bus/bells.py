@@ -7,10 +7,11 @@ sent after the commit that it announces, with one exception: the next page of an
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from celery import Celery
@@ -29,6 +30,31 @@ OPEN_SECONDS = 1.0
 # Bells of one kind that come closer together than this (seconds) are sent as one: a process can ring for each of many
 # requests, and a bell costs more than the row that it announces.
 GAP = 0.01
+
+
+# A page of an audience, as the argument of a bell: "id", or "id:begin:ahead".
+_PAGE = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?::([0-9]{1,18}):([0-9]{1,4}))?")
+
+
+class Page(NamedTuple):
+    """The page to write: the next one, or the one that begins at `begin`, `ahead` pages after the committed ones."""
+
+    notification: UUID
+    begin: int | None = None
+    ahead: int = 0
+
+    @classmethod
+    def parse(cls, argument: str) -> Self:
+        """Read the argument of a bell. Raises ValueError: it has passed through Redis, where others may write."""
+        found = _PAGE.fullmatch(argument)
+        if found is None:
+            raise ValueError("no page")
+        notification, begin, ahead = found.groups()
+        return cls(UUID(notification)) if begin is None else cls(UUID(notification), int(begin), int(ahead))
+
+    def __str__(self) -> str:
+        place = "" if self.begin is None else f":{self.begin}:{self.ahead}"
+        return f"{self.notification}{place}"
 
 
 class Debounced:
@@ -94,8 +120,7 @@ class Bells:
 
         `begin`: for the page that begins there, `ahead` pages after the one that was committed last.
         """
-        page = str(notification_id) if begin is None else f"{notification_id}:{begin}:{ahead}"
-        return self.ring("expand", [page], "intake", lane)
+        return self.ring("expand", [str(Page(notification_id, begin, ahead))], "intake", lane)
 
     def deliver(self, channel: str) -> bool:
         """Ask for what is due on a channel."""

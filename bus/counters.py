@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import socket
 import threading
 import time
@@ -32,6 +33,7 @@ _GROWTH = 1.25
 _SHORTEST = 0.001
 _LATE = 60.0
 LATE = "late"
+_CLASSES = math.ceil(math.log(_LATE / _SHORTEST, _GROWTH))
 
 
 class Pause(NamedTuple):
@@ -129,7 +131,7 @@ class Counters:
     def totals(self) -> dict[str, int]:
         """The totals of all processes. Raises bus.redis.UNAVAILABLE."""
         found: Any = self._redis.hgetall(f"{self._prefix}totals")
-        return {name: int(number) for name, number in found.items()}
+        return {name: number for name, text in found.items() if (number := _whole(text)) is not None}
 
     def beat(self, name: str) -> None:
         """Note that a process of this name is at work now."""
@@ -140,7 +142,8 @@ class Counters:
     def silent_for(self, name: str) -> float | None:
         """Seconds since the last beat of that name. None: there was none. Raises bus.redis.UNAVAILABLE."""
         at: Any = self._redis.hget(f"{self._prefix}beats", name)
-        return None if at is None else max(self._clock() - float(at), 0.0)
+        seconds = _finite(at)
+        return None if seconds is None else max(self._clock() - seconds, 0.0)
 
     def pause(self, channel: str, pause: Pause | None) -> None:
         """Note that this process has paused a channel, or with None that it has resumed it."""
@@ -192,9 +195,10 @@ class Counters:
         alive: dict[str, int] = {}
         silent: list[str] = []
         for name, report in reports.items():
-            at, connections = report.split()
-            if self._clock() - float(at) < _SILENT:
-                alive[name] = int(connections)
+            at, _, connections = report.partition(" ")
+            reported, number = _finite(at), _whole(connections)
+            if reported is not None and number is not None and self._clock() - reported < _SILENT:
+                alive[name] = number
             else:
                 silent.append(name)
         if silent:
@@ -250,12 +254,31 @@ class Counters:
 
 def _tally(found: Mapping[str, str]) -> Tally:
     tally = Tally()
-    for name, number in found.items():
+    for name, text in found.items():
         kind, _, rest = name.partition(":")
-        if kind == "took":
-            tally.times[int(rest)] += int(number)
-        elif kind == "level":
-            tally.levels[rest] = float(number)
-        else:
-            tally.counts[name] += int(number)
+        number = _whole(text)
+        if kind == "level":
+            if (level := _finite(text)) is not None:
+                tally.levels[rest] = level
+        elif number is None:
+            continue
+        elif kind != "took":
+            tally.counts[name] += number
+        elif (class_ := _whole(rest)) is not None and class_ <= _CLASSES:
+            tally.times[class_] += number
     return tally
+
+
+# Others may write to Redis: a value that is not understood counts as missing.
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
+def _finite(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from bus.signature import Signature
 
 # What a service says to one session; it is in no room and no log.
 DIRECT_MESSAGE = "direct_message"
 
 # The name under which a batch passes through the Socket.IO message queue. No client ever sees it.
 BATCH = "carillon:batch"
+
+# In place of a host: the sender of presence, which is a script in Redis.
+PRESENCE = "presence"
 
 # Redis copies a published message into the output buffer of every subscriber, and disconnects a subscriber whose buffer
 # exceeds 32 MB (client-output-buffer-limit). A batch of a thousand with one content has about 60 kB.
@@ -80,12 +87,6 @@ def message(groups: Sequence[Group], host_id: str) -> dict[str, Any]:
     return _message([{"event": g.event, "payload": g.payload, "rooms": g.rooms} for g in groups], host_id)
 
 
-def frame(host_id: str) -> tuple[str, str]:
-    """The JSON before and after the groups, for a script in Redis that makes the groups itself."""
-    head, _, tail = json.dumps(_message("GROUPS", host_id)).partition('"GROUPS"')
-    return head, tail
-
-
 def direct_message(tenant: str, connection: str, data: dict[str, Any], host_id: str) -> dict[str, Any]:
     """The message of the queue for one connection. Web processes pass it on only to a session of the tenant."""
     return {
@@ -100,6 +101,51 @@ def direct_message(tenant: str, connection: str, data: dict[str, Any], host_id: 
         "host_id": host_id,
         "tenant": tenant,
     }
+
+
+def opened(data: bytes, signature: Signature) -> dict[str, Any] | None:
+    """Return the message of the queue that was received, or None if it is not to be believed.
+
+    Messages are signed, except for presence: who can write to Redis can change presence there (docs/adr/0033). Raises
+    bus.signature.KeyUnavailable.
+    """
+    if data.startswith(_HEAD) and data.endswith(_TAIL):
+        try:
+            announced = _PRESENCE.validate_json(data[len(_HEAD) : -len(_TAIL)])
+        except ValidationError:
+            return None
+        return _message([group.model_dump() for group in announced if group.is_possible()], PRESENCE)
+    if not signature.is_on(data):
+        return None
+    # A strict parser would lose a batch because of one NaN.
+    message: dict[str, Any] = json.loads(data)
+    return message
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _Present(_Strict):
+    id: Annotated[str, Field(max_length=256)]
+    user: Annotated[str, Field(max_length=256)]
+    status: Literal["online", "away", "busy", "offline"]
+    created_at: Annotated[str, Field(max_length=40)]
+
+
+class _Announced(_Strict):
+    event: str
+    payload: _Present
+    rooms: Annotated[list[tuple[str, Literal[0]]], Field(min_length=1, max_length=1)]
+
+    def is_possible(self) -> bool:
+        """Whether it is about one user, and for the room of a whole tenant."""
+        tenant, _, room = self.rooms[0][0].partition("/")
+        payload = self.payload
+        return self.event == f"presence:{payload.status}" and payload.id == payload.user and room == f"tenant:{tenant}"
+
+
+_PRESENCE = TypeAdapter(list[_Announced])
 
 
 def groups_in(message: Mapping[str, Any]) -> list[dict[str, Any]] | None:
@@ -123,3 +169,8 @@ def _message(groups: object, host_id: str) -> dict[str, Any]:
         "callback": None,
         "host_id": host_id,
     }
+
+
+# The JSON before and after the groups, for the script in Redis that announces presence and makes the groups itself.
+PRESENCE_FRAME = tuple(json.dumps(_message("GROUPS", PRESENCE)).split('"GROUPS"'))
+_HEAD, _TAIL = (part.encode() for part in PRESENCE_FRAME)

@@ -6,19 +6,22 @@ Redis may forget everything at any moment; leases that are renewed bring it back
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Literal, NamedTuple, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args
 
 from bus.circuit_breaker import CircuitBreaker
-from bus.envelope import frame
+from bus.envelope import PRESENCE_FRAME
 from bus.redis import UNAVAILABLE, connect
 from models.timestamps import iso
 
 Status = Literal["online", "away", "busy"]
 OFFLINE = "offline"
+_STATES = frozenset(get_args(Status))
+_LEASE = re.compile(r"[a-z]+ ([0-9]{1,18})")
 
 # A connection counts as present for this long (seconds) after its last report; the process that held it may be dead.
 LEASE = 60.0
@@ -59,7 +62,8 @@ local function settle(tenant, user)
   for i = 1, #found, 2 do
     local its_state, its_end = string.match(found[i + 1], '^(%a+) (%d+)$')
     its_end = tonumber(its_end)
-    if its_end <= now then
+    -- Others may write to Redis: a lease that is none has ended.
+    if not its_end or not rank[its_state] or its_end <= now then
       redis.call('HDEL', seats, found[i])
     else
       if not state or rank[its_state] > rank[state] then state = its_state end
@@ -84,7 +88,9 @@ for _, entry in ipairs(cjson.decode(ARGV[9])) do
     redis.call('PEXPIRE', seats, kept)
   elseif known then
     local its_state, its_end = string.match(known, '^(%a+) (%d+)$')
-    redis.call('HSET', seats, connection, its_state .. ' ' .. math.min(tonumber(its_end), now + length))
+    if its_state then
+      redis.call('HSET', seats, connection, its_state .. ' ' .. math.min(tonumber(its_end), now + length))
+    end
   end
   local member = tenant .. '/' .. user
   if not seen[member] then
@@ -96,7 +102,8 @@ for _, who in ipairs(touched) do settle(who[1], who[2]) end
 
 local ended = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, step)
 for _, member in ipairs(ended) do
-  settle(string.match(member, '^([^/]*)/(.*)$'))
+  local tenant, user = string.match(member, '^([^/]*)/(.*)$')
+  if tenant then settle(tenant, user) else redis.call('ZREM', due, member) end
 end
 
 -- Counted when all have come: of a crowd that connects at once no change is announced, not even the first.
@@ -161,7 +168,7 @@ class Leases:
         self._lease = lease
         self._reload = reload
         self._script = self._redis.register_script(_KEEP)
-        self._constants = [self._prefix, topic, *frame("presence")]
+        self._constants = [self._prefix, topic, *PRESENCE_FRAME]
         self._breaker = CircuitBreaker(_OPEN_SECONDS)
 
     def keep(self, reports: Sequence[Report]) -> int:
@@ -190,9 +197,11 @@ class Leases:
             self.keep([])
             if users is None:
                 found = dict(islice(self._redis.hscan_iter(status, count=MAX_LISTED), MAX_LISTED + 1))
-                return Present(dict(islice(found.items(), MAX_LISTED)), len(found) > MAX_LISTED)
+                listed = {user: state for user, state in found.items() if state in _STATES}
+                return Present(dict(islice(listed.items(), MAX_LISTED)), len(found) > MAX_LISTED)
             known = cast(list[str | None], self._redis.hmget(status, list(users))) if users else []
-            return Present({user: state or OFFLINE for user, state in zip(users, known, strict=True)})
+            states = (state if state in _STATES else OFFLINE for state in known)
+            return Present(dict(zip(users, cast(Iterator[str], states), strict=True)))
 
         return self._asked(ask)
 
@@ -203,7 +212,8 @@ class Leases:
             found = cast(dict[str, str], self._redis.hgetall(f"{self._prefix}of:{tenant}/{user}"))
             seconds, micros = self._redis.time()
             now = 1000 * seconds + micros // 1000
-            return sorted(name for name, lease in found.items() if int(lease.rpartition(" ")[2]) > now)
+            leases = {name: _LEASE.fullmatch(lease) for name, lease in found.items()}
+            return sorted(name for name, lease in leases.items() if lease and int(lease[1]) > now)
 
         return self._asked(ask)
 

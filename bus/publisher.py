@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 from socketio import RedisManager
 
 from bus.envelope import Group, direct_message, message
 from bus.redis import connect, options
+from bus.signature import Signature, secret_of
+from config.settings import Settings
 
 
 class Publisher(RedisManager):  # type: ignore[misc]  # the base carries no types
     """Publishes, and reports how many processes received it. Usable from any number of threads.
 
     `topic` is the topic of the bus: the name under which the processes of one installation find each other in Redis.
+    `secret` returns what messages are signed with.
     """
 
-    def __init__(self, url: str, topic: str) -> None:
+    def __init__(self, url: str, topic: str, secret: Callable[[], bytes]) -> None:
         super().__init__(url, channel=topic, write_only=True, redis_options=options())
+        self._signature = Signature(secret, topic)
         self._connecting = threading.Lock()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the publisher of an installation. It connects, and reads the secret, at the first message."""
+        return cls(settings.redis_url, settings.bus_topic, secret_of(settings))
 
     def publish(self, groups: Sequence[Group]) -> int:
         """Send the groups to every web process in one message. Returns how many of them are subscribed.
@@ -58,4 +67,4 @@ class Publisher(RedisManager):  # type: ignore[misc]  # the base carries no type
         with self._connecting:
             if self.redis is None:
                 self._redis_connect()
-        return int(self.redis.publish(self.channel, self.json.dumps(data)))
+        return int(self.redis.publish(self.channel, self._signature.sign(self.json.dumps(data).encode())))

@@ -30,4 +30,5 @@ def options(timeout: float = TIMEOUT) -> dict[str, Any]:
 
 def connect(url: str, timeout: float = TIMEOUT, *, text: bool = False) -> redis.Redis:
     """A client for `url`. Connects at the first command. `text`: answers are str instead of bytes."""
-    return redis.Redis.from_url(url, decode_responses=text, **options(timeout))
+    # What others wrote need not be UTF-8.
+    return redis.Redis.from_url(url, decode_responses=text, encoding_errors="replace", **options(timeout))

@@ -102,7 +102,7 @@ def _event(message: Message) -> tuple[str, dict[str, Any]]:
 def build(settings: Settings, mode: str) -> Channel | None:
     """The channel of live keys; for test keys the lab's screen, or None if there is no lab."""
     if mode == "live":
-        return InAppChannel(Publisher(settings.redis_url, settings.bus_topic))
+        return InAppChannel(Publisher.of(settings))
     if settings.lab_url is None:
         return None
     # Imported only here: a process without a lab needs none of its HTTP.

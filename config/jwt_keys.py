@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import jwt
 
+from config.audiences import Binding, known_audiences, tenant_ids
 from config.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -32,23 +33,31 @@ MAX_JWKS = 256 * 1024
 COOLDOWN = 30.0
 # Seconds after which the keys are fetched again, so that a key that the provider has removed stops to count.
 LIFESPAN = 600.0
+# Members of a key in the file that bind it. RFC 7517 (section 4) lets a JWK have members that others ignore.
+_PREFIX = "carillon:"
+AUDIENCES_MEMBER = "carillon:audiences"
+TENANTS_MEMBER = "carillon:tenants"
 # What PyJWT raises for a key that it cannot use.
 _UNUSABLE = (jwt.PyJWTError, ValueError, TypeError, KeyError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
-    """`signing` is None for a public key, which can only verify."""
+class Key:
+    """A key and for whom it may sign. `signing` is None for a public key, which can only verify."""
 
     verifying: jwt.PyJWK
     signing: jwt.PyJWK | None
+    binding: Binding
 
 
 @dataclass(frozen=True, slots=True)
 class JwtKeys:
-    """The keys of a JWKS by their kid, each bound to one algorithm. Several keys at once are how keys are rotated."""
+    """The keys of a JWKS by their kid, each bound to one algorithm, and to audiences and tenants.
 
-    by_kid: Mapping[str, _Key]
+    Several keys at once are how keys are rotated.
+    """
+
+    by_kid: Mapping[str, Key]
 
     @classmethod
     def load(cls, path: Path | None) -> JwtKeys:
@@ -67,14 +76,14 @@ class JwtKeys:
         entries = document.get("keys") if isinstance(document, dict) else None
         if not isinstance(entries, list):
             raise SettingsError('CARILLON_JWKS_FILE: expected a JWKS: {"keys": [...]}')
-        keys: dict[str, _Key] = {}
+        keys: dict[str, Key] = {}
         wrong: list[str] = []
         for number, entry in enumerate(entries, 1):
             try:
-                kid, key = _parse_key(entry)
+                kid, verifying, signing = _parse_key(entry)
                 if kid in keys:
                     raise ValueError(f"the kid {kid!r} is used twice")
-                keys[kid] = key
+                keys[kid] = Key(verifying, signing, _parse_binding(entry))
             except _UNUSABLE as error:
                 wrong.append(f"CARILLON_JWKS_FILE: key {number}: {_without_material(error)}")
         if wrong:
@@ -82,39 +91,43 @@ class JwtKeys:
         return cls(keys)
 
     @classmethod
-    def usable(cls, document: object) -> JwtKeys:
+    def usable(cls, document: object, binding: Binding) -> JwtKeys:
         """Take the public keys of a provider's JWKS, and leave out what cannot verify, such as keys for encryption.
 
-        Raises ValueError if none is left.
+        All of them have this binding, whatever the provider says. Raises ValueError if none is left.
         """
         entries = document.get("keys") if isinstance(document, dict) else None
-        keys: dict[str, _Key] = {}
+        keys: dict[str, Key] = {}
         for entry in entries if isinstance(entries, list) else []:
             try:
-                kid, key = _parse_key(entry)
+                kid, verifying, _ = _parse_key(entry)
             except _UNUSABLE:
                 continue
             # A secret that can be read at a URL is none.
             if entry["kty"] != "oct":
-                keys.setdefault(kid, _Key(key.verifying, None))
+                keys.setdefault(kid, Key(verifying, None, binding))
         if not keys:
             raise ValueError("the answer is no JWKS with a public key for signatures")
         return cls(keys)
 
-    def verifying(self, kid: str) -> jwt.PyJWK | None:
-        """Return the key that verifies what the key of this id signed, or None."""
-        found = self.by_kid.get(kid)
-        return found.verifying if found is not None else None
+    def find(self, kid: str) -> Key | None:
+        """Return the key with this id, or None."""
+        return self.by_kid.get(kid)
 
-    def signer(self) -> tuple[str, jwt.PyJWK]:
-        """(kid, key) of the first key that can sign. Raises LookupError if all are public."""
+    def signer(self, audience: str, tenant: str) -> tuple[str, jwt.PyJWK]:
+        """(kid, key) of the first key that can and may sign for the audience and tenant. Raises LookupError."""
         for kid, key in self.by_kid.items():
-            if key.signing is not None:
+            if key.signing is not None and key.binding.allows(audience, tenant):
                 return kid, key.signing
-        raise LookupError("no key in CARILLON_JWKS_FILE can sign: add an oct key, or a private one")
+        if any(key.signing is not None for key in self.by_kid.values()):
+            raise LookupError(
+                f"no key in CARILLON_JWKS_FILE may sign for {audience} of tenant {tenant}: "
+                f"{AUDIENCES_MEMBER} and {TENANTS_MEMBER} of a key say what it may"
+            )
+        raise LookupError(f"no key in CARILLON_JWKS_FILE can sign for {audience}: add an oct key, or a private one")
 
 
-def _parse_key(entry: object) -> tuple[str, _Key]:
+def _parse_key(entry: object) -> tuple[str, jwt.PyJWK, jwt.PyJWK | None]:
     if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str) or not entry["kid"]:
         raise ValueError("it has no kid")
     kty = entry.get("kty")
@@ -130,7 +143,34 @@ def _parse_key(entry: object) -> tuple[str, _Key]:
     if too_short:
         raise ValueError(too_short)
     can_sign = kty == "oct" or "d" in entry
-    return entry["kid"], _Key(verifying, jwt.PyJWK(entry) if can_sign else None)
+    return entry["kid"], verifying, jwt.PyJWK(entry) if can_sign else None
+
+
+def _parse_binding(entry: Mapping[str, object]) -> Binding:
+    # A member that is not understood must not leave a key unbound.
+    for name in entry:
+        if name.startswith(_PREFIX) and name not in (AUDIENCES_MEMBER, TENANTS_MEMBER):
+            raise ValueError(f"{name} is not known: a key is bound by {AUDIENCES_MEMBER} and {TENANTS_MEMBER}")
+    audiences, tenants = (_member(entry, name, parse) for name, parse in _MEMBERS.items())
+    usual = Binding()
+    return Binding(usual.audiences if audiences is None else audiences, tenants)
+
+
+_MEMBERS = {AUDIENCES_MEMBER: known_audiences, TENANTS_MEMBER: tenant_ids}
+
+
+def _member(
+    entry: Mapping[str, object], name: str, parse: Callable[[list[object]], list[str]]
+) -> frozenset[str] | None:
+    if name not in entry:
+        return None
+    given = entry[name]
+    if not isinstance(given, list):
+        raise ValueError(f"{name} must be an array of strings")
+    try:
+        return frozenset(parse(given))
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
 
 
 def _without_material(error: Exception) -> str:
@@ -150,14 +190,19 @@ class KeySource:
         file: Path | None,
         url: str | None = None,
         *,
+        binding: Binding | None = None,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read the file. The URL is fetched when a token first needs it. Raises SettingsError."""
+        """Read the file. The URL is fetched when a token first needs it; `binding` is that of its keys.
+
+        Raises SettingsError.
+        """
         self._file = file
         self._stamp = _stamp(file)
         self._own = JwtKeys.load(file)
         self._url = url
+        self._binding = binding or Binding()
         self._transport = transport
         self._clock = clock
         self._provided = JwtKeys({})
@@ -168,7 +213,7 @@ class KeySource:
     @classmethod
     def of(cls, settings: Settings) -> KeySource:
         """Return the keys that the settings name. Raises SettingsError."""
-        return cls(settings.jwks_file, settings.jwks_url)
+        return cls(settings.jwks_file, settings.jwks_url, binding=settings.jwks_url_binding)
 
     def own(self) -> JwtKeys:
         """Return the keys of the file. Only they can sign."""
@@ -182,15 +227,15 @@ class KeySource:
                 log.error("the changed keys are unusable, the old ones stay in use", extra={"error": str(error)})
         return self._own
 
-    def verifying(self, kid: str) -> jwt.PyJWK | None:
-        """Return the public key with this id, or None. May fetch the provider's keys, for at most FETCH_TIMEOUT."""
-        found = self.own().verifying(kid)
+    def find(self, kid: str) -> Key | None:
+        """Return the key with this id, or None. May fetch the provider's keys, for at most FETCH_TIMEOUT."""
+        found = self.own().find(kid)
         if found is None and self._url is not None:
             known = kid in self._provided.by_kid
             if not known or self._clock() - self._fetched_at > LIFESPAN:
                 # Who can go on with the key at hand does not wait for another request that is fetching.
                 self._refresh(self._url, kid, wait=not known)
-            found = self._provided.verifying(kid)
+            found = self._provided.find(kid)
         return found
 
     def _refresh(self, url: str, kid: str, *, wait: bool) -> None:
@@ -200,7 +245,7 @@ class KeySource:
             if (wait and kid in self._provided.by_kid) or self._clock() - self._tried_at < COOLDOWN:
                 return
             self._tried_at = self._clock()
-            self._provided = JwtKeys.usable(self._fetch(url))
+            self._provided = JwtKeys.usable(self._fetch(url), self._binding)
             self._fetched_at = self._clock()
         except (httpx.HTTPError, ValueError, RecursionError) as error:
             log.warning("no keys from CARILLON_JWKS_URL, the old ones stay in use", extra={"error": str(error)})

@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from config.audiences import USUAL_AUDIENCES, Binding, known_audiences, tenant_ids
+
 # Celery reads this too (celeryconfig.py): a task not finished by then is given to another worker.
 VISIBILITY_TIMEOUT = 300
 
@@ -47,6 +49,8 @@ def _origins(values: list[str]) -> list[str]:
 
 
 CommaList = Annotated[list[str], BeforeValidator(_comma_list)]
+Audiences = Annotated[CommaList, AfterValidator(known_audiences)]
+TenantIds = Annotated[CommaList, AfterValidator(tenant_ids)]
 CatalogueFile = Annotated[Path, AfterValidator(_usable_catalogue)]
 
 
@@ -78,6 +82,8 @@ class Settings(BaseModel):
 
     jwks_file: Path | None = Field(None, validation_alias="CARILLON_JWKS_FILE")
     jwks_url: str | None = Field(None, pattern=r"^https?://[^\s/]+\S*$", validation_alias="CARILLON_JWKS_URL")
+    jwks_url_audiences: Audiences = Field([*USUAL_AUDIENCES], validation_alias="CARILLON_JWKS_URL_AUDIENCES")
+    jwks_url_tenants: TenantIds | None = Field(None, validation_alias="CARILLON_JWKS_URL_TENANTS")
     jwt_issuer: str = Field("carillon", min_length=1, validation_alias="CARILLON_JWT_ISSUER")
     # A name, or a path with dots.
     jwt_user_claim: str = Field("sub", pattern=r"^\S+$", validation_alias="CARILLON_JWT_USER_CLAIM")
@@ -142,12 +148,23 @@ class Settings(BaseModel):
     def _check_sign_in(self) -> Self:
         if self.env == "production" and (self.jwks_url or "").startswith("http://"):
             raise ValueError("CARILLON_JWKS_URL must begin with https: its answer decides who can sign in")
+        if self.jwks_url is None and {"jwks_url_audiences", "jwks_url_tenants"} & self.model_fields_set:
+            raise ValueError(
+                "CARILLON_JWKS_URL_AUDIENCES and CARILLON_JWKS_URL_TENANTS bind the keys of CARILLON_JWKS_URL, "
+                "which is not set; a key in CARILLON_JWKS_FILE is bound by its own members"
+            )
         registered = {"iss", "aud", "iat", "exp", "jti"}
         if self.jwt_user_claim in registered:
             raise ValueError(f"CARILLON_JWT_USER_CLAIM cannot be one of {', '.join(sorted(registered))}")
         if self.jwt_tenant_claim in (taken := registered | {"sub", self.jwt_user_claim}):
             raise ValueError(f"CARILLON_JWT_TENANT_CLAIM cannot be one of {', '.join(sorted(taken))}")
         return self
+
+    @property
+    def jwks_url_binding(self) -> Binding:
+        """For whom the keys of the identity provider may sign."""
+        tenants = self.jwks_url_tenants
+        return Binding(frozenset(self.jwks_url_audiences), None if tenants is None else frozenset(tenants))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

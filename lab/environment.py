@@ -14,6 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.audiences import AUDIENCES
+from config.jwt_keys import AUDIENCES_MEMBER
+
 FLOWER_USER = "carillon"
 DEV_ENV = "dev.env"
 # The variables that another terminal needs, in addition to all that begin with CARILLON_.
@@ -107,12 +110,17 @@ class Var:
             raise CannotStart(f"CARILLON_VAR: {self.path}: {error.strerror}") from None
 
     def jwks(self) -> Path:
-        """Return the file with the key that signs tokens, a JWKS. Creates it if it is missing."""
+        """Return the file with the key that signs tokens, a JWKS. Creates it if it is missing.
+
+        The key may sign for everybody, operators too: the console of a development copy opens with a click.
+        """
         path = self.path / "jwks.json"
-        if not path.exists():
-            key = base64.urlsafe_b64encode(secrets.token_bytes(48)).decode().rstrip("=")
+        # A file of a version that did not bind keys is replaced: its key signs no operators.
+        if not path.exists() or AUDIENCES_MEMBER not in path.read_text(encoding="utf-8"):
+            secret = base64.urlsafe_b64encode(secrets.token_bytes(48)).decode().rstrip("=")
             kid = f"dev-{secrets.token_hex(3)}"
-            write_secret(path, json.dumps({"keys": [{"kty": "oct", "kid": kid, "alg": "HS256", "k": key}]}))
+            key = {"kty": "oct", "kid": kid, "alg": "HS256", "k": secret, AUDIENCES_MEMBER: AUDIENCES}
+            write_secret(path, json.dumps({"keys": [key]}))
         return path
 
     def flower_password(self) -> str:

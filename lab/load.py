@@ -23,7 +23,8 @@ from typing import Any
 
 import requests
 
-from actions.tokens import CLIENT, Claims, mint
+from actions.tokens import Claims, mint
+from config.audiences import CLIENT
 from config.jwt_keys import JwtKeys
 from config.settings import Settings
 from lab.crowd import Crowd, create_crowd

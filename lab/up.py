@@ -31,6 +31,8 @@ READY_TIMEOUT = 90.0
 
 def main() -> int:
     """Run until Ctrl-C, SIGTERM, or the end of any process."""
+    # Of every process that is started: the database, the schedule and what Redis keeps are nobody else's to read.
+    os.umask(0o077)
     printer = Printer()
     try:
         var = Var(os.environ)

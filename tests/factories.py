@@ -17,11 +17,12 @@ from sqlalchemy import Connection, Engine
 from actions.installation import Installation, utc_now
 from actions.meter import Meter
 from actions.quotas import Quotas
-from actions.tokens import CLIENT, Claims, mint
+from actions.tokens import Claims, mint
 from actions.usage import UsageCounts
 from bus.bells import Bells
 from bus.counters import Counters
 from bus.publisher import Publisher
+from config.audiences import CLIENT, OPERATOR, SERVICE
 from config.jwt_keys import JwtKeys
 from config.settings import Settings
 from models.addresses import devices
@@ -37,8 +38,24 @@ from models.tenants import queries as tenant_queries
 from models.users.queries import Person, upsert_users
 from tests.bells import RecordingBells
 
-# One signing key, 32 bytes.
-JWKS = {"keys": [{"kty": "oct", "kid": "test", "alg": "HS256", "k": "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0"}]}
+# One key of 32 bytes, which may sign for everybody.
+JWKS: dict[str, list[dict[str, Any]]] = {
+    "keys": [
+        {
+            "kty": "oct",
+            "kid": "test",
+            "alg": "HS256",
+            "k": "dGVzdC1rZXktdGVzdC1rZXktdGVzdC1rZXktdGVzdC0",
+            "carillon:audiences": [CLIENT, SERVICE, OPERATOR],
+        }
+    ]
+}
+
+
+def bus_secret() -> bytes:
+    """What processes sign with that have no database."""
+    return b"a secret of thirty-two bytes....."
+
 
 # A fixed moment: time is an argument everywhere below web/ and workers/.
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -219,7 +236,7 @@ def create_installation(engine: Engine, bells: Bells | None = None, **other: Any
     given: dict[str, Any] = {
         "engine": engine,
         "bells": bells or RecordingBells(),
-        "publisher": Publisher("redis://127.0.0.1:1/0", "carillon"),
+        "publisher": Publisher("redis://127.0.0.1:1/0", "carillon", bus_secret),
         "meter": Meter(Counters("redis://127.0.0.1:1/0", "carillon"), Uncounted(engine, utc_now)),
         "quotas": Quotas(engine, "redis://127.0.0.1:1/0"),
         "catalogue": built_in(),

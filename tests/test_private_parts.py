@@ -24,6 +24,7 @@ from gunicorn.workers.base import Worker
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 from gunicorn.workers.gthread import ThreadWorker
+from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 from kombu.transport.virtual import base as kombu_base
 from socketio.pubsub_manager import PubSubManager
@@ -44,6 +45,10 @@ KNOWN = {
     ("web/realtime/transport/manager.py", "_publish"),
     ("web/realtime/transport/manager.py", "_redis_connect"),
     ("web/realtime/transport/websocket.py", "_sock"),
+    ("workers/broker.py", "_brpop_read"),
+    ("workers/broker.py", "_deliver"),
+    ("workers/broker.py", "_receive_one"),
+    ("workers/broker.py", "_remove_from_indices"),
 }
 
 
@@ -202,16 +207,28 @@ def test_a_gevent_socket_keeps_the_kernel_s_socket():
         one.close()
 
 
-# workers/app.py
+# workers/broker.py
 
 
 def test_kombu_gives_back_and_acknowledges_by_what_we_replace():
     assert isinstance(kombu_base.QoS.restore_at_shutdown, bool)
     assert "restore_at_shutdown" in source(kombu_base.QoS.restore_unacked_once)
-    # Replaced on import of workers.app; the class that is replaced is the Redis one.
+    # The class that we extend is the Redis one.
     assert issubclass(kombu_redis.QoS, kombu_base.QoS)
     assert "def ack(self, delivery_tag)" in Path(inspect.getfile(kombu_redis)).read_text()
     assert "self.channel.conn_or_acquire" in Path(inspect.getfile(kombu_redis)).read_text()
+
+
+def test_kombu_reads_queues_and_orders_by_the_methods_that_we_extend():
+    assert "self.connection._deliver(loads(bytes_to_str(item)), dest)" in source(kombu_redis.Channel._brpop_read)
+    assert "raise Empty()" in source(kombu_redis.Channel._brpop_read)
+    assert "self._deliver_fanout_message(message, exchange)" in source(kombu_redis.Channel._receive_one)
+    assert "warning('Cannot process event" in source(kombu_redis.Channel._receive_one)
+    assert "self.connection._deliver" in source(kombu_redis.Channel._deliver_fanout_message)
+    assert parameters(kombu_redis.Transport._deliver) == ["self", "message", "queue"]
+    assert parameters(kombu_redis.QoS.restore_by_tag) == ["self", "tag", "client", "leftmost"]
+    assert "self._remove_from_indices(tag, pipe)" in source(kombu_redis.QoS.restore_by_tag)
+    assert TRANSPORT_ALIASES["redis"] == TRANSPORT_ALIASES["rediss"]
 
 
 # web/gevent_worker.py

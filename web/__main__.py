@@ -40,6 +40,11 @@ class Commands(click.Group):
         """Return a command. Raises ClickException if the settings are not usable."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name == "jwks":
+            # Without the application, which cannot start before the file exists that this command makes.
+            from web.cli.jwks import jwks
+
+            return jwks
         # Imported here: it takes seconds, and a list of commands must not.
         from flask.cli import ScriptInfo
 

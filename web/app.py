@@ -126,7 +126,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         settings=settings,
         engine=engine,
         bells=bells,
-        publisher=Publisher(settings.redis_url, settings.bus_topic),
+        publisher=Publisher.of(settings),
         keys=keys,
         claims=claims,
         authenticator=authenticator,

@@ -12,10 +12,12 @@ from sqlalchemy import Engine
 
 from actions.key_uses import KeyUses
 from actions.principal import Kind, Mode, Principal
-from actions.tokens import CLIENT, LONGEST, OPERATOR, SERVICE, Claims
+from actions.tokens import LONGEST, Claims
 from carillon.fields import TenantId, UserId
 from carillon.problems import ValidationError
 from carillon.validation import checked
+from config.audiences import CLIENT, EVERY_TENANT, OPERATOR, SERVICE
+from config.jwt_keys import Key
 from models.sql.engine import read
 from models.tenants.api_keys import find_api_key
 from models.tenants.queries import tenant_exists
@@ -41,9 +43,6 @@ Code = Literal["token_missing", "token_expired", "invalid_token", "forbidden"]
 _KINDS: dict[str, Kind] = {CLIENT: "user", SERVICE: "service", OPERATOR: "operator"}
 _AUDIENCES = {kind: audience for audience, kind in _KINDS.items()}
 
-# The tenant of an operator of all tenants.
-EVERY_TENANT = "*"
-
 
 class AuthError(Exception):
     """The token is not accepted. `code` is for programs, `detail` for people; neither repeats the token."""
@@ -57,8 +56,8 @@ class AuthError(Exception):
 class Keys(Protocol):
     """What finds the key of a token."""
 
-    def verifying(self, kid: str) -> jwt.PyJWK | None:
-        """Return the key that verifies what the key of this id signed, or None."""
+    def find(self, kid: str) -> Key | None:
+        """Return the key with this id, or None."""
 
 
 class Authenticator:
@@ -103,12 +102,21 @@ class Authenticator:
         return Principal("service", found.tenant_id, found.prefix, cast(Mode, found.mode), None)
 
     def _from_jwt(self, token: str, kinds: Collection[Kind]) -> Principal:
-        claims = self._verified(token)
+        key, claims = self._verified(token)
         kind = _kind(claims["aud"])
+        if _AUDIENCES[kind] not in key.binding.audiences:
+            raise AuthError(
+                "invalid_token",
+                f"the key that kid names may not sign for aud {_AUDIENCES[kind]}: "
+                "see carillon:audiences in docs/sign-in.md",
+            )
         if kind not in kinds:
             wanted = " or ".join(_AUDIENCES[kind] for kind in kinds)
             raise AuthError("forbidden", f"this needs a token with aud {wanted}, not {_AUDIENCES[kind]}")
         user, tenant = (self._claim(claims, name) for name in (self._names.user, self._names.tenant))
+        # Before the tenant is looked for: the holder of a key learns nothing about others.
+        if not key.binding.allows(_AUDIENCES[kind], tenant):
+            raise AuthError("invalid_token", "the key that kid names may not sign for this tenant")
         self._check_subject(kind, user, tenant)
         expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
         issued_at = datetime.fromtimestamp(int(claims["iat"]), UTC)
@@ -122,13 +130,13 @@ class Authenticator:
             raise AuthError("invalid_token", f"the claim {name} must be a string")
         return value
 
-    def _verified(self, token: str) -> dict[str, Any]:
+    def _verified(self, token: str) -> tuple[Key, dict[str, Any]]:
         try:
             # A lone surrogate has no UTF-8 form; it is a ValueError here, not a surprise further in.
             if len(token.encode()) > _TOKEN_BYTES:
                 raise AuthError("invalid_token", "the token is too long")
             header = jwt.get_unverified_header(token)
-            key = self._keys.verifying(header["kid"]) if isinstance(header.get("kid"), str) else None
+            key = self._keys.find(header["kid"]) if isinstance(header.get("kid"), str) else None
             if key is None:
                 raise AuthError("invalid_token", "the token was signed with no key known here (kid)")
             # We support no extension, so a header that requires one must fail (RFC 7515, 4.1.11).
@@ -136,9 +144,9 @@ class Authenticator:
                 raise AuthError("invalid_token", "the token has a crit header")
             claims = _JWT.decode(
                 token,
-                key,
+                key.verifying,
                 # From the key, never from the header: otherwise a public key could be used as an HMAC secret.
-                algorithms=[key.algorithm_name],
+                algorithms=[key.verifying.algorithm_name],
                 issuer=self._names.issuer,
                 leeway=LEEWAY,
             )
@@ -150,7 +158,7 @@ class Authenticator:
             raise AuthError("invalid_token", f"the token lacks the claim {error.claim}") from error
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise AuthError("invalid_token", _in_words(error, self._names.issuer)) from error
-        return claims
+        return key, claims
 
     def _check_subject(self, kind: Kind, subject: str, tenant: str) -> None:
         _check(self._names.user, UserId, subject)

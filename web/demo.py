@@ -14,15 +14,15 @@ from flask import Blueprint, Flask, Response, jsonify, request
 
 from actions.principal import Principal
 from actions.problems import Problem, invalid, not_found
-from actions.tokens import CLIENT, OPERATOR, SERVICE, mint
+from actions.tokens import mint
+from config.audiences import CLIENT, EVERY_TENANT, OPERATOR, SERVICE
 from models.addresses.devices import list_devices
 from models.sql.engine import read
 from models.tenants.queries import tenant_exists
 from models.users.queries import find_user
 from web.api.body import SINGLE, read_json
-from web.auth import EVERY_TENANT
 from web.context import context
-from web.hints import CREATE_JWKS
+from web.hints import create_jwks
 
 TENANT = "demo"
 PEOPLE = ("alice", "bob", "carol")
@@ -120,4 +120,4 @@ def _token(audience: str, subject: str, tenant: str) -> str:
     try:
         return mint(keys, claims, audience=audience, subject=subject, tenant=tenant, lifetime=_LIFETIME).token
     except LookupError as error:
-        raise Problem(409, "no_signing_key", f"{error}; create one with {CREATE_JWKS}") from error
+        raise Problem(409, "no_signing_key", f"{error}; create one with {create_jwks(audience)}") from error

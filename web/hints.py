@@ -11,5 +11,6 @@ def command(*words: str) -> str:
     return shlex.join([os.environ.get("_CARILLON_COMMAND", "bin/carillon"), *words])
 
 
-# The file can be read by its owner only.
-CREATE_JWKS = command("jwks", "create", "--output", "jwks.json")
+def create_jwks(audience: str) -> str:
+    """Return the command that makes a key that signs for an audience, in a file that its owner alone can read."""
+    return command("jwks", "create", "--audience", audience.removeprefix("carillon:"), "--output", "jwks.json")

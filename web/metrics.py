@@ -192,8 +192,9 @@ class _Installation(Collector):
             return [up]
         up.add_metric([], 1)
         for name, number in sorted(totals.items()):
-            _, channel, outcome, failure = name.split(":")
-            outcomes.add_metric([channel, outcome, failure], number)
+            # Others may write to Redis.
+            if len(labels := name.split(":")) == 4:
+                outcomes.add_metric(labels[1:], number)
         if age is not None:
             relay.add_metric([], age)
         web.add_metric([], len(processes))

@@ -6,6 +6,7 @@ Redis every poll is allowed, and a page gets what its user has not acknowledged,
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -62,7 +63,10 @@ class PollingPages:
         self._breaker.succeeded()
         for answer in found:
             at, _, cursor = answer.partition(" ")
-            return LastAnswer(datetime.fromisoformat(at), Cursor.decode(cursor))
+            with suppress(ValueError):
+                # Others may write to Redis. A time without its zone is none of ours.
+                if (moment := datetime.fromisoformat(at)).tzinfo is not None:
+                    return LastAnswer(moment, Cursor.decode(cursor))
         return None
 
     def wait(self, tenant: str, user: str, last: LastAnswer | None, now: datetime) -> int:

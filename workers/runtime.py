@@ -88,7 +88,7 @@ def build(settings: Settings) -> Runtime:
     bells = Bells(settings.broker_url)
     counters = Counters(settings.redis_url, settings.bus_topic)
     usage = UsageCounts(engine, utc_now)
-    publisher = Publisher(settings.redis_url, settings.bus_topic)
+    publisher = Publisher.of(settings)
     return Runtime(
         engine=engine,
         channels={"live": registry.build(settings, "live"), "test": registry.build(settings, "test")},

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
-from uuid import UUID
 
 from celery.signals import setup_logging, worker_init
 
+from bus.bells import Page
 from bus.circuit_breaker import CircuitBreaker
+from bus.dropped import Dropped
 from config.logging_setup import configure_logging
 from config.settings import Settings, SettingsError
 from models.channels import CHANNELS
@@ -26,6 +27,8 @@ from workers.publish import publish
 from workers.runtime import runtime
 
 log = logging.getLogger(__name__)
+
+_unusable = Dropped(log, "bells dropped: no pages")
 
 
 @setup_logging.connect
@@ -79,17 +82,21 @@ def _task(name: str) -> Callable[[Callable[..., None]], Any]:
 
 @_task("expand")
 def expand_task(*pages: str) -> None:
-    """Write these pages of notifications' audiences: each "id" or, as `Bells.expand` has it, "id:begin:ahead"."""
+    """Write these pages of notifications' audiences, each a bus.bells.Page."""
     failed: Exception | None = None
-    for page in dict.fromkeys(pages):
-        notification_id, *place = page.split(":")
+    for argument in dict.fromkeys(pages):
         try:
-            expand_and_ring(runtime(), UUID(notification_id), *map(int, place))
+            page = Page.parse(argument)
+        except ValueError:
+            _unusable.add()
+            continue
+        try:
+            expand_and_ring(runtime(), *page)
         except UNAVAILABLE:
             raise
         except Exception as error:
             # The others of this bell are notifications that were only rung for in the same moment.
-            log.exception("page failed", extra={"notification": notification_id})
+            log.exception("page failed", extra={"notification": str(page.notification)})
             failed = error
     if failed is not None:
         raise failed

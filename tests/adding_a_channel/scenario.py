@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from config.audiences import EVERY_TENANT, OPERATOR
 from models.channels import CHANNELS, ChannelSpec
 from models.retry import RetryPolicy
 
@@ -21,7 +22,6 @@ CHANNELS["pager"] = ChannelSpec(
 )
 
 from actions.installation import utc_now
-from actions.tokens import OPERATOR
 from channels import registry
 from models.addresses.tables import addresses
 from models.sql.engine import connect, write
@@ -29,7 +29,6 @@ from tests import factories
 from tests.adding_a_channel import pager
 from tests.bells import RecordingBells
 from web.app import create_app
-from web.auth import EVERY_TENANT
 from workers.deliver import deliver
 from workers.expand import expand_and_ring
 from workers.runtime import Runtime

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import time
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from bus.bells import Bells
+from bus.bells import Bells, Page
 
 
 def test_a_bell_without_a_broker_is_given_up_quickly_and_the_next_at_once():
@@ -48,3 +48,32 @@ def test_a_bell_that_a_transport_refuses_with_an_error_of_its_own_is_not_sent(mo
     monkeypatch.setattr(bells._celery, "send_task", refuse)
     assert not bells.publish()
     assert "NotImplementedByQuorumQueues" in caplog.text
+
+
+@pytest.mark.parametrize("page", [Page(UUID(int=7)), Page(UUID(int=2**128 - 1), 0), Page(uuid4(), 10**17, 3)])
+def test_a_page_is_read_as_it_was_written(page: Page):
+    assert Page.parse(str(page)) == page
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "",
+        "x",
+        "7",
+        f"{UUID(int=7)}:",
+        f"{UUID(int=7)}:1",
+        f"{UUID(int=7)}:-1:0",
+        f"{UUID(int=7)}:1e5:x",
+        f"{UUID(int=7)}:{'9' * 19}:0",
+        f"{UUID(int=7)}:1:0:0",
+        f"{UUID(int=7)}\n",
+        f"{UUID(int=7)}:1:" + "9" * 5000,
+        "\udfff",
+        f"{{{UUID(int=7)}}}",
+        "\u0661" * 36,
+    ],
+)
+def test_what_is_no_page_is_refused(argument: str):
+    with pytest.raises(ValueError, match="no page"):
+        Page.parse(argument)

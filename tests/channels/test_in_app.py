@@ -20,7 +20,7 @@ from models.deliveries.lifecycle import Failure, Outcome, Rejected, RetryLater, 
 from models.deliveries.message import Action
 from tests.channels import support
 from tests.channels.support import content, message
-from tests.factories import free_port
+from tests.factories import bus_secret, free_port
 
 TOPIC = "carillon-test"
 
@@ -56,7 +56,7 @@ class Listener:
 
 @pytest.fixture
 def channel(redis_server: str) -> Iterator[InAppChannel]:
-    channel = InAppChannel(Publisher(redis_server, TOPIC))
+    channel = InAppChannel(Publisher(redis_server, TOPIC, bus_secret))
     yield channel
     channel.close()
 
@@ -98,7 +98,7 @@ def test_the_message_has_the_form_of_the_socketio_queue(channel: InAppChannel, l
     reference._handle_emit = lambda _: None
     reference._publish = published.append
     reference.emit(BATCH, {}, room="x", namespace="/")
-    assert set(sent) == set(published[0])
+    assert set(sent) == {*published[0], "mac"}
     assert (sent["method"], sent["event"], sent["namespace"]) == ("emit", BATCH, "/")
     assert len(sent["host_id"]) == len(published[0]["host_id"])
     # A Socket.IO server that does not know this event emits it to a room without members.
@@ -134,7 +134,7 @@ def test_one_content_for_a_thousand_rooms_is_one_small_message(channel: InAppCha
 
 
 def test_a_send_without_redis_is_retried_and_does_not_log_the_password(caplog: pytest.LogCaptureFixture):
-    channel = InAppChannel(Publisher(f"redis://:secret@127.0.0.1:{free_port()}/0", TOPIC))
+    channel = InAppChannel(Publisher(f"redis://:secret@127.0.0.1:{free_port()}/0", TOPIC, bus_secret))
     outcomes = channel.send([message("user:alice"), message("user:bob")])
     assert outcomes == [RetryLater("redis: ConnectionError", Failure.PROVIDER_DOWN)] * 2
     channel.close()
@@ -159,7 +159,7 @@ def test_only_published_messages_count_as_sent(channel: InAppChannel, monkeypatc
 
 def test_a_missing_web_process_is_logged_once_a_minute(redis_server: str, caplog: pytest.LogCaptureFixture):
     now = [0.0]
-    channel = InAppChannel(Publisher(redis_server, TOPIC), clock=lambda: now[0])
+    channel = InAppChannel(Publisher(redis_server, TOPIC, bus_secret), clock=lambda: now[0])
     caplog.set_level(logging.WARNING, "channels.in_app")
     for now[0] in (0.0, 1.0, 59.0, 60.0, 61.0):
         assert kinds(channel.send([message("user:alice")])) == [Sent]
@@ -174,7 +174,7 @@ def test_only_a_message_without_a_seq_is_rejected(channel: InAppChannel, listene
 
 
 def test_threads_share_one_publisher(redis_server: str, listener: Listener):
-    channel = InAppChannel(Publisher(redis_server, TOPIC))
+    channel = InAppChannel(Publisher(redis_server, TOPIC, bus_secret))
 
     def send(number: int) -> list[type[Outcome]]:
         return [kind for turn in range(20) for kind in kinds(channel.send([message("", seq=100 * number + turn)]))]

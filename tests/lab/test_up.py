@@ -153,11 +153,12 @@ def test_flower_is_read_only_and_needs_a_password(installation: Installation):
 
 
 @pytest.mark.slow
-def test_secrets_are_readable_by_their_owner_only(installation: Installation):
+def test_what_is_written_is_readable_by_its_owner_only(installation: Installation):
     var = Path(installation.environ["CARILLON_VAR"])
-    assert var.stat().st_mode & 0o777 == 0o700
-    secret = ("jwks.json", "demo-keys.json", "flower-password", "dev.env")
-    assert {name: oct((var / name).stat().st_mode & 0o777) for name in secret} == dict.fromkeys(secret, "0o600")
+    found = {str(path.relative_to(var)): oct(path.stat().st_mode & 0o777) for path in [var, *var.rglob("*")]}
+    secret = {"jwks.json", "demo-keys.json", "flower-password", "dev.env", "carillon.db"}
+    assert secret <= found.keys()
+    assert {name: mode for name, mode in found.items() if not mode.endswith("00")} == {}
 
 
 def test_the_keys_of_the_demo_say_who_made_them(engine: Engine, tmp_path: Path):

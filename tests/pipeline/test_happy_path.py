@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 import requests
 
-from actions.tokens import OPERATOR
+from config.audiences import EVERY_TENANT, OPERATOR
 from tests.factories import create_token
 from tests.pipeline.system import System
 from tests.waiting import eventually
-from web.auth import EVERY_TENANT
 
 pytestmark = pytest.mark.slow
 

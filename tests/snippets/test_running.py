@@ -65,4 +65,5 @@ def test_the_first_start_in_production(tmp_path: Path):
     steps = steps.replace("bin/carillon", f"{ROOT}/bin/carillon")
     printed = shell(steps, cwd=tmp_path)
     assert re.search(r"ck_live_\S+", printed)
-    assert (tmp_path / "jwks.json").exists()
+    written = {name: oct((tmp_path / name).stat().st_mode & 0o777) for name in ("jwks.json", "carillon.db")}
+    assert written == dict.fromkeys(written, "0o600")

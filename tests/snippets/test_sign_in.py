@@ -15,12 +15,14 @@ from tests.databases import ROOT
 from tests.factories import JWKS
 from tests.raw_path import WSGITransport
 from tests.snippets.blocks import block
-from tests.snippets.programs import node
+from tests.snippets.programs import node, shell
 
 GUIDE = "docs/sign-in.md"
 FROM_A_SERVICE = block(GUIDE, "from carillon import Client")
 SIGNED_BY_PYTHON = block(GUIDE, "import jwt")
 SIGNED_BY_NODE = block(GUIDE, "createHmac")
+BIND = block(GUIDE, "jwks create --tenant")
+BOUND = block(GUIDE, "carillon:tenants")
 AT_AUTH0 = block(GUIDE, "onExecutePostLogin")
 TEXT = (ROOT / GUIDE).read_text(encoding="utf-8")
 [KEY] = JWKS["keys"]
@@ -42,6 +44,14 @@ def test_python_signs_a_token(client, tenant):
     names: dict[str, Any] = {}
     exec(SIGNED_BY_PYTHON, names)
     assert opens_the_inbox(client, names["carillon_token"]("alice", KEY))
+
+
+def test_the_key_of_a_tenants_server_signs_for_its_users_only(tmp_path):
+    [made] = json.loads(shell(BIND.replace("bin/carillon", f"{ROOT}/bin/carillon"), cwd=tmp_path))["keys"]
+    shown = {key["kid"]: key for key in json.loads(BOUND)["keys"]}
+    members = {name: value for name, value in made.items() if name.startswith("carillon:")}
+    assert members.items() <= shown["acme"].items()
+    assert members == {"carillon:audiences": ["carillon:client"], "carillon:tenants": ["acme"]}
 
 
 def test_node_signs_a_token(client, tenant):
@@ -74,9 +84,14 @@ def test_the_action_of_auth0_adds_the_claim_that_the_setting_names():
         ({}, {"exp": 1}),
         ({}, {"tenant": "nobody"}),
         ({}, {"aud": "carillon:service"}),
+        ({"kid": "acme"}, {"aud": "carillon:operator"}),
+        ({"kid": "acme"}, {"tenant": "globex"}),
     ],
 )
-def test_the_guide_explains_what_is_refused(client, tenant, header, other):
+def test_the_guide_explains_what_is_refused(client, settings, tenant, header, other):
+    # The guide's own example of keys, with the key of the tests in each.
+    bound = [key | {"k": KEY["k"]} for key in json.loads(BOUND)["keys"]]
+    settings.jwks_file.write_text(json.dumps({"keys": [KEY, *bound]}))
     now = int(time.time())
     claims = {
         "iss": "carillon",

@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from actions.tokens import OPERATOR
+from config.audiences import EVERY_TENANT, OPERATOR
 from config.settings import Settings
 from tests import factories
 from tests.web.callers import Caller
-from web.auth import EVERY_TENANT
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from actions.tokens import CLIENT, OPERATOR, SERVICE, Claims, mint
+from actions.tokens import Claims, mint
+from config.audiences import CLIENT, OPERATOR, SERVICE
 from config.jwt_keys import JwtKeys
 from config.settings import SettingsError
 from models.sql.engine import write

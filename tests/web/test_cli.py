@@ -131,8 +131,8 @@ def test_without_a_signing_key_the_way_to_one_is_told(tmp_path, engine, tenant):
     settings = create_settings(tmp_path, DATABASE_URL=url)
     settings.jwks_file.write_text('{"keys": []}')
     result = create_app(settings).test_cli_runner().invoke(args=["token", "--operator", "ops"])
-    assert "bin/carillon jwks create" in result.output
-    made = create_app(settings).test_cli_runner().invoke(args=["jwks", "create"])
+    assert "bin/carillon jwks create --audience operator" in result.output
+    made = create_app(settings).test_cli_runner().invoke(args=["jwks", "create", "--audience", "operator"])
     settings.jwks_file.write_text(made.output)
     result = create_app(settings).test_cli_runner().invoke(args=["token", "--operator", "ops"])
     assert result.exit_code == 0

@@ -51,7 +51,7 @@ def test_the_doctor_finds_what_is_missing(run, recorder, settings, tenant):
     status, answer = run("doctor", "--json")
     found = findings(answer)
     assert (status, answer["healthy"]) == (1, False)
-    assert found["database"][0] == found["redis"][0] == found["keys"][0] == "ok"
+    assert found["database"][0] == found["redis"][0] == found["key test"][0] == "ok"
     # Neither the broker nor the lab of these settings exists.
     assert found["workers"][0] == found["channel push"][0] == found["channel email"][0] == "failed"
     assert found["message queue"] == ("warning", "works, but no web process is subscribed")
@@ -134,7 +134,7 @@ def test_whoever_waits_is_told_what_became_of_it(run, engine, tenant):
 
 def test_events_are_shown_as_they_are_published(run, settings, redis_server):
     def publish() -> None:
-        writer = Publisher(redis_server, settings.bus_topic)
+        writer = Publisher.of(settings)
         payload = {"title": "\x1b[31mred", "level": "error"}
         for _ in range(100):
             rooms = [("acme/user:alice", 7), ("umbra/user:bob", 8)]

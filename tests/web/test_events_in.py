@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from actions.installation import utc_now
-from actions.tokens import SERVICE
+from config.audiences import SERVICE
 from models.events import publishing as outbox
 from models.sql.engine import write
 from tests.factories import create_token

@@ -10,9 +10,9 @@ import jwt
 import pytest
 
 from actions.installation import utc_now
-from actions.tokens import CLIENT, OPERATOR, SERVICE
 from bus.publisher import Publisher
 from bus.token_bucket import Limit
+from config.audiences import CLIENT, OPERATOR, SERVICE
 from models.addresses import devices
 from models.sql.engine import write
 from models.users.queries import Person, upsert_users
@@ -384,7 +384,7 @@ def test_a_user_of_another_tenant_with_the_same_id_finds_nothing_of_ours_and_cha
 
 def deliver_everything(engine, settings, heard: Published | None = None) -> list[tuple[str, str]]:
     """Do what workers do, and tell for which rooms."""
-    writer = Publisher(settings.redis_url, settings.bus_topic)
+    writer = Publisher.of(settings)
     work(engine, writer)
     writer.close()
     return heard.rooms() if heard else []

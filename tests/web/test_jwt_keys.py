@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from config import jwt_keys
+from config.audiences import CLIENT
 from config.jwt_keys import COOLDOWN, LIFESPAN, KeySource
 from config.settings import Settings, SettingsError
 from tests.factories import JWKS, create_settings, create_token
@@ -52,28 +53,28 @@ class Provider:
 def test_the_provider_is_asked_when_a_key_is_first_needed_and_not_again():
     provider = Provider(public("a"))
     assert provider.asked == 0
-    assert [provider.source.verifying("a") is not None for _ in range(3)] == [True] * 3
+    assert [provider.source.find("a") is not None for _ in range(3)] == [True] * 3
     assert provider.asked == 1
 
 
 def test_a_new_key_is_found_and_unknown_keys_do_not_flood_the_provider():
     provider = Provider(public("a"))
-    provider.source.verifying("a")
+    provider.source.find("a")
     provider.keys = [public("a"), public("b")]
-    assert [provider.source.verifying(kid) for kid in ("b", "c", "d")] == [None] * 3
+    assert [provider.source.find(kid) for kid in ("b", "c", "d")] == [None] * 3
     assert provider.asked == 1
     provider.now += COOLDOWN
-    assert provider.source.verifying("b") is not None
-    assert provider.source.verifying("c") is None
+    assert provider.source.find("b") is not None
+    assert provider.source.find("c") is None
     assert provider.asked == 2
 
 
 def test_a_key_that_the_provider_removed_stops_to_count():
     provider = Provider(public("a"), public("b"))
-    assert provider.source.verifying("a") is not None
+    assert provider.source.find("a") is not None
     provider.keys = [public("b")]
     provider.now += LIFESPAN + 1
-    assert provider.source.verifying("a") is None
+    assert provider.source.find("a") is None
 
 
 @pytest.mark.parametrize(
@@ -92,18 +93,18 @@ def test_a_key_that_the_provider_removed_stops_to_count():
 )
 def test_the_last_good_keys_stay_while_the_provider_fails_and_it_is_asked_seldom(answer):
     provider = Provider(public("a"))
-    assert provider.source.verifying("a") is not None
+    assert provider.source.find("a") is not None
     provider.answer = answer
     provider.now += LIFESPAN + 1
-    assert [provider.source.verifying(kid) is not None for kid in ("a", "b", "a")] == [True, False, True]
+    assert [provider.source.find(kid) is not None for kid in ("a", "b", "a")] == [True, False, True]
     assert provider.asked == 2
 
 
 def test_keys_that_cannot_verify_are_left_out_and_secrets_at_a_url_do_not_count():
     encrypting = public("enc", use="enc", alg="RSA-OAEP")
     provider = Provider(encrypting, {"kty": "new"}, JWKS["keys"][0], public("confused", alg="HS256"), public("a"))
-    assert provider.source.verifying("a") is not None
-    assert [provider.source.verifying(kid) for kid in ("enc", "test", "confused")] == [None] * 3
+    assert provider.source.find("a") is not None
+    assert [provider.source.find(kid) for kid in ("enc", "test", "confused")] == [None] * 3
 
 
 def test_one_request_fetches_while_the_others_wait_for_it():
@@ -117,7 +118,7 @@ def test_one_request_fetches_while_the_others_wait_for_it():
 
     provider.source._transport = httpx.MockTransport(slow)
     found: list[Any] = []
-    threads = [threading.Thread(target=lambda: found.append(provider.source.verifying("a"))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(provider.source.find("a"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     go.set()
@@ -132,15 +133,15 @@ def test_a_changed_file_is_read_again_and_an_unusable_one_is_not(tmp_path):
     file = tmp_path / "jwks.json"
     file.write_text(json.dumps(JWKS))
     source = KeySource(file)
-    assert source.verifying("test") is not None
+    assert source.find("test") is not None
     file.write_text(json.dumps({"keys": [{**JWKS["keys"][0], "kid": "second"}]}))
-    assert (source.verifying("test"), source.own().signer()[0]) == (None, "second")
+    assert (source.find("test"), source.own().signer(CLIENT, "acme")[0]) == (None, "second")
     file.write_text("{")
-    assert source.own().signer()[0] == "second"
+    assert source.own().signer(CLIENT, "acme")[0] == "second"
     file.unlink()
-    assert source.own().signer()[0] == "second"
+    assert source.own().signer(CLIENT, "acme")[0] == "second"
     file.write_text(json.dumps(JWKS))
-    assert source.own().signer()[0] == "test"
+    assert source.own().signer(CLIENT, "acme")[0] == "test"
 
 
 def test_a_provider_signs_users_in(tmp_path, settings, engine, tenant):

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from actions.installation import utc_now
-from actions.tokens import OPERATOR
 from bus.counters import Pause
+from config.audiences import OPERATOR
 from models.addresses.devices import add_device
 from models.addresses.tables import addresses
 from models.sql.engine import write

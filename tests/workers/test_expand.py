@@ -26,7 +26,7 @@ from models.events.tables import events
 from models.notifications.recall import recall
 from models.notifications.tables import notifications
 from models.sql.engine import read, write
-from tests.factories import NOW, accept_one, create_users, free_port
+from tests.factories import NOW, accept_one, bus_secret, create_users, free_port
 from workers.deliver import deliver
 from workers.expand import expand_and_ring
 
@@ -119,7 +119,7 @@ def in_app_ids(engine):
 
 def test_while_redis_is_away_pages_wait_in_the_ledger(run, engine, bells, clock, screens):
     create_users(engine, ["alice", "bob"])
-    writer = Publisher(f"redis://127.0.0.1:{free_port()}/0", "carillon")
+    writer = Publisher(f"redis://127.0.0.1:{free_port()}/0", "carillon", bus_secret)
     with closing(InAppChannel(writer)) as cut_off:
         run.channels["live"]["in_app"] = cut_off
         expand_and_ring(run, accept_one(engine, audience={"tenant": True}))

@@ -17,7 +17,7 @@ from models.events.emit import emit, emit_to_users
 from models.events.tables import outbox
 from models.sql.engine import read, write
 from tests.conftest import redis_process
-from tests.factories import NOW, create_users
+from tests.factories import NOW, bus_secret, create_users
 from tests.workers.scripted import ScriptedPublisher
 from workers import publish as publishing
 from workers.publish import publish, publish_batch
@@ -233,7 +233,7 @@ def test_without_a_broker_the_relay_publishes(run, engine, recorder):
 def test_an_outage_of_redis_costs_time_and_no_event(run, engine):
     create_users(engine, ["alice"])
     with redis_process() as (url, process):
-        writer = Publisher(url, "carillon")
+        writer = Publisher(url, "carillon", bus_secret)
         live = Runtime(engine=engine, channels={}, bells=run.bells, lease=60.0, publisher=writer, now=utc_now)
         say(engine, now=utc_now())
         assert publish_batch(live) == 1
@@ -246,7 +246,7 @@ def test_an_outage_of_redis_costs_time_and_no_event(run, engine):
         assert left(engine) == 1
         writer.close()
     with redis_process() as (url, _):
-        writer = Publisher(url, "carillon")
+        writer = Publisher(url, "carillon", bus_secret)
         live = Runtime(
             engine=engine,
             channels={},

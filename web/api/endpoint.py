@@ -19,10 +19,11 @@ from pydantic import BaseModel, ValidationError
 from actions.parsing import parse
 from actions.principal import Kind, Origin, Principal
 from actions.problems import Problem, from_validation
+from config.audiences import EVERY_TENANT
 from models.tenants.quotas import Quota
 from web.api.body import SINGLE, read_json
 from web.api.operator_scope import OnBehalf, on_behalf
-from web.auth import EVERY_TENANT, AuthError
+from web.auth import AuthError
 from web.context import context
 from web.limits import BYTES
 from web.turns import is_large

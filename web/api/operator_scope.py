@@ -13,9 +13,10 @@ from actions.problems import Problem, not_found
 from carillon.fields import TenantId
 from carillon.problems import FieldError, ValidationError
 from carillon.validation import checked
+from config.audiences import EVERY_TENANT
 from models.sql.engine import read
 from models.tenants.queries import tenant_exists
-from web.auth import EVERY_TENANT, AuthError
+from web.auth import AuthError
 from web.context import context
 
 TENANT_HEADER = "Carillon-Tenant"

@@ -6,7 +6,7 @@ import getpass
 import os
 
 from actions.principal import Mode, Principal
-from web.auth import EVERY_TENANT
+from config.audiences import EVERY_TENANT
 
 
 def operator(tenant: str = EVERY_TENANT, mode: Mode = "live") -> Principal:

@@ -10,13 +10,13 @@ from uuid import UUID
 import click
 
 from actions.redrive import MAX_AT_ONCE, redrive
+from config.audiences import EVERY_TENANT
 from models.channels import CHANNELS
 from models.deliveries.dead_letters import DeadFilter, count_dead, list_dead
 from models.deliveries.lifecycle import OPEN, Failure, State
 from models.deliveries.redrives import outcomes
 from models.deliveries.status import Outcome
 from models.sql.engine import read
-from web.auth import EVERY_TENANT
 from web.cli.caller import operator
 from web.cli.output import Command, Group, json_option, print_answer, progress, table
 from web.context import context

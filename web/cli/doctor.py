@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from bus.publisher import Publisher
 from bus.redis import UNAVAILABLE, connect
 from channels import registry
+from config.audiences import CLIENT
 from config.settings import SettingsError
 from models.channels import CHANNELS
 from models.deliveries.due import backlog
@@ -24,7 +25,7 @@ from web.auth import LEEWAY
 from web.cli.output import Group, json_option, print_answer, visible
 from web.context import Context, context
 from web.health import PATIENCE, probes, schema_of
-from web.hints import CREATE_JWKS, command
+from web.hints import command, create_jwks
 
 operations = Group("operations")
 
@@ -106,7 +107,7 @@ def _redis(here: Context) -> Iterator[Finding]:
 
 def _message_queue(here: Context) -> Finding:
     name, topic = "message queue", here.settings.bus_topic
-    publisher = Publisher(here.settings.redis_url, topic)
+    publisher = Publisher.of(here.settings)
     try:
         subscribers = publisher.round_trip()
     except (*UNAVAILABLE, TimeoutError) as error:
@@ -169,16 +170,17 @@ def _channels(here: Context) -> Iterator[Finding]:
 
 
 def _keys(here: Context) -> Iterator[Finding]:
-    try:
-        kid, _ = here.keys.own().signer()
-    except LookupError:
-        if here.keys.own().by_kid or here.settings.jwks_url:
-            yield Finding("keys", "ok", "can verify tokens, but not sign any")
-        else:
-            advice = f"run {CREATE_JWKS} and set CARILLON_JWKS_FILE"
-            yield _failed("keys", "cannot verify any token", advice)
-    else:
-        yield Finding("keys", "ok", f"can verify tokens of {len(here.keys.own().by_kid)} keys, and sign with {kid}")
+    bindings = {kid: key.binding for kid, key in here.keys.own().by_kid.items()}
+    if here.settings.jwks_url:
+        bindings["those of CARILLON_JWKS_URL"] = here.settings.jwks_url_binding
+    if not bindings:
+        yield _failed("keys", "cannot verify any token", f"run {create_jwks(CLIENT)} and set CARILLON_JWKS_FILE")
+    for kid, binding in bindings.items():
+        audiences = ", ".join(sorted(binding.audiences))
+        tenants = "every tenant" if binding.tenants is None else ", ".join(sorted(binding.tenants))
+        found = here.keys.own().find(kid)
+        signs = "" if found is not None and found.signing is not None else "; this installation cannot sign with it"
+        yield Finding(f"key {kid}", "ok", f"may sign for {audiences} of {tenants}{signs}")
 
 
 CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (_database, _redis, _workers, _keys, _channels, _pauses)

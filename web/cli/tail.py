@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from bus.envelope import groups_in
+from bus.envelope import groups_in, opened
 from bus.redis import UNAVAILABLE, connect
+from bus.signature import Signature, secret_of
 from models.rooms.names import user_room
 from models.timestamps import iso
 from web.cli.output import Group, json_option, visible
@@ -54,6 +55,7 @@ def tail(
 
 def _groups(end: float | None) -> Iterator[tuple[str, dict[str, Any], list[tuple[str, int]]]]:
     settings = context().settings
+    signature = Signature(secret_of(settings), settings.bus_topic)
     with (
         connect(settings.redis_url) as client,
         client.pubsub(ignore_subscribe_messages=True) as ear,
@@ -63,8 +65,9 @@ def _groups(end: float | None) -> Iterator[tuple[str, dict[str, Any], list[tuple
             message = ear.get_message(timeout=0.5)
             if message is None:
                 continue
-            # The Socket.IO servers send each other messages of their own on this topic.
-            for group in groups_in(json.loads(message["data"])) or ():
+            # The Socket.IO servers send each other messages of their own on this topic, and others may not be ours.
+            found = opened(message["data"], signature)
+            for group in groups_in(found or {}) or ():
                 yield group["event"], group["payload"], [(room, seq) for room, seq in group["rooms"]]
 
 

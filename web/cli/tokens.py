@@ -7,16 +7,16 @@ from datetime import timedelta
 
 import click
 
-from actions.tokens import CLIENT, LONGEST, OPERATOR, SERVICE, mint, record_token
+from actions.tokens import LONGEST, mint, record_token
 from carillon.fields import UserId
 from carillon.problems import ValidationError
 from carillon.validation import checked
-from web.auth import EVERY_TENANT
+from config.audiences import CLIENT, EVERY_TENANT, OPERATOR, SERVICE
 from web.cli.caller import operator as operator_of_command
 from web.cli.output import Group, json_option, print_answer
 from web.cli.tenants import require_tenant
 from web.context import context
-from web.hints import CREATE_JWKS
+from web.hints import create_jwks
 
 tokens = Group("tokens")
 
@@ -56,7 +56,7 @@ def token(
     lifetime: timedelta,
     as_json: bool,
 ) -> None:
-    """Print a new JWT, signed with the first key in CARILLON_JWKS_FILE that can sign."""
+    """Print a new JWT, signed with the first key in CARILLON_JWKS_FILE that can and may sign it."""
     options = [(CLIENT, user), (SERVICE, service), (OPERATOR, operator)]
     given = [(audience, subject) for audience, subject in options if subject]
     if len(given) != 1:
@@ -76,7 +76,7 @@ def token(
             keys, claims, audience=audience, subject=subject, tenant=tenant or EVERY_TENANT, lifetime=lifetime
         ).token
     except LookupError as error:
-        raise click.ClickException(f"{error}; create one with {CREATE_JWKS}") from error
+        raise click.ClickException(f"{error}; create one with {create_jwks(audience)}") from error
     record_token(context(), operator_of_command(tenant or EVERY_TENANT), audience, subject, lifetime)
     print_answer(as_json, {"token": minted, "expires_in": int(lifetime.total_seconds())}, minted)
 

@@ -12,6 +12,7 @@ from flask_socketio import SocketIO
 
 from actions.installation import Installation
 from bus.presence import Leases
+from bus.signature import secret_of
 from config.settings import Settings
 from web.auth import Authenticator
 from web.dialects import NAMESPACES
@@ -46,7 +47,7 @@ def attach(
     """
     timing = timing or Timing()
     origins = Origins(AllowedOrigins.of(settings))
-    manager = QueueManager(settings.redis_url, settings.bus_topic, timing)
+    manager = QueueManager(settings.redis_url, settings.bus_topic, secret_of(settings), timing)
     socketio = SocketIO(
         app,
         async_mode=settings.socketio_async_mode,

@@ -19,6 +19,7 @@ STRANGERS_CLOSED = Counter(
     "carillon_strangers_closed_total", "Engine.IO connections without a token that were closed to make room"
 )
 SUBSCRIPTIONS = Counter("carillon_queue_subscriptions_total", "Times that this process subscribed to the message queue")
+UNSIGNED = Counter("carillon_queue_unsigned_total", "Messages on the queue that were dropped: not signed by us")
 
 
 def open_connections() -> int:

@@ -73,7 +73,7 @@ def application() -> Flask:
     installation = Installation(
         engine=engine,
         bells=Bells(settings.broker_url),
-        publisher=Publisher(settings.redis_url, settings.bus_topic),
+        publisher=Publisher.of(settings),
         meter=Meter(counters, UsageCounts(engine, utc_now)),
         quotas=Quotas(engine, settings.redis_url),
         catalogue=shared(settings.catalogue_file),

@@ -15,10 +15,10 @@ from engineio.payload import Payload
 from sqlalchemy import Engine
 
 from actions.installation import utc_now
-from actions.tokens import CLIENT
 from bus.envelope import Group, room_name
 from bus.publisher import Publisher
 from channels.in_app import InAppChannel
+from config.audiences import CLIENT
 from config.settings import Settings
 from models.deliveries.expand import Page
 from models.events.log import heads
@@ -120,7 +120,7 @@ class Stack:
         self.engine = engine
         self.tenant = tenant
         factories.create_tenant(engine, tenant, utc_now())
-        self.writer = Publisher(self.settings.redis_url, self.settings.bus_topic)
+        self.writer = Publisher.of(self.settings)
         self.channel = InAppChannel(self.writer)
         self._runtime = Runtime(engine, {"live": {"in_app": self.channel}, "test": {}}, RecordingBells(), lease=60)
         self._written: list[Page] = []

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import redis
 from socketio import Server
 from sqlalchemy import Engine
 
@@ -77,6 +78,22 @@ def test_who_is_interrupted_goes_on_there_once(here, there):
     there.turn(time.monotonic())
     third = opened(there, sid="c")
     assert third.resume.positions["user:alice"] == 9, "the other position was given to the second client"
+
+
+@pytest.mark.parametrize(
+    "garbage", ["", "x", "1 2 3", "x 0 5 abc", "1.2.3 0 5 abc", "nan 0 5 x", "9e999 0 5 abc", "7 0 5 abc"]
+)
+def test_a_position_that_is_none_is_a_loss_and_stops_nobody_else(here, there, redis_server, garbage):
+    here.close(opened(here, token="other"), INTERRUPTED)
+    here.close(opened(here), INTERRUPTED)
+    with redis.Redis.from_url(redis_server, decode_responses=True) as client:
+        client.hset(here._key(page(), "token"), mapping={"a": garbage, "z": garbage})
+        assert there._breaker.allows()
+        one = opened(there, sid="b")
+        assert fresh(one) or told_of_a_loss(one)
+        assert opened(there, token="other", sid="c").resume.positions == {"user:alice": 5, "tenant:acme": 1}
+        client.set("bookmarks:position:since", garbage)
+        assert told_of_a_loss(opened(there, token="new", sid="d"))
 
 
 def test_a_process_that_is_killed_has_written_down_where_its_pages_were(here, there):

@@ -11,7 +11,7 @@ import socketio
 import websocket
 
 from actions.installation import utc_now
-from actions.tokens import SERVICE
+from config.audiences import SERVICE
 from tests import factories
 from tests.waiting import eventually
 from tests.web.realtime.stack import Client, Stack

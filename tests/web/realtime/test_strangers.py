@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Engine
 
 from actions.installation import utc_now
-from actions.tokens import OPERATOR, SERVICE
+from config.audiences import OPERATOR, SERVICE
 from models.alerts import queries as alerts
 from models.sql.engine import connect, write
 from tests import factories

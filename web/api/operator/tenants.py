@@ -11,6 +11,7 @@ from actions import tenants as actions
 from actions.principal import Mode, Principal
 from actions.problems import Problem
 from carillon.fields import Strict, TenantId, Title
+from config.audiences import EVERY_TENANT
 from models.sql.engine import read
 from models.tenants import queries as tenant_queries
 from models.tenants.api_keys import list_api_keys
@@ -20,7 +21,6 @@ from web.api.endpoint import Answer, Api
 from web.api.fields import Moment, View
 from web.api.operator_scope import every_tenant, tenant_named
 from web.api.usage import Usage, UsageQuery
-from web.auth import EVERY_TENANT
 from web.context import context
 
 api = Api("tenants", "Tenants and their keys, for operators.", prefix="/v1/operator")

@@ -60,7 +60,8 @@ local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
   local at, state, progress, position = string.match(fields[i + 1], '^(%S+) (%d) (%d+) (%S+)$')
   local found = {sid = fields[i], at = at, state = tonumber(state), progress = tonumber(progress), position = position}
-  if found.state == 2 and now - at > given_for then
+  -- Others may write to Redis: what is no position is removed.
+  if not tonumber(at) or (found.state == 2 and now - at > given_for) then
     redis.call('HDEL', KEYS[1], found.sid)
   elseif not best or found.state < best.state or (found.state == best.state and found.progress < best.progress) then
     best = found
@@ -214,13 +215,17 @@ class Bookmarks:
             return unknown
         self._breaker.succeeded()
         since, written_at, position = found
-        if not position:
-            # The first connection with this token, unless Redis has been emptied since the token was issued. Tokens are
-            # issued in whole seconds.
-            return (ResumeRequest(), None) if issued_at.timestamp() >= int(float(since)) else unknown
-        if position == _UNKNOWN or float(written_at) < now - KEPT:
+        try:
+            if not position:
+                # The first connection with this token, unless Redis has been emptied since the token was issued. Tokens
+                # are issued in whole seconds.
+                return (ResumeRequest(), None) if issued_at.timestamp() >= int(float(since)) else unknown
+            if position == _UNKNOWN or float(written_at) < now - KEPT:
+                return unknown
+            cursor = Cursor.decode(position)
+        except (ValueError, OverflowError):
+            # Others may write to Redis.
             return unknown
-        cursor = Cursor.decode(position)
         return ResumeRequest(cursor.epoch, cursor.positions), cursor
 
     def _received(self, session: Session, page: _Page, reason: str) -> Cursor | None:

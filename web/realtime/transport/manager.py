@@ -6,13 +6,15 @@ import json
 import logging
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from socketio import RedisManager
 
-from bus.envelope import DIRECT_MESSAGE, groups_in
+from bus.dropped import Dropped
+from bus.envelope import DIRECT_MESSAGE, groups_in, opened
 from bus.redis import UNAVAILABLE, options
+from bus.signature import Signature
 from web.realtime import metrics
 from web.realtime.timing import Timing
 
@@ -20,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # How long (seconds) the subscription waits for a message before it checks the heartbeat.
 _POLL_SECONDS = 1.0
+# How heartbeats begin, those of other processes too.
+_BEAT = b'{"method": "heartbeat", "host_id": "'
 
 
 class Listener(Protocol):
@@ -46,14 +50,16 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
 
     The library's listener sleeps up to a minute between attempts, and cannot tell a quiet subscription from a dead one.
     This one subscribes again within seconds. It publishes a heartbeat to itself, and replaces a subscription that does
-    not deliver it.
+    not deliver it. It takes signed messages, and drops all others.
     """
 
-    def __init__(self, url: str, channel: str, timing: Timing) -> None:
+    def __init__(self, url: str, channel: str, secret: Callable[[], bytes], timing: Timing) -> None:
         super().__init__(url, channel=channel, redis_options=options())
+        self._signature = Signature(secret, channel)
+        self._dropped = Dropped(log, "messages without our signature dropped")
         self._timing = timing
         self._listener: Listener | None = None
-        self._beat = b'{"method": "heartbeat", "host_id": "%s"}' % self.host_id.encode()
+        self._beat = _BEAT + self.host_id.encode() + b'"}'
         # When the first heartbeat was published that has not been received; None: all were.
         self._silent_since: float | None = None
         self.listening = False
@@ -112,13 +118,13 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
 
     def _publish(self, data: dict[str, Any]) -> int | None:
         # The library's own messages to other processes. It expects no exception, and retrying would block its caller.
-        return self._send(json.dumps(data).encode())
+        return self._send(lambda: self._signature.sign(json.dumps(data).encode()))
 
-    def _send(self, data: bytes) -> int | None:
+    def _send(self, data: Callable[[], bytes]) -> int | None:
         try:
             if self.redis is None:
                 self._redis_connect()
-            return int(self.redis.publish(self.channel, data))
+            return int(self.redis.publish(self.channel, data()))
         except UNAVAILABLE as error:
             log.warning("not published", extra={"error": type(error).__name__})
         except Exception:
@@ -130,7 +136,7 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
         while True:
             self.server.sleep(self._timing.heartbeat)
             # Without a subscription, silence says nothing.
-            if self.listening and self._send(self._beat) and self._silent_since is None:
+            if self.listening and self._send(lambda: self._beat) and self._silent_since is None:
                 self._silent_since = time.monotonic()
 
     def _silent(self, not_before: float, seconds: float) -> bool:
@@ -175,8 +181,13 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
                     self._has_subscribed()
                 elif message["data"] == self._beat:
                     self._silent_since = None
-                elif message["type"] == "message":
-                    yield from _decoded(message["data"])
+                elif message["type"] == "message" and not message["data"].startswith(_BEAT):
+                    found = opened(message["data"], self._signature)
+                    if found is None:
+                        metrics.UNSIGNED.inc()
+                        self._dropped.add(bytes=len(message["data"]))
+                    else:
+                        yield found
         finally:
             pubsub.close()
 
@@ -186,14 +197,3 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
         log.info("subscribed to the message queue")
         if self._listener is not None:
             self._listener.subscribed()
-
-
-def _decoded(data: bytes) -> Iterator[dict[str, Any]]:
-    # A strict parser would lose a batch because of one NaN. A message that is not an object would end the library's
-    # loop, and with it the subscription.
-    try:
-        message = json.loads(data)
-    except (ValueError, RecursionError):
-        return
-    if isinstance(message, dict):
-        yield message
