@@ -172,7 +172,8 @@ def _failed() -> ColumnElement[int]:
     last = (
         select(attempts.c.number)
         .where(attempts.c.delivery_id == deliveries.c.id)
-        .order_by(attempts.c.id.desc())
+        # By time, although the ids say the same: for an order of ids, PostgreSQL may read the table backwards.
+        .order_by(attempts.c.at.desc(), attempts.c.id.desc())
         .limit(1)
         .scalar_subquery()
     )

@@ -124,6 +124,8 @@ def next_transition(
     those that do not count: it makes the back-off grow.
     """
     number = failed + 1
+    # Compared before it is added: a provider can ask for more seconds than a date can hold.
+    left = (expires_at - now).total_seconds()
     match outcome:
         case Sent(provider_id):
             return Transition(State.SENT, attempts, provider_id=provider_id)
@@ -139,12 +141,11 @@ def next_transition(
                 number=number,
             )
         case Deferred(seconds):
-            due_at = now + timedelta(seconds=seconds)
-            if due_at >= expires_at:
+            if seconds >= left:
                 return Transition(
                     State.EXPIRED, attempts - 1, failure=Failure.EXPIRED, reason="would expire before its turn"
                 )
-            return Transition(State.PENDING, attempts - 1, due_at)
+            return Transition(State.PENDING, attempts - 1, now + timedelta(seconds=seconds))
         case RetryLater(reason, failure, floor, _):
             if failure in OUTAGE:
                 attempts -= 1
@@ -156,8 +157,8 @@ def next_transition(
                     reason=f"gave up after {attempts} attempts: {reason}",
                     number=number,
                 )
-            due_at = now + timedelta(seconds=policy.delay(number, floor, rng))
-            if due_at >= expires_at:
+            delay = policy.delay(number, floor, rng)
+            if delay >= left:
                 return Transition(
                     State.EXPIRED,
                     attempts,
@@ -165,6 +166,7 @@ def next_transition(
                     reason=f"would expire before the next attempt: {reason}",
                     number=number,
                 )
+            due_at = now + timedelta(seconds=delay)
             return Transition(State.PENDING, attempts, due_at, failure, reason, number=number)
         case _ as unreachable:
             assert_never(unreachable)

@@ -121,8 +121,9 @@ outcomes = st.one_of(
     st.builds(Sent),
     st.builds(Rejected, st.text()),
     st.builds(AddressGone, st.text()),
-    st.builds(RetryLater, st.text(), st.sampled_from(Failure), st.none() | st.floats(0, 1e6)),
-    st.builds(Deferred, st.floats(0, 1e6)),
+    # A provider can ask for any number of seconds, also for more than a date can hold.
+    st.builds(RetryLater, st.text(), st.sampled_from(Failure), st.none() | st.floats(0, 1e6) | st.floats(1e6, 1e300)),
+    st.builds(Deferred, st.floats(0, 1e6) | st.floats(1e6, 1e300)),
 )
 
 
