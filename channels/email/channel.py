@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
 import smtplib
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,18 +11,23 @@ from datetime import UTC, datetime
 from email import policy
 from email.errors import MessageError
 from email.headerregistry import Address
-from functools import partial
-from typing import NamedTuple
+from typing import TypeGuard
 from urllib.parse import urlsplit
 
 from channels.email.message import Mail, MailBuilder, Unsendable, one_line, parse_address
+from channels.email.replies import classify, essence, is_about_content, parse_reply
 from channels.email.smtp import Connection, Pool, Server
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
 from channels.registry import Mode
 from config.settings import Settings, SettingsError
 from models.channels import EMAIL
-from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Outcome, Rejected, RetryLater, Sent
+from models.deliveries.lifecycle import Deferred, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Action, Message
+
+# A domain of RFC 2606 that accepts no mail.
+ELSEWHERE = "postmaster@example.com"
+# After so many refusals and nothing else, a batch asks whether the server refuses all mail.
+ENOUGH_REFUSALS = 5
 
 
 def build(settings: Settings, mode: Mode) -> EmailChannel | None:
@@ -99,19 +102,36 @@ class EmailChannel:
         sending = _BatchSending(self._pool, self._sender, time.monotonic() + self._max_duration, failures)
         builder = MailBuilder(self._sender, self._clock(), self._footer)
         try:
-            return [self._send(message, builder, sending, failures) for message in batch]
+            outcomes = [self._send(message, builder, sending, failures) for message in batch]
+            return sending.reviewed(batch, outcomes)
         finally:
             sending.end()
             failures.log()
 
     def check(self) -> str | None:
-        """See Channel. Connects and logs in, and sends no mail."""
+        """See Channel. Connects, logs in, and asks for permission to send two mails, without sending them.
+
+        The first is to the sender itself. A relay that takes that one can be willing to serve only its own domains, so
+        the second is to a domain that nobody has mail at. That they have no such mailbox is no fault of ours.
+        """
+        own = self._sender.addr_spec
+        refusals = []
         try:
             connection = self._pool.acquire()
-            self._pool.release(connection)
+            try:
+                for recipient in (own, ELSEWHERE):
+                    try:
+                        connection.ask(own, recipient)
+                    except smtplib.SMTPRecipientsRefused as error:
+                        refusals.append(error)
+            finally:
+                self._pool.release(connection)
         except (smtplib.SMTPException, OSError) as error:
             outcome = redact(classify(error), self._server.username or "")
             return None if isinstance(outcome, Sent | Deferred) else outcome.reason
+        refusal = _refusal_of_us(refusals)
+        if refusal is not None:
+            return refusal
         if self._utf8 and not connection.offers_utf8:
             return "SMTP_UTF8 is set, but the mail server does not offer SMTPUTF8"
         return None
@@ -131,6 +151,17 @@ class EmailChannel:
             return Rejected(str(error))
 
 
+def _refusal_of_us(refusals: Sequence[smtplib.SMTPRecipientsRefused]) -> str | None:
+    """Return the reason why the server sends nothing for us, if the refusals of the two recipients say that."""
+    outcomes = [redact(classify(error)) for error in refusals]
+    for outcome in outcomes:
+        if _refuses_us(outcome):
+            return outcome.reason
+    if len(outcomes) == 2 and isinstance(outcomes[0], Rejected):
+        return outcomes[0].reason if _kind(refusals[0]) == _kind(refusals[1]) else None
+    return None
+
+
 class _BatchSending:
     """Sends the mails of one batch. Replaces a broken connection once; then the remaining mails are retried later.
 
@@ -145,6 +176,14 @@ class _BatchSending:
         self._connection: Connection | None = None
         self._broken_connections = 0
         self._ended: RetryLater | None = None
+        # The mails that were refused, by delivery, with the last refusal and its outcome; and whether any mail had
+        # another outcome.
+        self._refused: dict[int, Message] = {}
+        self._refusal: Exception = smtplib.SMTPException()
+        self._outcome: RetryLater | Rejected = Rejected("")
+        self._mixed = False
+        # The outcome of all refused mails, if there is one.
+        self._held: RetryLater | None = None
 
     def send(self, message: Message, mail: Mail) -> Outcome:
         """Send one mail. If the batch has ended, return the outcome that all remaining mails have."""
@@ -169,18 +208,80 @@ class _BatchSending:
         except (smtplib.SMTPException, OSError) as error:
             outcome = redact(classify(error), message.address, mail.recipient)
             self._log_failure(message, error, outcome)
-            if isinstance(outcome, RetryLater) and outcome.failure is Failure.CREDENTIALS:
+            if isinstance(error, smtplib.SMTPSenderRefused) and _refuses_us(outcome):
                 # All mails have the same sender, so the next one would fail too.
                 self._ended = outcome = replace(outcome, for_all=True)
             elif not connection.alive:
                 self._connection_broke(error)
+            self._compare(message, error, outcome)
             return outcome
+        self._mixed = True
         return Sent(mail.message_id)
+
+    def reviewed(self, batch: Sequence[Message], outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Return the outcomes of the batch. If it got nothing but one and the same refusal, the refused are held."""
+        held = self._held or self._refusal_of_all()
+        if held is None:
+            return list(outcomes)
+        return [
+            replace(held, reason=outcome.reason)
+            if message.delivery_id in self._refused and isinstance(outcome, RetryLater | Rejected)
+            else outcome
+            for message, outcome in zip(batch, outcomes, strict=True)
+        ]
 
     def end(self) -> None:
         """Release the connection."""
         if self._connection is not None:
             self._pool.release(self._connection)
+
+    def _compare(self, message: Message, error: Exception, outcome: Outcome) -> None:
+        """Note whether this refusal is the same as all others of the batch. After some, ask whether it is for all."""
+        if not (isinstance(outcome, Rejected) or _refuses_us(outcome)) or (
+            self._refused and _kind(error) != _kind(self._refusal)
+        ):
+            self._mixed = True
+            return
+        self._refused[message.delivery_id] = message
+        self._refusal, self._outcome = error, outcome
+        if len(self._refused) == ENOUGH_REFUSALS and not _can_be_the_content(error, outcome):
+            self._held = self._refusal_of_all()
+            self._ended = self._held or self._ended
+            self._mixed = self._held is None
+
+    def _refusal_of_all(self) -> RetryLater | None:
+        """Return the outcome of the refused mails if the server would have refused any mail, else None.
+
+        A reply to RCPT can be about these recipients, however it is worded, so the sender's own address decides. A
+        reply to the content can be about the content, if its wording does not say otherwise. Then the mails are sent
+        again, but each attempt counts.
+        """
+        if self._mixed or not self._refused or isinstance(self._refusal, smtplib.SMTPSenderRefused):
+            return None
+        message, outcome = next(iter(self._refused.values())), self._outcome
+        of_recipient = isinstance(self._refusal, smtplib.SMTPRecipientsRefused)
+        if of_recipient and not self._refuses_sender():
+            return None
+        if isinstance(outcome, RetryLater):
+            held = replace(outcome, for_all=True)
+        elif of_recipient:
+            held = RetryLater(outcome.reason, Failure.CREDENTIALS, CREDENTIALS_RETRY_AFTER, for_all=True)
+        elif len(self._refused) > 1 and not is_about_content(self._refusal):
+            held = RetryLater(outcome.reason, Failure.UNCLASSIFIED, CREDENTIALS_RETRY_AFTER)
+        else:
+            return None
+        self._failures.add(message, f"{_label(self._refusal)} for every mail", logging.ERROR)
+        return held
+
+    def _refuses_sender(self) -> bool:
+        """Return whether the server refuses mail to the sender's own address in the same way."""
+        try:
+            self._connect().ask(self._sender, self._sender)
+        except smtplib.SMTPRecipientsRefused as error:
+            return _kind(error) == _kind(self._refusal)
+        except (smtplib.SMTPException, OSError):
+            return False
+        return False
 
     def _connect(self) -> Connection:
         if self._connection is not None and (self._connection.exhausted or not self._connection.alive):
@@ -196,109 +297,23 @@ class _BatchSending:
             self._ended = RetryLater("the mail server ended the session")
 
     def _log_failure(self, message: Message, error: Exception, outcome: Outcome) -> None:
-        code = parse_reply(error).code
-        self._failures.add(message, f"{type(error).__name__} {code or ''}".rstrip(), log_level(outcome))
+        self._failures.add(message, _label(error), log_level(outcome))
 
 
-class Reply(NamedTuple):
-    """An SMTP reply: its code (RFC 5321), the enhanced status that its text may begin with (RFC 3463), and its text."""
-
-    code: int
-    status: str
-    text: str
+def _refuses_us(outcome: Outcome) -> TypeGuard[RetryLater]:
+    return isinstance(outcome, RetryLater) and outcome.failure is not Failure.PROVIDER_DOWN
 
 
-def parse_reply(error: Exception) -> Reply:
-    """Return the server's reply that `error` carries. Its code is 0 if there was none."""
-    raw: bytes | str
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        # Every mail has exactly one recipient.
-        code, raw = next(iter(error.recipients.values()))
-    elif isinstance(error, smtplib.SMTPResponseException):
-        code, raw = error.smtp_code, error.smtp_error
-    else:
-        return Reply(0, "", str(error))
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
-    status = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", text)
-    return Reply(code, status[0] if status else "", text)
+def _can_be_the_content(error: Exception, outcome: Outcome) -> bool:
+    return isinstance(error, smtplib.SMTPDataError) and isinstance(outcome, Rejected)
 
 
-def _address_gone(reason: str) -> Outcome:
-    return AddressGone(reason)
+def _kind(error: Exception) -> tuple[type[Exception], tuple[int, str, str]]:
+    return type(error), essence(parse_reply(error))
 
 
-def _rejected(reason: str) -> Outcome:
-    return Rejected(reason)
-
-
-def _retry_later(reason: str) -> Outcome:
-    return RetryLater(reason)
-
-
-def _credentials(reason: str) -> Outcome:
-    return RetryLater(reason, Failure.CREDENTIALS, CREDENTIALS_RETRY_AFTER)
-
-
-# The outcome of a reply, by stage, code and enhanced status. The first matching row applies; an empty stage or status
-# matches any.
-REPLIES: tuple[tuple[str, str, str, Callable[[str], Outcome]], ...] = (
-    ("", r"4..", "", _retry_later),
-    # Authentication is missing or failed: 530, 534, 535 and 538 of RFC 4954.
-    ("", r"53[0458]", "", _credentials),
-    # The server does not accept us, or not this sender. Postfix sends the statuses for the sender, 5.1.7 and 5.1.8, in
-    # reply to RCPT. 552 in reply to MAIL is about the size of the mail.
-    ("open", r"5..", "", _credentials),
-    ("", r"5..", r"5\.1\.[78]", _credentials),
-    ("mail", r"5(?!52)..", "", _credentials),
-    # The mailbox or host does not exist, the address is invalid, the mailbox has moved, or the host accepts no mail.
-    # Excludes 5.1.0, with which Exchange refuses senders, and a 550 without a status, which can mean anything.
-    ("rcpt", r"550", r"5\.1\.([1236]|10)", _address_gone),
-    ("", r"5..", "", _rejected),
-    # Not an error code: replies and commands are out of step.
-    ("", r".*", "", _retry_later),
-)
-
-
-def classify_reply(stage: str, error: Exception) -> Outcome:
-    """Map the reply in `error` to an outcome. `stage` is the command it answers: open, mail, rcpt or data."""
-    reply = parse_reply(error)
-    for where, code, status, outcome in REPLIES:
-        if where in ("", stage) and re.fullmatch(code, str(reply.code)) and re.fullmatch(status or ".*", reply.status):
-            return outcome(f"{reply.code} {reply.text}")
-    raise AssertionError("the last row matches everything")
-
-
-def _without_reply(outcome: Callable[[str], Outcome], error: Exception) -> Outcome:
-    return outcome(f"{type(error).__name__}: {error}")
-
-
-CLASSIFY: dict[type[Exception], Callable[[Exception], Outcome]] = {
-    smtplib.SMTPRecipientsRefused: partial(classify_reply, "rcpt"),
-    smtplib.SMTPSenderRefused: partial(classify_reply, "mail"),
-    smtplib.SMTPDataError: partial(classify_reply, "data"),
-    smtplib.SMTPConnectError: partial(classify_reply, "open"),
-    smtplib.SMTPHeloError: partial(classify_reply, "open"),
-    smtplib.SMTPAuthenticationError: partial(classify_reply, "open"),
-    # STARTTLS was refused.
-    smtplib.SMTPResponseException: partial(classify_reply, "open"),
-    # STARTTLS or AUTH is not offered. The base class: there is no login method that both sides support.
-    smtplib.SMTPNotSupportedError: partial(_without_reply, _credentials),
-    smtplib.SMTPException: partial(_without_reply, _credentials),
-    # The server may have accepted the mail if the whole content was sent. The retry has the same Message-ID.
-    smtplib.SMTPServerDisconnected: partial(_without_reply, _retry_later),
-    # An untrusted certificate, or no TLS on that port. The subclasses are connections lost during the handshake.
-    ssl.SSLError: partial(_without_reply, _credentials),
-    ssl.SSLEOFError: partial(_without_reply, _retry_later),
-    ssl.SSLZeroReturnError: partial(_without_reply, _retry_later),
-    ssl.SSLSyscallError: partial(_without_reply, _retry_later),
-    OSError: partial(_without_reply, _retry_later),
-}
-
-
-def classify(error: Exception) -> Outcome:
-    """Map an exception raised by smtplib, or passed through by it, to the delivery's outcome."""
-    classifier = next(CLASSIFY[kind] for kind in type(error).__mro__ if kind in CLASSIFY)
-    return classifier(error)
+def _label(error: Exception) -> str:
+    return f"{type(error).__name__} {parse_reply(error).code or ''}".rstrip()
 
 
 def parse_sender(text: str) -> Address:

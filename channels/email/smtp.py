@@ -180,6 +180,20 @@ class Connection:
             self._smtp.close()
             raise
 
+    def ask(self, sender: str, recipient: str) -> None:
+        """Ask whether the server takes a mail, and send none. Raises like `SMTP.sendmail`."""
+        self._smtp.deadline = time.monotonic() + self._timeout
+        try:
+            code, text = self._smtp.mail(sender)
+            if code != 250:
+                raise smtplib.SMTPSenderRefused(code, text, sender)
+            code, text = self._smtp.rcpt(recipient)
+            if code not in (250, 251):
+                raise smtplib.SMTPRecipientsRefused({recipient: (code, text)})
+        finally:
+            if not self._reset():
+                self._smtp.close()
+
     def responds(self, seconds: float) -> bool:
         """Return whether the server answers within `seconds`."""
         self._smtp.deadline = time.monotonic() + seconds

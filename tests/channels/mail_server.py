@@ -63,6 +63,10 @@ class MailServer:
         """Run the server and yield its port."""
         return support.server(lambda connection: _Session(self, connection).run())
 
+    def reply_to_rcpt(self, address: str) -> str | None:
+        """The reply to RCPT for this address, if it is not the script's."""
+        return None
+
 
 class _SessionEnded(OSError):
     """The connection is closed."""
@@ -104,8 +108,10 @@ class _Session:
                 self._reply(self._script.mail)
                 self._mail_begun = self._script.careless or self._script.mail.startswith("250")
             case "rcpt" if self._mail_begun:
-                self._reply(self._script.rcpt)
-                self._recipient = line[line.index("<") + 1 : line.index(">")] if self._script.rcpt[0] == "2" else ""
+                address = line[line.index("<") + 1 : line.index(">")]
+                reply = self._server.reply_to_rcpt(address) or self._script.rcpt
+                self._reply(reply)
+                self._recipient = address if reply.startswith("2") else ""
             case "data":
                 self._check_early()
                 self._data()

@@ -109,7 +109,7 @@ def with_script(security: str = "none", address: str = "ok@mail.example", **repl
         ({"ehlo": "502 what?", "helo": "502 what?"}, [CREDENTIALS] * 2),
         ({"mail": "550 5.7.1 not your address"}, [CREDENTIALS] * 2),
         ({"rcpt": "550 5.1.1 who?"}, [AddressGone, AddressGone]),
-        ({"data": "554 5.5.1 no"}, [Rejected, Rejected]),
+        ({"data": "554 5.6.0 no"}, [Rejected, Rejected]),
         ({"data": "451 later"}, [LATER, LATER]),
         ({"dot": "552 5.3.4 too large"}, [Rejected, Rejected]),
         ({"dot": "421 4.3.0 good-bye"}, [LATER, LATER]),
