@@ -96,7 +96,7 @@ class Settings(BaseModel):
     smtp_password: SecretStr | None = Field(None, validation_alias="SMTP_PASSWORD")
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", validation_alias="SMTP_SECURITY")
     smtp_from: str = Field("Carillon <carillon@localhost.localdomain>", validation_alias="SMTP_FROM")
-
+    smtp_connections: int = Field(8, ge=1, le=100, validation_alias="SMTP_CONNECTIONS")
     # Whether the mail server offers SMTPUTF8 (RFC 6531). Only then can an address have non-ASCII letters before the @.
     smtp_utf8: bool = Field(False, validation_alias="SMTP_UTF8")
     email_footer: str | None = Field(None, max_length=1000, validation_alias="CARILLON_EMAIL_FOOTER")

@@ -45,20 +45,21 @@ def deliver_batch(run: Runtime, channel: str) -> int:
     if channel in run.paused and run.now() < run.paused[channel]:
         return 0
     spec = CHANNELS[channel]
+    deadline = time.monotonic() + run.lease
     with write(run.engine) as connection:
         batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
     _count(run, channel, batch.settled)
     if batch.messages:
-        send(run, channel, batch)
+        send(run, channel, batch, deadline)
     return len(batch.messages) + len(batch.settled)
 
 
-def send(run: Runtime, channel: str, batch: Batch) -> None:
-    """Send a batch, and record what became of it."""
+def send(run: Runtime, channel: str, batch: Batch, deadline: float) -> None:
+    """Send a batch, and record what became of it. `deadline` (by `time.monotonic()`) is the end of its claim."""
     spec = CHANNELS[channel]
     results: list[tuple[Message, Transition]] = []
     for mode in ("live", "test"):
-        results += _send_in(run, spec, channel, mode, [m for m in batch.messages if m.mode == mode])
+        results += _send_in(run, spec, channel, mode, [m for m in batch.messages if m.mode == mode], deadline)
     _record(run, channel, batch, results)
     _count(run, channel, [Settled(m.content.tenant, m.mode, transition) for m, transition in results])
     _report(channel, results)
@@ -82,7 +83,7 @@ def _record(run: Runtime, channel: str, batch: Batch, results: Sequence[tuple[Me
 
 
 def _send_in(
-    run: Runtime, spec: ChannelSpec, name: str, mode: str, messages: Sequence[Message]
+    run: Runtime, spec: ChannelSpec, name: str, mode: str, messages: Sequence[Message], deadline: float
 ) -> list[tuple[Message, Transition]]:
     if not messages:
         return []
@@ -92,7 +93,7 @@ def _send_in(
         return [(message, missing) for message in messages]
     outcomes: Sequence[Outcome]
     try:
-        outcomes = channel.send(messages)
+        outcomes = channel.send(messages, deadline)
     except Exception as error:
         # A bug in one channel must not leave its batch to the end of the lease.
         log.exception("channel failed", extra={"channel": name})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import smtplib
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 
 from channels.email.message import Mail, MailBuilder, Unsendable, one_line, parse_address
 from channels.email.replies import classify, essence, is_about_content, parse_reply
-from channels.email.smtp import Connection, Pool, Server
+from channels.email.smtp import Busy, Connection, Pool, Server
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
 from channels.registry import Mode
 from config.settings import Settings, SettingsError
@@ -24,6 +25,10 @@ from models.channels import EMAIL
 from models.deliveries.lifecycle import Deferred, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Action, Message
 
+# Seconds that a batch waits for a session, while others have all that the server allows.
+PATIENCE = 5.0
+# Seconds after which a mail is due again that the server was not asked to take.
+SOON = 2.0
 # A domain of RFC 2606 that accepts no mail.
 ELSEWHERE = "postmaster@example.com"
 # After so many refusals and nothing else, a batch asks whether the server refuses all mail.
@@ -59,22 +64,17 @@ def build(settings: Settings, mode: Mode) -> EmailChannel | None:
         server = Server(host, settings.lab_smtp_port, "none", sender.domain, settings.provider_timeout)
     else:
         return None
-    # A mail may start at the very end of `max_duration`. It takes up to one timeout, and opening a session for it
-    # another.
     return EmailChannel(
         server,
         sender,
-        settings.lease - 2 * settings.provider_timeout,
+        max_sessions=settings.smtp_connections,
         footer=settings.email_footer,
         utf8=settings.smtp_utf8,
     )
 
 
 class EmailChannel:
-    """Sends a batch over one session, one mail after another.
-
-    A mail that has not started after `max_duration` seconds is retried later.
-    """
+    """Sends a batch over one session, one mail after another."""
 
     name = EMAIL
 
@@ -82,24 +82,24 @@ class EmailChannel:
         self,
         server: Server,
         sender: Address,
-        max_duration: float,
         *,
+        max_sessions: int = 8,
         footer: str | None = None,
         utf8: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._server = server
-        self._pool = Pool(server)
+        self._pool = Pool(server, max_sessions)
         self._sender = sender
-        self._max_duration = max_duration
         self._footer = footer
         self._utf8 = utf8
         self._clock = clock
 
-    def send(self, batch: Sequence[Message]) -> list[Outcome]:
+    def send(self, batch: Sequence[Message], deadline: float = math.inf) -> list[Outcome]:
         """See Channel."""
         failures = FailureLog(self.name)
-        sending = _BatchSending(self._pool, self._sender, time.monotonic() + self._max_duration, failures)
+        # A mail takes up to one timeout, and opening a session for it another.
+        sending = _BatchSending(self._pool, self._sender, deadline - 2 * self._server.timeout, failures)
         builder = MailBuilder(self._sender, self._clock(), self._footer)
         try:
             outcomes = [self._send(message, builder, sending, failures) for message in batch]
@@ -117,7 +117,7 @@ class EmailChannel:
         own = self._sender.addr_spec
         refusals = []
         try:
-            connection = self._pool.acquire()
+            connection = self._pool.acquire(time.monotonic())
             try:
                 for recipient in (own, ELSEWHERE):
                     try:
@@ -126,6 +126,8 @@ class EmailChannel:
                         refusals.append(error)
             finally:
                 self._pool.release(connection)
+        except Busy as error:
+            return str(error)
         except (smtplib.SMTPException, OSError) as error:
             outcome = redact(classify(error), self._server.username or "")
             return None if isinstance(outcome, Sent | Deferred) else outcome.reason
@@ -163,7 +165,7 @@ def _refusal_of_us(refusals: Sequence[smtplib.SMTPRecipientsRefused]) -> str | N
 
 
 class _BatchSending:
-    """Sends the mails of one batch. Replaces a broken connection once; then the remaining mails are retried later.
+    """Sends the mails of one batch. Replaces a broken connection once; then the remaining mails are deferred.
 
     `_ended` is the outcome of the remaining mails once the batch cannot continue.
     """
@@ -175,7 +177,7 @@ class _BatchSending:
         self._failures = failures
         self._connection: Connection | None = None
         self._broken_connections = 0
-        self._ended: RetryLater | None = None
+        self._ended: RetryLater | Deferred | None = None
         # The mails that were refused, by delivery, with the last refusal and its outcome; and whether any mail had
         # another outcome.
         self._refused: dict[int, Message] = {}
@@ -184,38 +186,35 @@ class _BatchSending:
         self._mixed = False
         # The outcome of all refused mails, if there is one.
         self._held: RetryLater | None = None
+        # Whether the server has answered for any mail.
+        self._tried = False
 
     def send(self, message: Message, mail: Mail) -> Outcome:
         """Send one mail. If the batch has ended, return the outcome that all remaining mails have."""
         if self._ended is None and time.monotonic() > self._deadline:
-            self._ended = RetryLater("the mail server is too slow for the whole batch")
-            self._failures.add(message, "Slow", logging.WARNING)
+            self._end(message, "Slow")
         if self._ended is not None:
             return self._ended
         try:
             connection = self._connect()
+        except Busy:
+            return self._end(message, "Busy")
         except (smtplib.SMTPException, OSError) as error:
-            # This is not about one mail, so even a permanent error becomes a retry for all of them.
-            outcome = redact(classify(error), message.address)
-            self._ended = outcome if isinstance(outcome, RetryLater) else RetryLater(f"cannot connect: {outcome}")
-            self._ended = replace(self._ended, for_all=self._ended.failure is Failure.CREDENTIALS)
-            self._log_failure(message, error, self._ended)
-            return self._ended
+            return self._no_connection(message, error)
         if mail.utf8 and not connection.offers_utf8:
             raise Unsendable("the mail server accepts only ASCII addresses")
         try:
             connection.deliver(self._sender, mail)
         except (smtplib.SMTPException, OSError) as error:
-            outcome = redact(classify(error), message.address, mail.recipient)
-            self._log_failure(message, error, outcome)
-            if isinstance(error, smtplib.SMTPSenderRefused) and _refuses_us(outcome):
-                # All mails have the same sender, so the next one would fail too.
-                self._ended = outcome = replace(outcome, for_all=True)
-            elif not connection.alive:
-                self._connection_broke(error)
-            self._compare(message, error, outcome)
-            return outcome
-        self._mixed = True
+            if connection.ended_before_mail:
+                # This is about the session: the server takes no more mails in it. A new one has carried none.
+                connection.close()
+                outcome = self.send(message, mail)
+                if isinstance(outcome, Sent):
+                    self._pool.learn_max_mails(connection.carried - 1)
+                return outcome
+            return self._failed(message, mail, connection, error)
+        self._tried = self._mixed = True
         return Sent(mail.message_id)
 
     def reviewed(self, batch: Sequence[Message], outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -234,6 +233,36 @@ class _BatchSending:
         """Release the connection."""
         if self._connection is not None:
             self._pool.release(self._connection)
+
+    def _failed(self, message: Message, mail: Mail, connection: Connection, error: Exception) -> Outcome:
+        self._tried = True
+        outcome = redact(classify(error), message.address, mail.recipient)
+        self._log_failure(message, error, outcome)
+        if isinstance(error, smtplib.SMTPSenderRefused) and _refuses_us(outcome):
+            # All mails have the same sender, so the next one would fail too.
+            self._ended = outcome = replace(outcome, for_all=True)
+        elif not connection.alive and not connection.exhausted:
+            self._broken_connections += 1
+            if self._broken_connections > 1:
+                self._end(message, "SessionsEnded")
+        self._compare(message, error, outcome)
+        return outcome
+
+    def _no_connection(self, message: Message, error: Exception) -> Outcome:
+        # This is not about one mail, so even a permanent error becomes a retry for all of them.
+        outcome = redact(classify(error), message.address)
+        if self._tried and not _refuses_us(outcome):
+            return self._end(message, type(error).__name__)
+        ended = outcome if isinstance(outcome, RetryLater) else RetryLater(f"cannot connect: {outcome}")
+        self._ended = replace(ended, for_all=ended.failure is Failure.CREDENTIALS)
+        self._log_failure(message, error, self._ended)
+        return self._ended
+
+    def _end(self, message: Message, why: str) -> Outcome:
+        """Defer the remaining mails: the server was never asked to take them."""
+        self._ended = Deferred(SOON)
+        self._failures.add(message, why, logging.WARNING)
+        return self._ended
 
     def _compare(self, message: Message, error: Exception, outcome: Outcome) -> None:
         """Note whether this refusal is the same as all others of the batch. After some, ask whether it is for all."""
@@ -279,7 +308,7 @@ class _BatchSending:
             self._connect().ask(self._sender, self._sender)
         except smtplib.SMTPRecipientsRefused as error:
             return _kind(error) == _kind(self._refusal)
-        except (smtplib.SMTPException, OSError):
+        except (Busy, smtplib.SMTPException, OSError):
             return False
         return False
 
@@ -288,13 +317,8 @@ class _BatchSending:
             self._pool.release(self._connection)
             self._connection = None
         if self._connection is None:
-            self._connection = self._pool.acquire()
+            self._connection = self._pool.acquire(min(self._deadline, time.monotonic() + PATIENCE))
         return self._connection
-
-    def _connection_broke(self, error: Exception) -> None:
-        self._broken_connections += 1
-        if parse_reply(error).code == 421 or self._broken_connections > 1:
-            self._ended = RetryLater("the mail server ended the session")
 
     def _log_failure(self, message: Message, error: Exception, outcome: Outcome) -> None:
         self._failures.add(message, _label(error), log_level(outcome))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -37,7 +39,8 @@ class MailServer:
     """Uses one script for each MAIL command, across all connections. After the last script, every mail is accepted.
 
     `offers` are the extensions in the reply to EHLO; `offers_tls` are those after STARTTLS. Replies are written in
-    pieces of `piece` bytes.
+    pieces of `piece` bytes. `max_mails`: what is replied to MAIL after so many mails of a session. `max_connections`:
+    one more connection is refused with `full`. Each mail takes `seconds`.
     """
 
     def __init__(
@@ -48,9 +51,15 @@ class MailServer:
         offers_tls: Sequence[str] = (),
         tls: ssl.SSLContext | None = None,
         piece: int = 1 << 16,
+        max_mails: tuple[int, str] = (1_000, ""),
+        max_connections: int = 1_000,
+        full: str = "421 4.7.0 too many connections",
+        seconds: float = 0.0,
     ) -> None:
         self.scripts = iter(scripts)
         self.offers, self.offers_tls, self.tls, self.piece = offers, offers_tls, tls, piece
+        self.max_mails, self.max_connections, self.full, self.seconds = max_mails, max_connections, full, seconds
+        self.open, self.lock = 0, threading.Lock()
         # All bytes received, and the accepted mails: recipient and content.
         self.received = b""
         self.accepted: list[tuple[str, bytes]] = []
@@ -81,17 +90,22 @@ class _Session:
         self._unwritten = b""
         self._script = Script()
         self._mail_begun = False
+        self._mails = 0
         self._recipient = ""
 
     def run(self) -> None:
-        self._server.connections += 1
+        with self._server.lock:
+            self._server.connections += 1
+            self._server.open += 1
         # Otherwise each piece would wait for the acknowledgement of the previous one.
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._reply("220 hello")
         try:
+            self._reply("220 hello" if self._server.open <= self._server.max_connections else self._server.full)
             while True:
                 self._handle(self._read_line().decode())
         finally:
+            with self._server.lock:
+                self._server.open -= 1
             # After STARTTLS this is not the socket that support.server closes.
             self._connection.close()
 
@@ -103,7 +117,10 @@ class _Session:
                 self._start_tls()
             case "mail" if self._mail_begun:
                 self._reply("503 5.5.1 nested MAIL")
+            case "mail" if self._mails >= self._server.max_mails[0]:
+                self._reply(self._server.max_mails[1])
             case "mail":
+                self._mails += 1
                 self._script = next(self._server.scripts, Script())
                 self._reply(self._script.mail)
                 self._mail_begun = self._script.careless or self._script.mail.startswith("250")
@@ -131,6 +148,7 @@ class _Session:
         lines = []
         while (line := self._read_line()) != b".":
             lines.append(line.removeprefix(b".") + b"\r\n")
+        time.sleep(self._server.seconds)
         if self._recipient and self._script.dot.startswith(("250", LOST)):
             self._server.accepted.append((self._recipient, b"".join(lines)))
         self._reply("554 5.5.1 no valid recipients" if not self._recipient else self._script.dot)

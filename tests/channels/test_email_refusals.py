@@ -21,7 +21,7 @@ ODD = "554 5.7.1 <{}>: Not for you, id 7f3a"
 
 def send(server: MailServer, messages: Sequence[Message]) -> list[Outcome]:
     with server.running() as port:
-        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 5.0), SENDER, 30)
+        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 5.0), SENDER)
         outcomes = channel.send(messages)
         channel.close()
     return outcomes
@@ -129,7 +129,7 @@ def test_a_sender_that_is_not_verified_is_refused_for_all() -> None:
 def test_the_check_asks_for_permission_and_sends_nothing(replies: dict[str, str], found: str | None) -> None:
     server = Refusing(**replies)
     with server.running() as port:
-        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 5.0), SENDER, 30)
+        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 5.0), SENDER)
         result = channel.check()
         channel.close()
     assert (found in (result or "")) if found else result is None
@@ -139,6 +139,6 @@ def test_the_check_asks_for_permission_and_sends_nothing(replies: dict[str, str]
 
 def test_the_check_says_that_the_sender_is_refused() -> None:
     with MailServer([Script(mail="550 5.7.1 not yours")]).running() as port:
-        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 5.0), SENDER, 30)
+        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 5.0), SENDER)
         assert channel.check() == "550 5.7.1 not yours"
         channel.close()

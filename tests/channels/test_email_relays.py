@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from channels.email.channel import EmailChannel, parse_sender
 from channels.email.smtp import Server
-from models.deliveries.lifecycle import AddressGone, Failure, Outcome, RetryLater, Sent
+from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Message
 from tests.channels.relays import Relay, exim, postfix
-from tests.channels.support import batch
+from tests.channels.support import batch, threads
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +34,11 @@ POSTFIX = {
         "smtpd_recipient_restrictions": "check_recipient_access inline:{bell@carillon.example=OK}, "
         "check_recipient_access static:{550 5.1.1 User unknown}"
     },
+    "mixed": {
+        "smtpd_recipient_restrictions": "check_recipient_access inline:{"
+        "{bad.example = 550 5.7.1 Refused by policy}, {grey.example = 450 4.7.1 Greylisted}}"
+    },
+    "two": {"smtpd_client_connection_count_limit": "2"},
 }
 
 
@@ -43,7 +49,7 @@ def relay() -> Iterator[Relay]:
 
 
 def channel_to(port: int, name: str = "app") -> EmailChannel:
-    return EmailChannel(Server("127.0.0.1", port, "none", name, 10.0), SENDER, 50)
+    return EmailChannel(Server("127.0.0.1", port, "none", name, 10.0), SENDER)
 
 
 def mails(number: int, domain: str = "mail.example") -> list[Message]:
@@ -102,3 +108,45 @@ def test_what_exim_refuses_because_of_us_is_held(caplog: pytest.LogCaptureFixtur
     with exim("  deny") as relay:
         assert_held(send(relay.ports["smtp"], mails(12)), caplog)
         assert check(relay.ports["smtp"]) == "550 Administrative prohibition"
+
+
+def assert_all_are_sent_over_two_connections(port: int) -> None:
+    channel = channel_to(port)
+    try:
+        # Twice: the second time, the limit is known.
+        for _ in range(2):
+            outcomes = threads(6, lambda _: channel.send(mails(5)))
+            assert {type(outcome) for found in outcomes for outcome in found} == {Sent}
+    finally:
+        channel.close()
+
+
+def test_two_connections_to_postfix_are_enough(relay: Relay) -> None:
+    before = relay.accepted()
+    assert_all_are_sent_over_two_connections(relay.ports["two"])
+    assert relay.accepted() == before + 60
+
+
+def test_two_connections_to_exim_with_three_mails_each_are_enough() -> None:
+    options = "smtp_accept_max_per_host = 2\nsmtp_accept_max_per_connection = 3"
+    with exim("  accept", options) as relay:
+        assert_all_are_sent_over_two_connections(relay.ports["smtp"])
+        assert relay.accepted() == 60
+
+
+@pytest.mark.parametrize(("domain", "outcome"), [("bad.example", Rejected), ("grey.example", RetryLater)])
+def test_many_refusals_in_a_row_do_not_slow_postfix_down(relay: Relay, domain: str, outcome: type[Outcome]) -> None:
+    before = relay.accepted()
+    began = time.monotonic()
+    outcomes = send(relay.ports["mixed"], [*mails(25, domain), *mails(25)])
+    assert [type(o) for o in outcomes] == [outcome] * 25 + [Sent] * 25
+    assert relay.accepted() == before + 25
+    # Postfix waits for a second before each reply after ten errors, and ends the session after twenty.
+    assert time.monotonic() - began < 5
+
+
+def test_exim_takes_what_follows_many_refusals() -> None:
+    with exim("  deny domains = bad.example\n  accept") as relay:
+        outcomes = send(relay.ports["smtp"], [*mails(25, "bad.example"), *mails(25)])
+        assert [type(o) for o in outcomes] == [Rejected] * 25 + [Sent] * 25
+        assert relay.accepted() == 25

@@ -43,7 +43,7 @@ def server(lab: Lab, **other: Any) -> Server:
 
 
 def sent_with(server: Server) -> Outcome:
-    channel = EmailChannel(server, SENDER, 5)
+    channel = EmailChannel(server, SENDER)
     outcomes = channel.send(batch("ok-1@mail.example", "ok-2@mail.example"))
     channel.close()
     assert len({type(outcome) for outcome in outcomes}) == 1
@@ -94,7 +94,7 @@ def scripted(**replies: str) -> Callable[[socket.socket], None]:
 
 def with_script(security: str = "none", address: str = "ok@mail.example", **replies: str) -> list[Outcome]:
     with support.server(scripted(**replies)) as port:
-        channel = EmailChannel(Server("127.0.0.1", port, security, "x.example", 0.5), SENDER, 5)  # type: ignore[arg-type]
+        channel = EmailChannel(Server("127.0.0.1", port, security, "x.example", 0.5), SENDER)  # type: ignore[arg-type]
         outcomes = channel.send(batch(address, "plain@mail.example"))
         channel.close()
     return outcomes
@@ -143,7 +143,7 @@ def test_a_non_ascii_address_is_rejected_if_the_server_lacks_smtputf8() -> None:
 @pytest.mark.parametrize(("ehlo", "reason"), [("250 ok", "does not offer"), ("250-ok\r\n250 SMTPUTF8", None)])
 def test_the_check_compares_the_setting_with_what_the_server_offers(ehlo: str, reason: str | None) -> None:
     with support.server(scripted(ehlo=ehlo)) as port:
-        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 0.5), SENDER, 5, utf8=True)
+        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 0.5), SENDER, utf8=True)
         found = channel.check()
         channel.close()
     assert found is None if reason is None else reason in (found or "")
@@ -157,7 +157,7 @@ def test_a_server_that_sends_single_bytes_is_cut_off_at_the_timeout() -> None:
             time.sleep(0.05)
 
     with support.server(talk) as port:
-        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 0.5), SENDER, 5)
+        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 0.5), SENDER)
         began = time.monotonic()
         assert kinds(channel.send(batch("ok-1@mail.example", "ok-2@mail.example"))) == [RetryLater, RetryLater]
         assert time.monotonic() - began < 1.5
