@@ -77,6 +77,18 @@ class MailServer:
         return None
 
 
+class Refusing(MailServer):
+    """A server with a reply for each recipient: the one of the first part of the address that it knows."""
+
+    def __init__(self, **replies: str) -> None:
+        super().__init__(offers=("PIPELINING",))
+        self._replies = replies
+
+    def reply_to_rcpt(self, address: str) -> str:
+        found = (reply for part, reply in self._replies.items() if address.startswith(part))
+        return next(found, "250 ok").format(address)
+
+
 class _SessionEnded(OSError):
     """The connection is closed."""
 
@@ -136,6 +148,7 @@ class _Session:
                 self._reply(self._script.rset)
                 self._mail_begun, self._recipient = False, ""
             case "quit":
+                self._flush()
                 raise _SessionEnded
             case _:
                 self._reply("503 5.5.1 not now")

@@ -48,6 +48,9 @@ mynetworks = 127.0.0.0/8
 smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 smtpd_data_restrictions = check_sender_access static:hold
 smtpd_client_event_limit_exceptions =
+relayhost = [127.0.0.1]:{next_port}
+address_verify_poll_delay = 1
+unverified_recipient_reject_code = 550
 """
 POSTFIX_SERVICES = """
 cleanup unix n - n - 0 cleanup
@@ -55,7 +58,8 @@ qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
-discard unix - - n - - discard
+smtp unix - - n - - smtp
+verify unix - - n - 1 verify
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """
@@ -77,6 +81,17 @@ acl_smtp_data = accept
 begin acl
 rcpt:
 {rcpt}
+begin routers
+next:
+  driver = manualroute
+  route_list = * 127.0.0.1::{next_port}
+  self = send
+  transport = smtp
+begin transports
+smtp:
+  driver = smtp
+  hosts_override
+  allow_localhost
 """
 
 
@@ -93,8 +108,11 @@ class Relay:
 
 
 @contextmanager
-def postfix(services: Mapping[str, Mapping[str, str]]) -> Iterator[Relay]:
-    """Run Postfix with an SMTP service for each name. The values are parameters of main.cf for this service only."""
+def postfix(services: Mapping[str, Mapping[str, str]], next_port: int = 9) -> Iterator[Relay]:
+    """Run Postfix with an SMTP service for each name. The values are parameters of main.cf for this service only.
+
+    It asks the server at `next_port` about recipients, if it has to verify them.
+    """
     with _directory() as directory:
         for name in POSTFIX_QUEUE:
             (directory / "queue" / name).mkdir(parents=True)
@@ -107,7 +125,7 @@ def postfix(services: Mapping[str, Mapping[str, str]]) -> Iterator[Relay]:
             )
             for name, given in services.items()
         ]
-        main = POSTFIX_MAIN.format(servers=SERVERS, libraries=LIBRARIES, directory=directory)
+        main = POSTFIX_MAIN.format(servers=SERVERS, libraries=LIBRARIES, directory=directory, next_port=next_port)
         (directory / "main.cf").write_text(main)
         (directory / "master.cf").write_text("\n".join(lines) + POSTFIX_SERVICES)
         master = [str(LIBRARIES / "postfix" / "sbin" / "master"), "-c", str(directory), "-d"]
@@ -116,12 +134,17 @@ def postfix(services: Mapping[str, Mapping[str, str]]) -> Iterator[Relay]:
 
 
 @contextmanager
-def exim(rcpt: str, options: str = "") -> Iterator[Relay]:
-    """Run Exim with this access control list for RCPT, and these lines in the main part of its configuration."""
+def exim(rcpt: str, options: str = "", next_port: int = 9) -> Iterator[Relay]:
+    """Run Exim with this access control list for RCPT, and these lines in the main part of its configuration.
+
+    It asks the server at `next_port` about recipients, if it has to verify them.
+    """
     with _directory() as directory:
         port = free_port()
         configuration = directory / "exim.conf"
-        configuration.write_text(EXIM.format(directory=directory, port=port, options=options, rcpt=rcpt))
+        configuration.write_text(
+            EXIM.format(directory=directory, port=port, options=options, rcpt=rcpt, next_port=next_port)
+        )
         # Exim is compiled for a user of its own, which this machine does not have.
         (directory / "passwd").write_text("root:x:0:0::/root:/bin/sh\nDebian-exim:x:8:8::/nonexistent:/bin/false\n")
         (directory / "group").write_text("root:x:0:\nDebian-exim:x:8:\n")

@@ -12,7 +12,7 @@ from channels.email.channel import ELSEWHERE, EmailChannel, parse_sender
 from channels.email.smtp import Server
 from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Message
-from tests.channels.mail_server import MailServer, Script
+from tests.channels.mail_server import MailServer, Refusing, Script
 from tests.channels.support import batch, message
 
 SENDER = parse_sender("Carillon <bell@carillon.example>")
@@ -29,18 +29,6 @@ def send(server: MailServer, messages: Sequence[Message]) -> list[Outcome]:
 
 def mails(number: int) -> list[Message]:
     return batch(*(f"user{n}@mail{n}.example" for n in range(number)))
-
-
-class Refusing(MailServer):
-    """A server with a reply for each recipient: the one of the first part of the address that it knows."""
-
-    def __init__(self, **replies: str) -> None:
-        super().__init__(offers=("PIPELINING",))
-        self._replies = replies
-
-    def reply_to_rcpt(self, address: str) -> str:
-        found = (reply for part, reply in self._replies.items() if address.startswith(part))
-        return next(found, "250 ok").format(address)
 
 
 @pytest.mark.parametrize("number", [1, 3, 50])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -12,6 +13,7 @@ from channels.email.channel import EmailChannel, parse_sender
 from channels.email.smtp import Server
 from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Message
+from tests.channels.mail_server import Refusing
 from tests.channels.relays import Relay, exim, postfix
 from tests.channels.support import batch, threads
 
@@ -108,6 +110,27 @@ def test_what_exim_refuses_because_of_us_is_held(caplog: pytest.LogCaptureFixtur
     with exim("  deny") as relay:
         assert_held(send(relay.ports["smtp"], mails(12)), caplog)
         assert check(relay.ports["smtp"]) == "550 Administrative prohibition"
+
+
+@pytest.mark.parametrize("server", ["postfix", "exim"])
+def test_what_a_relay_was_told_by_the_next_server_disables_no_mailbox_unless_that_is_gone(server: str) -> None:
+    replies = {
+        "gone": "550 5.1.1 No such user",
+        "full": "552 5.2.2 Mailbox full",
+        "list": "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",
+        "bare": "550 No",
+    }
+    with ExitStack() as stack:
+        following = stack.enter_context(Refusing(**replies).running())
+        if server == "postfix":
+            verifying = {"smtpd_recipient_restrictions": "reject_unverified_recipient"}
+            relay = stack.enter_context(postfix({"smtp": verifying}, following))
+        else:
+            relay = stack.enter_context(exim("  require verify = recipient/callout=5s\n  accept", "", following))
+        outcomes = send(relay.ports["smtp"], batch(*(f"{name}@mail.example" for name in [*replies, "fine"])))
+    # Exim has no status of its own, and says the same of every failure.
+    gone = AddressGone if server == "postfix" else Rejected
+    assert [type(o) for o in outcomes] == [gone, Rejected, Rejected, Rejected, Sent]
 
 
 def assert_all_are_sent_over_two_connections(port: int) -> None:
