@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    FilePath,
     SecretStr,
     ValidationError,
     model_validator,
@@ -96,6 +97,12 @@ class Settings(BaseModel):
     smtp_password: SecretStr | None = Field(None, validation_alias="SMTP_PASSWORD")
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", validation_alias="SMTP_SECURITY")
     smtp_from: str = Field("Carillon <carillon@localhost.localdomain>", validation_alias="SMTP_FROM")
+    # A host name, or an address in brackets (RFC 5321 §4.1.3).
+    smtp_ehlo_name: str | None = Field(
+        None,
+        pattern=r"^([\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]|\[IPv6:[0-9A-Fa-f:.]+\])$",
+        validation_alias="SMTP_EHLO_NAME",
+    )
     smtp_connections: int = Field(8, ge=1, le=100, validation_alias="SMTP_CONNECTIONS")
     # Whether the mail server offers SMTPUTF8 (RFC 6531). Only then can an address have non-ASCII letters before the @.
     smtp_utf8: bool = Field(False, validation_alias="SMTP_UTF8")
@@ -104,6 +111,8 @@ class Settings(BaseModel):
     lab_url: str | None = Field(None, validation_alias="CARILLON_LAB_URL")
     lab_smtp_port: int = Field(8026, ge=1, le=65535, validation_alias="LAB_SMTP_PORT")
 
+    # Read by OpenSSL and by channels/http_batch.py; here, so that a wrong path is found at the start.
+    ssl_cert_file: FilePath | None = Field(None, validation_alias="SSL_CERT_FILE")
     provider_timeout: float = Field(10.0, gt=0, le=60, validation_alias="CARILLON_PROVIDER_TIMEOUT")
     lease: float = Field(60.0, gt=0, validation_alias="CARILLON_LEASE")
     retention_days: int = Field(30, ge=1, le=3650, validation_alias="CARILLON_RETENTION_DAYS")
@@ -134,6 +143,12 @@ class Settings(BaseModel):
             raise ValueError("CARILLON_CORS_ORIGINS may be * only with CARILLON_ENV=development: name the origins")
         if not self.database_url.startswith(("sqlite:", "postgresql")):
             raise ValueError("DATABASE_URL must begin with sqlite: or postgresql+psycopg:")
+        return self
+
+    @model_validator(mode="after")
+    def _check_mail(self) -> Self:
+        if self.smtp_host is not None and "smtp_from" not in self.model_fields_set:
+            raise ValueError("SMTP_FROM must be set with SMTP_HOST: mail servers refuse a sender that does not exist")
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import smtplib
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -52,7 +53,7 @@ def build(settings: Settings, mode: Mode) -> EmailChannel | None:
             host=settings.smtp_host,
             port=settings.smtp_port,
             security=settings.smtp_security,
-            name=sender.domain,
+            name=settings.smtp_ehlo_name or own_name(),
             timeout=settings.provider_timeout,
             username=username,
             password=secret,
@@ -61,7 +62,7 @@ def build(settings: Settings, mode: Mode) -> EmailChannel | None:
         host = urlsplit(settings.lab_url).hostname
         if host is None:
             raise SettingsError("CARILLON_LAB_URL: has no host")
-        server = Server(host, settings.lab_smtp_port, "none", sender.domain, settings.provider_timeout)
+        server = Server(host, settings.lab_smtp_port, "none", own_name(), settings.provider_timeout)
     else:
         return None
     return EmailChannel(
@@ -338,6 +339,16 @@ def _kind(error: Exception) -> tuple[type[Exception], tuple[int, str, str]]:
 
 def _label(error: Exception) -> str:
     return f"{type(error).__name__} {parse_reply(error).code or ''}".rstrip()
+
+
+def own_name() -> str:
+    """Return this machine's host name if it has a domain, else "".
+
+    Not the sender's domain: servers refuse clients that call themselves by a name of theirs. Not `socket.getfqdn`: it
+    asks the DNS, without a timeout.
+    """
+    name = socket.gethostname()
+    return name if "." in name else ""
 
 
 def parse_sender(text: str) -> Address:

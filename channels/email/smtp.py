@@ -36,7 +36,10 @@ _default_context = cache(ssl.create_default_context)
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The mail server and the credentials for it. `name` is the host name sent in EHLO."""
+    """The mail server and the credentials for it.
+
+    `name` is the host name sent in EHLO. If it is empty, our address is sent (RFC 5321 §4.1.4).
+    """
 
     host: str
     port: int
@@ -148,7 +151,7 @@ class Connection:
         self.ended_before_mail = False
         # Without local_hostname, smtplib would look up our host name in the DNS, without a timeout.
         common: dict[str, Any] = {
-            "local_hostname": server.name,
+            "local_hostname": server.name or "localhost",
             "timeout": seconds,
             "deadline": self._opened_at + seconds,
         }
@@ -157,6 +160,8 @@ class Connection:
             self._smtp = _SmtpTls(server.host, server.port, context=server.context, **common)
         else:
             self._smtp = _Smtp(server.host, server.port, **common)
+        if not server.name:
+            self._smtp.local_hostname = _address_literal(self._smtp.sock.getsockname()[0])
         try:
             if server.security == "starttls":
                 self._smtp.starttls(context=server.context)
@@ -248,6 +253,10 @@ class Connection:
             return self.alive and self._smtp.rset()[0] == 250
         except smtplib.SMTPException:
             return False
+
+
+def _address_literal(address: str) -> str:
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
 class Busy(Exception):

@@ -15,6 +15,7 @@ from channels.email.channel import EmailChannel
 from channels.email.smtp import Server
 from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
 from tests.channels import support
+from tests.channels.mail_server import MailServer
 from tests.channels.support import Lab, batch
 
 TIMEOUT = 1.0
@@ -147,6 +148,30 @@ def test_the_check_compares_the_setting_with_what_the_server_offers(ehlo: str, r
         found = channel.check()
         channel.close()
     assert found is None if reason is None else reason in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("host_name", "setting", "sent"),
+    [
+        ("app1.shop.example", "", "app1.shop.example"),
+        ("3f9a51c2", "", "[127.0.0.1]"),
+        ("3f9a51c2", "mailer.shop.example", "mailer.shop.example"),
+    ],
+)
+def test_ehlo_has_the_name_of_this_machine_or_else_its_address(
+    host_name: str, setting: str, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: host_name)
+    server = MailServer()
+    with server.running() as port:
+        settings = support.settings_for(
+            "", 1, SMTP_HOST="127.0.0.1", SMTP_PORT=str(port), SMTP_SECURITY="none", SMTP_EHLO_NAME=setting
+        )
+        channel = email.build(settings, "live")
+        assert channel is not None
+        assert kinds(channel.send(batch("ok@mail.example"))) == [Sent]
+        channel.close()
+    assert server.received.startswith(f"ehlo {sent}\r\n".encode())
 
 
 def test_a_server_that_sends_single_bytes_is_cut_off_at_the_timeout() -> None:
