@@ -95,6 +95,10 @@ class Settings(BaseModel):
     smtp_port: int = Field(587, ge=1, le=65535, validation_alias="SMTP_PORT")
     smtp_username: str | None = Field(None, validation_alias="SMTP_USERNAME")
     smtp_password: SecretStr | None = Field(None, validation_alias="SMTP_PASSWORD")
+    smtp_oauth_token_url: str | None = Field(None, pattern=r"^https://\S+$", validation_alias="SMTP_OAUTH_TOKEN_URL")
+    smtp_oauth_client_id: str | None = Field(None, validation_alias="SMTP_OAUTH_CLIENT_ID")
+    smtp_oauth_client_secret: SecretStr | None = Field(None, validation_alias="SMTP_OAUTH_CLIENT_SECRET")
+    smtp_oauth_scope: str = Field("https://outlook.office365.com/.default", validation_alias="SMTP_OAUTH_SCOPE")
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", validation_alias="SMTP_SECURITY")
     smtp_from: str = Field("Carillon <carillon@localhost.localdomain>", validation_alias="SMTP_FROM")
     # A host name, or an address in brackets (RFC 5321 §4.1.3).
@@ -149,6 +153,12 @@ class Settings(BaseModel):
     def _check_mail(self) -> Self:
         if self.smtp_host is not None and "smtp_from" not in self.model_fields_set:
             raise ValueError("SMTP_FROM must be set with SMTP_HOST: mail servers refuse a sender that does not exist")
+        oauth = (self.smtp_oauth_token_url, self.smtp_oauth_client_id, self.smtp_oauth_client_secret)
+        if any(oauth) and not (all(oauth) and self.smtp_username):
+            names = "SMTP_USERNAME, SMTP_OAUTH_TOKEN_URL, SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_CLIENT_SECRET"
+            raise ValueError(f"{names} must be set together")
+        if any(oauth) and self.smtp_password:
+            raise ValueError("SMTP_PASSWORD cannot be set with SMTP_OAUTH_TOKEN_URL: there is one way to log in")
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from typing import TypeGuard
 from urllib.parse import urlsplit
 
 from channels.email.message import Mail, MailBuilder, Unsendable, one_line, parse_address
+from channels.email.oauth import AccessTokens
 from channels.email.replies import classify, essence, is_about_content, parse_reply
 from channels.email.smtp import Busy, Connection, Pool, Server
 from channels.failures import CREDENTIALS_RETRY_AFTER, FailureLog, log_level, redact
@@ -57,6 +58,7 @@ def build(settings: Settings, mode: Mode) -> EmailChannel | None:
             timeout=settings.provider_timeout,
             username=username,
             password=secret,
+            tokens=_tokens(settings),
         )
     elif settings.lab_url is not None:
         host = urlsplit(settings.lab_url).hostname
@@ -72,6 +74,17 @@ def build(settings: Settings, mode: Mode) -> EmailChannel | None:
         footer=settings.email_footer,
         utf8=settings.smtp_utf8,
     )
+
+
+def _tokens(settings: Settings) -> AccessTokens | None:
+    url, client, secret = (
+        settings.smtp_oauth_token_url,
+        settings.smtp_oauth_client_id,
+        settings.smtp_oauth_client_secret,
+    )
+    if url is None or client is None or secret is None:
+        return None
+    return AccessTokens(url, client, secret.get_secret_value(), settings.smtp_oauth_scope)
 
 
 class EmailChannel:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from channels.email import pipelining
 from channels.email.message import Mail
+from channels.email.oauth import AccessTokens, sasl
 
 # Servers end long sessions, often after 100 mails, and idle ones. `MAX_SESSION` is in seconds.
 MAX_MAILS_PER_SESSION = 100
@@ -38,7 +39,8 @@ _default_context = cache(ssl.create_default_context)
 class Server:
     """The mail server and the credentials for it.
 
-    `name` is the host name sent in EHLO. If it is empty, our address is sent (RFC 5321 §4.1.4).
+    `name` is the host name sent in EHLO. If it is empty, our address is sent (RFC 5321 §4.1.4). With `tokens`, they
+    are used instead of the password.
     """
 
     host: str
@@ -48,6 +50,7 @@ class Server:
     timeout: float
     username: str | None = None
     password: str = field(default="", repr=False)
+    tokens: AccessTokens | None = field(default=None, repr=False)
     context: ssl.SSLContext = field(default_factory=_default_context, repr=False)
 
 
@@ -141,6 +144,9 @@ class Connection:
     """
 
     def __init__(self, server: Server, seconds: float, max_mails: int = MAX_MAILS_PER_SESSION) -> None:
+        deadline = time.monotonic() + seconds
+        # First: a session is not kept waiting for it.
+        token = server.tokens.get(seconds / 2) if server.tokens else ""
         self._timeout = server.timeout
         self._max_mails = max_mails
         self._opened_at = time.monotonic()
@@ -152,8 +158,8 @@ class Connection:
         # Without local_hostname, smtplib would look up our host name in the DNS, without a timeout.
         common: dict[str, Any] = {
             "local_hostname": server.name or "localhost",
-            "timeout": seconds,
-            "deadline": self._opened_at + seconds,
+            "timeout": deadline - self._opened_at,
+            "deadline": deadline,
         }
         self._smtp: _Smtp | _SmtpTls
         if server.security == "tls":
@@ -169,7 +175,7 @@ class Connection:
             if server.username is not None:
                 if server.security == "none":
                     raise smtplib.SMTPNotSupportedError("passwords are not sent without encryption")
-                self._smtp.login(server.username, server.password)
+                self._login(server, server.username, token)
         except BaseException:
             self._smtp.close()
             raise
@@ -247,6 +253,19 @@ class Connection:
             with suppress(smtplib.SMTPException):
                 self._smtp.putcmd("QUIT")
         self._smtp.close()
+
+    def _login(self, server: Server, username: str, token: str) -> None:
+        if server.tokens is None:
+            self._smtp.login(username, server.password)
+            return
+        if "XOAUTH2" not in self._smtp.esmtp_features.get("auth", "").upper().split():
+            raise smtplib.SMTPNotSupportedError("the server does not offer XOAUTH2")
+        try:
+            # The server describes an error in a challenge, whose answer is empty.
+            self._smtp.auth("XOAUTH2", lambda challenge=None: sasl(username, token) if challenge is None else "")
+        except smtplib.SMTPAuthenticationError:
+            server.tokens.forget(token)
+            raise
 
     def _reset(self) -> bool:
         try:

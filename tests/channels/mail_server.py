@@ -6,9 +6,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import repeat
 
 from tests.channels import support
 
@@ -62,6 +63,9 @@ class MailServer:
         self.open, self.lock = 0, threading.Lock()
         # All bytes received, and the accepted mails: recipient and content.
         self.received = b""
+        # What came with AUTH, and the replies to it and to the answers to challenges.
+        self.logins: list[str] = []
+        self.answers_to_login: Iterator[str] = repeat("235 2.7.0 welcome")
         self.accepted: list[tuple[str, bytes]] = []
         self.connections = 0
         # How often the server wrote replies, and how often commands arrived that should have waited for a reply.
@@ -125,17 +129,14 @@ class _Session:
         match line[:4].strip().lower():
             case "ehlo":
                 self._reply("\r\n".join([*(f"250-{offer}" for offer in ("hello", *self._offers)), "250 HELP"]))
+            case "auth":
+                self._server.logins.append(line)
+                self._reply(next(self._server.answers_to_login))
+                self._answer_challenges()
             case "star":
                 self._start_tls()
-            case "mail" if self._mail_begun:
-                self._reply("503 5.5.1 nested MAIL")
-            case "mail" if self._mails >= self._server.max_mails[0]:
-                self._reply(self._server.max_mails[1])
             case "mail":
-                self._mails += 1
-                self._script = next(self._server.scripts, Script())
-                self._reply(self._script.mail)
-                self._mail_begun = self._script.careless or self._script.mail.startswith("250")
+                self._mail()
             case "rcpt" if self._mail_begun:
                 address = line[line.index("<") + 1 : line.index(">")]
                 reply = self._server.reply_to_rcpt(address) or self._script.rcpt
@@ -152,6 +153,22 @@ class _Session:
                 raise _SessionEnded
             case _:
                 self._reply("503 5.5.1 not now")
+
+    def _mail(self) -> None:
+        if self._mail_begun:
+            self._reply("503 5.5.1 nested MAIL")
+        elif self._mails >= self._server.max_mails[0]:
+            self._reply(self._server.max_mails[1])
+        else:
+            self._mails += 1
+            self._script = next(self._server.scripts, Script())
+            self._reply(self._script.mail)
+            self._mail_begun = self._script.careless or self._script.mail.startswith("250")
+
+    def _answer_challenges(self) -> None:
+        while self._unwritten.startswith(b"334"):
+            self._server.logins.append(self._read_line().decode())
+            self._reply(next(self._server.answers_to_login))
 
     def _data(self) -> None:
         reply = self._script.data if self._recipient else self._script.no_rcpt
