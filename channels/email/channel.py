@@ -202,6 +202,8 @@ class _BatchSending:
         self._held: RetryLater | None = None
         # Whether the server has answered for any mail.
         self._tried = False
+        # How many mails in a row the server has refused for the moment, before it knew the recipient.
+        self._unwilling = 0
 
     def send(self, message: Message, mail: Mail) -> Outcome:
         """Send one mail. If the batch has ended, return the outcome that all remaining mails have."""
@@ -225,10 +227,11 @@ class _BatchSending:
                 connection.close()
                 outcome = self.send(message, mail)
                 if isinstance(outcome, Sent):
-                    self._pool.learn_max_mails(connection.carried - 1)
+                    self._pool.learn_max_mails(connection.carried)
                 return outcome
             return self._failed(message, mail, connection, error)
         self._tried = self._mixed = True
+        self._unwilling = 0
         return Sent(mail.message_id)
 
     def reviewed(self, batch: Sequence[Message], outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -250,11 +253,19 @@ class _BatchSending:
 
     def _failed(self, message: Message, mail: Mail, connection: Connection, error: Exception) -> Outcome:
         self._tried = True
+        if not isinstance(error, smtplib.SMTPSenderRefused):
+            self._unwilling = 0
         outcome = redact(classify(error), message.address, mail.recipient)
         self._log_failure(message, error, outcome)
         if isinstance(error, smtplib.SMTPSenderRefused) and _refuses_us(outcome):
             # All mails have the same sender, so the next one would fail too.
             self._ended = outcome = replace(outcome, for_all=True)
+        elif isinstance(error, smtplib.SMTPSenderRefused) and isinstance(outcome, RetryLater):
+            # Once, it can be about the size of the mail. Twice in a row, the server takes none at the moment.
+            self._unwilling += 1
+            if self._unwilling > 1:
+                outcome = replace(outcome, for_all=True)
+                self._end(message, "Unwilling")
         elif not connection.alive and not connection.exhausted:
             self._broken_connections += 1
             if self._broken_connections > 1:

@@ -150,7 +150,7 @@ class Connection:
         self._timeout = server.timeout
         self._max_mails = max_mails
         self._opened_at = time.monotonic()
-        # The mails that the session has carried, the one in progress included, and the errors since the last success.
+        # The mails that the session has carried: for which MAIL was accepted. And the errors since the last success.
         self.carried = 0
         self._errors = 0
         # Whether the server has ended the session, before it replied to anything of the last mail.
@@ -202,7 +202,6 @@ class Connection:
     def deliver(self, sender: str, mail: Mail) -> None:
         """Send one mail within the timeout. Afterwards the session is ready for the next mail, exhausted, or closed."""
         self._smtp.deadline = time.monotonic() + self._timeout
-        self.carried += 1
         replies = self._smtp.replies
         # smtplib discards the extensions offered before STARTTLS, so this is from the last EHLO.
         pipelined = self._smtp.has_extn("pipelining")
@@ -217,7 +216,9 @@ class Connection:
             self._errors += 2 if pipelined else 1
             temporary = isinstance(error, smtplib.SMTPSenderRefused) and 400 <= error.smtp_code < 500
             unanswered = self._smtp.hung_up and self._smtp.replies == replies
-            self.ended_before_mail = self.carried > 1 and (temporary or unanswered)
+            self.ended_before_mail = self.carried > 0 and (temporary or unanswered)
+            if not (isinstance(error, smtplib.SMTPSenderRefused) or unanswered):
+                self.carried += 1
             if self.exhausted or not self._reset():
                 self.close()
             raise
@@ -226,6 +227,7 @@ class Connection:
             self._smtp.close()
             raise
         self._errors = 0
+        self.carried += 1
 
     def ask(self, sender: str, recipient: str) -> None:
         """Ask whether the server takes a mail, and send none. Raises like `SMTP.sendmail`."""

@@ -86,10 +86,10 @@ class Refusing(MailServer):
 
     def __init__(self, **replies: str) -> None:
         super().__init__(offers=("PIPELINING",))
-        self._replies = replies
+        self.replies = replies
 
     def reply_to_rcpt(self, address: str) -> str:
-        found = (reply for part, reply in self._replies.items() if address.startswith(part))
+        found = (reply for part, reply in self.replies.items() if address.startswith(part))
         return next(found, "250 ok").format(address)
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 
 import pytest
 
@@ -75,6 +76,14 @@ def test_a_mail_that_a_new_session_refuses_too_is_retried() -> None:
     with channel_to(server) as channel:
         assert kinds(channel.send(mails(3))) == [Sent, RetryLater, Sent]
         assert channel._pool._max_mails.value == 100
+
+
+def test_a_server_that_takes_no_mail_at_the_moment_pauses_the_channel() -> None:
+    server = MailServer(repeat(Script(mail="450 4.7.1 Error: too much mail from 192.0.2.1")))
+    with channel_to(server) as channel:
+        outcomes = channel.send(mails(20))
+    assert kinds(outcomes) == [RetryLater] * 2 + [Deferred] * 18
+    assert [o.for_all for o in outcomes if isinstance(o, RetryLater)] == [False, True]
 
 
 def test_a_limit_of_connections_is_learnt_and_the_others_wait() -> None:
