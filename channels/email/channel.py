@@ -329,6 +329,8 @@ class _BatchSending:
 
     def _refuses_sender(self) -> bool:
         """Return whether the server refuses mail to the sender's own address in the same way."""
+        if time.monotonic() > self._deadline:
+            return False
         try:
             self._connect().ask(self._sender, self._sender)
         except smtplib.SMTPRecipientsRefused as error:

@@ -66,8 +66,8 @@ def parse_reply(error: Exception) -> Reply:
 
 
 def essence(reply: Reply) -> tuple[int, str, str]:
-    """Return what is the same in one refusal of many mails: no addresses, no numbers, no ids."""
-    words = [word for word in reply.said.lower().split() if not re.search(r"[@\d]", word)]
+    """Return what is the same in one refusal of many mails: no addresses, domains, numbers or ids."""
+    words = [word for word in reply.said.lower().split() if not re.search(r"[@\d]|\w\.\w", word)]
     return reply.code, reply.status, " ".join(words)
 
 

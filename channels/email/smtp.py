@@ -22,8 +22,8 @@ MAX_SESSION = 60.0
 # Postfix delays its replies after ten errors in a row and ends the session after twenty (smtpd_soft_error_limit,
 # smtpd_hard_error_limit).
 MAX_ERRORS_PER_SESSION = 9
-# Seconds for which a limit of the server is remembered. Then the configured one is tried again.
-REMEMBERED_FOR = 600.0
+# Seconds for which a limit of the server is remembered. Then the configured one is tried again: that costs a refusal.
+REMEMBERED_FOR = 60.0
 # Maximum bytes of a reply. RFC 5321 §4.5.3.1.5 limits a line to 512 octets, and real replies have a few lines.
 MAX_REPLY = 16 * 1024
 
@@ -294,9 +294,11 @@ class Limit:
 
     @property
     def value(self) -> int:
+        """The limit that holds now."""
         return self._learnt if time.monotonic() < self._until else self._configured
 
     def learn(self, limit: int) -> None:
+        """Remember that the server has refused more than `limit`."""
         self._learnt, self._until = max(1, min(limit, self._configured)), time.monotonic() + REMEMBERED_FOR
 
 
@@ -307,8 +309,9 @@ class Pool:
         self._server = server
         self._changed = threading.Condition()
         self._idle: list[Connection] = []
-        # Sessions, idle ones and those being opened included.
-        self._number = 0
+        # Sessions, idle ones included, and those being opened.
+        self._open = 0
+        self._opening = 0
         self._max_sessions = Limit(max_sessions)
         self._max_mails = Limit(MAX_MAILS_PER_SESSION)
         self._closed = False
@@ -319,23 +322,24 @@ class Pool:
         Raises Busy if none is free before `deadline` (by `time.monotonic()`), smtplib's exceptions, and OSError.
         """
         while True:
-            connection = self._take_idle(deadline)
-            started = time.monotonic()
+            started = self._wait_for_one(deadline)
+            connection = self._usable_idle()
             if connection is not None:
-                if not connection.exhausted and connection.responds(self._server.timeout / 4):
-                    return connection
-                connection.close()
+                return connection
             try:
                 seconds = started + self._server.timeout - time.monotonic()
-                return Connection(self._server, seconds, self._max_mails.value)
+                connection = Connection(self._server, seconds, self._max_mails.value)
             except BaseException as error:
-                others = self._remove(1)
+                others = self._count(opening=-1)
                 # Without its saying so, it is a limit if this process has sessions, and else an outage.
                 if not _is_temporary_refusal(error) or not (others or _TOO_MANY.search(str(error))):
                     raise
                 self._max_sessions.learn(others)
                 if not others:
                     _sleep_before(deadline)
+            else:
+                self._count(opening=-1, opened=1)
+                return connection
 
     def learn_max_mails(self, number: int) -> None:
         """Remember that the server takes so many mails in one session."""
@@ -350,7 +354,7 @@ class Pool:
             self._changed.notify()
         for idle in unusable:
             idle.close()
-        self._remove(len(unusable))
+        self._count(opened=-len(unusable))
 
     def close(self) -> None:
         """Close idle sessions now, and sessions in use when they are released."""
@@ -359,25 +363,36 @@ class Pool:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
-        self._remove(len(idle))
+        self._count(opened=-len(idle))
 
-    def _take_idle(self, deadline: float) -> Connection | None:
-        """Return an idle session, or None if a new one can be opened. Either is counted."""
+    def _wait_for_one(self, deadline: float) -> float:
+        """Wait until a session is idle or another can be opened, and count it as being opened. Returns the time."""
         with self._changed:
-            while not self._idle and self._number >= self._max_sessions.value:
+            while not self._idle and self._open + self._opening >= self._max_sessions.value:
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise Busy("all sessions are in use")
-            if self._idle:
-                return self._idle.pop()
-            self._number += 1
-            return None
+            self._opening += 1
+        return time.monotonic()
 
-    def _remove(self, number: int) -> int:
-        """Count sessions that are closed. Returns how many are left."""
+    def _usable_idle(self) -> Connection | None:
         with self._changed:
-            self._number -= number
-            self._changed.notify(number)
-            return self._number
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            return None
+        if not connection.exhausted and connection.responds(self._server.timeout / 4):
+            self._count(opening=-1)
+            return connection
+        connection.close()
+        self._count(opened=-1)
+        return None
+
+    def _count(self, *, opening: int = 0, opened: int = 0) -> int:
+        """Add to the numbers. Returns how many sessions are open."""
+        with self._changed:
+            self._opening += opening
+            self._open += opened
+            self._changed.notify_all()
+            return self._open
 
 
 def _sleep_before(deadline: float) -> None:

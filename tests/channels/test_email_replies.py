@@ -9,7 +9,7 @@ import ssl
 
 import pytest
 
-from channels.email.replies import CLASSIFY, classify, classify_reply
+from channels.email.replies import CLASSIFY, classify, classify_reply, essence, parse_reply
 from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
 
 
@@ -197,3 +197,11 @@ def test_an_address_is_gone_only_if_every_server_that_is_quoted_says_so(
     code: int, text: str, expected: type[Outcome]
 ) -> None:
     assert type(classify_reply("rcpt", refusal(code, text))) is expected
+
+
+def test_refusals_of_many_mails_are_the_same_without_what_differs() -> None:
+    one, other = (
+        parse_reply(refusal(550, f"5.7.1 <{name}@{domain}>: no mail for {domain} here, id {number} - gsmtp"))
+        for name, domain, number in (("ann", "a.example", "x12y"), ("bob", "mail.b.example", "x13z"))
+    )
+    assert essence(one) == essence(other) == (550, "5.7.1", "no mail for here, id - gsmtp")

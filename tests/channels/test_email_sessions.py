@@ -93,7 +93,7 @@ def test_a_limit_of_connections_is_learnt_and_the_others_wait() -> None:
             outcomes = support.threads(6, lambda _: channel.send(mails(5)))
             assert {kind for found in outcomes for kind in kinds(found)} == {Sent}
         assert len(server.accepted) == 60
-        assert channel._pool._number <= 2
+        assert channel._pool._open <= 2
 
 
 @pytest.mark.slow
@@ -134,7 +134,14 @@ def test_a_server_that_takes_nobody_is_an_outage() -> None:
     with channel_to(MailServer(max_connections=0, full="421 4.3.2 shutting down")) as channel:
         assert kinds(channel.send(mails(3))) == [RetryLater] * 3
         # No session is left over that would count.
-        assert channel._pool._number == 0
+        assert (channel._pool._open, channel._pool._opening) == (0, 0)
+
+
+def test_an_outage_is_not_taken_for_a_limit_of_connections() -> None:
+    with channel_to(MailServer(max_connections=0, full="421 4.3.2 shutting down")) as channel:
+        found = support.threads(6, lambda _: channel.send(mails(2)))
+        assert {kind for outcomes in found for kind in kinds(outcomes)} == {RetryLater}
+        assert channel._pool._max_sessions.value == 8
 
 
 def test_two_mailboxes_that_break_sessions_cost_the_others_nothing() -> None:
