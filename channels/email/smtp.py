@@ -305,7 +305,7 @@ class Limit:
 class Pool:
     """The sessions of a process, at most `max_sessions`. Idle ones are kept for the next batch."""
 
-    def __init__(self, server: Server, max_sessions: int = 1) -> None:
+    def __init__(self, server: Server, max_sessions: int) -> None:
         self._server = server
         self._changed = threading.Condition()
         self._idle: list[Connection] = []
@@ -322,10 +322,13 @@ class Pool:
         Raises Busy if none is free before `deadline` (by `time.monotonic()`), smtplib's exceptions, and OSError.
         """
         while True:
-            started = self._wait_for_one(deadline)
-            connection = self._usable_idle()
+            connection = self._take(deadline)
+            started = time.monotonic()
             if connection is not None:
-                return connection
+                if not connection.exhausted and connection.responds(self._server.timeout / 4):
+                    return connection
+                connection.close()
+                self._count(opened=-1, opening=1)
             try:
                 seconds = started + self._server.timeout - time.monotonic()
                 connection = Connection(self._server, seconds, self._max_mails.value)
@@ -365,26 +368,16 @@ class Pool:
             connection.close()
         self._count(opened=-len(idle))
 
-    def _wait_for_one(self, deadline: float) -> float:
-        """Wait until a session is idle or another can be opened, and count it as being opened. Returns the time."""
+    def _take(self, deadline: float) -> Connection | None:
+        """Return an idle session, or None if another can be opened, which is counted then. Raises Busy."""
         with self._changed:
             while not self._idle and self._open + self._opening >= self._max_sessions.value:
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise Busy("all sessions are in use")
+            if self._idle:
+                return self._idle.pop()
             self._opening += 1
-        return time.monotonic()
-
-    def _usable_idle(self) -> Connection | None:
-        with self._changed:
-            connection = self._idle.pop() if self._idle else None
-        if connection is None:
             return None
-        if not connection.exhausted and connection.responds(self._server.timeout / 4):
-            self._count(opening=-1)
-            return connection
-        connection.close()
-        self._count(opened=-1)
-        return None
 
     def _count(self, *, opening: int = 0, opened: int = 0) -> int:
         """Add to the numbers. Returns how many sessions are open."""

@@ -69,12 +69,12 @@ def test_the_doctor_says_which_part_is_away_and_no_password(tmp_path, tenant, en
     assert "secret" not in result.output
 
 
-def test_the_doctor_says_that_the_mail_server_refuses_us(tmp_path, tenant, engine, redis_server):
+def test_the_doctor_says_that_the_mail_server_refuses_us(tmp_path, tenant, engine, redis_server, recorder):
     server = Refusing(postmaster="554 5.7.1 <{}>: Relay access denied")
     with server.running() as port:
         url = engine.url.render_as_string(hide_password=False)
         mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_SECURITY": "none", "SMTP_FROM": "a@x.example"}
-        app = create_app(create_settings(tmp_path, DATABASE_URL=url, REDIS_URL=redis_server, **mail))
+        app = create_app(create_settings(tmp_path, DATABASE_URL=url, REDIS_URL=redis_server, **mail), recorder)
         output = app.test_cli_runner().invoke(args=["doctor"]).output
     assert "failed   channel email: 554 5.7.1 <postmaster@example.com>: Relay access denied" in output
     assert server.accepted == []
