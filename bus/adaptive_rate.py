@@ -8,6 +8,7 @@ back into the ledger for at least a minute.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -96,8 +97,9 @@ class AdaptiveRate:
         self._take = self._redis.register_script(_TAKE)
         self._learn = self._redis.register_script(_LEARN)
 
-    def take(self, project: str, number: int) -> Granted:
-        """Take tokens for `number` messages, waiting for them if need be."""
+    def take(self, project: str, number: int, max_wait: float = math.inf) -> Granted:
+        """Take tokens for `number` messages, waiting for them if need be, but no longer than `max_wait` seconds."""
+        max_wait = min(max_wait, self._max_wait)
         granted, rate = 0, self._limit
         waited = 0.0
         while True:
@@ -107,7 +109,7 @@ class AdaptiveRate:
             granted, rate = granted + int(found[0]), float(found[1])
             # Not for every single token: for half a second's worth, or the rest.
             pause = max(0.001, min(number - granted, rate / 2) / rate)
-            if granted >= number or waited + pause > self._max_wait:
+            if granted >= number or waited + pause > max_wait:
                 return Granted(granted, rate)
             self._sleep(pause)
             waited += pause

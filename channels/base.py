@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -14,11 +15,12 @@ class Channel(Protocol):
 
     name: str
 
-    def send(self, batch: Sequence[Message]) -> Sequence[Outcome]:
+    def send(self, batch: Sequence[Message], deadline: float = math.inf) -> Sequence[Outcome]:
         """Send every message of the batch once; outcomes in the same order, one for each.
 
         Raises only for bugs. Every call to the outside is bounded by the provider time-out of the settings, and there
-        is no retry inside: the ledger retries. What a channel had rather not send yet is `Held`. A message with
+        is no retry inside: the ledger retries. `deadline` (by `time.monotonic()`) is the end of the claim: afterwards
+        others may send the same messages. What could last beyond it, or had better wait, is `Deferred`. A message with
         `Action.WITHDRAW` takes back what an earlier one of the same notification showed; a channel that cannot do that
         answers `Sent()` without sending.
         """

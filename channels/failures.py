@@ -14,6 +14,12 @@ from models.deliveries.message import Message
 MAX_REASON = 300
 # Answers often quote a local part without its domain. Shorter ones are syllables of ordinary words.
 MIN_SECRET = 3
+# Local parts that are ordinary words of replies, and name nobody.
+_WORDS = frozenset({
+    "access", "account", "address", "block", "box", "client", "domain", "error", "host", "invalid", "list", "local",
+    "mail", "mailbox", "message", "policy", "postmaster", "quota", "recipient", "relay", "reply", "root", "sender",
+    "server", "service", "spam", "system", "test", "the", "unknown", "user",
+})  # fmt: skip
 
 # Seconds before credentials are tried again: a person has to correct them, and more attempts only fill the log.
 CREDENTIALS_RETRY_AFTER = 300.0
@@ -26,9 +32,13 @@ def redact(outcome: Outcome, *addresses: str) -> Outcome:
     if isinstance(outcome, Sent | Deferred):
         return outcome
     reason = printable(outcome.reason)
-    for secret in (*addresses, *(address.rpartition("@")[0] for address in addresses)):
-        if len(secret) >= MIN_SECRET:
-            reason = re.sub(re.escape(secret), "<address>", reason, flags=re.IGNORECASE)
+    for address in addresses:
+        if len(address) >= MIN_SECRET:
+            reason = re.sub(re.escape(address), "<address>", reason, flags=re.IGNORECASE)
+    for local_part in (address.rpartition("@")[0] for address in addresses):
+        if len(local_part) >= MIN_SECRET and local_part.lower() not in _WORDS:
+            # As a word of its own: `relay2` is in no need of losing its beginning to relay@example.com.
+            reason = re.sub(rf"(?<!\w){re.escape(local_part)}(?!\w)", "<address>", reason, flags=re.IGNORECASE)
     return replace(outcome, reason=cut(reason, MAX_REASON))
 
 

@@ -6,6 +6,7 @@ batch hold up all others; a handle per thread would keep connections for threads
 
 from __future__ import annotations
 
+import os
 import select
 import threading
 import time
@@ -31,6 +32,15 @@ _TO_EPOLL = {
 }
 
 
+def trusted_certificates() -> str:
+    """Return the file of the certificate authorities that are trusted.
+
+    OpenSSL's own variable replaces certifi's, as it does for everything that uses Python's `ssl`: mail servers, and the
+    keys of identity providers.
+    """
+    return os.environ.get("SSL_CERT_FILE") or certifi.where()
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The answer to one request. `status` is 0 if there was none; then `error` says why."""
@@ -49,7 +59,7 @@ class Http:
 
     def __init__(self, timeout: float, ca_file: str | None = None) -> None:
         self._timeout = timeout
-        self._ca_file = ca_file or certifi.where()
+        self._ca_file = ca_file or trusted_certificates()
         self._lock = threading.Lock()
         self._idle: list[_Transport] = []
         self._closed = False
@@ -206,7 +216,7 @@ def fetch(
 
     handle = pycurl.Curl()
     try:
-        _prepare(handle, timeout, certifi.where())
+        _prepare(handle, timeout, trusted_certificates())
         handle.setopt(pycurl.TIMEOUT_MS, int(timeout * 1000))
         handle.setopt(pycurl.URL, url)
         handle.setopt(pycurl.HTTPHEADER, list(headers))

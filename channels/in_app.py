@@ -7,6 +7,7 @@ log what did not arrive, and only the client's acknowledgement says that it was 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,11 @@ class InAppChannel:
         self._lock = threading.Lock()
         self._warned_at: float | None = None
 
-    def send(self, batch: Sequence[Message]) -> Sequence[Outcome]:
+    def send(
+        self,
+        batch: Sequence[Message],
+        deadline: float = math.inf,  # noqa: ARG002 - a publish takes a few seconds at most
+    ) -> Sequence[Outcome]:
         """Publish the batch, in one message unless it is very large. `Sent` means published, and no more."""
         # A message without a seq is in no envelope: clients could not order it, so it is rejected.
         outcomes: list[Outcome] = [Rejected("no event in the log", Failure.UNCLASSIFIED)] * len(batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,11 @@ class LabScreen:
         self._url = lab_url.rstrip("/") + "/screens"
         self._timeout = timeout
 
-    def send(self, batch: Sequence[Message]) -> list[Outcome]:
+    def send(
+        self,
+        batch: Sequence[Message],
+        deadline: float = math.inf,  # noqa: ARG002 - one request
+    ) -> list[Outcome]:
         """See Channel."""
         if not batch:
             return []

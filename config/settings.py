@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    FilePath,
     SecretStr,
     ValidationError,
     model_validator,
@@ -102,9 +103,19 @@ class Settings(BaseModel):
     smtp_port: int = Field(587, ge=1, le=65535, validation_alias="SMTP_PORT")
     smtp_username: str | None = Field(None, validation_alias="SMTP_USERNAME")
     smtp_password: SecretStr | None = Field(None, validation_alias="SMTP_PASSWORD")
+    smtp_oauth_token_url: str | None = Field(None, pattern=r"^https://\S+$", validation_alias="SMTP_OAUTH_TOKEN_URL")
+    smtp_oauth_client_id: str | None = Field(None, validation_alias="SMTP_OAUTH_CLIENT_ID")
+    smtp_oauth_client_secret: SecretStr | None = Field(None, validation_alias="SMTP_OAUTH_CLIENT_SECRET")
+    smtp_oauth_scope: str = Field("https://outlook.office365.com/.default", validation_alias="SMTP_OAUTH_SCOPE")
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", validation_alias="SMTP_SECURITY")
     smtp_from: str = Field("Carillon <carillon@localhost.localdomain>", validation_alias="SMTP_FROM")
-
+    # A host name, or an address in brackets (RFC 5321 §4.1.3).
+    smtp_ehlo_name: str | None = Field(
+        None,
+        pattern=r"^([\w-]+(\.[\w-]+)*|\[[0-9A-Fa-f:.]+\]|\[IPv6:[0-9A-Fa-f:.]+\])$",
+        validation_alias="SMTP_EHLO_NAME",
+    )
+    smtp_connections: int = Field(8, ge=1, le=100, validation_alias="SMTP_CONNECTIONS")
     # Whether the mail server offers SMTPUTF8 (RFC 6531). Only then can an address have non-ASCII letters before the @.
     smtp_utf8: bool = Field(False, validation_alias="SMTP_UTF8")
     email_footer: str | None = Field(None, max_length=1000, validation_alias="CARILLON_EMAIL_FOOTER")
@@ -112,6 +123,8 @@ class Settings(BaseModel):
     lab_url: str | None = Field(None, validation_alias="CARILLON_LAB_URL")
     lab_smtp_port: int = Field(8026, ge=1, le=65535, validation_alias="LAB_SMTP_PORT")
 
+    # Read by OpenSSL and by channels/http_batch.py; here, so that a wrong path is found at the start.
+    ssl_cert_file: FilePath | None = Field(None, validation_alias="SSL_CERT_FILE")
     provider_timeout: float = Field(10.0, gt=0, le=60, validation_alias="CARILLON_PROVIDER_TIMEOUT")
     lease: float = Field(60.0, gt=0, validation_alias="CARILLON_LEASE")
     retention_days: int = Field(30, ge=1, le=3650, validation_alias="CARILLON_RETENTION_DAYS")
@@ -142,6 +155,18 @@ class Settings(BaseModel):
             raise ValueError("CARILLON_CORS_ORIGINS may be * only with CARILLON_ENV=development: name the origins")
         if not self.database_url.startswith(("sqlite:", "postgresql")):
             raise ValueError("DATABASE_URL must begin with sqlite: or postgresql+psycopg:")
+        return self
+
+    @model_validator(mode="after")
+    def _check_mail(self) -> Self:
+        if self.smtp_host is not None and "smtp_from" not in self.model_fields_set:
+            raise ValueError("SMTP_FROM must be set with SMTP_HOST: mail servers refuse a sender that does not exist")
+        oauth = (self.smtp_oauth_token_url, self.smtp_oauth_client_id, self.smtp_oauth_client_secret)
+        if any(oauth) and not (all(oauth) and self.smtp_username):
+            names = "SMTP_USERNAME, SMTP_OAUTH_TOKEN_URL, SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_CLIENT_SECRET"
+            raise ValueError(f"{names} must be set together")
+        if any(oauth) and self.smtp_password:
+            raise ValueError("SMTP_PASSWORD cannot be set with SMTP_OAUTH_TOKEN_URL: there is one way to log in")
         return self
 
     @model_validator(mode="after")

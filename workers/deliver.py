@@ -68,24 +68,25 @@ def deliver_batch(run: Runtime, channel: str) -> int:
     if not breaker.allows():
         return 0
     spec = CHANNELS[channel]
+    deadline = time.monotonic() + run.lease
     try:
         with write(run.engine) as connection:
             batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
         _count(run, channel, batch.settled)
         if batch.messages:
-            send(run, channel, batch)
+            send(run, channel, batch, deadline)
     finally:
         # This batch may have said nothing about the provider: it was empty, or of test messages.
         breaker.release()
     return len(batch.messages) + len(batch.settled)
 
 
-def send(run: Runtime, channel: str, batch: Batch) -> None:
-    """Send a batch, and record what became of it."""
+def send(run: Runtime, channel: str, batch: Batch, deadline: float) -> None:
+    """Send a batch, and record what became of it. `deadline` (by `time.monotonic()`) is the end of its claim."""
     spec = CHANNELS[channel]
     results: list[Result] = []
     for mode in ("live", "test"):
-        results += _send_in(run, spec, channel, mode, [m for m in batch.messages if m.mode == mode])
+        results += _send_in(run, spec, channel, mode, [m for m in batch.messages if m.mode == mode], deadline)
     _record(run, channel, batch, results)
     _count(run, channel, [Settled(m.content.tenant, m.mode, transition) for m, transition in results])
     _report(channel, results)
@@ -139,7 +140,9 @@ def _write_alone(run: Runtime, channel: str, batch: Batch, message: Message, tra
     return 0
 
 
-def _send_in(run: Runtime, spec: ChannelSpec, name: str, mode: str, messages: Sequence[Message]) -> list[Result]:
+def _send_in(
+    run: Runtime, spec: ChannelSpec, name: str, mode: str, messages: Sequence[Message], deadline: float
+) -> list[Result]:
     if not messages:
         return []
     channel = run.channels[mode].get(name)
@@ -148,7 +151,7 @@ def _send_in(run: Runtime, spec: ChannelSpec, name: str, mode: str, messages: Se
         return [(message, missing) for message in messages]
     outcomes: Sequence[Outcome]
     try:
-        outcomes = channel.send(messages)
+        outcomes = channel.send(messages, deadline)
     except Exception as error:
         # A bug in one channel must not leave its batch to the end of the lease.
         log.exception("channel failed", extra={"channel": name})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import NamedTuple
 from uuid import UUID
 
@@ -91,4 +92,4 @@ def expand_and_ring(run: Runtime, notification_id: UUID, start: int | None = Non
 def publish_page(run: Runtime, written: Written) -> None:
     """Publish the in-app deliveries of a page to the clients that are connected."""
     if written.in_app is not None and written.in_app.messages:
-        send(run, IN_APP, written.in_app)
+        send(run, IN_APP, written.in_app, time.monotonic() + run.lease)

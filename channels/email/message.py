@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import string
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
@@ -12,7 +13,8 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from html import escape
-from urllib.parse import urlsplit
+from unicodedata import bidirectional
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import idna
 
@@ -43,6 +45,8 @@ FOOTER = "You receive this e-mail because {brand} sends notifications to this ad
 
 COLOURS = {"info": "#2563eb", "success": "#15803d", "warning": "#b45309", "error": "#b91c1c", "critical": "#7f1d1d"}
 # Styles are inline because mail clients drop style sheets. One column needs no layout tables.
+# There is no title element: the subject is the title (HTML §4.2.2), and to SpamAssassin a text that is only in the HTML
+# makes the two parts differ. The main direction is that of the content; names and texts of others have their own.
 _PAGE = """\
 <!doctype html>
 <html{lang}>
@@ -50,24 +54,26 @@ _PAGE = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{title}</title>
 </head>
 <body style="margin:0;padding:24px 16px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;\
 font-size:16px;line-height:1.5">
-<div role="article" dir="auto" style="max-width:560px;margin:0 auto;border-top:4px solid {colour};padding-top:16px">
-<p dir="auto" style="margin:0 0 20px;font-size:14px;font-weight:600">{brand}</p>
-<h1 dir="auto" style="margin:0 0 16px;font-size:20px;line-height:1.3;overflow-wrap:anywhere">{title}</h1>
-{paragraphs}{button}<p dir="auto" style="margin:32px 0 0;border-top:1px solid #9ca3af;padding-top:12px;\
-font-size:13px">{footer}</p>
+<div role="article" dir="{direction}" style="max-width:560px;margin:0 auto;border-top:4px solid {colour};\
+padding-top:16px;overflow-wrap:anywhere;word-break:break-word">
+<p style="margin:0 0 20px;font-size:14px;font-weight:600"><span dir="auto">{brand}</span></p>
+<h1 dir="auto" style="margin:0 0 16px;font-size:20px;line-height:1.3">{title}</h1>
+{paragraphs}{button}<p style="margin:32px 0 0;border-top:1px solid #9ca3af;padding-top:12px;\
+font-size:13px"><span dir="auto">{footer}</span></p>
 </div>
 </body>
 </html>
 """
-_PARAGRAPH = '<p dir="auto" style="margin:0 0 16px;overflow-wrap:anywhere">{text}</p>\n'
+_PARAGRAPH = '<p dir="auto" style="margin:0 0 16px">{text}</p>\n'
 _BUTTON = """\
 <p style="margin:24px 0 0"><a href="{url}" dir="auto" style="display:inline-block;padding:10px 18px;border-radius:6px;\
-background:{colour};color:#ffffff;text-decoration:none;overflow-wrap:anywhere">{label}</a></p>
+background:{colour};color:#ffffff;text-decoration:none">{label}</a></p>
 """
+# A URL in a text, without the punctuation of the sentence that it ends.
+_LINK = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?()\[\]{}…]", re.IGNORECASE)
 
 
 class Unsendable(ValueError):
@@ -182,11 +188,12 @@ def html(content: Content, language: str | None, brand: str, footer: str) -> str
     blocks = [block.strip("\n") for block in re.split(r"\n{2,}", _clean(content.message))]
     return _PAGE.format(
         lang=f' lang="{language}"' if language else "",
+        direction=_direction(f"{content.title} {content.message}"),
         brand=escape(brand),
         title=escape(one_line(content.title)),
         colour=colour,
         paragraphs="".join(
-            _PARAGRAPH.format(text=escape(block).replace("\n", "<br>\n")) for block in blocks if block.strip()
+            _PARAGRAPH.format(text=_with_links(block).replace("\n", "<br>\n")) for block in blocks if block.strip()
         ),
         button=_BUTTON.format(url=escape(url), label=escape(action_label(content, url)), colour=colour) if url else "",
         footer=escape(footer).replace("\n", "<br>\n"),
@@ -201,15 +208,40 @@ def action_label(content: Content, url: str) -> str:
 
 
 def web_url(content: Content) -> str | None:
-    """Return the notification's URL if it is a plain http or https URL, else None."""
+    """Return the notification's URL, in ASCII, if it is a plain http or https URL, else None.
+
+    Mail clients make a link of a URL in a plain text only up to the first character beyond ASCII.
+    """
     url = content.url
     if not url or _UNSAFE_IN_LINE.search(url) or any(c.isspace() for c in url):
         return None
     try:
         parts = urlsplit(url)
+        host = parts.hostname
+        if parts.scheme not in ("http", "https") or not host or parts.username:
+            return None
+        if not host.isascii():
+            port = f":{parts.port}" if parts.port else ""
+            url = urlunsplit(parts._replace(netloc=idna.encode(host, uts46=True).decode() + port))
     except ValueError:
         return None
-    return url if parts.scheme in ("http", "https") and parts.hostname and not parts.username else None
+    return quote(url, safe=string.punctuation)
+
+
+def _with_links(text: str) -> str:
+    """Return HTML for the text, with its URLs as links: some mail clients make none in HTML."""
+    html, end = "", 0
+    for match in _LINK.finditer(text):
+        url = escape(match[0])
+        html += f'{escape(text[end : match.start()])}<a href="{url}">{url}</a>'
+        end = match.end()
+    return html + escape(text[end:])
+
+
+def _direction(text: str) -> str:
+    """Return the direction of the text's first letter that has one: ltr or rtl (Unicode's rule P2)."""
+    strong = (bidirectional(character) for character in text)
+    return "rtl" if next((kind for kind in strong if kind in ("L", "R", "AL")), "L") != "L" else "ltr"
 
 
 def one_line(value: str) -> str:

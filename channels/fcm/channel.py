@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -121,12 +123,16 @@ class FcmChannel:
     ) -> None:
         self._access_tokens = access_tokens
         self._url = url
+        self._timeout = timeout
         self._http = Http(timeout, ca_file)
         self._rate_limit = rate_limit
         self._clock = clock
 
-    def send(self, batch: Sequence[Message]) -> list[Outcome]:
+    def send(self, batch: Sequence[Message], deadline: float = math.inf) -> list[Outcome]:
         """See Channel."""
+        if time.monotonic() + 2 * self._timeout > deadline:
+            # Too late for an access token and the messages.
+            return [Deferred(1.0)] * len(batch)
         templates: dict[tuple[int, Action], Template | Rejected] = {}
         now = self._clock()
         outcomes: dict[int, Outcome] = {}
@@ -140,7 +146,7 @@ class FcmChannel:
                 outcomes[index] = encoded
                 failures.add(message, "Unsendable", logging.WARNING)
         if bodies:
-            outcomes |= self._send_within_limit(batch, bodies, failures)
+            outcomes |= self._send_within_limit(batch, bodies, failures, deadline)
         failures.log()
         return [outcomes[index] for index in range(len(batch))]
 
@@ -155,12 +161,12 @@ class FcmChannel:
         self._rate_limit.close()
 
     def _send_within_limit(
-        self, batch: Sequence[Message], bodies: dict[int, bytes], failures: FailureLog
+        self, batch: Sequence[Message], bodies: dict[int, bytes], failures: FailureLog, deadline: float
     ) -> dict[int, Outcome]:
         token = self._access_tokens.get()
         if not isinstance(token, AccessToken):
             return dict.fromkeys(bodies, token)
-        granted, rate = self._rate_limit.take(token.project, len(bodies))
+        granted, rate = self._rate_limit.take(token.project, len(bodies), deadline - time.monotonic() - self._timeout)
         # The rest becomes due in order, spaced by the rate.
         deferred: dict[int, Outcome] = {
             index: Deferred(number / rate) for number, index in enumerate(list(bodies)[granted:], start=1)

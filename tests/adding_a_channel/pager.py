@@ -15,7 +15,7 @@ SHOWN: list[tuple[str, str, str]] = []
 class Pager:
     name = "pager"
 
-    def send(self, batch: Sequence[Message]) -> list[Outcome]:
+    def send(self, batch: Sequence[Message], deadline: float) -> list[Outcome]:
         SHOWN.extend((message.address, message.action.value, message.content.title) for message in batch)
         return [Sent() for _ in batch]
 

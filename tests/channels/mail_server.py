@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import repeat
 
 from tests.channels import support
 
@@ -37,7 +40,8 @@ class MailServer:
     """Uses one script for each MAIL command, across all connections. After the last script, every mail is accepted.
 
     `offers` are the extensions in the reply to EHLO; `offers_tls` are those after STARTTLS. Replies are written in
-    pieces of `piece` bytes.
+    pieces of `piece` bytes. `max_mails`: what is replied to MAIL after so many mails of a session. `max_connections`:
+    one more connection is refused with `full`. Each mail takes `seconds`.
     """
 
     def __init__(
@@ -48,11 +52,20 @@ class MailServer:
         offers_tls: Sequence[str] = (),
         tls: ssl.SSLContext | None = None,
         piece: int = 1 << 16,
+        max_mails: tuple[int, str] = (1_000, ""),
+        max_connections: int = 1_000,
+        full: str = "421 4.7.0 too many connections",
+        seconds: float = 0.0,
     ) -> None:
         self.scripts = iter(scripts)
         self.offers, self.offers_tls, self.tls, self.piece = offers, offers_tls, tls, piece
+        self.max_mails, self.max_connections, self.full, self.seconds = max_mails, max_connections, full, seconds
+        self.open, self.lock = 0, threading.Lock()
         # All bytes received, and the accepted mails: recipient and content.
         self.received = b""
+        # What came with AUTH, and the replies to it and to the answers to challenges.
+        self.logins: list[str] = []
+        self.answers_to_login: Iterator[str] = repeat("235 2.7.0 welcome")
         self.accepted: list[tuple[str, bytes]] = []
         self.connections = 0
         # How often the server wrote replies, and how often commands arrived that should have waited for a reply.
@@ -62,6 +75,22 @@ class MailServer:
     def running(self) -> AbstractContextManager[int]:
         """Run the server and yield its port."""
         return support.server(lambda connection: _Session(self, connection).run())
+
+    def reply_to_rcpt(self, address: str) -> str | None:
+        """The reply to RCPT for this address, if it is not the script's."""
+        return None
+
+
+class Refusing(MailServer):
+    """A server with a reply for each recipient: the one of the first part of the address that it knows."""
+
+    def __init__(self, **replies: str) -> None:
+        super().__init__(offers=("PIPELINING",))
+        self.replies = replies
+
+    def reply_to_rcpt(self, address: str) -> str:
+        found = (reply for part, reply in self.replies.items() if address.startswith(part))
+        return next(found, "250 ok").format(address)
 
 
 class _SessionEnded(OSError):
@@ -77,17 +106,22 @@ class _Session:
         self._unwritten = b""
         self._script = Script()
         self._mail_begun = False
+        self._mails = 0
         self._recipient = ""
 
     def run(self) -> None:
-        self._server.connections += 1
+        with self._server.lock:
+            self._server.connections += 1
+            self._server.open += 1
         # Otherwise each piece would wait for the acknowledgement of the previous one.
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._reply("220 hello")
         try:
+            self._reply("220 hello" if self._server.open <= self._server.max_connections else self._server.full)
             while True:
                 self._handle(self._read_line().decode())
         finally:
+            with self._server.lock:
+                self._server.open -= 1
             # After STARTTLS this is not the socket that support.server closes.
             self._connection.close()
 
@@ -95,17 +129,19 @@ class _Session:
         match line[:4].strip().lower():
             case "ehlo":
                 self._reply("\r\n".join([*(f"250-{offer}" for offer in ("hello", *self._offers)), "250 HELP"]))
+            case "auth":
+                self._server.logins.append(line)
+                self._reply(next(self._server.answers_to_login))
+                self._answer_challenges()
             case "star":
                 self._start_tls()
-            case "mail" if self._mail_begun:
-                self._reply("503 5.5.1 nested MAIL")
             case "mail":
-                self._script = next(self._server.scripts, Script())
-                self._reply(self._script.mail)
-                self._mail_begun = self._script.careless or self._script.mail.startswith("250")
+                self._mail()
             case "rcpt" if self._mail_begun:
-                self._reply(self._script.rcpt)
-                self._recipient = line[line.index("<") + 1 : line.index(">")] if self._script.rcpt[0] == "2" else ""
+                address = line[line.index("<") + 1 : line.index(">")]
+                reply = self._server.reply_to_rcpt(address) or self._script.rcpt
+                self._reply(reply)
+                self._recipient = address if reply.startswith("2") else ""
             case "data":
                 self._check_early()
                 self._data()
@@ -113,9 +149,26 @@ class _Session:
                 self._reply(self._script.rset)
                 self._mail_begun, self._recipient = False, ""
             case "quit":
+                self._flush()
                 raise _SessionEnded
             case _:
                 self._reply("503 5.5.1 not now")
+
+    def _mail(self) -> None:
+        if self._mail_begun:
+            self._reply("503 5.5.1 nested MAIL")
+        elif self._mails >= self._server.max_mails[0]:
+            self._reply(self._server.max_mails[1])
+        else:
+            self._mails += 1
+            self._script = next(self._server.scripts, Script())
+            self._reply(self._script.mail)
+            self._mail_begun = self._script.careless or self._script.mail.startswith("250")
+
+    def _answer_challenges(self) -> None:
+        while self._unwritten.startswith(b"334"):
+            self._server.logins.append(self._read_line().decode())
+            self._reply(next(self._server.answers_to_login))
 
     def _data(self) -> None:
         reply = self._script.data if self._recipient else self._script.no_rcpt
@@ -125,6 +178,7 @@ class _Session:
         lines = []
         while (line := self._read_line()) != b".":
             lines.append(line.removeprefix(b".") + b"\r\n")
+        time.sleep(self._server.seconds)
         if self._recipient and self._script.dot.startswith(("250", LOST)):
             self._server.accepted.append((self._recipient, b"".join(lines)))
         self._reply("554 5.5.1 no valid recipients" if not self._recipient else self._script.dot)

@@ -17,7 +17,7 @@ from channels.email import channel as email
 from channels.fcm import channel as fcm
 from channels.lab import LabScreen
 from config.settings import Settings
-from models.deliveries.lifecycle import AddressGone, Rejected, RetryLater, Sent
+from models.deliveries.lifecycle import AddressGone, Deferred, Rejected, RetryLater, Sent
 from models.deliveries.message import Action
 from tests.channels import support
 from tests.channels.support import Lab, batch
@@ -103,6 +103,15 @@ def test_an_empty_batch_has_no_outcomes(channel: Channel, lab: Lab) -> None:
 def test_a_withdrawal_succeeds(kind: Kind, channel: Channel) -> None:
     outcomes = channel.send(batch(kind.address("", 1), kind.address("", 2), action=Action.WITHDRAW))
     assert [type(outcome) for outcome in outcomes] == [Sent, Sent]
+
+
+@pytest.mark.parametrize("name", ["push", "email"])
+def test_what_could_outlast_the_claim_is_deferred(name: str, lab: Lab, redis_server: str) -> None:
+    with opened(KINDS[name], lab.settings(REDIS_URL=redis_server)) as channel:
+        messages = batch(*(KINDS[name].address("", n) for n in range(3)))
+        assert [type(o) for o in channel.send(messages, time.monotonic() + TIMEOUT)] == [Deferred] * 3
+        assert lab.arrivals() == []
+        assert [type(o) for o in channel.send(messages, time.monotonic() + 60)] == [Sent] * 3
 
 
 def test_threads_can_send_at_the_same_time(kind: Kind, channel: Channel) -> None:

@@ -34,7 +34,7 @@ def at(port: int, timeout: float = 5.0) -> Server:
 
 def send(server: MailServer, messages: Sequence[Message], timeout: float = 5.0) -> list[Outcome]:
     with server.running() as port:
-        channel = EmailChannel(at(port, timeout), SENDER, 30)
+        channel = EmailChannel(at(port, timeout), SENDER)
         outcomes = channel.send(messages)
         channel.close()
     return outcomes
@@ -63,7 +63,7 @@ def test_only_extensions_offered_after_starttls_are_used(
     server = MailServer(offers=(*offers, "STARTTLS"), offers_tls=offers_tls, tls=certificate.context())
     trusting = ssl.create_default_context(cadata=certificate.pem)
     with server.running() as port:
-        channel = EmailChannel(replace(at(port), security="starttls", context=trusting), SENDER, 30)
+        channel = EmailChannel(replace(at(port), security="starttls", context=trusting), SENDER)
         assert kinds(channel.send(batch("ok-1@mail.example", "ok-2@mail.example"))) == [Sent, Sent]
         channel.close()
     assert (server.round_trips, server.early) == (4 + 2 * round_trips, 0)
@@ -174,7 +174,7 @@ def test_a_reply_that_does_not_end_is_cut_off_at_the_timeout() -> None:
         support.endless(connection)
 
     with support.server(talk) as port:
-        channel = EmailChannel(at(port, 0.5), SENDER, 30)
+        channel = EmailChannel(at(port, 0.5), SENDER)
         assert kinds(channel.send(batch("one@mail.example"))) == [RetryLater]
         channel.close()
 

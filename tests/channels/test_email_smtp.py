@@ -15,6 +15,7 @@ from channels.email.channel import EmailChannel
 from channels.email.smtp import Server
 from models.deliveries.lifecycle import AddressGone, Failure, Outcome, Rejected, RetryLater, Sent
 from tests.channels import support
+from tests.channels.mail_server import MailServer
 from tests.channels.support import Lab, batch
 
 TIMEOUT = 1.0
@@ -43,7 +44,7 @@ def server(lab: Lab, **other: Any) -> Server:
 
 
 def sent_with(server: Server) -> Outcome:
-    channel = EmailChannel(server, SENDER, 5)
+    channel = EmailChannel(server, SENDER)
     outcomes = channel.send(batch("ok-1@mail.example", "ok-2@mail.example"))
     channel.close()
     assert len({type(outcome) for outcome in outcomes}) == 1
@@ -94,7 +95,7 @@ def scripted(**replies: str) -> Callable[[socket.socket], None]:
 
 def with_script(security: str = "none", address: str = "ok@mail.example", **replies: str) -> list[Outcome]:
     with support.server(scripted(**replies)) as port:
-        channel = EmailChannel(Server("127.0.0.1", port, security, "x.example", 0.5), SENDER, 5)  # type: ignore[arg-type]
+        channel = EmailChannel(Server("127.0.0.1", port, security, "x.example", 0.5), SENDER)  # type: ignore[arg-type]
         outcomes = channel.send(batch(address, "plain@mail.example"))
         channel.close()
     return outcomes
@@ -109,7 +110,7 @@ def with_script(security: str = "none", address: str = "ok@mail.example", **repl
         ({"ehlo": "502 what?", "helo": "502 what?"}, [CREDENTIALS] * 2),
         ({"mail": "550 5.7.1 not your address"}, [CREDENTIALS] * 2),
         ({"rcpt": "550 5.1.1 who?"}, [AddressGone, AddressGone]),
-        ({"data": "554 5.5.1 no"}, [Rejected, Rejected]),
+        ({"data": "554 5.6.0 no"}, [Rejected, Rejected]),
         ({"data": "451 later"}, [LATER, LATER]),
         ({"dot": "552 5.3.4 too large"}, [Rejected, Rejected]),
         ({"dot": "421 4.3.0 good-bye"}, [LATER, LATER]),
@@ -143,10 +144,34 @@ def test_a_non_ascii_address_is_rejected_if_the_server_lacks_smtputf8() -> None:
 @pytest.mark.parametrize(("ehlo", "reason"), [("250 ok", "does not offer"), ("250-ok\r\n250 SMTPUTF8", None)])
 def test_the_check_compares_the_setting_with_what_the_server_offers(ehlo: str, reason: str | None) -> None:
     with support.server(scripted(ehlo=ehlo)) as port:
-        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 0.5), SENDER, 5, utf8=True)
+        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 0.5), SENDER, utf8=True)
         found = channel.check()
         channel.close()
     assert found is None if reason is None else reason in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("host_name", "setting", "sent"),
+    [
+        ("app1.shop.example", "", "app1.shop.example"),
+        ("3f9a51c2", "", "[127.0.0.1]"),
+        ("3f9a51c2", "mailer.shop.example", "mailer.shop.example"),
+    ],
+)
+def test_ehlo_has_the_name_of_this_machine_or_else_its_address(
+    host_name: str, setting: str, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: host_name)
+    server = MailServer()
+    with server.running() as port:
+        settings = support.settings_for(
+            "", 1, SMTP_HOST="127.0.0.1", SMTP_PORT=str(port), SMTP_SECURITY="none", SMTP_EHLO_NAME=setting
+        )
+        channel = email.build(settings, "live")
+        assert channel is not None
+        assert kinds(channel.send(batch("ok@mail.example"))) == [Sent]
+        channel.close()
+    assert server.received.startswith(f"ehlo {sent}\r\n".encode())
 
 
 def test_a_server_that_sends_single_bytes_is_cut_off_at_the_timeout() -> None:
@@ -157,7 +182,7 @@ def test_a_server_that_sends_single_bytes_is_cut_off_at_the_timeout() -> None:
             time.sleep(0.05)
 
     with support.server(talk) as port:
-        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 0.5), SENDER, 5)
+        channel = EmailChannel(Server("127.0.0.1", port, "none", "x.example", 0.5), SENDER)
         began = time.monotonic()
         assert kinds(channel.send(batch("ok-1@mail.example", "ok-2@mail.example"))) == [RetryLater, RetryLater]
         assert time.monotonic() - began < 1.5

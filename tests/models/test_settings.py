@@ -53,3 +53,32 @@ def test_firebase_credentials_have_two_names():
 
 def test_a_password_does_not_show():
     assert "hunter2" not in repr(Settings.from_env({"SMTP_PASSWORD": "hunter2"}))
+
+
+def test_a_mail_server_needs_a_sender():
+    with pytest.raises(SettingsError, match="SMTP_FROM must be set"):
+        Settings.from_env({"SMTP_HOST": "smtp.example"})
+    assert Settings.from_env({"SMTP_HOST": "smtp.example", "SMTP_FROM": "a@x.example"}).smtp_from == "a@x.example"
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [
+        ("app1.example.com", True),
+        ("[192.0.2.1]", True),
+        ("[IPv6:2001:db8::1]", True),
+        ("a b", False),
+        ("x\r\ny", False),
+    ],
+)
+def test_the_name_in_ehlo_is_a_host_name_or_an_address_in_brackets(name, accepted):
+    if accepted:
+        assert Settings.from_env({"SMTP_EHLO_NAME": name}).smtp_ehlo_name == name
+    else:
+        with pytest.raises(SettingsError, match="SMTP_EHLO_NAME"):
+            Settings.from_env({"SMTP_EHLO_NAME": name})
+
+
+def test_a_file_of_certificates_that_does_not_exist_is_found_at_the_start(tmp_path):
+    with pytest.raises(SettingsError, match="SSL_CERT_FILE"):
+        Settings.from_env({"SSL_CERT_FILE": str(tmp_path / "missing.pem")})

@@ -25,6 +25,7 @@ from models.deliveries.lifecycle import Failure
 from models.deliveries.tables import deliveries
 from models.notifications.tables import notifications
 from models.sql.engine import read, write
+from tests.channels.mail_server import Refusing
 from tests.factories import accept_one, create_settings, create_users, expand_all
 from web.app import create_app
 
@@ -74,6 +75,17 @@ def test_the_doctor_says_which_part_is_away_and_no_password(tmp_path, tenant, en
     assert result.exit_code == 1
     assert "redis: does not answer: ConnectionError" in result.output
     assert "secret" not in result.output
+
+
+def test_the_doctor_says_that_the_mail_server_refuses_us(tmp_path, tenant, engine, redis_server, recorder):
+    server = Refusing(postmaster="554 5.7.1 <{}>: Relay access denied")
+    with server.running() as port:
+        url = engine.url.render_as_string(hide_password=False)
+        mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_SECURITY": "none", "SMTP_FROM": "a@x.example"}
+        app = create_app(create_settings(tmp_path, DATABASE_URL=url, REDIS_URL=redis_server, **mail), recorder)
+        output = app.test_cli_runner().invoke(args=["doctor"]).output
+    assert "failed   channel email: 554 5.7.1 <postmaster@example.com>: Relay access denied" in output
+    assert server.accepted == []
 
 
 def test_the_doctor_warns_of_work_that_nobody_does(run, engine, tenant):

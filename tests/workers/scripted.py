@@ -16,11 +16,13 @@ class ScriptedChannel:
         self.name = name
         self.script: list[Outcome] = []
         self.sent: list[Message] = []
+        self.deadlines: list[float] = []
         self.error: Exception | None = None
         self.before: Callable[[Sequence[Message]], None] = lambda _: None
 
-    def send(self, batch: Sequence[Message]) -> Sequence[Outcome]:
+    def send(self, batch: Sequence[Message], deadline: float) -> Sequence[Outcome]:
         self.before(batch)
+        self.deadlines.append(deadline)
         if self.error is not None:
             error, self.error = self.error, None
             raise error

@@ -164,7 +164,7 @@ def _channels(here: Context) -> Iterator[Finding]:
         error_text = channel.check()
         channel.close()
         if error_text:
-            yield _failed(f"channel {name}", error_text, "check credentials and network")
+            yield _failed(f"channel {name}", error_text, "check credentials, network and permissions")
         else:
             yield Finding(f"channel {name}", "ok", "ready to send")
 
