@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from models.deliveries.lifecycle import AddressGone, Deferred, Rejected, RetryLa
 from models.deliveries.message import Action
 from tests.channels import support
 from tests.channels.support import Lab, batch
+from tests.databases import sqlite_file
 from tests.factories import free_port
 
 TIMEOUT = 0.6
@@ -78,8 +80,12 @@ def opened(kind: Kind, settings: Settings) -> Iterator[Channel]:
 
 
 @pytest.fixture
-def channel(kind: Kind, lab: Lab, redis_server: str) -> Iterator[Channel]:
-    with opened(kind, lab.settings(REDIS_URL=redis_server)) as channel:
+def channel(kind: Kind, lab: Lab, redis_server: str, _sqlite_template: Path) -> Iterator[Channel]:
+    # The database has what messages to web processes are signed with.
+    with (
+        sqlite_file(_sqlite_template) as url,
+        opened(kind, lab.settings(REDIS_URL=redis_server, DATABASE_URL=url)) as channel,
+    ):
         yield channel
 
 
