@@ -222,15 +222,18 @@ def test_gunicorn_answers_malformed_requests_by_one_function():
     assert "util.write_error(client, status_int, reason, mesg)" in source(Worker.handle_error)
 
 
-def test_gunicorn_s_worker_asks_for_a_time_out_handles_requests_and_notifies():
+def test_gunicorn_s_worker_runs_asks_for_a_time_out_and_handles_requests():
     assert parameters(GeventWorker.handle) == ["self", "listener", "client", "addr"]
-    assert "Pool(self.worker_connections)" in source(GeventWorker.run)
     assert parameters(GeventWorker.timeout_ctx) == ["self"]
     assert "with self.timeout_ctx():" in Path(inspect.getfile(AsyncWorker)).read_text()
     assert parameters(GeventWorker.handle_request) == ["self", "listener_name", "req", "sock", "addr"]
-    assert parameters(GeventWorker.notify) == ["self"]
-    # Called every second, and still while the worker waits for its last requests.
-    assert source(GeventWorker.run).count("self.notify()") >= 2
+    # `run` is ours. It serves these sockets, with the same pool and server, until SIGTERM.
+    assert parameters(GeventWorker.run) == ["self"]
+    for part in ("self.sockets", "Pool(self.worker_connections)", "StreamServer(s, handle=hfun", "while self.alive:"):
+        assert part in source(GeventWorker.run), part
+    assert "self.alive = False" in source(Worker.handle_exit)
+    # The last answer on a connection says so.
+    assert "if not self.alive" in source(AsyncWorker.handle_request)
 
 
 # All of them
