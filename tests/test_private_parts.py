@@ -16,6 +16,9 @@ import engineio.payload
 import engineio.socket
 import gunicorn.http.wsgi
 import gunicorn.util
+import psycopg
+import psycopg.connection
+import psycopg.cursor
 import pytest
 import socketio
 from engineio.async_drivers import gevent as gevent_driver
@@ -28,6 +31,7 @@ from kombu.transport import redis as kombu_redis
 from kombu.transport.virtual import base as kombu_base
 from socketio.pubsub_manager import PubSubManager
 from socketio.redis_manager import RedisManager
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from tests.databases import ROOT
 
@@ -200,6 +204,20 @@ def test_a_gevent_socket_keeps_the_kernel_s_socket():
         assert one._sock.fileno() == one.fileno()
     finally:
         one.close()
+
+
+# models/sql/engine.py
+
+
+def test_psycopg_waits_for_every_answer_by_a_method_that_takes_a_time_out():
+    assert parameters(psycopg.Connection.wait) == ["self", "gen", "interval", "timeout"]
+    # It closes nothing when the time is over.
+    assert "finish" not in source(psycopg.Connection.wait).partition("except")[0]
+    for module in (psycopg.cursor, psycopg.connection):
+        text = Path(inspect.getfile(module)).read_text()
+        assert "waiting.wait(" not in text.replace(source(psycopg.Connection.wait), "")
+        assert ".wait(" in text
+    assert "autocommit = True" in source(PGDialect_psycopg.do_ping)
 
 
 # workers/app.py
