@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
-import threading
 import time
 from collections.abc import Hashable
 from copy import copy
@@ -63,15 +63,22 @@ class RepeatHandler(logging.StreamHandler[TextIO]):
         kind.repeats += 1
         kind.last = record
         if kind.repeats == 1:
-            timer = threading.Timer(max(kind.until - now, 0), self._write_repeats, [kind])
-            timer.daemon = True
-            timer.start()
+            try:
+                # threading.Timer waits for its thread to begin, which callbacks of gevent must not.
+                _thread.start_new_thread(self._write_later, (kind, max(kind.until - now, 0)))
+            except RuntimeError:
+                # No thread can be started: the process is about to end.
+                self._write_repeats(kind)
 
     def close(self) -> None:
         """Write what has been counted. Called at the end of the process."""
         for kind in list(self._kinds.values()):
             self._write_repeats(kind)
         super().close()
+
+    def _write_later(self, kind: _Kind, seconds: float) -> None:
+        time.sleep(seconds)
+        self._write_repeats(kind)
 
     def _write_repeats(self, kind: _Kind) -> None:
         self.acquire()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from config import repeated_records
 from config.logging_setup import configure_logging
 from config.repeated_records import RepeatHandler
+from tests.databases import ROOT
 from tests.waiting import eventually
 
 log = logging.getLogger("celery.worker.consumer.consumer")
@@ -96,6 +99,21 @@ def test_what_was_counted_is_written_at_the_end(written):
     fail(1)
     logging.getLogger().handlers[0].close()
     assert [line.get("repeated") for line in written.lines] == [None, 1]
+
+
+def test_a_callback_of_gevent_can_log():
+    program = """
+import gevent.monkey; gevent.monkey.patch_all()
+import gevent, logging
+from config.logging_setup import configure_logging
+configure_logging("INFO")
+logging.getLogger().handlers[0]._window = 0.2
+for _ in range(3):
+    gevent.get_hub().loop.run_callback(lambda: logging.warning("full"))
+gevent.sleep(1)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert [json.loads(line).get("repeated") for line in done.stderr.splitlines()] == [None, 2]
 
 
 def test_the_number_of_kinds_is_bounded(monkeypatch):
