@@ -31,6 +31,9 @@ OPEN_SECONDS = 1.0
 # requests, and a bell costs more than the row that it announces.
 GAP = 0.01
 
+# With more bells than this, a queue is asked whether anybody serves it. A second's worth of a busy installation.
+MANY = 1000
+
 
 # A page of an audience, as the argument of a bell: "id", or "id:begin:ahead".
 _PAGE = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?::([0-9]{1,18}):([0-9]{1,4}))?")
@@ -152,6 +155,28 @@ class Bells:
         """
         answers: dict[str, Any] = self._celery.control.inspect(timeout=seconds).active_queues() or {}
         return {queue["name"] for queues in answers.values() for queue in queues}
+
+    def drop_unserved(self) -> None:
+        """Drop the bells of each queue that has many and that no worker consumes. Call it every few seconds.
+
+        A broker keeps expired bells until a worker takes them, so they would fill it. The relay rings again for
+        everything that is due when a worker is back.
+        """
+        if not self._breaker.closed:
+            return
+        try:
+            with self._celery.connection_or_acquire() as connection, connection.channel() as channel:
+                queues = [queue(channel) for queue in self._celery.conf.task_queues]
+                # Declaring a queue tells its length. A passive declaration fails with a key prefix (kombu 5.7).
+                crowded = [queue for queue in queues if queue.queue_declare().message_count > MANY]
+                served = self.served_queues() if crowded else set()
+                for queue in crowded:
+                    if queue.name not in served:
+                        log.warning("no worker serves a queue", extra={"queue": queue.name})
+                        queue.purge()
+        except Exception as error:  # noqa: BLE001 - each transport has its own
+            # The next bell finds out what it means.
+            log.info("queues not looked at", extra={"error": type(error).__name__})
 
     def close(self) -> None:
         """Release the connections."""

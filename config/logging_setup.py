@@ -7,10 +7,12 @@ import sys
 
 from pythonjsonlogger.json import JsonFormatter
 
+from config.repeated_records import RepeatHandler
+
 
 def configure_logging(level: str) -> None:
-    """Send every log record of this process to standard error as JSON."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Send every log record of this process to standard error as JSON. Repeated warnings and errors are counted."""
+    handler = RepeatHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter(
             "{asctime}{levelname}{name}{message}",

@@ -16,6 +16,9 @@ import engineio.payload
 import engineio.socket
 import gunicorn.http.wsgi
 import gunicorn.util
+import psycopg
+import psycopg.connection
+import psycopg.cursor
 import pytest
 import socketio
 from engineio.async_drivers import gevent as gevent_driver
@@ -29,6 +32,7 @@ from kombu.transport import redis as kombu_redis
 from kombu.transport.virtual import base as kombu_base
 from socketio.pubsub_manager import PubSubManager
 from socketio.redis_manager import RedisManager
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from tests.databases import ROOT
 
@@ -207,6 +211,20 @@ def test_a_gevent_socket_keeps_the_kernel_s_socket():
         one.close()
 
 
+# models/sql/engine.py
+
+
+def test_psycopg_waits_for_every_answer_by_a_method_that_takes_a_time_out():
+    assert parameters(psycopg.Connection.wait) == ["self", "gen", "interval", "timeout"]
+    # It closes nothing when the time is over.
+    assert "finish" not in source(psycopg.Connection.wait).partition("except")[0]
+    for module in (psycopg.cursor, psycopg.connection):
+        text = Path(inspect.getfile(module)).read_text()
+        assert "waiting.wait(" not in text.replace(source(psycopg.Connection.wait), "")
+        assert ".wait(" in text
+    assert "autocommit = True" in source(PGDialect_psycopg.do_ping)
+
+
 # workers/broker.py
 
 
@@ -239,15 +257,18 @@ def test_gunicorn_answers_malformed_requests_by_one_function():
     assert "util.write_error(client, status_int, reason, mesg)" in source(Worker.handle_error)
 
 
-def test_gunicorn_s_worker_asks_for_a_time_out_handles_requests_and_notifies():
+def test_gunicorn_s_worker_runs_asks_for_a_time_out_and_handles_requests():
     assert parameters(GeventWorker.handle) == ["self", "listener", "client", "addr"]
-    assert "Pool(self.worker_connections)" in source(GeventWorker.run)
     assert parameters(GeventWorker.timeout_ctx) == ["self"]
     assert "with self.timeout_ctx():" in Path(inspect.getfile(AsyncWorker)).read_text()
     assert parameters(GeventWorker.handle_request) == ["self", "listener_name", "req", "sock", "addr"]
-    assert parameters(GeventWorker.notify) == ["self"]
-    # Called every second, and still while the worker waits for its last requests.
-    assert source(GeventWorker.run).count("self.notify()") >= 2
+    # `run` is ours. It serves these sockets, with the same pool and server, until SIGTERM.
+    assert parameters(GeventWorker.run) == ["self"]
+    for part in ("self.sockets", "Pool(self.worker_connections)", "StreamServer(s, handle=hfun", "while self.alive:"):
+        assert part in source(GeventWorker.run), part
+    assert "self.alive = False" in source(Worker.handle_exit)
+    # The last answer on a connection says so.
+    assert "if not self.alive" in source(AsyncWorker.handle_request)
 
 
 # All of them

@@ -103,6 +103,7 @@ def main() -> None:
             if run.counters is not None and time.monotonic() - measured >= STEP:
                 measured = time.monotonic()
                 measure(run, run.counters)
+                run.bells.drop_unserved()
             away = False
         except UNAVAILABLE as error:
             if not away:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import (
     Connection,
     Engine,
@@ -17,7 +19,7 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
 from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -30,6 +32,11 @@ UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, PendingRollbackErr
 # that only a bug can cause (class 25, "invalid transaction state").
 _REFUSING = ("25006", "25P03", "25P04")
 
+# Seconds for the answer to a statement: more than PostgreSQL's own limit, which a server that stands still does not
+# keep. And for the answer to the pool's check of a connection that was idle.
+ANSWER = 12.0
+_CHECK = 2.0
+
 # A writer waits this long for the one write lock of SQLite, in milliseconds.
 _BUSY_TIMEOUT = 10_000
 
@@ -37,8 +44,8 @@ _BUSY_TIMEOUT = 10_000
 def connect(url: str, pool_size: int = 10) -> Engine:
     """An engine for `url`. Nothing is connected until it is used.
 
-    Every wait is bounded: connecting 5 s, a statement 10 s, a lock 3 s, a pooled connection 5 s (PostgreSQL); the write
-    lock 10 s (SQLite).
+    Every wait is bounded: connecting 5 s, a statement 10 s, a lock 3 s, a pooled connection 5 s, a server that stands
+    still 12 s (PostgreSQL); the write lock 10 s (SQLite).
     """
     if url.startswith("sqlite"):
         return _connect_sqlite(url, pool_size)
@@ -58,6 +65,10 @@ def connect(url: str, pool_size: int = 10) -> Engine:
         },
     )
 
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Dialect, _record: object, args: tuple[Any, ...], options: dict[str, Any]) -> _Connection:
+        return _Connection.connect(*args, **options)
+
     @event.listens_for(engine, "handle_error", retval=True)
     def _classify(failed: ExceptionContext) -> BaseException | None:
         if getattr(failed.original_exception, "sqlstate", None) not in _REFUSING:
@@ -67,6 +78,27 @@ def connect(url: str, pool_size: int = 10) -> Engine:
         return OperationalError(failed.statement, None, failed.original_exception, hide_parameters=True)
 
     return engine
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection that is closed if the server does not answer.
+
+    The server's own limits end nothing while it stands still, and its kernel still acknowledges what we send, so TCP
+    notices nothing either.
+    """
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Called for each exchange with the server. Raises OperationalError if it takes longer than the limit."""
+        if timeout is None:
+            # Only the pool's check is done in this mode.
+            timeout = _CHECK if self.autocommit else ANSWER
+        try:
+            return super().wait(gen, interval, timeout)
+        except psycopg.OperationalError:
+            if self.info.transaction_status == TransactionStatus.ACTIVE:
+                # An answer that comes later would be taken for the next statement's.
+                self.close()
+            raise
 
 
 def _connect_sqlite(url: str, pool_size: int) -> Engine:

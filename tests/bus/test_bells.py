@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from uuid import UUID, uuid4
 
 import pytest
+import redis
 
+from bus import bells as module
 from bus.bells import Bells, Page
+from tests.waiting import eventually
 
 
 def test_a_bell_without_a_broker_is_given_up_quickly_and_the_next_at_once():
@@ -77,3 +83,48 @@ def test_a_page_is_read_as_it_was_written(page: Page):
 def test_what_is_no_page_is_refused(argument: str):
     with pytest.raises(ValueError, match="no page"):
         Page.parse(argument)
+
+
+def test_bells_of_a_queue_that_nobody_serves_are_dropped_when_they_are_many(redis_server, monkeypatch, caplog):
+    monkeypatch.setattr(module, "MANY", 3)
+    bells = Bells(redis_server)
+    monkeypatch.setattr(bells, "served_queues", lambda: {"intake"})
+    store = redis.Redis.from_url(redis_server)
+    for number in range(5):
+        assert bells.ring(f"push {number}", [], "push", lane=number)
+        assert bells.ring(f"intake {number}", [], "intake")
+    assert bells.deliver("email")
+    bells.drop_unserved()
+    assert sorted(store.keys("carillon:*\x06*")) == [b"carillon:intake\x06\x162", b"carillon:mail\x06\x162"]
+    assert [record.queue for record in caplog.records] == ["push"]
+    bells.close()
+
+
+def test_queues_are_not_looked_at_without_a_broker():
+    bells = Bells("redis://127.0.0.1:1/0")
+    bells.drop_unserved()
+    assert not bells.deliver("push")
+    began = time.monotonic()
+    bells.drop_unserved()
+    assert time.monotonic() - began < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_relay_keeps_the_queues_bounded(redis_server, database_url, tmp_path):
+    store = redis.Redis.from_url(redis_server)
+    store.lpush("carillon:push\x06\x162", *range(module.MANY + 1))
+    environ = {
+        **os.environ,
+        "CARILLON_ENV": "development",
+        "CARILLON_VAR": str(tmp_path),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_server,
+        "BROKER_URL": redis_server,
+    }
+    relay = subprocess.Popen([sys.executable, "-m", "workers.relay"], env=environ)
+    try:
+        eventually(lambda: not store.exists("carillon:push\x06\x162"), within=60)
+    finally:
+        relay.terminate()
+        assert relay.wait(30) == 0

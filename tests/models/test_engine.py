@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from models.sql.engine import UNAVAILABLE, connect, read, write
+from models.sql.engine import ANSWER, UNAVAILABLE, connect, read, write
 from tests.databases import PostgreSQL
 from tests.factories import create_tenant
 
@@ -80,6 +86,49 @@ def test_a_transaction_whose_connection_broke_says_the_same_at_every_statement(p
         with pytest.raises(UNAVAILABLE):
             connection.execute(text("SELECT 1"))
         connection.execute(text("SELECT 1"))
+
+
+@contextmanager
+def frozen(engine: Engine, idle: int) -> Iterator[None]:
+    """Stop the server that listens, and those of `idle` connections, which are in the pool."""
+    connections = [engine.connect() for _ in range(idle)]
+    stopped = [one.execute(text("SELECT pg_backend_pid()")).scalar_one() for one in connections]
+    directory = connections[0].execute(text("SHOW data_directory")).scalar_one()
+    stopped.append(int((Path(directory) / "postmaster.pid").read_text().splitlines()[0]))
+    for one in connections:
+        one.close()
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
+
+
+@pytest.mark.slow
+def test_a_server_that_stands_still_is_not_waited_for(postgresql: Engine, monkeypatch: pytest.MonkeyPatch):
+    # In production, longer than a statement may take.
+    assert 10 < ANSWER <= 12
+    monkeypatch.setattr("models.sql.engine.ANSWER", 1.0)
+
+    def seconds(sleep: int) -> float:
+        began = time.monotonic()
+        with pytest.raises(UNAVAILABLE), write(postgresql) as connection:
+            connection.execute(text(f"SELECT pg_sleep({sleep})"))
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(3) as pool:
+        under_way = pool.submit(seconds, 20)
+        time.sleep(0.3)
+        with frozen(postgresql, idle=1):
+            # Their connections are checked, and made.
+            checked, connecting = pool.submit(seconds, 0), pool.submit(seconds, 0)
+            assert under_way.result(19) < 5
+            assert checked.result(19) < 12
+            assert connecting.result(19) < 12
+    with read(postgresql) as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
 
 def test_a_sqlite_file_that_cannot_be_written_says_the_same(tmp_path):
