@@ -74,23 +74,26 @@ def _write(connection: Connection, ours: ColumnElement[bool], results: Results, 
         return 0
     new = values_table(connection, "new", _RESULT, [_as_row(row_id, transition) for row_id, transition in results])
     pending = new.c.state == State.PENDING.value
-    written = connection.execute(
-        update(deliveries)
-        .where(deliveries.c.id == new.c.id, ours)
-        .values(
-            state=new.c.state,
-            attempts=new.c.attempts,
-            due_at=new.c.due_at,
-            # What is deferred keeps what it failed with before.
-            failure=case((pending, func.coalesce(new.c.failure, deliveries.c.failure)), else_=new.c.failure),
-            reason=case((pending, func.coalesce(new.c.reason, deliveries.c.reason)), else_=new.c.reason),
-            provider_id=func.coalesce(new.c.provider_id, deliveries.c.provider_id),
-            sent_at=case((new.c.state == State.SENT.value, now), else_=null()),
-            lease=null(),
-        )
-    ).rowcount
-    _keep_attempts(connection, results, now)
-    return written
+    written = set(
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == new.c.id, ours)
+            .values(
+                state=new.c.state,
+                attempts=new.c.attempts,
+                due_at=new.c.due_at,
+                # What is deferred keeps what it failed with before.
+                failure=case((pending, func.coalesce(new.c.failure, deliveries.c.failure)), else_=new.c.failure),
+                reason=case((pending, func.coalesce(new.c.reason, deliveries.c.reason)), else_=new.c.reason),
+                provider_id=func.coalesce(new.c.provider_id, deliveries.c.provider_id),
+                sent_at=case((new.c.state == State.SENT.value, now), else_=null()),
+                lease=null(),
+            )
+            .returning(deliveries.c.id)
+        ).scalars()
+    )
+    _keep_attempts(connection, [result for result in results if result[0] in written], now)
+    return len(written)
 
 
 def _keep_attempts(connection: Connection, results: Results, now: datetime) -> None:
@@ -107,11 +110,6 @@ def _keep_attempts(connection: Connection, results: Results, now: datetime) -> N
     ]
     if not failed:
         return
-    # A user who was deleted meanwhile has taken the deliveries along.
-    named = in_ids(connection, deliveries.c.id, [row["delivery_id"] for row in failed])
-    locked = select(deliveries.c.id).where(named).with_for_update(read=True, key_share=True)
-    there = set(connection.execute(locked).scalars())
-    failed = [row for row in failed if row["delivery_id"] in there]
     if added := [row for row in failed if row["number"] <= MAX_KEPT]:
         connection.execute(insert(attempts), added)
     if late := [row for row in failed if row["number"] > MAX_KEPT]:
