@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     SmallInteger,
     String,
     bindparam,
@@ -23,8 +24,10 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from carillon.text import cut, printable
+from models.channels import withdrawable
 from models.deliveries.lifecycle import Failure, State, Transition
 from models.deliveries.tables import attempts, deliveries
+from models.deliveries.withdrawals import hasten
 from models.sql.statements import in_ids, values_table
 from models.sql.types import BigId, Instant
 
@@ -57,7 +60,10 @@ def record(connection: Connection, lease: UUID, results: Results, now: datetime)
     The results of a worker that outlived its lease are dropped, and so are those of deliveries that were acknowledged
     meanwhile.
     """
-    return _write(connection, deliveries.c.lease == lease, results, now)
+    written = _write(connection, deliveries.c.lease == lease, results, now)
+    if shown := [row for row in written if row.channel in withdrawable()]:
+        hasten(connection, [row.id for row in shown], {row.notification_id for row in shown}, now)
+    return len(written)
 
 
 def correct(connection: Connection, results: Results, now: datetime) -> int:
@@ -66,34 +72,33 @@ def correct(connection: Connection, results: Results, now: datetime) -> int:
     For what could not be published. Deliveries that were acknowledged meanwhile stay as they are. Returns how many
     were corrected.
     """
-    return _write(connection, deliveries.c.state == State.SENT, results, now)
+    return len(_write(connection, deliveries.c.state == State.SENT, results, now))
 
 
-def _write(connection: Connection, ours: ColumnElement[bool], results: Results, now: datetime) -> int:
+def _write(connection: Connection, ours: ColumnElement[bool], results: Results, now: datetime) -> Sequence[Row[Any]]:
     if not results:
-        return 0
+        return []
     new = values_table(connection, "new", _RESULT, [_as_row(row_id, transition) for row_id, transition in results])
     pending = new.c.state == State.PENDING.value
-    written = set(
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id == new.c.id, ours)
-            .values(
-                state=new.c.state,
-                attempts=new.c.attempts,
-                due_at=new.c.due_at,
-                # What is deferred keeps what it failed with before.
-                failure=case((pending, func.coalesce(new.c.failure, deliveries.c.failure)), else_=new.c.failure),
-                reason=case((pending, func.coalesce(new.c.reason, deliveries.c.reason)), else_=new.c.reason),
-                provider_id=func.coalesce(new.c.provider_id, deliveries.c.provider_id),
-                sent_at=case((new.c.state == State.SENT.value, now), else_=null()),
-                lease=null(),
-            )
-            .returning(deliveries.c.id)
-        ).scalars()
-    )
-    _keep_attempts(connection, [result for result in results if result[0] in written], now)
-    return len(written)
+    written = connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == new.c.id, ours)
+        .values(
+            state=new.c.state,
+            attempts=new.c.attempts,
+            due_at=new.c.due_at,
+            # What is deferred keeps what it failed with before.
+            failure=case((pending, func.coalesce(new.c.failure, deliveries.c.failure)), else_=new.c.failure),
+            reason=case((pending, func.coalesce(new.c.reason, deliveries.c.reason)), else_=new.c.reason),
+            provider_id=func.coalesce(new.c.provider_id, deliveries.c.provider_id),
+            sent_at=case((new.c.state == State.SENT.value, now), else_=null()),
+            lease=null(),
+        )
+        .returning(deliveries.c.id, deliveries.c.notification_id, deliveries.c.channel)
+    ).all()
+    ids = {row.id for row in written}
+    _keep_attempts(connection, [result for result in results if result[0] in ids], now)
+    return written
 
 
 def _keep_attempts(connection: Connection, results: Results, now: datetime) -> None:
