@@ -157,12 +157,11 @@ def _write(run: Runtime, batch: Batch, results: Results) -> int:
     }
     transitions = [(m.delivery_id, t) for m, t in results]
     with write(run.engine) as connection:
-        if batch.lease is not None:
-            written = record(connection, batch.lease, transitions, run.now())
-        else:
-            written = correct(connection, transitions, run.now())
+        # Addresses before deliveries, as in models/sql/locks.py.
         disable_addresses(connection, gone, batch.at, run.now())
-    return written
+        if batch.lease is not None:
+            return record(connection, batch.lease, transitions, run.now())
+        return correct(connection, transitions, run.now())
 
 
 def _write_alone(run: Runtime, channel: str, batch: Batch, message: Message, transition: Transition) -> int:

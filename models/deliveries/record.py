@@ -28,6 +28,7 @@ from models.channels import withdrawable
 from models.deliveries.lifecycle import Failure, State, Transition
 from models.deliveries.tables import attempts, deliveries
 from models.deliveries.withdrawals import hasten
+from models.sql.locks import lock_rows
 from models.sql.statements import in_ids, values_table
 from models.sql.types import BigId, Instant
 
@@ -78,6 +79,7 @@ def correct(connection: Connection, results: Results, now: datetime) -> int:
 def _write(connection: Connection, ours: ColumnElement[bool], results: Results, now: datetime) -> Sequence[Row[Any]]:
     if not results:
         return []
+    lock_rows(connection, deliveries, in_ids(connection, deliveries.c.id, [row_id for row_id, _ in results]), ours)
     new = values_table(connection, "new", _RESULT, [_as_row(row_id, transition) for row_id, transition in results])
     pending = new.c.state == State.PENDING.value
     written = connection.execute(

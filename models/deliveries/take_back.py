@@ -9,7 +9,6 @@ from sqlalchemy import Connection, func, select, update
 
 from models.channels import IN_APP
 from models.deliveries.lifecycle import OPEN, Failure, State
-from models.deliveries.locks import lock_deliveries
 from models.deliveries.message import Action
 from models.deliveries.tables import deliveries
 from models.deliveries.withdrawals import write_withdrawals
@@ -19,6 +18,7 @@ from models.events.vocabulary import NOTIFICATION_DELETED
 from models.inbox.tables import inbox
 from models.notifications.queries import Notification
 from models.rooms.tables import rooms
+from models.sql.locks import lock_rows
 from models.sql.statements import execute_as_one, in_ids
 
 
@@ -26,13 +26,10 @@ def take_back(connection: Connection, notification: Notification, user_ids: Sequ
     """Cancel what is pending, and withdraw what may be on screens. Returns the channels with withdrawals to claim."""
     this = deliveries.c.notification_id == notification.id
     recipient = deliveries.c.user_id
-    if connection.dialect.name == "postgresql":
-        # Rooms first and in their order, as in every transaction that then changes what is in them.
-        mine = select(rooms.c.id).where(in_ids(connection, rooms.c.user_id, user_ids)).order_by(rooms.c.id)
-        connection.execute(mine.with_for_update(key_share=True))
+    lock_rows(connection, rooms, in_ids(connection, rooms.c.user_id, user_ids))
     theirs = (this, in_ids(connection, recipient, user_ids), deliveries.c.action == Action.SHOW.value)
-    open_ = deliveries.c.state.in_([state.value for state in OPEN])
-    lock_deliveries(connection, *theirs, open_)
+    # What is claimed at this moment is being sent afterwards, and withdrawn.
+    lock_rows(connection, deliveries, *theirs, deliveries.c.state.in_([state.value for state in OPEN]))
     channels = write_withdrawals(connection, now, *theirs)
     connection.execute(
         update(deliveries)

@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Uuid, and_, case, literal, null, or_, select,
 
 from models.channels import IN_APP
 from models.deliveries.lifecycle import OPEN, Failure, State
-from models.deliveries.locks import lock_deliveries
 from models.deliveries.message import Action
 from models.deliveries.tables import deliveries
 from models.deliveries.withdrawals import write_withdrawals
+from models.sql.locks import lock_rows
 from models.sql.statements import values_table
 
 
@@ -39,7 +39,7 @@ def withdraw(
             and_(in_app, deliveries.c.state == State.SENT.value),
         ),
     )
-    lock_deliveries(connection, *unsettled)
+    lock_rows(connection, deliveries, *unsettled)
     moment = literal(now, deliveries.c.created_at.type)
     sending = deliveries.c.state == State.SENDING.value
     channels = write_withdrawals(connection, now, *theirs)
