@@ -57,10 +57,12 @@ def upsert_users(connection: Connection, tenant_id: str, people: Iterable[Person
     held = select(users.c.id, users.c.external_id, users.c.locale).where(these).order_by(users.c.id)
     held = held.with_for_update(read=True, key_share=True)
     found: Sequence[Row[int, str, str | None]] = []
-    # Once more if one of them is deleted between the two statements.
-    while len(found) < len(named):
+    # Again if one of them is deleted between the two statements.
+    for _ in range(3):
         connection.execute(insert)
         found = connection.execute(held).all()
+        if len(found) == len(named):
+            break
     locales = [
         {"row_id": row.id, "new_locale": by_id[row.external_id].locale}
         for row in found
