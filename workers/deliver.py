@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -39,6 +40,10 @@ BUDGET = 10.0
 # The longest Retry-After (seconds) for which a whole channel is paused. A message waits for as long as it is told to.
 MAX_RETRY_AFTER = 3600.0
 
+# Results that the database does not take are kept for this many leases, and tried again after 0.1 to 2 seconds.
+LEASES_KEPT = 2
+FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
+
 # Failures of the provider itself. Refused credentials can be those of one platform, and are `for_all` if they are not.
 _DOWN = frozenset({Failure.QUOTA, Failure.PROVIDER_DOWN})
 
@@ -62,10 +67,11 @@ def deliver_batch(run: Runtime, channel: str) -> int:
     """Claim, send and record one batch. Returns how many deliveries were claimed.
 
     No database connection is held while the channel sends. A paused channel has nothing to do, except that after each
-    pause one batch finds out whether the provider's outage has ended.
+    pause one batch finds out whether the provider's outage has ended. Nothing is claimed while results wait for the
+    database: among what is due could be what was sent.
     """
     breaker = run.breakers[channel]
-    if not breaker.allows():
+    if run.unrecorded or not breaker.allows():
         return 0
     spec = CHANNELS[channel]
     deadline = time.monotonic() + run.lease
@@ -97,18 +103,51 @@ def _record(run: Runtime, channel: str, batch: Batch, results: Results) -> None:
     news = [(m, t) for m, t in results if batch.lease is not None or t.state is not State.SENT]
     if not news:
         return
+    if batch.lease is None:
+        # If this cannot be recorded, connected clients get it from the log (ADR 18).
+        written = _store(run, channel, batch, news)
+    else:
+        written = _store_when_possible(run, channel, batch, batch.lease, news)
+    if written < len(news):
+        # Our lease had run out, or the client has acknowledged meanwhile.
+        log.info("results dropped", extra={"channel": channel, "dropped": len(news) - written})
+
+
+def _store_when_possible(run: Runtime, channel: str, batch: Batch, lease: UUID, results: Results) -> int:
+    """Store results that nobody else knows, and wait for the database if it is away."""
+    # While it is away nobody can claim these deliveries, so results are good for longer than the lease. The wait ends,
+    # because a worker that is stopped has to end too, and because this can be another fault that looks like an outage.
+    end = time.monotonic() + LEASES_KEPT * run.lease
+    pause = FIRST_WAIT
     try:
-        written = _write(run, batch, news)
+        while True:
+            try:
+                return _store(run, channel, batch, results)
+            except UNAVAILABLE as error:
+                if time.monotonic() + pause > end:
+                    log.error("results lost", extra={"channel": channel, "batch": len(results)})
+                    raise
+                if lease not in run.unrecorded:
+                    run.unrecorded.add(lease)
+                    fields = {"channel": channel, "batch": len(results), "error": type(error).__name__}
+                    log.warning("results wait for the database", extra=fields)
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_WAIT)
+    finally:
+        run.unrecorded.discard(lease)
+
+
+def _store(run: Runtime, channel: str, batch: Batch, results: Results) -> int:
+    """Write the results, one by one if the database does not take them together. Returns how many were written."""
+    try:
+        return _write(run, batch, results)
     except UNAVAILABLE:
         raise
     except UNSTORABLE as error:
         # What was sent and is not recorded is sent again when the lease ends. So one result must not stop the others.
-        fields = {"channel": channel, "batch": len(news), "error": type(error).__name__}
+        fields = {"channel": channel, "batch": len(results), "error": type(error).__name__}
         log.error("results cannot be stored together", extra=fields)
-        written = sum(_write_alone(run, channel, batch, message, transition) for message, transition in news)
-    if written < len(news):
-        # Our lease had run out, or the client has acknowledged meanwhile.
-        log.info("results dropped", extra={"channel": channel, "dropped": len(news) - written})
+        return sum(_write_alone(run, channel, batch, message, transition) for message, transition in results)
 
 
 def _write(run: Runtime, batch: Batch, results: Results) -> int:
@@ -119,12 +158,11 @@ def _write(run: Runtime, batch: Batch, results: Results) -> int:
     }
     transitions = [(m.delivery_id, t) for m, t in results]
     with write(run.engine) as connection:
-        if batch.lease is not None:
-            written = record(connection, batch.lease, transitions, run.now())
-        else:
-            written = correct(connection, transitions, run.now())
+        # Addresses before deliveries, as in models/sql/locks.py.
         disable_addresses(connection, gone, batch.at, run.now())
-    return written
+        if batch.lease is not None:
+            return record(connection, batch.lease, transitions, run.now())
+        return correct(connection, transitions, run.now())
 
 
 def _write_alone(run: Runtime, channel: str, batch: Batch, message: Message, transition: Transition) -> int:

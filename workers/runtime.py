@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from uuid import UUID
 
 from sqlalchemy import Engine
 
@@ -57,6 +58,8 @@ class Runtime:
     installation: Installation | None = None
     # By channel: open while its provider has an outage.
     breakers: dict[str, CircuitBreaker] = field(init=False, default_factory=dict)
+    # Leases of batches that were sent, and whose results wait for the database.
+    unrecorded: set[UUID] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         for name, spec in CHANNELS.items():

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, null, select, update
 from models.channels import acknowledging
 from models.deliveries.lifecycle import State
 from models.deliveries.tables import deliveries
+from models.sql.locks import lock_rows
 from models.users.tables import users
 
 
@@ -37,14 +38,16 @@ def acknowledge(
         return []
     condition = which[0] if len(which) == 1 else which[0] | which[1]
     me = select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.external_id == user).scalar_subquery()
+    open_ = (
+        deliveries.c.user_id == me,
+        deliveries.c.channel.in_(acknowledging()),
+        deliveries.c.state.in_([State.PENDING.value, State.SENDING.value, State.SENT.value]),
+        condition,
+    )
+    lock_rows(connection, deliveries, *open_)
     changed = connection.execute(
         update(deliveries)
-        .where(
-            deliveries.c.user_id == me,
-            deliveries.c.channel.in_(acknowledging()),
-            deliveries.c.state.in_([State.PENDING.value, State.SENDING.value, State.SENT.value]),
-            condition,
-        )
+        .where(*open_)
         .values(state=State.ACKED.value, acked_at=now, due_at=null(), lease=null(), failure=null(), reason=null())
         .returning(deliveries.c.notification_id)
     )

@@ -23,6 +23,7 @@ from models.notifications.content import Content, content_of
 from models.notifications.tables import notifications
 from models.retry import RetryPolicy
 from models.rooms.names import user_room
+from models.sql.locks import hold_rows
 from models.sql.queue import take_due
 from models.sql.statements import in_ids
 from models.users.tables import users
@@ -85,8 +86,7 @@ def _gated(
     numbered = CHANNELS[channel].addressed_by == "room"
     contents = _contents(connection, {row.notification_id for row in taken})
     messages: list[Message] = []
-    results: list[tuple[int, Transition]] = []
-    settled: list[Settled] = []
+    ended: list[tuple[Any, Transition]] = []
     for row in _details(connection, [row.id for row in taken]):
         notification = contents[row.notification_id]
         transition = gate(
@@ -104,11 +104,20 @@ def _gated(
             now,
         )
         if transition is not None:
-            results.append((row.id, transition))
-            settled.append(Settled(notification.content.tenant, notification.mode, transition))
+            ended.append((row, transition))
         else:
             messages.append(_message(row, notification))
-    record(connection, lease, results, now)
+    if ended:
+        # PostgreSQL checks the foreign key of a row that is changed twice in a transaction, and would wait for whoever
+        # deletes its user, and they for us.
+        named = in_ids(connection, users.c.id, sorted({row.user_id for row, _ in ended}))
+        held = set(hold_rows(connection, users, named, skip_locked=True))
+        ended = [(row, transition) for row, transition in ended if row.user_id in held]
+        record(connection, lease, [(row.id, transition) for row, transition in ended], now)
+    settled = [
+        Settled(contents[row.notification_id].content.tenant, contents[row.notification_id].mode, transition)
+        for row, transition in ended
+    ]
     return Batch(messages, now, lease, settled)
 
 

@@ -20,6 +20,8 @@ from models.deliveries.tables import deliveries, redrives
 from models.inbox.tables import inbox
 from models.notifications.state import WITHDRAWN
 from models.notifications.tables import notifications
+from models.sql.locks import lock_rows
+from models.sql.statements import in_ids
 from models.users.tables import users
 
 # A summary is asked for every few seconds, so it stops counting here and says so.
@@ -191,9 +193,14 @@ def redrive(
         .order_by(deliveries.c.id)
         .limit(limit)
     )
+    these = (
+        in_ids(connection, deliveries.c.id, connection.execute(chosen).scalars().all()),
+        deliveries.c.state == State.DEAD.value,
+    )
+    lock_rows(connection, deliveries, *these)
     done = connection.execute(
         update(deliveries)
-        .where(deliveries.c.id.in_(chosen), deliveries.c.state == State.DEAD.value)
+        .where(*these)
         .values(state=State.PENDING.value, attempts=0, due_at=now, failure=null(), reason=null())
         .returning(deliveries.c.tenant_id, deliveries.c.id.label("delivery_id"))
     ).all()

@@ -14,7 +14,9 @@ from models.deliveries.expand import NEXT_PAGE
 from models.deliveries.tables import deliveries
 from models.lanes import Lane
 from models.notifications.tables import notifications
+from models.sql.locks import lock_rows
 from models.sql.queue import take_due
+from models.sql.statements import in_ids
 
 MAX_COUNTED = 10_000
 
@@ -86,7 +88,9 @@ def purge(connection: Connection, now: datetime, retention: timedelta, limit: in
         .where(*old)
         .limit(limit)
     )
-    gone = connection.execute(delete(deliveries).where(deliveries.c.id.in_(expired))).rowcount
+    these = in_ids(connection, deliveries.c.id, connection.execute(expired).scalars().all())
+    lock_rows(connection, deliveries, these, to_delete=True)
+    gone = connection.execute(delete(deliveries).where(these)).rowcount
     if gone:
         return gone
     empty = select(notifications.c.id).where(*old).limit(limit)

@@ -22,7 +22,8 @@ from models.deliveries.write_deliveries import write_deliveries
 from models.notifications.queries import COLUMNS, Notification
 from models.notifications.state import NotificationState
 from models.notifications.tables import notifications
-from models.sql.statements import is_lock_timeout
+from models.sql.locks import hold_rows
+from models.sql.statements import in_ids, is_lock_timeout
 from models.topics.tables import subscriptions
 from models.users.queries import Person, merge, upsert_users
 from models.users.tables import users
@@ -226,5 +227,7 @@ def _recipients(connection: Connection, notification_id: UUID, start: int, size:
 
 
 def _slice(connection: Connection, members: Select[Any], column: ColumnElement[int], start: int, size: int) -> _Slice:
-    user_ids = connection.execute(members.where(column > start).order_by(column).limit(size)).scalars().all()
-    return _Slice(user_ids, user_ids[-1] if user_ids else start, len(user_ids) < size)
+    found = connection.execute(members.where(column > start).order_by(column).limit(size)).scalars().all()
+    # Those who are deleted at this moment have nobody to go to.
+    user_ids = hold_rows(connection, users, in_ids(connection, users.c.id, found))
+    return _Slice(user_ids, found[-1] if found else start, len(found) < size)

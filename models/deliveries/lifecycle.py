@@ -44,6 +44,12 @@ class Failure(StrEnum):
 # An outage says nothing about the message that met it. It spends no attempt, and the delivery ends by expiry (ADR 30).
 OUTAGE = frozenset({Failure.CREDENTIALS, Failure.QUOTA, Failure.PROVIDER_DOWN})
 
+# The provider has said no, so the message is on no device.
+REFUSALS = frozenset({Failure.ADDRESS_GONE, Failure.BAD_REQUEST, Failure.CREDENTIALS, Failure.QUOTA})
+
+# An answer that never came may have been yes.
+UNCERTAIN = frozenset({Failure.PROVIDER_DOWN, Failure.WORKER_LOST, Failure.UNCLASSIFIED})
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:

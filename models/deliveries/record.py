@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     SmallInteger,
     String,
     bindparam,
@@ -23,8 +24,11 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from carillon.text import cut, printable
+from models.channels import withdrawable
 from models.deliveries.lifecycle import Failure, State, Transition
 from models.deliveries.tables import attempts, deliveries
+from models.deliveries.withdrawals import hasten
+from models.sql.locks import lock_rows
 from models.sql.statements import in_ids, values_table
 from models.sql.types import BigId, Instant
 
@@ -57,7 +61,10 @@ def record(connection: Connection, lease: UUID, results: Results, now: datetime)
     The results of a worker that outlived its lease are dropped, and so are those of deliveries that were acknowledged
     meanwhile.
     """
-    return _write(connection, deliveries.c.lease == lease, results, now)
+    written = _write(connection, deliveries.c.lease == lease, results, now)
+    if shown := [row for row in written if row.channel in withdrawable()]:
+        hasten(connection, [row.id for row in shown], {row.notification_id for row in shown}, now)
+    return len(written)
 
 
 def correct(connection: Connection, results: Results, now: datetime) -> int:
@@ -66,12 +73,13 @@ def correct(connection: Connection, results: Results, now: datetime) -> int:
     For what could not be published. Deliveries that were acknowledged meanwhile stay as they are. Returns how many
     were corrected.
     """
-    return _write(connection, deliveries.c.state == State.SENT, results, now)
+    return len(_write(connection, deliveries.c.state == State.SENT, results, now))
 
 
-def _write(connection: Connection, ours: ColumnElement[bool], results: Results, now: datetime) -> int:
+def _write(connection: Connection, ours: ColumnElement[bool], results: Results, now: datetime) -> Sequence[Row[Any]]:
     if not results:
-        return 0
+        return []
+    lock_rows(connection, deliveries, in_ids(connection, deliveries.c.id, [row_id for row_id, _ in results]), ours)
     new = values_table(connection, "new", _RESULT, [_as_row(row_id, transition) for row_id, transition in results])
     pending = new.c.state == State.PENDING.value
     written = connection.execute(
@@ -88,8 +96,10 @@ def _write(connection: Connection, ours: ColumnElement[bool], results: Results, 
             sent_at=case((new.c.state == State.SENT.value, now), else_=null()),
             lease=null(),
         )
-    ).rowcount
-    _keep_attempts(connection, results, now)
+        .returning(deliveries.c.id, deliveries.c.notification_id, deliveries.c.channel)
+    ).all()
+    ids = {row.id for row in written}
+    _keep_attempts(connection, [result for result in results if result[0] in ids], now)
     return written
 
 
@@ -107,11 +117,6 @@ def _keep_attempts(connection: Connection, results: Results, now: datetime) -> N
     ]
     if not failed:
         return
-    # A user who was deleted meanwhile has taken the deliveries along.
-    named = in_ids(connection, deliveries.c.id, [row["delivery_id"] for row in failed])
-    locked = select(deliveries.c.id).where(named).with_for_update(read=True, key_share=True)
-    there = set(connection.execute(locked).scalars())
-    failed = [row for row in failed if row["delivery_id"] in there]
     if added := [row for row in failed if row["number"] <= MAX_KEPT]:
         connection.execute(insert(attempts), added)
     if late := [row for row in failed if row["number"] > MAX_KEPT]:

@@ -7,28 +7,30 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
 
-from models.channels import IN_APP, withdrawable
-from models.deliveries.lifecycle import Failure, State
+from models.channels import IN_APP
+from models.deliveries.lifecycle import OPEN, Failure, State
 from models.deliveries.message import Action
 from models.deliveries.tables import deliveries
+from models.deliveries.withdrawals import write_withdrawals
 from models.deliveries.write_deliveries import constants, new_deliveries, to_room
 from models.events.log import event_in_each, raise_heads
 from models.events.vocabulary import NOTIFICATION_DELETED
 from models.inbox.tables import inbox
 from models.notifications.queries import Notification
 from models.rooms.tables import rooms
+from models.sql.locks import lock_rows
 from models.sql.statements import execute_as_one, in_ids
 
 
 def take_back(connection: Connection, notification: Notification, user_ids: Sequence[int], now: datetime) -> set[str]:
-    """Cancel what is pending, and withdraw what was shown. Returns the channels with withdrawals to claim."""
+    """Cancel what is pending, and withdraw what may be on screens. Returns the channels with withdrawals to claim."""
     this = deliveries.c.notification_id == notification.id
     recipient = deliveries.c.user_id
-    if connection.dialect.name == "postgresql":
-        # Rooms first and in their order, as in every transaction that then changes what is in them.
-        mine = select(rooms.c.id).where(in_ids(connection, rooms.c.user_id, user_ids)).order_by(rooms.c.id)
-        connection.execute(mine.with_for_update(key_share=True))
+    lock_rows(connection, rooms, in_ids(connection, rooms.c.user_id, user_ids))
     theirs = (this, in_ids(connection, recipient, user_ids), deliveries.c.action == Action.SHOW.value)
+    # What is claimed at this moment is being sent afterwards, and withdrawn.
+    lock_rows(connection, deliveries, *theirs, deliveries.c.state.in_([state.value for state in OPEN]))
+    channels = write_withdrawals(connection, now, *theirs)
     connection.execute(
         update(deliveries)
         .where(*theirs, deliveries.c.state == State.PENDING.value)
@@ -39,7 +41,6 @@ def take_back(connection: Connection, notification: Notification, user_ids: Sequ
         .where(inbox.c.notification_id == notification.id, in_ids(connection, inbox.c.user_id, user_ids))
         .values(deleted_at=func.coalesce(inbox.c.deleted_at, now))
     )
-    channels: set[str] = set()
     withdrawn = constants(notification, now, action=Action.WITHDRAW.value)
     if notification.mode == "live":
         # The event is in the log whether or not it was published, so every room gets its withdrawal.
@@ -53,10 +54,4 @@ def take_back(connection: Connection, notification: Notification, user_ids: Sequ
                 new_deliveries(connection, withdrawn | to_room(raised.c.user_id, raised.c.head)),
             )
             channels.add(IN_APP)
-    # One that is being sent at this moment can still arrive, so it is withdrawn too.
-    shown = deliveries.c.state.in_([State.SENDING.value, State.SENT.value, State.ACKED.value])
-    elsewhere = (*theirs, deliveries.c.channel.in_(withdrawable()), shown)
-    columns = {"user_id": recipient, "channel": deliveries.c.channel, "address_id": deliveries.c.address_id}
-    connection.execute(new_deliveries(connection, withdrawn | columns, *elsewhere))
-    found = connection.execute(select(deliveries.c.channel).where(*elsewhere).distinct()).scalars()
-    return channels | set(found)
+    return channels

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Uuid, and_, case, func, literal, null, or_, select, update
+from sqlalchemy import Connection, Uuid, and_, case, literal, null, or_, select, update
 
-from models.channels import IN_APP, withdrawable
+from models.channels import IN_APP
 from models.deliveries.lifecycle import OPEN, Failure, State
 from models.deliveries.message import Action
 from models.deliveries.tables import deliveries
-from models.sql.statements import insert_ignore, values_table
-
-# What a withdrawal has in common with what it takes back.
-_SAME = ("notification_id", "tenant_id", "user_id", "channel", "address_id", "lane", "expires_at")
+from models.deliveries.withdrawals import write_withdrawals
+from models.sql.locks import lock_rows
+from models.sql.statements import values_table
 
 
 def withdraw(
@@ -40,36 +39,10 @@ def withdraw(
             and_(in_app, deliveries.c.state == State.SENT.value),
         ),
     )
-    if connection.dialect.name == "postgresql":
-        # In the order in which workers record their batches; they lock no room.
-        ordered = (
-            select(deliveries.c.id)
-            .where(*unsettled)
-            .order_by(deliveries.c.id)
-            .with_for_update(key_share=True)
-            .subquery()
-        )
-        connection.execute(select(func.count()).select_from(ordered))
+    lock_rows(connection, deliveries, *unsettled)
     moment = literal(now, deliveries.c.created_at.type)
     sending = deliveries.c.state == State.SENDING.value
-    shown = or_(
-        deliveries.c.state.in_([State.SENDING.value, State.SENT.value, State.ACKED.value]),
-        # An attempt that ended in a time-out may have arrived.
-        and_(deliveries.c.state == State.PENDING.value, deliveries.c.attempts > 0),
-    )
-    columns = {
-        **{name: deliveries.c[name] for name in _SAME},
-        "action": literal(Action.WITHDRAW.value),
-        "state": literal(State.PENDING.value),
-        "attempts": literal(0),
-        # Behind the one that is being sent this moment: it has arrived, or never will, when its lease ends.
-        "due_at": case((sending, deliveries.c.due_at), else_=moment),
-        "created_at": moment,
-    }
-    withdrawal = select(*columns.values()).where(*theirs, deliveries.c.channel.in_(withdrawable()), shown)
-    insert = insert_ignore(connection, deliveries).from_select(list(columns), withdrawal)
-    # Of an INSERT the number of rows is not kept otherwise.
-    written = connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount
+    channels = write_withdrawals(connection, now, *theirs)
     connection.execute(
         update(deliveries)
         .where(*unsettled)
@@ -83,4 +56,4 @@ def withdraw(
             due_at=null(),
         )
     )
-    return written > 0
+    return bool(channels)

@@ -55,8 +55,9 @@ def stage(
         "expires_at": expires_at,
     }
     columns = {name: literal(value, staged_events.c[name].type) for name, value in same.items()}
-    # Locked in one order, as the rooms are.
+    # Locked in one order, as the rooms are. A room cannot be deleted between the two steps of this statement.
     here = select(rooms.c.id, *columns.values()).where(which).order_by(rooms.c.id)
+    here = here.with_for_update(read=True, key_share=True)
     statement = upsert(connection, staged_events, ["room_id", "type", "key"], ["lane", "data", "expires_at"])
     # Without the option psycopg's count is not kept for an INSERT.
     return connection.execute(

@@ -17,8 +17,10 @@ from models.inbox.tables import inbox
 from models.notifications.tables import notifications
 from models.rooms.names import room_is, user_room
 from models.rooms.tables import rooms
+from models.sql.locks import hold_rows, lock_rows
 from models.sql.statements import values_table
 from models.timestamps import iso
+from models.users.tables import users
 
 # Items in one transaction: the lock of the user's room is held for about a tenth of a second.
 PAGE = 1000
@@ -146,14 +148,13 @@ def change_page(
 def _lock(connection: Connection, tenant_id: str, user: str) -> int | None:
     """Return the user's row id, with their room locked until the commit. None if there is no such user.
 
-    The room comes first, as everywhere: changes of one inbox wait for each other here, before they touch anything, and
-    the counts that are announced last are true.
+    The room is locked before what is in it, as everywhere: changes of one inbox wait for each other here, before they
+    touch anything, and the counts that are announced last are true.
     """
-    this = room_is(tenant_id, user_room(user))
-    user_id: int | None = connection.execute(
-        select(rooms.c.user_id).where(this).with_for_update(key_share=True)
-    ).scalar_one_or_none()
-    return user_id
+    # Withdrawals are rows about the user.
+    held = hold_rows(connection, users, users.c.tenant_id == tenant_id, users.c.external_id == user)
+    lock_rows(connection, rooms, room_is(tenant_id, user_room(user)))
+    return held[0] if held else None
 
 
 def _update(

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Table, delete, exists, func, select, union
 
-from models.sql.statements import insert_ignore
+from models.sql.locks import hold_rows
+from models.sql.statements import in_ids, insert_ignore
 from models.topics.tables import open_topics, subscriptions
 from models.users.tables import users
 
@@ -24,12 +25,12 @@ def subscribe(connection: Connection, tenant_id: str, topic: str, user_ids: Sequ
 
 def unsubscribe(connection: Connection, tenant_id: str, topic: str, external_ids: Sequence[str]) -> int:
     """Unsubscribe the users from the topic. Returns how many were subscribed."""
-    members = select(users.c.id).where(users.c.tenant_id == tenant_id, users.c.external_id.in_(external_ids))
+    members = hold_rows(connection, users, users.c.tenant_id == tenant_id, users.c.external_id.in_(external_ids))
     return connection.execute(
         delete(subscriptions).where(
             subscriptions.c.tenant_id == tenant_id,
             subscriptions.c.topic == topic,
-            subscriptions.c.user_id.in_(members),
+            in_ids(connection, subscriptions.c.user_id, members),
         )
     ).rowcount
 

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, String, and_, bindparam, delete, func, literal, select, update
+from sqlalchemy import Connection, Row, String, and_, bindparam, delete, func, literal, select, true, update
 
 from models.addresses.mailboxes import set_mailboxes
 from models.addresses.tables import addresses
 from models.channels import EMAIL
+from models.deliveries.tables import deliveries
 from models.rooms.tables import rooms
+from models.sql.locks import lock_rows
 from models.sql.statements import in_ids, insert_ignore, values_table
 from models.sql.types import Instant
 from models.users.tables import users
@@ -49,10 +51,18 @@ def upsert_users(connection: Connection, tenant_id: str, people: Iterable[Person
         "created_at": literal(now, Instant()),
         "updated_at": literal(now, Instant()),
     }
-    fresh = select(new.c.external_id, *stamps.values()).where(new.c.external_id != "").order_by(new.c.external_id)
-    connection.execute(insert_ignore(connection, users).from_select(["external_id", *stamps], fresh))
+    fresh = select(new.c.external_id, *stamps.values()).where(true()).order_by(new.c.external_id)
+    insert = insert_ignore(connection, users).from_select(["external_id", *stamps], fresh)
     these = and_(users.c.tenant_id == tenant_id, users.c.external_id.in_(select(new.c.external_id)))
-    found = connection.execute(select(users.c.id, users.c.external_id, users.c.locale).where(these)).all()
+    held = select(users.c.id, users.c.external_id, users.c.locale).where(these).order_by(users.c.id)
+    held = held.with_for_update(read=True, key_share=True)
+    found: Sequence[Row[int, str, str | None]] = []
+    # Again if one of them is deleted between the two statements.
+    for _ in range(3):
+        connection.execute(insert)
+        found = connection.execute(held).all()
+        if len(found) == len(named):
+            break
     locales = [
         {"row_id": row.id, "new_locale": by_id[row.external_id].locale}
         for row in found
@@ -115,8 +125,13 @@ def find_user(connection: Connection, tenant_id: str, external_id: str) -> User 
 
 def delete_user(connection: Connection, tenant_id: str, external_id: str) -> bool:
     """Delete the user with their room, addresses, subscriptions and deliveries. False if there is none."""
-    return bool(
-        connection.execute(
-            delete(users).where(users.c.tenant_id == tenant_id, users.c.external_id == external_id)
-        ).rowcount
-    )
+    this = (users.c.tenant_id == tenant_id, users.c.external_id == external_id)
+    lock_rows(connection, users, *this, to_delete=True)
+    user_id = connection.execute(select(users.c.id).where(*this)).scalar_one_or_none()
+    if user_id is None:
+        return False
+    # The database would delete them in an order of its own.
+    for table in (addresses, rooms, deliveries):
+        lock_rows(connection, table, table.c.user_id == user_id, to_delete=True)
+    connection.execute(delete(users).where(users.c.id == user_id))
+    return True

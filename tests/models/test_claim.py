@@ -327,6 +327,16 @@ def test_many_workers_never_take_the_same_delivery(engine):
     assert len(taken) == len(set(taken)) == 60
 
 
+def test_results_that_are_written_twice_leave_one_trace(engine, alice):
+    """A worker does not know of a commit whose answer it did not get."""
+    batch = take(engine)
+    assert put(engine, batch, RetryLater("timeout")) == 1
+    assert put(engine, batch, RetryLater("timeout")) == 0
+    with read(engine) as connection:
+        [traces] = failed_attempts(connection, [batch.messages[0].delivery_id]).values()
+    assert [trace.number for trace in traces] == [1]
+
+
 def test_results_of_every_kind_are_written_in_one_go(engine):
     create_tenant(engine)
     create_users(engine, [f"u{i}" for i in range(4)], email=True)

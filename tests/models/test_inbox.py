@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event, select
 
 from models.deliveries.claim import claim
-from models.deliveries.lifecycle import State, Transition
+from models.deliveries.lifecycle import Failure, State, Transition
 from models.deliveries.record import record
 from models.deliveries.tables import deliveries
 from models.events import publishing as outbox
@@ -495,7 +495,7 @@ def test_an_attempt_that_may_have_arrived_is_taken_back(engine, people):
 
 def test_what_never_arrived_is_not_taken_back(engine, people):
     [n] = notify(engine)
-    send(engine, "push", outcome=Transition(State.DEAD, 1, reason="refused"))
+    send(engine, "push", outcome=Transition(State.DEAD, 1, failure=Failure.BAD_REQUEST, reason="refused"))
     assert not do(engine, READ, [n]).push_due
     assert states(engine, n)["push"] == ("dead", "refused")
     assert states(engine, n, action="withdraw") == {}

@@ -279,7 +279,7 @@ def test_an_unavailable_database_is_not_asked_for_each_result(run, engine, peopl
 
     monkeypatch.setattr("workers.deliver.record", unavailable)
     with pytest.raises(OperationalError):
-        deliver_batch(run, "push")
+        deliver_batch(replace(run, lease=0.01), "push")
     assert len(asked) == 1
 
 
