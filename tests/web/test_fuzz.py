@@ -57,7 +57,7 @@ quick = settings(
 @pytest.fixture
 def unlimited(app):
     """The application without its limiter, which would answer a thousand requests a second with 429."""
-    app.extensions["carillon"].limiter.take = lambda _caller: None
+    app.extensions["carillon"].limiter.take = lambda *_: None
     return app
 
 
