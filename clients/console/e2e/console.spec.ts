@@ -265,7 +265,9 @@ test("a tenant's page shows its quotas", async ({ page }) => {
   const { data } = await get("/v1/operator/tenants/demo/quotas");
   const [users] = data;
   expect(users.used).toBeGreaterThan(0);
-  await expect(quotas.getByRole("row", { name: /^Users/ })).toContainText(new Intl.NumberFormat("en").format(users.used));
+  await expect(quotas.getByRole("row", { name: /^Users/ })).toContainText(
+    new Intl.NumberFormat("en").format(users.used),
+  );
   await expect(quotas.getByRole("row", { name: /^Recipients per day/ })).toContainText("10,000,000");
 });
 
