@@ -19,6 +19,7 @@ from models.notifications.recall import recall
 from models.sql.engine import read, write
 from models.usage.queries import Measure, Used, add, by_day, by_tenant
 from tests.factories import NOW, accept_one, create_tenant, create_users
+from tests.waiting import eventually
 from workers.deliver import deliver_batch
 from workers.expand import expand_and_ring
 
@@ -93,9 +94,12 @@ def test_the_counts_of_a_process_are_written_by_its_thread_and_at_its_end(engine
     monkeypatch.setattr(counting, "INTERVAL", 0.05)
     ended = UsageCounts(engine, clock)
     ended.count("acme", "live", "notifications")
-    ended._thread.join(0.5)
-    with read(engine) as connection:
-        assert by_tenant(connection, "live", TODAY, TODAY) == {"acme": Used(1)}
+
+    def written() -> bool:
+        with read(engine) as connection:
+            return by_tenant(connection, "live", TODAY, TODAY) == {"acme": Used(1)}
+
+    eventually(written)
     ended.count("acme", "live", "notifications")
     ended.close()
     with read(engine) as connection:
