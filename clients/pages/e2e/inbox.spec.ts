@@ -47,6 +47,8 @@ test("notifications sent during a disconnection arrive in order afterwards", asy
   const titles = [1, 2, 3].map((number) => unique(`Missed ${number}`));
   await page.getByRole("switch", { name: "Connected" }).click();
   await expect(page.getByText(/This page is disconnected\./)).toBeVisible();
+  // What the page fetches when its connection ends must not have the notifications yet.
+  await page.waitForLoadState("networkidle");
   for (const title of titles) await notify("alice", title);
   await expect(item(page, titles[0] ?? "")).toHaveCount(0);
   await page.getByRole("switch", { name: "Connected" }).click();
