@@ -1,4 +1,4 @@
-"""What is dropped because it is not ours is said in the log now and then: whoever sends it could fill the log."""
+"""Counts items that are dropped. Whoever sends them could fill the log, so a warning is written once a minute."""
 
 from __future__ import annotations
 

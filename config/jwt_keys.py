@@ -94,7 +94,7 @@ class JwtKeys:
     def usable(cls, document: object, binding: Binding) -> JwtKeys:
         """Take the public keys of a provider's JWKS, and leave out what cannot verify, such as keys for encryption.
 
-        All of them have this binding, whatever the provider says. Raises ValueError if none is left.
+        Each key gets this binding; a binding in the document is ignored. Raises ValueError if none is left.
         """
         entries = document.get("keys") if isinstance(document, dict) else None
         keys: dict[str, Key] = {}

@@ -33,7 +33,7 @@ PATIENCE = 5.0
 SOON = 2.0
 # A domain of RFC 2606 that accepts no mail.
 ELSEWHERE = "postmaster@example.com"
-# After so many refusals and nothing else, a batch asks whether the server refuses all mail.
+# After this many refusals, with no mail accepted, a batch asks whether the server refuses all mail.
 ENOUGH_REFUSALS = 5
 
 

@@ -345,7 +345,7 @@ class Pool:
                 return connection
 
     def learn_max_mails(self, number: int) -> None:
-        """Remember that the server takes so many mails in one session."""
+        """Remember how many mails the server takes in one session."""
         self._max_mails.learn(number)
 
     def release(self, connection: Connection) -> None:
