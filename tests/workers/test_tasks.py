@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -21,8 +20,20 @@ class Deadlock(Exception):
     sqlstate = "40P01"
 
 
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def outcomes(monkeypatch) -> Iterator[list[Exception | None]]:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def outcomes(monkeypatch, clock) -> Iterator[list[Exception | None]]:
     """What the next calls of `deliver` raise; each call takes one off."""
     outcomes: list[Exception | None] = []
 
@@ -34,7 +45,7 @@ def outcomes(monkeypatch) -> Iterator[list[Exception | None]]:
 
     monkeypatch.setattr(tasks, "runtime", lambda: None)
     monkeypatch.setattr(tasks, "deliver", deliver)
-    monkeypatch.setattr(tasks, "_database", CircuitBreaker(0.1))
+    monkeypatch.setattr(tasks, "_database", CircuitBreaker(1, clock))
     return outcomes
 
 
@@ -42,16 +53,16 @@ def away() -> OperationalError:
     return OperationalError("SELECT", None, Refused())
 
 
-def test_a_refusing_database_is_one_line_and_a_pause(outcomes, caplog):
+def test_a_refusing_database_is_one_line_and_a_pause(outcomes, caplog, clock):
     caplog.set_level(logging.INFO)
     outcomes += [away(), away(), None, None]
     email = tasks.DELIVER_TASKS["email"]
     for _ in range(5):
         email()
     assert len(outcomes) == 3
-    time.sleep(0.11)
+    clock.now += 1.1
     email()
-    time.sleep(0.11)
+    clock.now += 1.1
     email()
     email()
     assert outcomes == []
