@@ -4,9 +4,11 @@ import models.addresses.tables
 import models.alerts.tables
 import models.audit.tables
 import models.catalogue.tables
+import models.conversations.tables
 import models.deliveries.tables
 import models.events.tables
 import models.inbox.tables
+import models.messages.tables
 import models.notifications.tables
 import models.outbox.tables
 import models.polling.tables

@@ -1,9 +1,11 @@
 """The event log: what clients are sent, numbered without gaps in each room."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, SmallInteger, String, Table, Uuid
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, SmallInteger, String, Table, Uuid, text
 
 from models.lanes import Lane
 from models.sql.types import BigId, Instant, Json, metadata
+
+_MARKED = text("mark IS NOT NULL")
 
 events = Table(
     "events",
@@ -16,7 +18,14 @@ events = Table(
     Column("data", Json),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    # The users of a conversation whom the event is for; for all others its number is skipped. None: all members.
+    Column("audience", Json),
+    # In conversations: the order in which transactions began to write, see commit_order.py. It lets a cursor say "all
+    # conversations up to here" without naming each.
+    Column("mark", BigInteger),
     Index("ix_events_expires_at", "expires_at"),
+    Index("ix_events_room_id_mark", "room_id", "mark", sqlite_where=_MARKED, postgresql_where=_MARKED),
+    Index("ix_events_mark", "mark", "room_id", "seq", sqlite_where=_MARKED, postgresql_where=_MARKED),
 )
 
 outbox = Table(

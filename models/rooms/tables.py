@@ -17,6 +17,8 @@ rooms = Table(
     Column("head", BigInteger, nullable=False, default=0),
     # Events up to and including this seq have been purged.
     Column("purged", BigInteger, nullable=False, default=0),
+    # In conversations: the highest mark of the events that have been purged.
+    Column("purged_mark", BigInteger),
     UniqueConstraint("tenant_id", "kind", "key"),
     # Every event gives its room a new version, which fits on the same page as the old one and so needs no index
     # entries.

@@ -1,0 +1,1 @@
+"""Conversations: rooms of the log whose members write to each other."""

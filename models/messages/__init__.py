@@ -1,0 +1,1 @@
+"""Messages: what the members of a conversation write."""
