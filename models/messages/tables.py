@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-from models.sql.types import Instant, Json, metadata
+from models.sql.types import BigId, Instant, Json, Tokens, metadata
 
 # Messages that not every member counts as unread.
 _EXCEPTIONS = text("target_id IS NOT NULL OR deleted_at IS NOT NULL")
@@ -92,6 +92,19 @@ message_versions = Table(
     Column("replaced_at", Instant, nullable=False),
     _message(),
     Index("ix_message_versions_replaced_at", "replaced_at"),
+)
+
+message_search = Table(
+    "message_search",
+    metadata,
+    # The tokens of a message that can be found, see search.py. SQLite has an FTS5 table over this one, which triggers
+    # keep; PostgreSQL has a GIN index.
+    Column("id", BigId, primary_key=True),
+    Column("room_id", BigInteger, nullable=False),
+    Column("no", BigInteger, nullable=False),
+    Column("tokens", Tokens, nullable=False),
+    UniqueConstraint("room_id", "no"),
+    _message(),
 )
 
 hidden_messages = Table(

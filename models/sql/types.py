@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Integer, MetaData
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import JSON, BigInteger, DateTime, Integer, MetaData, Text
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.types import TypeDecorator
 
 metadata = MetaData(
@@ -23,6 +23,9 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 
 # None is stored as SQL NULL, not as the JSON value null.
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+# Words of a full-text index, separated by spaces.
+Tokens = Text().with_variant(TSVECTOR(), "postgresql")
 
 
 class Instant(TypeDecorator[datetime]):

@@ -94,7 +94,7 @@ class Recorder:
     def execute(self, statement: Any, **_: Any) -> None:
         words = str(statement).split()
         head = " ".join(words[:2]).upper()
-        if head.startswith(("CREATE FUNCTION", "CREATE INDEX", "CREATE TRIGGER", "COMMENT ON")):
+        if head.startswith(("CREATE FUNCTION", "CREATE INDEX", "CREATE TRIGGER", "CREATE VIRTUAL", "COMMENT ON")):
             table = words[words.index("ON") + 1] if head == "CREATE TRIGGER" else None
             if table is not None and table not in self.new_tables:
                 raise Incompatible(f"a trigger on {table}, which older processes write to")
