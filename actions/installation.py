@@ -13,6 +13,7 @@ from actions.quotas import Quotas
 from bus.bells import Bells
 from bus.publisher import Publisher
 from models.catalogue.source import Catalogue
+from storage.base import Storage
 
 
 def utc_now() -> datetime:
@@ -25,7 +26,8 @@ class Installation:
     """The objects of one process that actions use, made once.
 
     `retention` bounds how long anything can be kept. `has_lab`: notifications of test keys have somewhere to go.
-    `mail_takes_utf8`: the mail server accepts addresses with non-ASCII letters before the @.
+    `mail_takes_utf8`: the mail server accepts addresses with non-ASCII letters before the @. `storage`: where files
+    are, None if attachments are switched off. `attachment_max_bytes`: the size of the largest.
     """
 
     engine: Engine
@@ -37,4 +39,6 @@ class Installation:
     retention: timedelta
     has_lab: bool
     mail_takes_utf8: bool
+    storage: Storage | None = None
+    attachment_max_bytes: int = 0
     now: Callable[[], datetime] = utc_now

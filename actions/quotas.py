@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 
 from actions.problems import Problem
 from bus.token_bucket import Limit, SharedBuckets
+from models.attachments.queries import stored_bytes
 from models.catalogue.queries import count_types
 from models.sql.engine import read
 from models.tenants.quotas import Quota, quotas_of
@@ -102,6 +103,16 @@ class Quotas:
         if there >= limit and not topic_exists(connection, tenant, topic):
             raise _full(Quota.TOPICS, limit)
 
+    def require_bytes(self, connection: Connection, tenant: str, size: int) -> None:
+        """Raise Problem (409) if there is no room for an attachment of this size."""
+        limit = self._of(connection, tenant)[Quota.ATTACHMENTS]
+        key = (Quota.ATTACHMENTS, tenant, limit)
+        there: int = self._believe(key, lambda: stored_bytes(connection, tenant))
+        if there + size > limit:
+            raise _full(Quota.ATTACHMENTS, limit)
+        # What was let through counts at once; what was deleted, when the number is read again.
+        self._known[key] = (there + size, self._known[key][1])
+
     def event_types(self, connection: Connection, tenant: str) -> int:
         """How many event types the tenant can declare."""
         return self._of(connection, tenant)[Quota.EVENT_TYPES]
@@ -114,6 +125,7 @@ class Quotas:
                 Quota.USERS: count_users(connection, tenant, limits[Quota.USERS]),
                 Quota.TOPICS: count_topics(connection, tenant, limits[Quota.TOPICS]),
                 Quota.EVENT_TYPES: count_types(connection, tenant),
+                Quota.ATTACHMENTS: stored_bytes(connection, tenant),
             }
         for quota in (Quota.RECIPIENTS, Quota.BYTES):
             taken = self._buckets.take([_bucket(tenant, quota, limits[quota])], 0)

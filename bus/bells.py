@@ -133,6 +133,10 @@ class Bells:
         """Ask for the events that wait to be published."""
         return self.ring("publish", [], "deliver")
 
+    def preview(self) -> bool:
+        """Ask for the previews of pictures that have none."""
+        return self.ring("make previews", [], "housekeeping")
+
     def take_in(self) -> bool:
         """Ask for the rows that services have put into the outbox."""
         return self.ring("take in", [], "intake")

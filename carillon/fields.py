@@ -22,6 +22,8 @@ _NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # RFC 5321 §4.5.3.1, in octets. It limits a path to 256, including two angle brackets.
 MAX_LOCAL_PART = 64
 MAX_ADDRESS = 254
+# Control characters, and those that change the direction of writing: they show "gpj.exe" as "exe.jpg".
+_NOT_IN_FILE_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 # As much as fits into a button on one line of a phone.
 MAX_LABEL = 40
 
@@ -61,6 +63,14 @@ def _printable(value: str) -> str:
     # U+FFFD replaces the undecodable bytes of a URL: two different ids would become the same one.
     if not value.isprintable() or "\ufffd" in value:
         raise PydanticCustomError("not_printable", "must consist of printable characters")
+    return value
+
+
+def _file_name(value: str) -> str:
+    if _NOT_IN_FILE_NAME.search(value):
+        raise PydanticCustomError("control_character", "must be one line without control characters")
+    if not value.strip(". ") or "/" in value or "\\" in value:
+        raise PydanticCustomError("file_name", "must be the name of a file, without folders")
     return value
 
 
@@ -173,6 +183,15 @@ ActionLabel = Annotated[
     str, Field(min_length=1, max_length=MAX_LABEL), AfterValidator(_one_line), AfterValidator(_not_blank)
 ]
 Text = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_text)]
+FileName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
+MediaType = matching(
+    r"[a-z0-9][a-z0-9!#$&^_.+\-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+\-]{0,62}",
+    "must be a media type in lower case without parameters, such as image/png",
+    description="A media type without parameters, such as image/png.",
+)
+Sha256 = matching(
+    r"[0-9a-f]{64}", "must be 64 hexadecimal digits in lower case", description="SHA-256 in hexadecimal digits."
+)
 Data = Annotated[dict[str, Any], AfterValidator(_data)]
 EventData = Annotated[dict[str, Any], AfterValidator(_event_data)]
 UserId = Annotated[

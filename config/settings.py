@@ -92,6 +92,16 @@ class Settings(BaseModel):
 
     catalogue_file: CatalogueFile | None = Field(None, validation_alias="CARILLON_CATALOGUE_FILE")
 
+    attachments_url: str | None = Field(
+        None, pattern=r"^(file:///\S+|s3://[a-z0-9][a-z0-9.-]+\S*)$", validation_alias="CARILLON_ATTACHMENTS_URL"
+    )
+    # 5 GiB: the most that S3 takes in one request.
+    attachment_max_bytes: int = Field(
+        26_214_400, ge=1, le=5 * 1024**3, validation_alias="CARILLON_ATTACHMENT_MAX_BYTES"
+    )
+    aws_access_key_id: str | None = Field(None, validation_alias="AWS_ACCESS_KEY_ID")
+    aws_secret_access_key: SecretStr | None = Field(None, validation_alias="AWS_SECRET_ACCESS_KEY")
+
     firebase_credentials: Path | None = Field(
         None,
         validation_alias=AliasChoices("FIREBASE_CREDENTIALS_PATH", "GOOGLE_APPLICATION_CREDENTIALS"),
@@ -153,6 +163,10 @@ class Settings(BaseModel):
             )
         if "*" in self.cors_origins and self.env == "production":
             raise ValueError("CARILLON_CORS_ORIGINS may be * only with CARILLON_ENV=development: name the origins")
+        if (self.attachments_url or "").startswith("s3:") and not (
+            self.aws_access_key_id and self.aws_secret_access_key
+        ):
+            raise ValueError("CARILLON_ATTACHMENTS_URL needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3:")
         if not self.database_url.startswith(("sqlite:", "postgresql")):
             raise ValueError("DATABASE_URL must begin with sqlite: or postgresql+psycopg:")
         return self

@@ -2,6 +2,7 @@
 
 import models.addresses.tables
 import models.alerts.tables
+import models.attachments.tables
 import models.audit.tables
 import models.catalogue.tables
 import models.conversations.tables

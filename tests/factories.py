@@ -167,7 +167,7 @@ def fail_to_publish(engine: Engine, pages: Sequence[ExpandedPage], due_at: datet
 
 
 def create_settings(directory: Path, **environ: str) -> Settings:
-    """Settings as read from the environment, with a JWKS file, a lab and a directory of their own."""
+    """Settings as read from the environment, with a JWKS file, a lab, and a directory of their own for attachments."""
     jwks = directory / "jwks.json"
     jwks.write_text(json.dumps(JWKS))
     return Settings.from_env(
@@ -176,6 +176,7 @@ def create_settings(directory: Path, **environ: str) -> Settings:
             "CARILLON_VAR": str(directory),
             "CARILLON_JWKS_FILE": str(jwks),
             "CARILLON_LAB_URL": "http://127.0.0.1:8025",
+            "CARILLON_ATTACHMENTS_URL": (directory / "attachments").as_uri(),
         }
         | environ
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import click
@@ -23,10 +24,13 @@ from carillon.problems import ProblemDocument
 from config.jwt_keys import KeySource
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
+from models.events.bus_key import bus_key
 from models.sql.engine import connect
-from web import VERSION, assets, asyncapi, cli, demo, health, middleware, packages, pages, problems
+from storage import registry as storages
+from web import VERSION, assets, asyncapi, cli, demo, files, health, middleware, packages, pages, problems
 from web.api import (
     alerts,
+    attachments,
     compat,
     connections,
     dead_letters,
@@ -113,10 +117,11 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     try:
         settings = settings or Settings.from_env()
         keys = KeySource.of(settings)
+        engine = connect(settings.database_url)
+        storage = storages.build(settings, partial(bus_key, engine))
     except SettingsError as error:
         raise UnusableSettings(str(error)) from error
     claims = Claims.of(settings)
-    engine = connect(settings.database_url)
     bells = bells or Bells(settings.broker_url)
     authenticator = Authenticator(keys, claims, engine)
     rates = Counters(settings.redis_url, settings.bus_topic, open_connections)
@@ -143,6 +148,8 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         retention=timedelta(days=settings.retention_days),
         has_lab=settings.lab_url is not None,
         mail_takes_utf8=settings.smtp_utf8,
+        storage=storage,
+        attachment_max_bytes=settings.attachment_max_bytes,
     )
     problems.register(app)
     middleware.register(app, settings)
@@ -152,8 +159,10 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     reached = (users, devices, topics, inbox, presence, connections)
     replaced = (compat.polling, compat.inbox, compat.devices, compat.stats)
     operated = (operator.audit, operator.overview, operator.tenants, operator.users)
-    for module in (*sent, *reached, *replaced, *operated):
+    chat = (attachments,)
+    for module in (*sent, *reached, *replaced, *operated, *chat):
         app.register_api(module.api)
+    files.register(app)
     asyncapi.register(app)
     assets.register(app)
     pages.register(app, settings)

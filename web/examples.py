@@ -21,6 +21,8 @@ PLACES = {
     "{alert}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
     "{device}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
     "{prefix}": "ck_live_1a2b3c4d",
+    "{conversation}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
+    "{attachment}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
 }
 
 # By operationId.
@@ -87,6 +89,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "unsubscribe_topic_alias": {"topic": "news"},
     "create_notification_alias": {"user_id": "alice", "title": "Hello", "message": "From a program of before."},
     "send_test_notification": {"message": "Does it ring?", "type": "info"},
+    "create_attachment": {
+        "name": "invoice.pdf",
+        "size": 48213,
+        "type": "application/pdf",
+        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    },
     "acknowledge_tenant_events": {"eventIds": ["0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f"]},
 }
 

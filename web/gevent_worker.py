@@ -23,8 +23,15 @@ from web.newcomers import Newcomers
 # shutdown, because clients reconnect to another process at once.
 _LONG_LIVED = "/socket.io/"
 
+# web/files.py
+_FILES = "/attachments/"
+
 # A request has this many seconds, from its headers to the last byte of its answer. Twice as long as the longest poll.
 _REQUEST_SECONDS = 120
+
+# The same for a file: the largest of those that fit by default (25 MiB), at 350 kbit/s. The application refuses at once
+# who has no signed URL.
+_FILE_SECONDS = 600
 
 # At shutdown, a connection has this many seconds to send its first or its next request.
 _GRACE = 2.0
@@ -142,7 +149,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
         # A WebSocket has bounds of its own.
         upgrades = ("UPGRADE", "websocket") in {(name, value.lower()) for name, value in req.headers}
         is_websocket = long_lived and req.method == "GET" and upgrades
-        overdue = gevent.Timeout(None if is_websocket else _REQUEST_SECONDS)
+        seconds = _FILE_SECONDS if req.path.startswith(_FILES) else _REQUEST_SECONDS
+        overdue = gevent.Timeout(None if is_websocket else seconds)
         try:
             with overdue:
                 super().handle_request(listener_name, req, sock, addr)

@@ -13,7 +13,7 @@ from actions.problems import Problem
 from config.settings import Settings
 from web.context import context
 from web.origins import AllowedOrigins
-from web.turns import is_large
+from web.turns import FILES, is_large
 
 log = logging.getLogger("web.access")
 
@@ -23,7 +23,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
 # Requested by machines every few seconds: logged only if they fail.
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
-_CROSS_ORIGIN = ("/v1/", "/api/")
+_CROSS_ORIGIN = ("/v1/", "/api/", FILES)
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
     "Access-Control-Allow-Headers": (

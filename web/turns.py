@@ -16,6 +16,9 @@ from flask import request
 
 from web.limits import BYTES
 
+# Where files go in and out (web/files.py).
+FILES = "/attachments/"
+
 # Seconds that a large request lets small ones pass.
 PATIENCE = 0.1
 
@@ -49,5 +52,5 @@ class Turns:
 
 
 def is_large() -> bool:
-    """Whether the present request takes long, as far as its size says."""
-    return (request.content_length or 0) >= BYTES
+    """Whether the present request takes long, as far as its size says, or waits for a client that sends a file."""
+    return (request.content_length or 0) >= BYTES or request.path.startswith(FILES)

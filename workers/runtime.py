@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -24,7 +24,9 @@ from channels.base import Channel
 from config.settings import Settings
 from models.catalogue.source import shared
 from models.channels import CHANNELS
+from models.events.bus_key import bus_key
 from models.sql.engine import connect
+from storage import registry as storages
 from workers.single_flight import SingleFlight
 
 # A channel whose provider has an outage is paused for this long (seconds), and twice as long after each batch that has
@@ -52,6 +54,7 @@ class Runtime:
     counters: Counters | None = None
     usage: UsageCounts | None = None
     publishing: SingleFlight = field(default_factory=SingleFlight)
+    previewing: SingleFlight = field(default_factory=SingleFlight)
     now: Callable[[], datetime] = utc_now
     rng: Callable[[], float] = random.random
     # What actions work with; None in tests that call none.
@@ -111,6 +114,8 @@ def build(settings: Settings) -> Runtime:
             retention=timedelta(days=settings.retention_days),
             has_lab=settings.lab_url is not None,
             mail_takes_utf8=settings.smtp_utf8,
+            storage=storages.build(settings, partial(bus_key, engine)),
+            attachment_max_bytes=settings.attachment_max_bytes,
         ),
     )
 

@@ -17,6 +17,7 @@ class Quota(StrEnum):
     USERS = "users"
     TOPICS = "topics"
     EVENT_TYPES = "event_types"
+    ATTACHMENTS = "attachment_bytes"
     RECIPIENTS = "recipients_per_day"
     BYTES = "bytes_per_day"
 
@@ -26,6 +27,7 @@ DEFAULTS: Mapping[Quota, int] = {
     Quota.USERS: 10_000_000,
     Quota.TOPICS: 100_000,
     Quota.EVENT_TYPES: 500,
+    Quota.ATTACHMENTS: 100_000_000_000,
     Quota.RECIPIENTS: 10_000_000,
     Quota.BYTES: 10_000_000_000,
 }

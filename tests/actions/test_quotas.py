@@ -147,6 +147,7 @@ def test_what_is_used_is_shown(quotas, engine):
         Quota.USERS: (5, 1),
         Quota.TOPICS: (DEFAULTS[Quota.TOPICS], 0),
         Quota.EVENT_TYPES: (500, 0),
+        Quota.ATTACHMENTS: (DEFAULTS[Quota.ATTACHMENTS], 0),
         Quota.RECIPIENTS: (8640, 2000),
         Quota.BYTES: (DEFAULTS[Quota.BYTES], 0),
     }

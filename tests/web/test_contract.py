@@ -16,11 +16,14 @@ from sqlalchemy import Uuid, literal, select
 from actions.installation import utc_now
 from actions.principal import Principal
 from bus.token_bucket import Limit
+from models.attachments.queries import NewAttachment, Place, create
+from models.attachments.tables import attachments
 from models.deliveries.tables import deliveries, redrives
 from models.sql.engine import write
 from models.tenants.quotas import DEFAULTS, Quota
 from tests import factories
 from tests.factories import create_settings, expand_all
+from tests.talks import create_conversation, user_id
 from tests.web import contract
 from tests.web.callers import BODY, Caller, body
 from web.app import create_app
@@ -31,6 +34,10 @@ EVENT = {"audience": {"users": ["alice"]}, "type": "stream:data", "data": {"n": 
 NOTE = {"user_id": "alice", "message": "Hello"}
 # The id of the device with the token "mine".
 MINE = hashlib.sha256(b"mine").hexdigest()[:16]
+# An attachment of the conversation "talk", with the bytes b"x".
+FILE_ID = "01a00000-0000-7000-8000-00000000000f"
+FILE = {"name": "a.txt", "size": 1, "type": "text/plain", "sha256": hashlib.sha256(b"x").hexdigest()}
+TALK = "/v1/conversations/talk/attachments"
 ALERT = {"title": "Low oxygen", "message": "In pond A"}
 # One good request for each operation; {n} is a notification, {d} a device, {a} an alert, {k} a key,
 # {r} a redrive.
@@ -77,6 +84,12 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/v1/users/{user}/devices"): ("/v1/users/alice/devices", None),
     ("DELETE", "/v1/users/{user}/devices/{device}"): ("/v1/users/alice/devices/{d}", None),
     ("POST", "/v1/users/{user}/tokens"): ("/v1/users/alice/tokens", {}),
+    ("POST", "/v1/conversations/{conversation}/attachments"): (TALK, FILE),
+    ("GET", "/v1/conversations/{conversation}/attachments/{attachment}"): (f"{TALK}/{FILE_ID}", None),
+    ("POST", "/v1/conversations/{conversation}/attachments/{attachment}/complete"): (
+        f"{TALK}/{FILE_ID}/complete",
+        None,
+    ),
     ("DELETE", "/v1/users/{user}"): ("/v1/users/alice", None),
     ("PUT", "/v1/devices"): ("/v1/devices", {"token": "mine"}),
     ("GET", "/v1/devices"): ("/v1/devices", None),
@@ -144,6 +157,7 @@ USERS = {
     ("GET", "/api/polling/{tenant}/events"),
     ("POST", "/api/polling/{tenant}/events/acknowledge"),
     *(where for where in GOOD if where[1].startswith(("/v1/inbox", "/v1/devices", "/v1/subscriptions", "/api/fcm"))),
+    *(where for where in GOOD if where[1].startswith("/v1/conversations")),
     *(where for where in GOOD if where[1].startswith("/api/notifications") and where != ("POST", "/api/notifications")),
     *(where for where in GOOD if where[1].startswith("/v1/alerts") and where not in ALERTS_OF_SERVICES),
 }
@@ -204,6 +218,7 @@ ABSENT = {
     ("POST", "/v1/connections/{connection}/messages"): "/v1/connections/x/messages",
     ("GET", "/v1/event-types/{name}"): "/v1/event-types/no:such",
     ("DELETE", "/v1/event-types/{name}"): "/v1/event-types/no:such",
+    **{where: where[1].replace("{conversation}", "nothing") for where in GOOD if "{conversation}" in where[1]},
     ("GET", "/api/polling/{tenant}/events"): "/api/polling/umbra/events",
     ("POST", "/api/polling/{tenant}/events/acknowledge"): "/api/polling/umbra/events/acknowledge",
     **{
@@ -217,6 +232,7 @@ SAID = {
     ("POST", "/v1/operator/tenants/{tenant}/keys"): {"name": "shop"},
     ("POST", "/v1/dead-letters/redrive"): {"notification_id": "x"},
     ("POST", "/v1/connections/{connection}/messages"): {"message": {}},
+    ("POST", "/v1/conversations/{conversation}/attachments"): FILE,
     ("POST", "/api/fcm/unregister-device"): {"token": "another"},
     ("POST", "/api/fcm/subscribe-topic"): {"topic": "secret"},
     ("POST", "/api/fcm/unsubscribe-topic"): {"topic": "secret"},
@@ -238,6 +254,16 @@ UNREADABLE = {
     "/v1/operator/users/{user}": LONG_USER.replace("/v1", "/v1/operator"),
     "/api/test/notification/{user}": "/api/test/notification/" + "a" * 200,
 }
+
+
+def give_file(engine, app) -> None:
+    """Create the conversation "talk" with alice, and the attachment FILE_ID, which is uploaded and not completed."""
+    room = create_conversation(engine, ["alice"])
+    with write(engine) as connection:
+        place = Place(room, user_id(connection, "alice"))
+        made = create(connection, "acme", place, NewAttachment(**FILE), utc_now())
+        connection.execute(attachments.update().where(attachments.c.id == made.id).values(id=UUID(FILE_ID)))
+    app.extensions["carillon"].storage.write(f"acme/{FILE_ID}", b"x")
 
 
 @pytest.fixture
@@ -342,6 +368,8 @@ def spoil(method: str, where: str, path: str, document: object, caller: Caller) 
         caller.ask(method, UNREADABLE[where.removeprefix("/v1/users/")], document)
     if "{device}" in where:
         caller.ask(method, path + "a" * 64, document)
+    if "{conversation}" in where:
+        caller.ask(method, where.replace("{conversation}", "a" * 65), document)
     if "{name}" in where:
         caller.ask(method, "/v1/event-types/" + "a" * 200, document)
     if "{topic}" in where:
@@ -364,6 +392,7 @@ def test_every_status_that_is_promised_is_given(
     plenty = Limiter(settings.redis_url, dict.fromkeys(("service", "user", "operator"), much), much)
     monkeypatch.setattr(app.extensions["carillon"].limiter, "take", plenty.take)
     service.put("/v1/users/alice", {})
+    give_file(engine, app)
     device = service.put("/v1/users/alice/devices", {"token": "t"}).json["id"]
     notification = service.send().json["id"]
     expand_all(engine, UUID(notification), utc_now())
@@ -395,7 +424,7 @@ def test_every_status_that_is_promised_is_given(
     alice.post("/api/fcm/register-device", {"token": "elsewhere"})
 
     # A tenant that has as much as it can have.
-    full = {Quota.USERS: 0, Quota.TOPICS: 0, Quota.EVENT_TYPES: 0}
+    full = {Quota.USERS: 0, Quota.TOPICS: 0, Quota.EVENT_TYPES: 0, Quota.ATTACHMENTS: 0}
     with monkeypatch.context() as crowded:
         crowded.setattr("models.tenants.quotas.DEFAULTS", {**DEFAULTS, **full})
         crowded.setattr("actions.quotas.known_users", lambda *_: set())
@@ -414,6 +443,10 @@ def test_every_status_that_is_promised_is_given(
     Caller(in_production, service.token).post(*good["POST", "/api/test/notification/{user}"])
     without_keys = other_app(tmp_path, DATABASE_URL=url, CARILLON_JWKS_FILE="")
     Caller(without_keys, service.token).post(*good["POST", "/v1/users/{user}/tokens"])
+    without_files = other_app(tmp_path, DATABASE_URL=url, CARILLON_ATTACHMENTS_URL="")
+    for where in GOOD:
+        if "/attachments" in where[1]:
+            Caller(without_files, alice.token).ask(where[0], *good[where])
     without_database = other_app(tmp_path, DATABASE_URL="postgresql+psycopg://x@127.0.0.1:1/x")
     everywhere(good, *[Caller(without_database, caller.token) for caller in (service, alice, operator)])
     empty = Limiter(settings.redis_url, dict.fromkeys(("service", "user", "operator"), Limit(rate=0.001, burst=1)))

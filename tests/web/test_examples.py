@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.factories import create_users
+from tests.talks import create_conversation
 from web.examples import EXAMPLES, PLACES
 
 
@@ -28,7 +29,8 @@ def test_every_body_has_one_example_and_no_example_is_left_over(operations):
 
 def test_every_example_is_taken(operations, service, alice, operator, engine, tenant):
     assert tenant == "acme"
-    create_users(engine, ["alice", "bob"])
+    create_users(engine, ["bob"])
+    create_conversation(engine, ["alice"], PLACES["{conversation}"])
     # What may be subscribed to has to be open first.
     for name in sorted(EXAMPLES, key=lambda name: name != "put_topic"):
         method, path, allowed = operations[name]

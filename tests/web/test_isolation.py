@@ -20,7 +20,7 @@ from tests.factories import JWKS, create_api_key, create_settings, create_token,
 from tests.web import contract
 from tests.web.callers import Caller
 from tests.web.stored import Published, everything, foreign, subscribed
-from tests.web.test_contract import ALERT, GOOD, OF_BOTH, OPERATORS, SHARED, USERS, filled, redriven
+from tests.web.test_contract import ALERT, GOOD, OF_BOTH, OPERATORS, SHARED, USERS, filled, give_file, redriven
 from tests.web.test_dead_letters import Failure, kill
 from tests.web.worker import work
 from web.app import create_app
@@ -58,6 +58,8 @@ OPEN = {
     ("GET", "/static/build/{name}"),
     ("GET", "/static/v-{version}/{name}"),
 }
+# For whoever has a signed URL (tests/web/test_attachments.py).
+SIGNED = {("GET", "/attachments/{token}"), ("PUT", "/attachments/{token}")}
 # Those that let anybody in as one of the demo's people, and are there in development only.
 DEMO = {("GET", "/demo"), ("POST", "/demo/sign-in"), ("GET", "/demo/arrivals/{user}")}
 
@@ -70,12 +72,13 @@ def plenty(app, settings, monkeypatch):
 
 
 @pytest.fixture
-def good(service, engine):
+def good(service, engine, app):
     """A good request for each operation, about things that exist."""
     create_users(engine, ["alice"], email=True)
     with write(engine) as connection:
         [alice] = upsert_users(connection, "acme", [Person("alice")], utc_now())
         devices.add_device(connection, "acme", alice, "token", "mine", None, utc_now())
+    give_file(engine, app)
     notification = service.send(audience={"users": ["alice"]}, title=f"{SECRET} of alice").json["id"]
     expand_all(engine, UUID(notification), utc_now())
     kill(engine, "email", Failure.PROVIDER_DOWN)
@@ -103,9 +106,11 @@ def routes_of(app) -> set[tuple[str, str]]:
 
 
 def test_every_route_is_in_one_of_these_tables(app, tmp_path, settings):
-    assert routes_of(app) == set(GOOD) | OPEN | DEMO
+    assert routes_of(app) == set(GOOD) | OPEN | SIGNED | DEMO
     own = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
-    assert routes_of(create_app(create_settings(tmp_path, CARILLON_ENV="production", **own))) == set(GOOD) | OPEN
+    assert (
+        routes_of(create_app(create_settings(tmp_path, CARILLON_ENV="production", **own))) == set(GOOD) | OPEN | SIGNED
+    )
     users = [set(NAMED), OF_TENANT, OF_CALLER]
     assert sum(map(len, users)) == len(set.union(*users)), "a route is in two tables"
     assert set.union(*users) == USERS
@@ -294,6 +299,7 @@ def test_a_services_jwt_is_as_good_as_its_live_key(client, settings, good, tenan
 # What a user may ask about something that is theirs: nobody else finds it.
 NAMED = {
     *(where for where in USERS if "{notification}" in where[1] or "{device}" in where[1]),
+    *(where for where in USERS if "{conversation}" in where[1]),
     ("POST", "/api/fcm/unregister-device"),
 }
 # What all users of a tenant may ask: another tenant finds nothing.

@@ -21,6 +21,7 @@ from config.settings import SettingsError
 from models.channels import CHANNELS
 from models.deliveries.due import backlog
 from models.sql.engine import read, server_time
+from storage.base import StorageUnavailable
 from web.auth import LEEWAY
 from web.cli.output import Group, json_option, print_answer, visible
 from web.context import Context, context
@@ -183,7 +184,28 @@ def _keys(here: Context) -> Iterator[Finding]:
         yield Finding(f"key {kid}", "ok", f"may sign for {audiences} of {tenants}{signs}")
 
 
-CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (_database, _redis, _workers, _keys, _channels, _pauses)
+def _storage(here: Context) -> Iterator[Finding]:
+    if here.storage is None:
+        advice = "attachments of messages are refused; docs/settings.md says how to configure it"
+        yield Finding("attachments", "warning", "not configured", advice)
+        return
+    try:
+        here.storage.check()
+    except StorageUnavailable as error:
+        yield _failed("attachments", str(error), "check CARILLON_ATTACHMENTS_URL, the access key and its permissions")
+    else:
+        yield Finding("attachments", "ok", "a file was stored, found and deleted")
+
+
+CHECKS: tuple[Callable[[Context], Iterator[Finding]], ...] = (
+    _database,
+    _redis,
+    _workers,
+    _keys,
+    _channels,
+    _pauses,
+    _storage,
+)
 
 
 @operations.command("doctor")

@@ -159,6 +159,61 @@ export interface paths {
       };
     };
   };
+  "/v1/conversations/{conversation}/attachments": {
+    post: {
+      parameters: {
+        path: {
+          conversation: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["AttachmentBody"];
+        };
+      };
+      responses: {
+        201: {
+          content: {
+            "application/json": components["schemas"]["TicketView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/attachments/{attachment}": {
+    get: {
+      parameters: {
+        path: {
+          attachment: string;
+          conversation: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["DownloadView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/attachments/{attachment}/complete": {
+    post: {
+      parameters: {
+        path: {
+          attachment: string;
+          conversation: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["AttachmentView"];
+          };
+        };
+      };
+    };
+  };
   "/v1/dead-letters": {
     get: {
       parameters: {
@@ -1348,6 +1403,22 @@ export interface components {
       count: number;
       unread_count: number;
     };
+    AttachmentBody: {
+      name: string;
+      sha256: string;
+      size: number;
+      type: string;
+    };
+    AttachmentView: {
+      created_at: string;
+      id: string;
+      message_no: number | null;
+      name: string;
+      sha256: string;
+      size: number;
+      state: "pending" | "ready";
+      type: string;
+    };
     AttemptView: {
       at: string;
       failure: "address_gone" | "bad_request" | "credentials" | "quota" | "provider_down" | "worker_lost" | "policy" | "expired" | "unclassified";
@@ -1563,6 +1634,18 @@ export interface components {
     };
     Door: {
       open: boolean;
+    };
+    DownloadView: {
+      created_at: string;
+      download: components["schemas"]["SignedUrl"] | null;
+      id: string;
+      message_no: number | null;
+      name: string;
+      preview: components["schemas"]["SignedUrl"] | null;
+      sha256: string;
+      size: number;
+      state: "pending" | "ready";
+      type: string;
     };
     Event: {
       audience: components["schemas"]["EventAudience"];
@@ -1912,7 +1995,7 @@ export interface components {
       paused_for: components["schemas"]["Failure"] | null;
       paused_until: string | null;
     };
-    Quota: "users" | "topics" | "event_types" | "recipients_per_day" | "bytes_per_day";
+    Quota: "users" | "topics" | "event_types" | "attachment_bytes" | "recipients_per_day" | "bytes_per_day";
     QuotaList: {
       data: components["schemas"]["QuotaView"][];
     };
@@ -2012,6 +2095,10 @@ export interface components {
       message: string;
       type?: string | null;
     };
+    SignedUrl: {
+      expires_at: string;
+      url: string;
+    };
     Stats: {
       total: number;
       unread: number;
@@ -2048,6 +2135,17 @@ export interface components {
       name: string;
       weight: number;
     };
+    TicketView: {
+      created_at: string;
+      id: string;
+      message_no: number | null;
+      name: string;
+      sha256: string;
+      size: number;
+      state: "pending" | "ready";
+      type: string;
+      upload: components["schemas"]["UploadView"];
+    };
     TokenBody: {
       lifetime?: number;
     };
@@ -2061,6 +2159,14 @@ export interface components {
     };
     Unregistered: {
       count: number;
+    };
+    UploadView: {
+      expires_at: string;
+      headers: {
+        [key: string]: string;
+      };
+      method: "PUT";
+      url: string;
     };
     UpTo: {
       up_to?: string | null;

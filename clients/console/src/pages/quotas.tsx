@@ -9,6 +9,7 @@ const NAMES: Record<string, string> = {
   users: "Users",
   topics: "Topics",
   event_types: "Event types",
+  attachment_bytes: "Bytes of attachments",
   recipients_per_day: "Recipients per day",
   bytes_per_day: "Bytes per day",
 };

@@ -1,0 +1,1 @@
+"""Attachments: files that members of a conversation send with their messages."""
