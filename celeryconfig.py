@@ -81,5 +81,11 @@ beat_schedule = {
         "schedule": 600.0,
         "options": {"queue": "housekeeping", "expires": 300},
     },
+    # Whose bell was lost, or whose storage was away.
+    "make previews that are left over": {
+        "task": "make previews",
+        "schedule": 60.0,
+        "options": {"queue": "housekeeping", "expires": 30},
+    },
 }
 beat_schedule_filename = os.path.join(os.environ.get("CARILLON_VAR") or "var", "celerybeat-schedule")

@@ -77,6 +77,7 @@ def test_every_bell_names_a_task_and_a_queue_that_exist():
     bells.expand(uuid4(), Lane.normal)
     bells.publish()
     bells.take_in()
+    bells.preview()
     for channel in CHANNELS:
         bells.deliver(channel)
     rung += [(entry["task"], entry["options"]["queue"]) for entry in celeryconfig.beat_schedule.values()]

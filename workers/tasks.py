@@ -23,6 +23,7 @@ from workers.app import app
 from workers.deliver import deliver
 from workers.expand import expand_and_ring
 from workers.intake import intake
+from workers.previews import make_previews
 from workers.publish import publish
 from workers.runtime import runtime
 
@@ -126,6 +127,12 @@ def publish_task() -> None:
     """Append staged events whose window has ended, and publish what is in the outbox."""
     if not publish(runtime()):
         runtime().bells.publish()
+
+
+@_task("make previews")
+def make_previews_task() -> None:
+    """Make the previews of pictures that have none."""
+    make_previews(runtime())
 
 
 @_task("purge")
