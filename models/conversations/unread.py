@@ -52,10 +52,13 @@ def unread_mentions() -> ColumnElement[int]:
         mentions.c.user_id == members.c.user_id,
         mentions.c.room_id == members.c.room_id,
         mentions.c.no > POSITION,
+        # Who is among all and named too is mentioned once.
+        ~messages.c.mentions_all,
         ~_hidden(mentions),
     )
+    its_message = and_(messages.c.room_id == mentions.c.room_id, messages.c.no == mentions.c.no)
     both = _of_member(select(func.count()).select_from(messages).where(of_all)) + _of_member(
-        select(func.count()).select_from(mentions).where(by_name)
+        select(func.count()).select_from(mentions).join(messages, its_message).where(by_name)
     )
     return case((members.c.role == "invited", 0), else_=both)
 

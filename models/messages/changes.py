@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, literal, null, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, literal, null, or_, select, tuple_, update
 
 from models.conversations.events import tell_members, tell_members_later
 from models.conversations.queries import Conversation
@@ -140,8 +140,8 @@ def forget_user(connection: Connection, user_id: int, now: datetime) -> None:
         messages.c.target_id == user_id, (messages.c.sender_id == user_id) & messages.c.target_id.is_not(None)
     )
     for seq in (messages.c.seq, messages.c.edit_seq):
-        of_these = select(messages.c.no).where(private, messages.c.room_id == events.c.room_id, seq == events.c.seq)
-        connection.execute(update(events).where(of_these.exists()).values(data={}, expires_at=now))
+        told = tuple_(events.c.room_id, events.c.seq).in_(select(messages.c.room_id, seq).where(private))
+        connection.execute(update(events).where(told).values(data={}, expires_at=now))
     connection.execute(
         update(messages)
         .where(messages.c.target_id == user_id)
