@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from sqlalchemy import Connection
+
+from actions.conversations import hold, require_conversation
 from actions.installation import Installation
 from actions.principal import Principal
 from actions.problems import Problem, invalid, not_found
 from models.attachments import queries as attachments
 from models.attachments.queries import Attachment, NewAttachment
+from models.conversations.queries import Conversation
+from models.messages.queries import find_no
+from models.messages.send import Sent
 from models.sql.engine import read, write
 from storage.base import Member, Signed, Storage, StorageUnavailable
 from storage.files import FileStorage, Ticket
@@ -57,27 +63,23 @@ def create_ticket(
     if new.size > installation.attachment_max_bytes:
         raise invalid("size", "too_large", f"must be at most {installation.attachment_max_bytes} bytes")
     with write(installation.engine) as connection:
-        place = attachments.place_of(connection, caller.tenant, caller.id, conversation)
-        if place is None:
-            raise not_found("conversation")
-        if attachments.count_unsent(connection, place.user_id) >= MAX_UNSENT:
+        found = require_conversation(connection, caller, conversation)
+        uploader_id = hold(connection, caller, [])[caller.id]
+        if attachments.count_unsent(connection, uploader_id) >= MAX_UNSENT:
             detail = (
                 f"you have {MAX_UNSENT} attachments that you have not sent: send some, or wait until they are deleted, "
                 "24 hours after their upload"
             )
             raise Problem(409, "too_many_unsent_attachments", detail)
         installation.quotas.require_bytes(connection, caller.tenant, new.size)
-        made = attachments.create(connection, caller.tenant, place, new, now)
+        made = attachments.create(connection, caller.tenant, found.room_id, uploader_id, new, now)
     return made, storage.upload(made.key, made.size, made.sha256, _member(caller), now + UPLOAD)
 
 
 def complete(installation: Installation, caller: Principal, conversation: str, attachment: UUID) -> Attachment:
     """Check that the file is there as announced. Doing it again changes nothing. Raises Problem (404, 409, 503)."""
     storage = _storage(installation)
-    with read(installation.engine) as connection:
-        found = attachments.find(connection, caller.tenant, caller.id, attachment, conversation)
-    if found is None:
-        raise not_found("attachment")
+    found = _require(installation, caller, attachment, conversation)
     if found.state == "ready":
         return found
     # Without a transaction: it may ask another machine.
@@ -101,10 +103,7 @@ def complete(installation: Installation, caller: Principal, conversation: str, a
 def find(installation: Installation, caller: Principal, conversation: str, attachment: UUID) -> Found:
     """The attachment, with URLs that are good for DOWNLOAD and for the caller. Raises Problem (404, 409)."""
     storage = _storage(installation)
-    with read(installation.engine) as connection:
-        found = attachments.find(connection, caller.tenant, caller.id, attachment, conversation)
-    if found is None:
-        raise not_found("attachment")
+    found = _require(installation, caller, attachment, conversation)
     member, until = _member(caller), installation.now() + DOWNLOAD
     ready, made = found.state == "ready", found.preview == "made"
     return Found(
@@ -157,12 +156,58 @@ def unavailable(error: StorageUnavailable) -> Problem:
     return Problem(503, "storage_unavailable", f"{error}; try again", headers={"Retry-After": "5"})
 
 
+def attach_files(
+    connection: Connection, conversation: Conversation, ids: Sequence[str], sender_id: int | None, sent: Sent
+) -> None:
+    """Give files to a message that was just sent. Raises Problem (422), and then the message must not be committed."""
+    if not ids or sent.replayed:
+        return
+    if sender_id is None:
+        raise invalid("attachments", "system", "a message without a sender has no attachments")
+    try:
+        attachments.attach(connection, conversation.room_id, sent.message.no, _ids(ids), sender_id)
+    except attachments.NotAttachable as error:
+        detail = f"{error.ids[0]} is not complete, was sent before, or was not uploaded here by the sender"
+        raise invalid("attachments", "not_attachable", detail) from error
+
+
+def describe_files(
+    connection: Connection, conversation: Conversation, ids: Sequence[str], sender_id: int | None
+) -> list[dict[str, Any]]:
+    """What a message says of its files; of what cannot be sent, nothing."""
+    if not ids or sender_id is None:
+        return []
+    return [one.described for one in attachments.uploaded(connection, conversation.room_id, _ids(ids), sender_id)]
+
+
+def _ids(ids: Sequence[str]) -> list[UUID]:
+    return [*dict.fromkeys(map(UUID, ids))]
+
+
 def _of_ticket(installation: Installation, ticket: Ticket) -> Attachment:
     # Asked again: the user may have left the conversation since the URL was signed.
-    member = ticket.member
+    user = Principal("user", ticket.member.tenant, ticket.member.user, "live")
+    return _require(installation, user, attachments.id_of(ticket.key))
+
+
+def _require(
+    installation: Installation, caller: Principal, attachment: UUID, conversation: str | None = None
+) -> Attachment:
+    """An attachment that the user may see: of a message that they see, or their own. Raises Problem (404)."""
     with read(installation.engine) as connection:
-        found = attachments.find(connection, member.tenant, member.user, attachments.id_of(ticket.key))
-    if found is None:
+        if conversation is not None:
+            require_conversation(connection, caller, conversation)
+        row = attachments.find(connection, caller.tenant, attachment)
+        if row is None or (conversation is not None and row[1] != conversation):
+            raise not_found("attachment")
+        found, key = row
+        theirs = require_conversation(connection, caller, key)
+        if found.no is None:
+            sees = theirs.member is not None and theirs.member.user_id == found.uploader_id
+        else:
+            message = find_no(connection, theirs, found.no)
+            sees = message is not None and message.deleted_at is None
+    if not sees:
         raise not_found("attachment")
     return found
 

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from actions.attachments import attach_files, describe_files
 from actions.conversations import CHANGE, hold, lock_conversation, require_conversation
 from actions.installation import Installation
 from actions.principal import Principal, require_live
 from actions.problems import Problem, idempotency_key_reused, invalid, not_found
 from carillon.chat import ALL, ChangedMessage, NewMessage
+from models.attachments.queries import detach
 from models.conversations.queries import Conversation, Overview, find_members, overview_of
 from models.ids import as_uuid
 from models.messages import changes, queries, receipts, send
@@ -77,6 +79,7 @@ def send_in(
         "mentions": list(dict.fromkeys(request.mentions)),
         "media_url": request.media_url,
         "temp_id": request.temp_id,
+        "attachments": describe_files(connection, found, request.attachments, users.get(sender or "")),
     }
     new = send.NewMessage(
         sender=sender,
@@ -97,6 +100,7 @@ def send_in(
             detail = "this temp_id was used for another message: send the same one, or use another temp_id"
             raise Problem(422, "idempotency_key_reused", detail)
         raise idempotency_key_reused()
+    attach_files(connection, found, request.attachments, users.get(sender or ""), sent)
     return sent
 
 
@@ -113,7 +117,7 @@ def edit_message(
         if not _is_own(caller, theirs):
             raise Problem(403, "not_yours", "only the sender can edit a message")
         _require_there(theirs)
-        if not request.content.strip() and "media_url" not in theirs.data:
+        if not request.content.strip() and not theirs.data.keys() & {"media_url", "attachments"}:
             raise invalid("content", "blank", "must not be blank: delete the message instead")
         data = dict(theirs.data)
         users = _members(connection, found, by_name, held, "mentions")
@@ -144,6 +148,7 @@ def delete_message(
                 detail = "only the sender, and the owner and moderators of a group, can delete a message for everyone"
                 raise Problem(403, "not_yours", detail)
             theirs = changes.delete_for_everyone(connection, found, theirs, installation.now())
+            detach(connection, found.room_id, theirs.no, installation.now())
         elif caller.kind != "user":
             raise invalid("for", "everyone", "must be everyone: a service has no messages of its own to hide")
         else:

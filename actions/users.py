@@ -7,6 +7,7 @@ from actions.installation import Installation
 from actions.principal import Principal, require_live
 from actions.problems import invalid, not_found
 from models.addresses.mailboxes import enable_mailbox
+from models.attachments import queries as attachments
 from models.conversations.members import leave_all
 from models.messages.changes import forget_user
 from models.sql.engine import write
@@ -60,7 +61,8 @@ def enable_email(installation: Installation, caller: Principal, user: str) -> qu
 def delete_user(installation: Installation, caller: Principal, user: str) -> None:
     """Delete a user with everything addressed to them. Raises Problem (403, 404).
 
-    They leave their conversations, where their messages stay without a name. Messages that were private to them go.
+    They leave their conversations, where their messages stay without a name. Messages that were private to them go,
+    with their attachments.
     """
     require_live(caller, CHANGE)
     now = installation.now()
@@ -68,6 +70,7 @@ def delete_user(installation: Installation, caller: Principal, user: str) -> Non
         user_id = queries.lock_to_delete(connection, caller.tenant, user)
         if user_id is None:
             raise not_found("user")
+        attachments.forget_user(connection, user_id, now)
         forget_user(connection, user_id, now)
         leave_all(connection, user_id, user, now)
         queries.delete_user(connection, user_id)

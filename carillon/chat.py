@@ -7,11 +7,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from carillon.fields import Content, ConversationId, TempId, Title, UserId, WebUrl
+from carillon.fields import AttachmentId, Content, ConversationId, TempId, Title, UserId, WebUrl
 from carillon.requests import Request
 
 MAX_PARTICIPANTS = 1000
 MAX_MENTIONS = 50
+MAX_ATTACHMENTS = 10
 
 # In `mentions`: all members.
 ALL = "@all"
@@ -65,14 +66,18 @@ class NewMessage(Request):
         [], description=f"Members by their ids. `{ALL}`: all of them; for owners, moderators and services."
     )
     media_url: WebUrl | SitePath | None = Field(None, description="Where the image or the file is.")
+    attachments: Annotated[list[AttachmentId], Field(max_length=MAX_ATTACHMENTS)] = Field(
+        [], description="Files that the sender has uploaded to the conversation and completed, by their ids."
+    )
     private_to: UserId | None = Field(None, description="The one member who sees it, beside the sender.")
     sender: UserId | None = Field(None, description="The member whose message it is. For services only.")
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if self.type in ("image", "file") and self.media_url is None:
-            raise PydanticCustomError("media_url", "an image or a file needs a media_url")
-        if not self.content.strip() and self.media_url is None:
+        has_file = self.media_url is not None or bool(self.attachments)
+        if self.type in ("image", "file") and not has_file:
+            raise PydanticCustomError("media_url", "an image or a file needs a media_url or attachments")
+        if not self.content.strip() and not has_file:
             raise PydanticCustomError("content", "must not be blank")
         return self
 

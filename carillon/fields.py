@@ -234,6 +234,9 @@ Reference = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_
 IdempotencyKey = matching(r"[\x21-\x7e]{1,255}", "must be 1 to 255 printable ASCII characters, without spaces")
 RegistrationToken = matching(r"[\x21-\x7e]{1,1024}", "must be 1 to 1024 printable ASCII characters, without spaces")
 InstallationId = matching(r"[A-Za-z0-9_\-]{1,64}", "must be 1 to 64 letters, digits and _ -")
+AttachmentId = matching(
+    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "must be a UUID", description="The id of an attachment."
+)
 # Which channels there are is the server's to say: a newer one may have more. The server passes their names as the
 # validation context {"channels": names}.
 ChannelName = Annotated[

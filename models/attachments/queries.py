@@ -1,21 +1,19 @@
-"""Who may use an attachment, and what becomes of it."""
+"""What becomes of an attachment: announced, uploaded, sent, deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from models.attachments.tables import attachments
-from models.conversations.tables import members
-from models.messages.tables import hidden_messages, messages
+from models.messages.tables import messages
 from models.rooms.tables import rooms
-from models.users.tables import users
 
 State = Literal["pending", "ready", "deleted"]
 
@@ -51,6 +49,11 @@ class Attachment(NamedTuple):
     remove_at: datetime | None
 
     @property
+    def described(self) -> dict[str, Any]:
+        """What its message says of it."""
+        return {"id": str(self.id), "name": self.name, "size": self.size, "type": self.type}
+
+    @property
     def key(self) -> str:
         """The name of its file in the storage."""
         return f"{self.tenant_id}/{self.id}"
@@ -77,51 +80,14 @@ def id_of(key: str) -> UUID:
     return UUID(key.partition("/")[2].removesuffix(".preview"))
 
 
-class Place(NamedTuple):
-    """A conversation and one of its members, by their rows."""
-
-    room_id: int
-    user_id: int
-
-
-def place_of(connection: Connection, tenant_id: str, user: str, conversation: str) -> Place | None:
-    """Where the user is a member, or None if they are not, or there is no such conversation."""
-    row = connection.execute(
-        select(members.c.room_id, members.c.user_id)
-        .join(rooms, rooms.c.id == members.c.room_id)
-        .join(users, users.c.id == members.c.user_id)
-        .where(
-            rooms.c.tenant_id == tenant_id,
-            rooms.c.kind == "conversation",
-            rooms.c.key == conversation,
-            users.c.tenant_id == tenant_id,
-            users.c.external_id == user,
-            members.c.role != "invited",
-        )
-    ).one_or_none()
-    return Place._make(row) if row is not None else None
-
-
-def create(connection: Connection, tenant_id: str, place: Place, new: NewAttachment, now: datetime) -> Attachment:
-    """Note a file that is going to be uploaded."""
-    row = connection.execute(
-        insert(attachments)
-        .values(
-            id=uuid_utils.compat.uuid7(),
-            tenant_id=tenant_id,
-            room_id=place.room_id,
-            uploader_id=place.user_id,
-            name=new.name,
-            size=new.size,
-            type=new.type,
-            sha256=new.sha256,
-            state="pending",
-            created_at=now,
-            remove_at=now + UNSENT,
-        )
-        .returning(*_COLUMNS)
-    ).one()
-    return Attachment._make(row)
+def create(
+    connection: Connection, tenant_id: str, room_id: int, uploader_id: int, new: NewAttachment, now: datetime
+) -> Attachment:
+    """Note a file that is going to be uploaded to a conversation, by its row id."""
+    values = {"id": uuid_utils.compat.uuid7(), "state": "pending", "created_at": now, "remove_at": now + UNSENT}
+    place = {"tenant_id": tenant_id, "room_id": room_id, "uploader_id": uploader_id}
+    made = insert(attachments).values(**values, **place, **asdict(new)).returning(*_COLUMNS)
+    return Attachment._make(connection.execute(made).one())
 
 
 def count_unsent(connection: Connection, user_id: int) -> int:
@@ -136,48 +102,20 @@ def stored_bytes(connection: Connection, tenant_id: str) -> int:
     return int(connection.execute(total).scalar_one())
 
 
-def find(
-    connection: Connection, tenant_id: str, user: str, attachment_id: UUID, conversation: str | None = None
-) -> Attachment | None:
-    """The attachment, if the user is a member who may see it; None otherwise.
-
-    What was sent is for those who may see the message. What was not sent is for the member who uploads it.
-    """
-    member = and_(members.c.room_id == attachments.c.room_id, members.c.user_id == users.c.id)
-    message = and_(messages.c.room_id == attachments.c.room_id, messages.c.no == attachments.c.no)
-    statement = (
-        select(*_COLUMNS)
-        .join(rooms, rooms.c.id == attachments.c.room_id)
-        .join(users, and_(users.c.tenant_id == tenant_id, users.c.external_id == user))
-        .join(members, member)
-        .outerjoin(messages, message)
-        .where(
-            attachments.c.id == attachment_id,
-            attachments.c.tenant_id == tenant_id,
-            attachments.c.state != "deleted",
-            members.c.role != "invited",
-            or_(and_(attachments.c.no.is_(None), attachments.c.uploader_id == users.c.id), _sees()),
-        )
-    )
-    if conversation is not None:
-        statement = statement.where(rooms.c.kind == "conversation", rooms.c.key == conversation)
-    row = connection.execute(statement).one_or_none()
-    return Attachment._make(row) if row is not None else None
+def find(connection: Connection, tenant_id: str, attachment_id: UUID) -> tuple[Attachment, str] | None:
+    """The attachment and the id of its conversation, whoever may see it. None if it is gone."""
+    this = (attachments.c.id == attachment_id, attachments.c.tenant_id == tenant_id, attachments.c.state != "deleted")
+    query = select(*_COLUMNS, rooms.c.key).join(rooms, rooms.c.id == attachments.c.room_id).where(*this)
+    row = connection.execute(query).one_or_none()
+    return (Attachment._make(row[:-1]), row.key) if row is not None else None
 
 
-def _sees() -> ColumnElement[bool]:
-    """Whether the member sees the message that is joined."""
-    hidden = exists().where(
-        hidden_messages.c.user_id == users.c.id,
-        hidden_messages.c.room_id == messages.c.room_id,
-        hidden_messages.c.no == messages.c.no,
-    )
-    return and_(
-        messages.c.no > members.c.after_no,
-        messages.c.deleted_at.is_(None),
-        or_(messages.c.target_id.is_(None), messages.c.target_id == users.c.id, messages.c.sender_id == users.c.id),
-        ~hidden,
-    )
+def uploaded(connection: Connection, room_id: int, ids: Sequence[UUID], sender_id: int) -> list[Attachment]:
+    """Those of these files that the sender has uploaded to the conversation, sent or not, in the order of the ids."""
+    own = (attachments.c.id.in_(ids), attachments.c.room_id == room_id, attachments.c.uploader_id == sender_id)
+    rows = connection.execute(select(*_COLUMNS).where(*own, attachments.c.state == "ready"))
+    found = {row.id: Attachment._make(row) for row in rows}
+    return [found[one] for one in ids if one in found]
 
 
 def complete(connection: Connection, attachment_id: UUID, *, picture: bool, now: datetime) -> Attachment | None:
@@ -189,7 +127,7 @@ def complete(connection: Connection, attachment_id: UUID, *, picture: bool, now:
     return Attachment._make(row) if row is not None else None
 
 
-def attach(connection: Connection, room_id: int, no: int, ids: Sequence[UUID], sender_id: int) -> list[Attachment]:
+def attach(connection: Connection, room_id: int, no: int, ids: Sequence[UUID], sender_id: int) -> None:
     """Give these files to a message that exists, in the transaction that sends it. Raises NotAttachable."""
     own = (
         attachments.c.id.in_(ids),
@@ -198,18 +136,28 @@ def attach(connection: Connection, room_id: int, no: int, ids: Sequence[UUID], s
         attachments.c.state == "ready",
         attachments.c.no.is_(None),
     )
-    rows = connection.execute(update(attachments).where(*own).values(no=no, remove_at=None).returning(*_COLUMNS))
-    found = {row.id: Attachment._make(row) for row in rows}
-    missing = [one for one in ids if one not in found]
+    given = update(attachments).where(*own).values(no=no, remove_at=None).returning(attachments.c.id)
+    missing = set(ids) - set(connection.execute(given).scalars())
     if missing:
-        raise NotAttachable(missing)
-    return [found[one] for one in ids]
+        raise NotAttachable(one for one in ids if one in missing)
 
 
 def detach(connection: Connection, room_id: int, no: int, now: datetime) -> None:
-    """A message was deleted for everyone: its files go, and nobody gets them any more."""
+    """A message was deleted for everyone: its files go."""
     its = (attachments.c.room_id == room_id, attachments.c.no == no)
     connection.execute(update(attachments).where(*its).values(remove_at=now))
+
+
+def forget_user(connection: Connection, user_id: int, now: datetime) -> None:
+    """A user is being deleted: what they have not sent goes, and what was private to them."""
+    private = select(messages.c.no).where(
+        messages.c.target_id == user_id, messages.c.room_id == attachments.c.room_id, messages.c.no == attachments.c.no
+    )
+    # By the rooms first, for which there is an index.
+    theirs = attachments.c.room_id.in_(select(messages.c.room_id).where(messages.c.target_id == user_id))
+    unsent = and_(attachments.c.uploader_id == user_id, attachments.c.no.is_(None))
+    for which in (unsent, and_(theirs, private.exists())):
+        connection.execute(update(attachments).where(which).values(remove_at=now))
 
 
 def begin_removal(connection: Connection, now: datetime, limit: int) -> list[Attachment]:

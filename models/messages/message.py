@@ -26,7 +26,7 @@ class Message:
     """A message of a conversation. `no` is its number there.
 
     `sender` and `private_to` are users by their ids. `data` is what goes with the content: `reply_to` (the id of a
-    message), `mentions`, `media_url` and `temp_id`. A message that was deleted for everyone has neither.
+    message), `mentions`, `media_url`, `attachments` and `temp_id`. A message that was deleted for everyone has neither.
     """
 
     id: UUID
@@ -68,6 +68,7 @@ def message_event(message: Message) -> dict[str, Any]:
         "replyTo": data.get("reply_to"),
         "mentions": data.get("mentions", []),
         "mediaUrl": data.get("media_url"),
+        "attachments": data.get("attachments", []),
         "isPrivate": message.is_private,
         "targetUserId": message.private_to,
         "createdAt": iso(message.created_at),

@@ -74,6 +74,7 @@ def test_a_message_is_one_event_with_a_number_of_its_own(chat: Installation) -> 
         "replyTo": str(first.id),
         "mentions": ["ann"],
         "mediaUrl": None,
+        "attachments": [],
         "isPrivate": False,
         "targetUserId": None,
         "createdAt": message_event(second)["createdAt"],

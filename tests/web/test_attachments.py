@@ -12,22 +12,24 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import Engine, delete, insert, select, update
+from pydantic import ValidationError
+from sqlalchemy import Engine, delete, insert, select
 
+from actions import conversations, messages
 from actions.attachments import MAX_UNSENT, sweep
 from actions.installation import utc_now
-from models.attachments.queries import NotAttachable, attach, detach
+from actions.users import delete_user
+from carillon.chat import ChangedConversation, NewMessage
 from models.attachments.tables import attachments
-from models.messages.tables import hidden_messages, messages
+from models.messages.message import message_event
 from models.rooms.tables import rooms
 from models.sql.engine import read, write
 from models.tenants.quotas import Quota, set_quota
 from models.tenants.tables import tenants
-from models.users.tables import users
 from storage.base import StorageUnavailable, content_disposition
+from tests.chat import SERVICE, edit, group, refusal, say, system, user
 from tests.factories import create_settings, create_tenant, create_token, create_users
 from tests.storage.s3_stand_in import KEY_ID, SECRET, S3StandIn, s3_stand_in
-from tests.talks import create_conversation, join, leave, say, user_id
 from tests.web.callers import Caller, fields
 from tests.web.contract import ContractClient
 from web import files
@@ -53,7 +55,6 @@ class Shop:
     client: Any
     engine: Engine
     settings: Any
-    room: int
     s3: S3StandIn | None = None
 
     def caller(self, name: str, tenant: str = "acme") -> Caller:
@@ -77,10 +78,13 @@ class Shop:
     def sent(self, user: str = "alice", target: str | None = None) -> str:
         """A file that was sent with a message, by its id."""
         attachment = self.uploaded(user)
-        no = say(self.engine, self.room, user, target)
-        with write(self.engine) as connection:
-            attach(connection, self.room, no, [UUID(attachment)], user_id(connection, user))
+        say(self.installation(), "talk", user, "Look", attachments=[attachment], private_to=target)
         return attachment
+
+    def begin(self, *names: str, key: str = "talk") -> None:
+        """Begin a conversation of these users."""
+        create_users(self.engine, names)
+        group(self.installation(), *names, id=key)
 
     def installation(self, **other: Any) -> Any:
         return replace(self.app.extensions["carillon"], **other)
@@ -95,21 +99,22 @@ class Shop:
 
 @pytest.fixture(params=["file", "s3"])
 def shop(request: pytest.FixtureRequest, settings: Any, engine: Engine, tenant: str, recorder: Any) -> Iterator[Shop]:
-    room = create_conversation(engine, ["alice", "bob", "carol"])
     if request.param == "file":
-        yield from _shop(settings, engine, recorder, room, None)
+        yield from _shop(settings, engine, recorder, None)
         return
     with s3_stand_in() as server:
         environ = {"CARILLON_ATTACHMENTS_URL": server.url}
         environ |= {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
         same = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
-        yield from _shop(create_settings(settings.var, **same, **environ), engine, recorder, room, server)
+        yield from _shop(create_settings(settings.var, **same, **environ), engine, recorder, server)
 
 
-def _shop(settings: Any, engine: Engine, recorder: Any, room: int, server: S3StandIn | None) -> Iterator[Shop]:
+def _shop(settings: Any, engine: Engine, recorder: Any, server: S3StandIn | None) -> Iterator[Shop]:
     app = create_app(settings, recorder)
     app.test_client_class = ContractClient
-    yield Shop(app, app.test_client(), engine, settings, room, server)
+    shop = Shop(app, app.test_client(), engine, settings, server)
+    shop.begin("alice", "bob", "carol")
+    yield shop
     carillon = app.extensions["carillon"]
     carillon.storage.close()
     carillon.counters.close()
@@ -118,14 +123,11 @@ def _shop(settings: Any, engine: Engine, recorder: Any, room: int, server: S3Sta
 
 
 @pytest.fixture
-def disk(app: Any, client: Any, engine: Engine, settings: Any) -> Shop:
+def disk(app: Any, client: Any, engine: Engine, settings: Any, tenant: str) -> Shop:
     """A directory only: what the web process does itself."""
-    return Shop(app, client, engine, settings, create_conversation(engine, ["alice", "bob", "carol"]))
-
-
-@pytest.fixture(autouse=True)
-def _tenant(tenant: str) -> None:
-    """There is one."""
+    shop = Shop(app, client, engine, settings)
+    shop.begin("alice", "bob", "carol")
+    return shop
 
 
 # From the ticket to the download
@@ -143,11 +145,11 @@ def test_a_file_goes_from_one_member_to_another_byte_by_byte(shop):
     for _ in range(2):
         done = alice.post(f"{TALK}/{ticket.json['id']}/complete", None)
         assert (done.status_code, done.json["state"]) == (200, "ready")
-    no = say(shop.engine, shop.room, "alice")
-    with write(shop.engine) as connection:
-        attach(connection, shop.room, no, [UUID(ticket.json["id"])], user_id(connection, "alice"))
+    message = say(shop.installation(), "talk", "alice", attachments=[ticket.json["id"]])
+    described = {"id": ticket.json["id"], "name": "page.html", "size": len(CONTENT), "type": "text/html"}
+    assert message_event(message)["attachments"] == [described]
     found = bob.get(f"{TALK}/{ticket.json['id']}").json
-    assert (found["name"], found["size"], found["message_no"]) == ("page.html", len(CONTENT), no)
+    assert (found["name"], found["size"], found["message_no"]) == ("page.html", len(CONTENT), message.no)
     got = shop.request("GET", found["download"]["url"])
     assert (got.status_code, got.content if shop.s3 else got.data) == (200, CONTENT)
     assert got.headers["Content-Type"] == "application/octet-stream"
@@ -194,16 +196,16 @@ def nothing(caller: Caller, attachment: str) -> bool:
 def test_who_is_no_member_gets_nothing(shop):
     attachment = shop.sent()
     create_users(shop.engine, ["dave", "eve"])
-    join(shop.engine, shop.room, "dave", "invited")
+    conversations.add_members(shop.installation(), SERVICE, "talk", ["dave"], "invited")
     create_tenant(shop.engine, "umbra")
     assert sees(shop.caller("bob"), attachment)
     for stranger in (shop.caller("dave"), shop.caller("eve"), shop.caller("nobody"), shop.caller("alice", "umbra")):
         assert nothing(stranger, attachment)
         assert stranger.post(TALK, FILE).status_code == 404
     # In another conversation it is not found either.
-    create_conversation(shop.engine, ["bob"], "other")
+    shop.begin("bob", key="other")
     assert shop.caller("bob").get(f"/v1/conversations/other/attachments/{attachment}").status_code == 404
-    leave(shop.engine, shop.room, "bob")
+    conversations.remove_member(shop.installation(), SERVICE, "talk", "bob")
     assert nothing(shop.caller("bob"), attachment)
 
 
@@ -221,19 +223,19 @@ def test_a_private_file_is_for_two(shop):
 
 
 def test_files_go_with_what_a_member_does_not_see(shop):
+    chat = shop.installation()
+    conversations.update_conversation(chat, SERVICE, "talk", ChangedConversation(history="joined"))
     attachment = shop.sent("alice")
     create_users(shop.engine, ["late"])
-    join(shop.engine, shop.room, "late", after_no=1)
+    conversations.add_members(chat, SERVICE, "talk", ["late"])
     assert nothing(shop.caller("late"), attachment)
-    with write(shop.engine) as connection:
-        row = {"user_id": user_id(connection, "bob"), "room_id": shop.room, "no": 1}
-        connection.execute(insert(hidden_messages).values(**row))
+    [message] = messages.list_messages(chat, SERVICE, "talk", after=0, limit=9)
+    messages.delete_message(chat, user("bob"), "talk", str(message.id), for_everyone=False)
     assert nothing(shop.caller("bob"), attachment)
-    with write(shop.engine) as connection:
-        connection.execute(update(messages).where(messages.c.no == 1).values(deleted_at=utc_now()))
-        detach(connection, shop.room, 1, utc_now())
+    assert sees(shop.caller("carol"), attachment)
+    messages.delete_message(chat, user("alice"), "talk", str(message.id), for_everyone=True)
     assert nothing(shop.caller("alice"), attachment)
-    assert sweep(shop.installation()) == 1
+    assert sweep(chat) == 1
     assert shop.stored() == []
 
 
@@ -241,7 +243,7 @@ def test_a_url_of_a_removed_member_is_refused_at_once_from_a_directory(disk):
     attachment = disk.sent("alice")
     url = disk.caller("bob").get(f"{TALK}/{attachment}").json["download"]["url"]
     assert disk.request("GET", url).status_code == 200
-    leave(disk.engine, disk.room, "bob")
+    conversations.remove_member(disk.installation(), SERVICE, "talk", "bob")
     gone = disk.request("GET", url)
     assert (gone.status_code, gone.json["code"]) == (404, "not_found")
 
@@ -282,6 +284,8 @@ def test_names_of_every_script_are_kept(disk):
 def test_a_tenant_can_store_as_much_as_its_quota(disk):
     with write(disk.engine) as connection:
         set_quota(connection, "acme", Quota.ATTACHMENTS, len(CONTENT) * 2 - 1)
+    # Believed for ten seconds.
+    disk.installation().quotas._known.clear()
     assert disk.caller("alice").post(TALK, FILE).status_code == 201
     full = disk.caller("bob").post(TALK, FILE)
     assert (full.status_code, full.json["code"]) == (409, "quota_reached")
@@ -301,8 +305,7 @@ def test_a_user_cannot_reserve_everything(disk):
     assert disk.caller("bob").post(TALK, FILE).status_code == 201
 
 
-def test_without_a_storage_attachments_are_refused_with_what_to_do(settings, engine, tmp_path):
-    create_conversation(engine, ["alice"])
+def test_without_a_storage_attachments_are_refused_with_what_to_do(settings, tenant, tmp_path):
     same = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
     client = create_app(create_settings(tmp_path, CARILLON_ATTACHMENTS_URL="", **same)).test_client()
     alice = Caller(client, create_token(settings))
@@ -410,25 +413,27 @@ def test_a_storage_that_is_away_is_503_and_says_so(shop, monkeypatch):
 
 
 def test_a_message_gets_only_what_its_sender_has_uploaded_here_and_not_sent(shop):
-    alice_file, bobs = shop.uploaded("alice"), shop.uploaded("bob")
+    chat = shop.installation()
+    own, of_bob = shop.uploaded("alice"), shop.uploaded("bob")
     pending = shop.caller("alice").post(TALK, FILE).json["id"]
-    other = create_conversation(shop.engine, ["alice"], "other")
-    no, there = say(shop.engine, shop.room, "alice"), say(shop.engine, other, "alice")
-    with read(shop.engine) as connection:
-        alice = user_id(connection, "alice")
-    for room, number, ids in [
-        (shop.room, no, [bobs]),
-        (shop.room, no, [alice_file, pending]),
-        (shop.room, no, [str(uuid4())]),
-        (other, there, [alice_file]),
-    ]:
-        with pytest.raises(NotAttachable), write(shop.engine) as connection:
-            attach(connection, room, number, [UUID(one) for one in ids], alice)
-    with write(shop.engine) as connection:
-        [sent] = attach(connection, shop.room, no, [UUID(alice_file)], alice)
-        assert (sent.no, sent.remove_at) == (no, None)
-    with pytest.raises(NotAttachable), write(shop.engine) as connection:
-        attach(connection, shop.room, no, [UUID(alice_file)], alice)
+    shop.begin("alice", key="other")
+    for key, ids in [("talk", [of_bob]), ("talk", [own, pending]), ("talk", [str(uuid4())]), ("other", [own])]:
+        assert refusal(say, chat, key, "alice", attachments=ids) == (422, "validation")
+    assert refusal(system, chat, "talk", attachments=[own]) == (422, "validation")
+    assert messages.list_messages(chat, SERVICE, "talk", after=0, limit=9) == []
+    sent = say(chat, "talk", "alice", "", type="file", attachments=[own, own], temp_id="t")
+    assert [one["id"] for one in sent.data["attachments"]] == [own]
+    # The same request is the same message; another one cannot have the file.
+    assert say(chat, "talk", "alice", "", type="file", attachments=[own, own], temp_id="t").id == sent.id
+    assert refusal(say, chat, "talk", "alice", attachments=[own]) == (422, "validation")
+    # The text can go, as there is still something to see.
+    assert edit(chat, sent, "alice", "").data["attachments"] == sent.data["attachments"]
+
+
+@pytest.mark.parametrize("wrong", [["x"], ["../../x"], [str(uuid4())] * 11])
+def test_what_is_no_id_of_an_attachment_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        NewMessage(content="Hello", attachments=wrong)
 
 
 # Housekeeping
@@ -444,10 +449,10 @@ def test_what_was_not_sent_is_deleted_after_a_day_and_what_was_sent_stays(shop):
     late = shop.installation(now=lambda: utc_now() + timedelta(hours=24, minutes=1))
     assert sweep(late) == 2
     assert shop.stored() == [f"acme/{sent}"]
-    assert rows(shop) == [sent]
+    assert rows_of(shop) == [sent]
 
 
-def rows(shop: Shop) -> list[str]:
+def rows_of(shop: Shop) -> list[str]:
     with read(shop.engine) as connection:
         return [str(one) for one in connection.execute(select(attachments.c.id)).scalars()]
 
@@ -455,18 +460,18 @@ def rows(shop: Shop) -> list[str]:
 @pytest.mark.parametrize("gone", ["conversation", "tenant", "target", "sender"])
 def test_files_go_with_what_they_belong_to(shop, gone):
     sent = shop.sent("alice", "bob")
-    with write(shop.engine) as connection:
-        if gone == "conversation":
-            connection.execute(delete(rooms).where(rooms.c.id == shop.room))
-        elif gone == "tenant":
-            connection.execute(delete(tenants).where(tenants.c.id == "acme"))
-        else:
-            name = {"target": "bob", "sender": "alice"}[gone]
-            connection.execute(delete(users).where(users.c.id == user_id(connection, name)))
+    unsent = shop.uploaded("alice")
+    if gone in ("target", "sender"):
+        delete_user(shop.installation(), SERVICE, {"target": "bob", "sender": "alice"}[gone])
+    else:
+        with write(shop.engine) as connection:
+            row = tenants.c.id == "acme" if gone == "tenant" else rooms.c.key == "talk"
+            connection.execute(delete(row.left.table).where(row))
+    sweep(shop.installation())
     # What a deleted user has sent stays, as their messages do.
-    stays = gone == "sender"
-    assert sweep(shop.installation()) == (0 if stays else 1)
-    assert shop.stored() == ([f"acme/{sent}"] if stays else [])
+    stays = {"target": [unsent], "sender": [sent]}.get(gone, [])
+    assert shop.stored() == [f"acme/{one}" for one in stays]
+    assert rows_of(shop) == stays
 
 
 def test_a_sweep_that_fails_is_finished_by_the_next_and_nobody_gets_the_file_meanwhile(shop, monkeypatch):
@@ -481,8 +486,6 @@ def test_a_sweep_that_fails_is_finished_by_the_next_and_nobody_gets_the_file_mea
         with pytest.raises(StorageUnavailable):
             sweep(late)
     assert nothing(shop.caller("alice"), attachment)
-    no = say(shop.engine, shop.room, "alice")
-    with pytest.raises(NotAttachable), write(shop.engine) as connection:
-        attach(connection, shop.room, no, [UUID(attachment)], user_id(connection, "alice"))
+    assert refusal(say, shop.installation(), "talk", "alice", attachments=[attachment]) == (422, "validation")
     assert sweep(late) == 1
-    assert (shop.stored(), rows(shop)) == ([], [])
+    assert (shop.stored(), rows_of(shop)) == ([], [])

@@ -13,17 +13,18 @@ import pytest
 from openapi_spec_validator import validate
 from sqlalchemy import Uuid, literal, select
 
+from actions.attachments import create_ticket
 from actions.installation import utc_now
 from actions.principal import Principal
 from bus.token_bucket import Limit
-from models.attachments.queries import NewAttachment, Place, create
+from models.attachments.queries import NewAttachment
 from models.attachments.tables import attachments
 from models.deliveries.tables import deliveries, redrives
 from models.sql.engine import write
 from models.tenants.quotas import DEFAULTS, Quota
 from tests import factories
+from tests.chat import group, user
 from tests.factories import create_settings, expand_all
-from tests.talks import create_conversation, user_id
 from tests.web import contract
 from tests.web.callers import BODY, Caller, body
 from web.app import create_app
@@ -258,12 +259,12 @@ UNREADABLE = {
 
 def give_file(engine, app) -> None:
     """Create the conversation "talk" with alice, and the attachment FILE_ID, which is uploaded and not completed."""
-    room = create_conversation(engine, ["alice"])
+    carillon = app.extensions["carillon"]
+    group(carillon, "alice", id="talk")
+    made, _ = create_ticket(carillon, user("alice"), "talk", NewAttachment(**FILE))
     with write(engine) as connection:
-        place = Place(room, user_id(connection, "alice"))
-        made = create(connection, "acme", place, NewAttachment(**FILE), utc_now())
         connection.execute(attachments.update().where(attachments.c.id == made.id).values(id=UUID(FILE_ID)))
-    app.extensions["carillon"].storage.write(f"acme/{FILE_ID}", b"x")
+    carillon.storage.write(f"acme/{FILE_ID}", b"x")
 
 
 @pytest.fixture
@@ -369,7 +370,7 @@ def spoil(method: str, where: str, path: str, document: object, caller: Caller) 
     if "{device}" in where:
         caller.ask(method, path + "a" * 64, document)
     if "{conversation}" in where:
-        caller.ask(method, where.replace("{conversation}", "a" * 65), document)
+        caller.ask(method, where.replace("{conversation}", "a" * 129), document)
     if "{name}" in where:
         caller.ask(method, "/v1/event-types/" + "a" * 200, document)
     if "{topic}" in where:

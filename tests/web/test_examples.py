@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.chat import group
 from tests.factories import create_users
-from tests.talks import create_conversation
 from web.examples import EXAMPLES, PLACES
 
 
@@ -27,10 +27,10 @@ def test_every_body_has_one_example_and_no_example_is_left_over(operations):
     assert set(EXAMPLES) == set(operations)
 
 
-def test_every_example_is_taken(operations, service, alice, operator, engine, tenant):
+def test_every_example_is_taken(operations, service, alice, operator, engine, app, tenant):
     assert tenant == "acme"
     create_users(engine, ["bob"])
-    create_conversation(engine, ["alice"], PLACES["{conversation}"])
+    group(app.extensions["carillon"], "alice", id=PLACES["{conversation}"])
     # What may be subscribed to has to be open first.
     for name in sorted(EXAMPLES, key=lambda name: name != "put_topic"):
         method, path, allowed = operations[name]

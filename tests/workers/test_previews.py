@@ -13,14 +13,15 @@ from PIL import Image
 from sqlalchemy import Engine, select
 
 from models.attachments import queries as attachments
-from models.attachments.queries import NewAttachment, Place
+from models.attachments.queries import NewAttachment
 from models.attachments.tables import attachments as table
+from models.rooms.tables import rooms
 from models.sql.engine import read, write
 from storage.base import StorageUnavailable
 from storage.files import FileStorage
 from tests.bells import RecordingBells
-from tests.factories import NOW, bus_secret, create_installation, create_tenant
-from tests.talks import create_conversation, user_id
+from tests.chat import group
+from tests.factories import NOW, bus_secret, create_installation, create_tenant, create_users
 from workers import housekeeping
 from workers.picture import MAX_PIXELS, NoPicture, draw
 from workers.previews import make_previews
@@ -129,18 +130,21 @@ def storage_of(run: Runtime) -> Any:
 
 
 @pytest.fixture
-def place(run: Runtime) -> Place:
-    room = create_conversation(run.engine, ["alice"])
+def place(run: Runtime) -> tuple[int, int]:
+    """A conversation and its member, by their rows."""
+    ids = create_users(run.engine, ["alice"])
+    group(run.installation, "alice", id="talk")
     with read(run.engine) as connection:
-        return Place(room, user_id(connection, "alice"))
+        talk = select(rooms.c.id).where(rooms.c.key == "talk")
+        return connection.execute(talk).scalar_one(), ids["alice"]
 
 
-def upload(run: Runtime, place: Place, content: bytes | None, size: int | None = None) -> attachments.Attachment:
+def upload(run: Runtime, place: tuple[int, int], content: bytes | None, size: int | None = None) -> Any:
     """A picture that is complete; None: whose file is lost."""
     given = content or b""
     new = NewAttachment("a.jpg", len(given) if size is None else size, "image/jpeg", hashlib.sha256(given).hexdigest())
     with write(run.engine) as connection:
-        made = attachments.create(connection, "acme", place, new, NOW)
+        made = attachments.create(connection, "acme", *place, new, NOW)
         attachments.complete(connection, made.id, picture=True, now=NOW)
     if content is not None:
         storage_of(run).write(made.key, content)

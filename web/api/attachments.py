@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from actions import attachments
 from actions.principal import Principal
 from actions.problems import not_found
-from carillon.fields import FileName, Key, MediaType, Sha256, Strict
+from carillon.fields import ConversationId, FileName, MediaType, Sha256, Strict
 from carillon.payload import MAX_NUMBER
 from models.attachments.queries import Attachment, NewAttachment
 from models.ids import as_uuid
@@ -86,7 +86,7 @@ class DownloadView(AttachmentView):
 class ConversationPath(BaseModel):
     """Names a conversation."""
 
-    conversation: Key
+    conversation: ConversationId
 
 
 class AttachmentPath(ConversationPath):

@@ -129,7 +129,7 @@ export interface WsPayloads {
   /** A member has left, or was removed */
   "chat:member:removed": { conversationId: string; userKeys: Array<string>; changed: number; memberCount: number; by?: string | null; timestamp: string; [member: string]: unknown };
   /** A message has come */
-  "chat:message": { messageId: string; id: string; conversationId: string; groupId?: string; no: number; senderKey?: string | null; userId?: string | null; content: string; type: "text" | "image" | "file" | "system"; status?: "sent"; replyTo?: string | null; mentions?: Array<string>; mediaUrl?: string | null; isPrivate?: boolean; targetUserId?: string | null; createdAt: string; editedAt?: string; deletedAt?: string; tempId?: string | null; [member: string]: unknown };
+  "chat:message": { messageId: string; id: string; conversationId: string; groupId?: string; no: number; senderKey?: string | null; userId?: string | null; content: string; type: "text" | "image" | "file" | "system"; status?: "sent"; replyTo?: string | null; mentions?: Array<string>; mediaUrl?: string | null; attachments?: Array<{ id: string; name: string; size: number; type: string; [member: string]: unknown }>; isPrivate?: boolean; targetUserId?: string | null; createdAt: string; editedAt?: string; deletedAt?: string; tempId?: string | null; [member: string]: unknown };
   /** A message was deleted, for everyone or for the user alone */
   "chat:message:deleted": { messageId: string; id?: string; conversationId: string; no: number; deletedAt: string; forEveryone: boolean; [member: string]: unknown };
   /** Messages have reached a member: all up to one */
