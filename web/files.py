@@ -51,8 +51,8 @@ def register(app: Flask) -> None:
             raise not_found("attachment") from error
         kind = PREVIEW_TYPE if opened.preview else GENERIC
         response = send_file(path, mimetype=kind, conditional=True, etag=ticket.key.rpartition("/")[2])
-        if not opened.preview:
-            response.headers["Content-Disposition"] = content_disposition(opened.attachment.name)
+        shown = "inline" if opened.preview else content_disposition(opened.attachment.name)
+        response.headers["Content-Disposition"] = shown
         response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; frame-ancestors 'none'"
         # Pages of other sites show previews. The URL is the permission.
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"

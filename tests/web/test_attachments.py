@@ -20,6 +20,7 @@ from actions.attachments import MAX_UNSENT, sweep
 from actions.installation import utc_now
 from actions.users import delete_user
 from carillon.chat import ChangedConversation, NewMessage
+from models.attachments.queries import set_preview
 from models.attachments.tables import attachments
 from models.messages.message import message_event
 from models.rooms.tables import rooms
@@ -489,3 +490,33 @@ def test_a_sweep_that_fails_is_finished_by_the_next_and_nobody_gets_the_file_mea
     assert refusal(say, shop.installation(), "talk", "alice", attachments=[attachment]) == (422, "validation")
     assert sweep(late) == 1
     assert (shop.stored(), rows_of(shop)) == ([], [])
+
+
+# Previews
+
+
+def test_a_preview_is_shown_to_those_who_see_the_message(shop):
+    attachment = shop.sent("alice", "bob")
+    picture = b"RIFF....WEBP of a worker"
+    with write(shop.engine) as connection:
+        connection.execute(attachments.update().values(preview="due"))
+        set_preview(connection, UUID(attachment), made=True)
+    shop.installation().storage.write(f"acme/{attachment}.preview", picture)
+    shown = shop.request("GET", shop.caller("bob").get(f"{TALK}/{attachment}").json["preview"]["url"])
+    assert (shown.status_code, shown.content if shop.s3 else shown.data) == (200, picture)
+    assert shown.headers["Content-Type"] == "image/webp"
+    assert shown.headers["Content-Disposition"] == "inline"
+    if shop.s3 is None:
+        assert shown.headers["X-Content-Type-Options"] == "nosniff"
+        assert shown.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert nothing(shop.caller("carol"), attachment)
+
+
+def test_only_pictures_are_given_to_the_worker(disk, bells):
+    bells.clear()
+    disk.uploaded(type="image/svg+xml", name="a.svg")
+    disk.uploaded()
+    assert bells == []
+    attachment = disk.uploaded(type="image/png", name="a.png")
+    assert bells == [("make previews", [])]
+    assert disk.caller("alice").get(f"{TALK}/{attachment}").json["preview"] is None

@@ -27,6 +27,7 @@ from models.notifications.tables import notifications
 from models.sql.engine import read, write
 from tests.channels.mail_server import Refusing
 from tests.factories import accept_one, create_settings, create_users, expand_all
+from tests.storage.s3_stand_in import KEY_ID, SECRET, s3_stand_in
 from web.app import create_app
 
 
@@ -86,6 +87,23 @@ def test_the_doctor_says_that_the_mail_server_refuses_us(tmp_path, tenant, engin
         output = app.test_cli_runner().invoke(args=["doctor"]).output
     assert "failed   channel email: 554 5.7.1 <postmaster@example.com>: Relay access denied" in output
     assert server.accepted == []
+
+
+def test_the_doctor_tries_the_storage_of_attachments(run, tmp_path, tenant, engine, redis_server, recorder):
+    assert findings(run("doctor", "--json")[1])["attachments"] == ("ok", "a file was stored, found and deleted")
+    same = {"DATABASE_URL": engine.url.render_as_string(hide_password=False), "REDIS_URL": redis_server}
+    with s3_stand_in() as server:
+        environ = {"CARILLON_ATTACHMENTS_URL": server.url, "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
+        for other, says in [
+            (environ, "ok       attachments: a file was stored, found and deleted"),
+            (environ | {"AWS_SECRET_ACCESS_KEY": "wrong"}, "failed   attachments: the storage answers PUT with 403"),
+            ({"CARILLON_ATTACHMENTS_URL": ""}, "warning  attachments: not configured"),
+        ]:
+            app = create_app(create_settings(tmp_path, **same, **other), recorder)
+            output = app.test_cli_runner().invoke(args=["doctor"]).output
+            assert says in output
+            assert SECRET not in output
+    assert server.objects == {}
 
 
 def test_the_doctor_warns_of_work_that_nobody_does(run, engine, tenant):
