@@ -4,10 +4,16 @@ from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
+import redis
 
 from bus.bells import Bells
 from models.lanes import Lane
+from tests.waiting import eventually
+from workers import tasks
 from workers.app import app
+
+# A worker imports them when it starts, and drops bells for others.
+assert tasks.DELIVER_TASKS
 
 pytestmark = pytest.mark.slow
 
@@ -38,4 +44,6 @@ def test_bells_are_answered_by_lane_and_then_in_their_order(sent, redis_server):
     rung = {lane: uuid4() for lane in lanes}
     for lane in lanes:
         assert sent.expand(rung[lane], lane)
+    with redis.Redis.from_url(redis_server) as store:
+        eventually(lambda: len(store.keys("carillon:intake*")) == len(lanes))
     assert heard(redis_server, len(lanes)) == [rung[lane] for lane in Lane]

@@ -152,8 +152,9 @@ def test_a_bell_is_what_bells_send_and_its_arguments_are_kept(redis_server: str)
     bells = Bells(redis_server)
     assert bells.expand(notification, 0)
     assert bells.publish()
-    bells.close()
     with redis.Redis.from_url(redis_server) as client:
+        eventually(lambda: len(client.keys("carillon:intake*")) + len(client.keys("carillon:deliver*")) == 2)
+        bells.close()
         found = [json.loads(client.rpop(key)) for key in ("carillon:intake", "carillon:deliver\x06\x162")]
     kept = [as_bell(one) for one in found]
     assert [one["headers"]["task"] for one in kept] == ["expand", "publish"]

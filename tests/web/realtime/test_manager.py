@@ -306,7 +306,7 @@ def test_nothing_is_connected_before_the_first_client(settings: Settings, engine
     server = attach(app, settings, factories.create_installation(engine), authenticator, Newcomers()).server
     # Not how many there are: those of other tests may end in between.
     assert set(threading.enumerate()) <= before
-    assert server.manager.redis is None
+    assert [number for number, _ in server.manager.redis.connection_pool.get_connection_count()] == [0, 0]
     assert not server.manager.deaf
     assert server.eio.max_http_buffer_size == 64 * 1024
     assert not server.async_handlers
