@@ -15,8 +15,11 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from celery import Celery
+from kombu.entity import Queue
 from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES
 
+from bus import amqp
 from bus.circuit_breaker import CircuitBreaker
 from bus.redis import breaker_of
 from celeryconfig import BELL_EXPIRES
@@ -24,6 +27,8 @@ from models.channels import CHANNELS
 from models.lanes import Lane
 
 log = logging.getLogger(__name__)
+
+TRANSPORT_ALIASES |= amqp.ALIASES
 
 # After a bell could not be sent, none is tried for this long (seconds): an outage must not slow every request.
 OPEN_SECONDS = 1.0
@@ -35,6 +40,8 @@ GAP = 0.01
 # With more bells than this, a queue is asked whether anybody serves it. A second's worth of a busy installation.
 MANY = 1000
 
+# Where `check` writes. The queue goes when it is not used any more.
+_PROBE: Any = Queue("probe", expires=60)  # type: ignore[no-untyped-call]
 
 # A page of an audience, as the argument of a bell: "id", or "id:begin:ahead".
 _PAGE = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?::([0-9]{1,18}):([0-9]{1,4}))?")
@@ -194,6 +201,18 @@ class Bells:
         except Exception as error:  # noqa: BLE001 - each transport has its own
             # The next bell finds out what it means.
             log.info("queues not looked at", extra={"error": type(error).__name__})
+
+    def check(self) -> None:
+        """Write a message to the broker, and remove it. Raises whatever the transport does if that cannot be done.
+
+        Connecting is not enough: a broker under an alarm, or a full Redis, takes connections and no messages.
+        """
+        with self._celery.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            queue = _PROBE(connection.default_channel)
+            queue.declare()
+            connection.Producer().publish("probe", routing_key=queue.name)
+            queue.purge()
 
     def close(self) -> None:
         """Release the connections."""
