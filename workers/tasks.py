@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging, worker_init, worker_shutting_down
 
 from bus.bells import Page
 from bus.circuit_breaker import CircuitBreaker
@@ -48,6 +48,12 @@ def be_ready(**_: object) -> None:
     except SettingsError as error:
         # Celery logs any other exception of a receiver, and goes on.
         sys.exit(str(error))
+
+
+@worker_shutting_down.connect
+def be_told_to_end(**_: object) -> None:
+    """Let nothing wait for long: the process has been told to end."""
+    runtime().stopping.set()
 
 
 # After the database has refused, bells are dropped for this long (seconds). The relay rings again for what is due.
