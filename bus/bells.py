@@ -89,17 +89,21 @@ class Sender:
         self._changed = threading.Condition()
         self._collected: dict[Kind, list[str]] = {}
         self._quiet_until: dict[Kind, float] = {}
-        self._running = False
+        self._thread: threading.Thread | None = None
 
     def __call__(self, kind: Kind, args: Sequence[str] = ()) -> None:
         """Send a bell soon."""
         with self._changed:
             self._collected.setdefault(kind, []).extend(args)
             self._changed.notify()
-            if self._running:
-                return
-            self._running = True
-        threading.Thread(target=self._run, name="bells").start()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="bells")
+                self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until all that was rung is sent."""
+        if (thread := self._thread) is not None:
+            thread.join()
 
     def _run(self) -> None:
         while (kind := self._next()) is not None:
@@ -118,7 +122,7 @@ class Sender:
                     return kind
                 # Or until there is one of another kind.
                 self._changed.wait(left)
-            self._running = False
+            self._thread = None
             return None
 
 
@@ -215,7 +219,8 @@ class Bells:
             queue.purge()
 
     def close(self) -> None:
-        """Release the connections."""
+        """Wait for the last bell, and release the connections."""
+        self._sender.wait()
         self._celery.close()
 
     def _send(self, kind: Kind, args: list[str]) -> None:

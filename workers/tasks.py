@@ -12,7 +12,6 @@ from celery.signals import setup_logging, worker_init, worker_shutting_down
 
 from bus.bells import Page
 from bus.circuit_breaker import CircuitBreaker
-from bus.dropped import Dropped
 from config.logging_setup import configure_logging
 from config.settings import Settings, SettingsError
 from models.channels import CHANNELS
@@ -27,8 +26,6 @@ from workers.publish import publish
 from workers.runtime import runtime
 
 log = logging.getLogger(__name__)
-
-_unusable = Dropped(log, "bells dropped: no pages")
 
 
 @setup_logging.connect
@@ -94,7 +91,7 @@ def expand_task(*pages: str) -> None:
         try:
             page = Page.parse(argument)
         except ValueError:
-            _unusable.add()
+            log.warning("bells dropped: no pages")
             continue
         try:
             expand_and_ring(runtime(), *page)

@@ -96,7 +96,7 @@ def test_bells_of_a_queue_that_nobody_serves_are_dropped_when_they_are_many(redi
         assert bells.ring(f"push {number}", [], "push", lane=number)
         assert bells.ring(f"intake {number}", [], "intake")
     assert bells.deliver("email")
-    eventually(lambda: not bells._sender._running)
+    bells._sender.wait()
     bells.drop_unserved()
     assert sorted(store.keys("carillon:*\x06*")) == [b"carillon:intake\x06\x162", b"carillon:mail\x06\x162"]
     assert [record.queue for record in caplog.records] == ["push"]

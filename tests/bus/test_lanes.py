@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
-import redis
 
 from bus.bells import Bells
 from models.lanes import Lane
-from tests.waiting import eventually
 from workers import tasks
 from workers.app import app
 
@@ -44,6 +42,5 @@ def test_bells_are_answered_by_lane_and_then_in_their_order(sent, redis_server):
     rung = {lane: uuid4() for lane in lanes}
     for lane in lanes:
         assert sent.expand(rung[lane], lane)
-    with redis.Redis.from_url(redis_server) as store:
-        eventually(lambda: len(store.keys("carillon:intake*")) == len(lanes))
+    sent._sender.wait()
     assert heard(redis_server, len(lanes)) == [rung[lane] for lane in Lane]
