@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bus.envelope import Entry, Envelope, pack, room_name
@@ -26,20 +24,14 @@ from models.rooms.names import user_room
 
 log = logging.getLogger(__name__)
 
-# Seconds between two warnings that no web process is subscribed.
-_WARN_EVERY = 60.0
-
 
 class InAppChannel:
     """Puts notifications on the screens that are connected."""
 
     name = IN_APP
 
-    def __init__(self, publisher: Publisher, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._warned_at: float | None = None
 
     def send(
         self,
@@ -74,17 +66,9 @@ class InAppChannel:
         except UNAVAILABLE as error:
             return RetryLater(f"redis: {type(error).__name__}", Failure.PROVIDER_DOWN)
         if not subscribers:
-            self._warn()
+            # Then nobody is connected, so nothing is lost. But a wrong topic looks the same.
+            log.warning("no web process listens", extra={"redis_channel": self._publisher.channel})
         return Sent()
-
-    def _warn(self) -> None:
-        # Without a web process nobody is connected, so nothing is lost. But a wrong topic looks the same.
-        now = self._clock()
-        with self._lock:
-            if self._warned_at is not None and now - self._warned_at < _WARN_EVERY:
-                return
-            self._warned_at = now
-        log.warning("no web process listens", extra={"redis_channel": self._publisher.channel})
 
 
 def _entries(batch: Sequence[Message]) -> Iterator[Entry]:

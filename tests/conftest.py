@@ -21,6 +21,7 @@ from werkzeug.serving import make_server
 # Bells are recorded (fixture `recorder`). One that is sent all the same must not reach a broker of the developer's.
 os.environ["BROKER_URL"] = "redis://127.0.0.1:1/0"
 
+from bus.redis import breaker_of
 from config.settings import Settings
 from models.sql.engine import connect
 from tests import compiled, factories
@@ -84,6 +85,8 @@ def redis_server(_redis_url: str) -> str:
     """The URL of a real Redis, emptied for this test."""
     with redis.Redis.from_url(_redis_url) as client:
         client.flushall()
+    # An earlier test may have ended with a failure.
+    breaker_of(_redis_url).succeeded()
     return _redis_url
 
 

@@ -146,7 +146,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     )
     problems.register(app)
     middleware.register(app, settings)
-    health.register(app, settings, engine)
+    health.register(app, settings, engine, bells)
     cli.register(app)
     sent = (notifications, events, alerts, outbox, deliveries, dead_letters, event_types, usage)
     reached = (users, devices, topics, inbox, presence, connections)

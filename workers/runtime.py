@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from threading import Event
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -60,6 +61,8 @@ class Runtime:
     breakers: dict[str, CircuitBreaker] = field(init=False, default_factory=dict)
     # Leases of batches that were sent, and whose results wait for the database.
     unrecorded: set[UUID] = field(init=False, default_factory=set)
+    # Set when the process has been told to end.
+    stopping: Event = field(init=False, default_factory=Event)
 
     def __post_init__(self) -> None:
         for name, spec in CHANNELS.items():

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging, worker_init, worker_shutting_down
 
 from bus.bells import Page
 from bus.circuit_breaker import CircuitBreaker
-from bus.dropped import Dropped
 from config.logging_setup import configure_logging
 from config.settings import Settings, SettingsError
 from models.channels import CHANNELS
@@ -27,8 +26,6 @@ from workers.publish import publish
 from workers.runtime import runtime
 
 log = logging.getLogger(__name__)
-
-_unusable = Dropped(log, "bells dropped: no pages")
 
 
 @setup_logging.connect
@@ -48,6 +45,12 @@ def be_ready(**_: object) -> None:
     except SettingsError as error:
         # Celery logs any other exception of a receiver, and goes on.
         sys.exit(str(error))
+
+
+@worker_shutting_down.connect
+def be_told_to_end(**_: object) -> None:
+    """Let nothing wait for long: the process has been told to end."""
+    runtime().stopping.set()
 
 
 # After the database has refused, bells are dropped for this long (seconds). The relay rings again for what is due.
@@ -88,7 +91,7 @@ def expand_task(*pages: str) -> None:
         try:
             page = Page.parse(argument)
         except ValueError:
-            _unusable.add()
+            log.warning("bells dropped: no pages")
             continue
         try:
             expand_and_ring(runtime(), *page)

@@ -66,8 +66,10 @@ def connect(url: str, pool_size: int = 10) -> Engine:
     )
 
     @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Dialect, _record: object, args: tuple[Any, ...], options: dict[str, Any]) -> _Connection:
-        return _Connection.connect(*args, **options)
+    def _connect(
+        _dialect: Dialect, _record: object, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> BoundedConnection:
+        return BoundedConnection.connect(*args, **options)
 
     @event.listens_for(engine, "handle_error", retval=True)
     def _classify(failed: ExceptionContext) -> BaseException | None:
@@ -80,7 +82,7 @@ def connect(url: str, pool_size: int = 10) -> Engine:
     return engine
 
 
-class _Connection(psycopg.Connection[Any]):
+class BoundedConnection(psycopg.Connection[Any]):
     """A connection that is closed if the server does not answer.
 
     The server's own limits end nothing while it stands still, and its kernel still acknowledges what we send, so TCP
@@ -90,7 +92,7 @@ class _Connection(psycopg.Connection[Any]):
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Called for each exchange with the server. Raises OperationalError if it takes longer than the limit."""
         if timeout is None:
-            # Only the pool's check is done in this mode.
+            # In this mode nothing is done that takes long: the pool's check, and LISTEN.
             timeout = _CHECK if self.autocommit else ANSWER
         try:
             return super().wait(gen, interval, timeout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -23,9 +24,11 @@ from models.notifications.tables import notifications
 from models.outbox import queries as outbox
 from models.outbox.listen import listen
 from models.outbox.tables import carillon_outbox
-from models.sql.engine import read, write
+from models.sql.engine import connect, read, write
 from tests.bells import RecordingBells
+from tests.channels.support import server, silent
 from tests.factories import create_installation, create_tenant, create_users, expand_all
+from tests.waiting import eventually
 
 HELLO = {"audience": {"users": ["alice"]}, "title": "Hello", "message": "World"}
 
@@ -275,6 +278,26 @@ def test_a_commit_is_reported_at_once_where_the_database_can(here, engine):
     stop.set()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def stands_still(connection: socket.socket) -> None:
+    """PostgreSQL that lets a client in (AuthenticationOk, ReadyForQuery), and answers no statement."""
+    connection.recv(65536)
+    connection.sendall(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")
+    silent(connection)
+
+
+@pytest.mark.slow
+def test_a_server_that_stands_still_is_not_waited_for(caplog):
+    with server(stands_still) as port:
+        engine = connect(f"postgresql+psycopg://nobody@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
+        stop = threading.Event()
+        thread = threading.Thread(target=listen, args=(engine, lambda: None, stop))
+        thread.start()
+        eventually(lambda: "not listening to the outbox" in caplog.messages)
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_rejected_rows_are_kept_for_the_retention(here, engine):

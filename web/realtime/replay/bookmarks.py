@@ -21,7 +21,6 @@ from typing import Any
 
 from socketio import Server
 
-from bus.circuit_breaker import CircuitBreaker
 from bus.redis import UNAVAILABLE, connect
 from models.events.cursor import Cursor
 from web.realtime.gateway.sessions import Session
@@ -44,8 +43,6 @@ _STEP = 200
 _MIN_INTERVAL = 0.05
 _MAX_INTERVAL = 1.0
 _IDLE_FACTOR = 9
-# After a failure Redis is not asked for this long (seconds): a handshake waits for it.
-_OPEN_SECONDS = 5.0
 
 # Opens a connection in one step: takes the position of an interrupted one, and notes that this one is open. The hash
 # has a field for each connection: "<time> <state> <progress> <position>". The states, in the order in which positions
@@ -104,7 +101,6 @@ class Bookmarks:
         self._lock = threading.Lock()
         self._pages: dict[str, tuple[Session, _Page]] = {}
         self._bell = threading.Event()
-        self._breaker = CircuitBreaker(_OPEN_SECONDS)
         self._stopped = False
 
     def open(self, session: Session, token: str, issued_at: datetime) -> None:
@@ -204,16 +200,13 @@ class Bookmarks:
     def _interrupted(self, sid: str, page: _Page, issued_at: datetime) -> tuple[ResumeRequest, Cursor | None]:
         """Note that a connection is open. Returns what it continues from, and the position if that is known."""
         unknown = ResumeRequest(lost=True), None
-        if not self._breaker.allows():
-            return unknown
         now = time.time()
         arguments: list[str | int | float] = [f"{now:.3f}", sid, int(page.expires_at.timestamp()), _GIVEN]
         try:
             found: Any = self._open(keys=[page.key, f"{self._prefix}since"], args=arguments)
         except UNAVAILABLE as error:
-            self._failed(error)
+            log.warning("positions are not kept", extra={"error": type(error).__name__})
             return unknown
-        self._breaker.succeeded()
         since, written_at, position = found
         try:
             if not position:
@@ -238,8 +231,6 @@ class Bookmarks:
         return _position(session) if _is_received(session) else page.written
 
     def _write(self, marks: Sequence[tuple[str, _Page, Cursor | None]]) -> bool:
-        if not self._breaker.allows():
-            return False
         now = time.time()
         pipeline = self._redis.pipeline(transaction=False)
         for sid, page, cursor in marks:
@@ -253,16 +244,11 @@ class Bookmarks:
         try:
             pipeline.execute()
         except UNAVAILABLE as error:
-            self._failed(error)
+            log.warning("positions are not kept", extra={"error": type(error).__name__})
             return False
-        self._breaker.succeeded()
         for _, page, cursor in marks:
             page.written, page.written_at = cursor, time.monotonic()
         return True
-
-    def _failed(self, error: Exception) -> None:
-        if self._breaker.failed():
-            log.warning("positions are not kept", extra={"error": type(error).__name__})
 
 
 def _is_received(session: Session) -> bool:
