@@ -25,6 +25,7 @@ from config.settings import Settings
 from models.sql.engine import connect
 from tests import compiled, factories
 from tests.bells import RecordingBells
+from tests.clocks import Clocks
 from tests.databases import PostgreSQL, migrate, postgresql_server, sqlite_file
 
 compiled.share()
@@ -71,6 +72,12 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = connect(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def clocks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    """The clocks of the machine and of the installation, to be set by this test."""
+    return Clocks(engine, monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from models.deliveries.due import backlog, channels_with_work, due_notifications
 from models.events import publishing
 from models.outbox import queries as outbox
 from models.outbox.listen import listen
+from models.set_back import follow_clock
 from models.sql.engine import UNAVAILABLE, read, write
 from workers.deliver import deliver
 from workers.expand import expand, publish_page
@@ -40,7 +42,10 @@ def tick(run: Runtime) -> None:
     What fails does not keep the rest from being done. Raises models.sql.engine.UNAVAILABLE.
     """
     with write(run.engine) as connection:
+        set_back = follow_clock(connection, run.now(), timedelta(seconds=run.lease))
         notifications = due_notifications(connection, run.now())
+    if set_back is not None:
+        log.warning("clock set back", extra={"seconds": round(set_back.seconds, 1), "brought_forward": set_back.rows})
     for notification_id, lane in notifications:
         if not run.bells.expand(notification_id, lane):
             _attempt(f"expand {notification_id}", partial(_expand_here, run, notification_id))
