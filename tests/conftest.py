@@ -26,7 +26,7 @@ from models.sql.engine import connect
 from tests import compiled, factories
 from tests.bells import RecordingBells
 from tests.clocks import Clocks
-from tests.databases import PostgreSQL, migrate, postgresql_server, sqlite_file
+from tests.databases import PostgreSQL, Standby, migrate, postgresql_server, sqlite_file
 
 compiled.share()
 
@@ -64,6 +64,13 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         database = request.getfixturevalue("_postgresql").database()
     with database as url:
         yield url
+
+
+@pytest.fixture
+def standby(_postgresql: PostgreSQL) -> Iterator[Standby]:
+    """A fresh migrated database on PostgreSQL, for which another server takes over."""
+    with _postgresql.standby() as standby:
+        yield standby
 
 
 @pytest.fixture

@@ -14,12 +14,15 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+from sqlalchemy.exc import DBAPIError
+
 from bus.counters import STEP, Counters
 from config.logging_setup import configure_logging
 from config.settings import Settings
 from models.channels import CHANNELS
 from models.deliveries.due import backlog, channels_with_work, due_notifications
 from models.events import publishing
+from models.events.timeline import follow_timeline
 from models.outbox import queries as outbox
 from models.outbox.listen import listen
 from models.set_back import follow_clock
@@ -41,6 +44,7 @@ def tick(run: Runtime) -> None:
 
     What fails does not keep the rest from being done. Raises models.sql.engine.UNAVAILABLE.
     """
+    _follow_timeline(run)
     with write(run.engine) as connection:
         set_back = follow_clock(connection, run.now(), timedelta(seconds=run.lease))
         notifications = due_notifications(connection, run.now())
@@ -60,6 +64,19 @@ def tick(run: Runtime) -> None:
         _attempt("publish", partial(publish, run, budget=INTERVAL))
     if rows and not run.bells.take_in():
         _attempt("take in", partial(intake, run, budget=INTERVAL))
+
+
+def _follow_timeline(run: Runtime) -> None:
+    try:
+        begun = follow_timeline(run.engine)
+    except UNAVAILABLE:
+        raise
+    except DBAPIError as error:
+        # Some services that speak PostgreSQL's protocol have no timelines, and some do not let every role ask.
+        log.warning("timeline unknown", extra={"error": type(error.orig).__name__})
+        return
+    if begun:
+        log.warning("new epoch: the database has gone back to an earlier state")
 
 
 def _attempt(name: str, work: Callable[[], object]) -> None:

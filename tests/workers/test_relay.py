@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 import redis
+from sqlalchemy import text
 
 from bus.counters import Counters
 from models.deliveries.claim import claim
@@ -112,3 +113,20 @@ def test_what_fails_does_not_keep_the_relay_from_the_rest(run, engine, broker_aw
     tick(run)
     assert [message.content.notification_id for message in run.channels["live"]["email"].sent] == [str(good)]
     assert [r.work for r in caplog.records if r.getMessage() == "work failed"] == [f"expand {bad}"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_server_without_timelines_is_told_and_hinders_nothing(run, engine, bells, clock, caplog, monkeypatch):
+    monkeypatch.setattr("models.events.timeline._PRESENT", text("SELECT no_such_function()"))
+    n = accept_one(engine)
+    clock.advance(3)
+    tick(run)
+    assert bells == [("expand", [str(n)])]
+    assert [record.error for record in caplog.records if record.message == "timeline unknown"] == ["UndefinedFunction"]
+
+
+def test_a_new_epoch_is_told(run, monkeypatch, caplog):
+    monkeypatch.setattr(relay, "follow_timeline", lambda _engine: True)
+    tick(run)
+    assert [record.levelname for record in caplog.records if "new epoch" in record.message] == ["WARNING"]

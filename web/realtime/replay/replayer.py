@@ -133,7 +133,10 @@ class Replayer:
             page = self._read(session)
             served = Served(served.replayed + _emit(session, page), served.complete and page.complete)
             with session.lock:
-                session.progress.reach(page.cursor)
+                if page.complete:
+                    session.progress.reach(page.cursor)
+                else:
+                    session.progress.start(page.cursor.epoch, page.cursor.positions)
                 # Under the lock: the first live event must not come before the announcement.
                 if not page.more and session.progress.release():
                     return self._end(session, served, announce)
