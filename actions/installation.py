@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
@@ -13,11 +13,7 @@ from actions.quotas import Quotas
 from bus.bells import Bells
 from bus.publisher import Publisher
 from models.catalogue.source import Catalogue
-
-
-def utc_now() -> datetime:
-    """The time, where no other clock is given."""
-    return datetime.now(UTC)
+from models.sql.clock import utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +21,8 @@ class Installation:
     """The objects of one process that actions use, made once.
 
     `retention` bounds how long anything can be kept. `has_lab`: notifications of test keys have somewhere to go.
-    `mail_takes_utf8`: the mail server accepts addresses with non-ASCII letters before the @.
+    `mail_takes_utf8`: the mail server accepts addresses with non-ASCII letters before the @. `now` is the time of the
+    installation (models/sql/clock.py).
     """
 
     engine: Engine

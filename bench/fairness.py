@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import requests
 
-from actions.installation import utc_now
 from bench.pipeline import RECIPIENTS, carillon, postgresql, settled
 from bench.processes import Program, node
 from bench.report import Line, Result
+from models.sql.clock import utc_now
 from tests import factories
 from tests.pipeline.system import System
 

@@ -19,11 +19,11 @@ import psycopg
 import requests
 from sqlalchemy import Engine, exists, func, select, text
 
-from actions.installation import utc_now
 from bench.processes import Program, node, program
 from bench.report import Line, Result
 from models.deliveries.tables import deliveries
 from models.notifications.tables import notifications
+from models.sql.clock import utc_now
 from models.sql.engine import connect, read, write
 from models.users.queries import Person, upsert_users
 from tests import factories

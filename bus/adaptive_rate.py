@@ -34,7 +34,9 @@ local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at', 'rate', 'cut_at')
 local rate = math.min(limit, tonumber(kept[3] or limit))
 local tokens = math.max(1, rate)
 if kept[1] then tokens = math.min(tokens, kept[1] + math.max(0, now - kept[2]) * rate) end
+-- A cut of the future was made before the clock was set back.
 local cut_at = tonumber(kept[4] or 0)
+if cut_at > now then cut_at = 0 end
 local function keep()
   redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', string.format('%.6f', now), 'rate', tostring(rate),
     'cut_at', string.format('%.6f', cut_at))

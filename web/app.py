@@ -12,7 +12,6 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.routing import MapAdapter
 
-from actions.installation import utc_now
 from actions.quotas import Quotas
 from actions.tokens import Claims
 from bus.bells import Bells
@@ -23,6 +22,7 @@ from carillon.problems import ProblemDocument
 from config.jwt_keys import KeySource
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
+from models.sql.clock import Clock
 from models.sql.engine import connect
 from web import VERSION, assets, asyncapi, cli, demo, health, middleware, packages, pages, problems
 from web.api import (
@@ -117,10 +117,11 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         raise UnusableSettings(str(error)) from error
     claims = Claims.of(settings)
     engine = connect(settings.database_url)
+    now = Clock(engine)
     bells = bells or Bells(settings.broker_url)
-    authenticator = Authenticator(keys, claims, engine)
+    authenticator = Authenticator(keys, claims, engine, now)
     rates = Counters(settings.redis_url, settings.bus_topic, open_connections)
-    metrics = Metrics(engine, utc_now, rates)
+    metrics = Metrics(engine, now, rates)
     app = _flask()
     app.extensions["carillon"] = carillon = Context(
         settings=settings,
@@ -143,6 +144,7 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         retention=timedelta(days=settings.retention_days),
         has_lab=settings.lab_url is not None,
         mail_takes_utf8=settings.smtp_utf8,
+        now=now,
     )
     problems.register(app)
     middleware.register(app, settings)

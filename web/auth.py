@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, cast
 
@@ -18,6 +18,7 @@ from carillon.problems import ValidationError
 from carillon.validation import checked
 from config.audiences import CLIENT, EVERY_TENANT, OPERATOR, SERVICE
 from config.jwt_keys import Key
+from models.sql.clock import utc_now
 from models.sql.engine import read
 from models.tenants.api_keys import find_api_key
 from models.tenants.queries import tenant_exists
@@ -63,10 +64,12 @@ class Keys(Protocol):
 class Authenticator:
     """Identifies the principal of a token. Its only state is the keys; API keys and tenants are in the database."""
 
-    def __init__(self, keys: Keys, claims: Claims, engine: Engine) -> None:
+    def __init__(self, keys: Keys, claims: Claims, engine: Engine, now: Callable[[], datetime] = utc_now) -> None:
+        """`now` is the time of the installation, by which API keys expire. JWTs expire by the machine's clock."""
         self._keys = keys
         self._names = claims
         self._engine = engine
+        self._now = now
         self._key_uses = KeyUses(engine)
 
     def principal(self, token: str, kinds: Collection[Kind]) -> Principal:
@@ -94,7 +97,7 @@ class Authenticator:
                 found = find_api_key(connection, token)
         if found is None:
             raise AuthError("invalid_token", "the API key is unknown or revoked")
-        now = datetime.now(UTC)
+        now = self._now()
         if found.expires_at is not None and found.expires_at <= now:
             until = iso(found.expires_at)
             raise AuthError("token_expired", f"the API key expired at {until}: ask an operator for a new one")

@@ -65,7 +65,8 @@ class PollingPages:
 
     def wait(self, tenant: str, user: str, last: LastAnswer | None, now: datetime) -> int:
         """Seconds that the page has to wait before it polls; 0 if it can poll now."""
-        if last is not None and now - last.at < self._interval:
+        # An answer of the future was given before the clock was set back.
+        if last is not None and timedelta() <= now - last.at < self._interval:
             return max(1, round((last.at + self._interval - now).total_seconds()))
         taken = self._buckets.take([(_key("interval", tenant, user), self._limit)])
         return 0 if taken is None or taken.allowed else taken.retry_after

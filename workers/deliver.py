@@ -80,7 +80,9 @@ def deliver_batch(run: Runtime, channel: str) -> int:
     deadline = time.monotonic() + run.lease
     try:
         with write(run.engine) as connection:
-            batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
+            now = run.now()
+            leases_now = run.leases_now() if run.leases_now else now
+            batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, now, run.rng(), leases_now)
         _count(run, channel, batch.settled)
         if batch.messages:
             send(run, channel, batch, deadline)

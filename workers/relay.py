@@ -12,8 +12,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
 
 from bus.counters import STEP, Counters
 from config.logging_setup import configure_logging
@@ -21,8 +24,10 @@ from config.settings import Settings
 from models.channels import CHANNELS
 from models.deliveries.due import backlog, channels_with_work, due_notifications
 from models.events import publishing
+from models.events.timeline import follow_timeline
 from models.outbox import queries as outbox
 from models.outbox.listen import listen
+from models.set_back import follow_clock
 from models.sql.engine import UNAVAILABLE, read, write
 from workers.deliver import deliver
 from workers.expand import expand, publish_page
@@ -55,8 +60,13 @@ class Relay:
     def tick(self) -> None:
         """Look once, and ring. Without a broker, begin the work. Raises models.sql.engine.UNAVAILABLE."""
         run = self._run
+        _follow_timeline(run)
         with write(run.engine) as connection:
+            set_back = follow_clock(connection, run.now(), timedelta(seconds=run.lease))
             notifications = due_notifications(connection, run.now())
+        if set_back is not None:
+            moved = {"seconds": round(set_back.seconds, 1), "brought_forward": set_back.rows}
+            log.warning("clock set back", extra=moved)
         not_rung = [found.id for found in notifications if not run.bells.expand(found.id, found.lane)]
         if not_rung:
             self._begin("expand", partial(self._expand, not_rung))
@@ -108,6 +118,19 @@ class Relay:
             begun = self._working[name] = {work for work in self._working[name] if not work.done()}
             if len(begun) < at_once:
                 begun.add(self._threads.submit(_attempt, name, work))
+
+
+def _follow_timeline(run: Runtime) -> None:
+    try:
+        begun = follow_timeline(run.engine)
+    except UNAVAILABLE:
+        raise
+    except DBAPIError as error:
+        # Some services that speak PostgreSQL's protocol have no timelines, and some do not let every role ask.
+        log.warning("timeline unknown", extra={"error": type(error.orig).__name__})
+        return
+    if begun:
+        log.warning("new epoch: the database has gone back to an earlier state")
 
 
 def _attempt(name: str, work: Callable[[], object]) -> bool:

@@ -200,14 +200,17 @@ def read_after(
 ) -> Replay:
     """The events of the rooms after the cursor, without those that have expired.
 
-    A room that the cursor does not know is new to the client and begins at its head.
+    A room that the cursor does not know is new to the client and begins at its head. A position above the head is from
+    before a restore, or before the room was deleted: the replay is not complete.
     """
     current = epoch(connection)
     found = _rooms(connection, tenant_id, names)
     missing = {name: cursor.positions.get(name, 0) for name in names if name not in found}
     head = Cursor(current, dict.fromkeys(missing, 0) | {name: row.head for name, row in found.items()})
     behind = {name: cursor.positions.get(name, row.head) for name, row in found.items()}
-    lost = any(not found[name].purged <= seq <= found[name].head for name, seq in behind.items())
+    lost = any(missing.values()) or any(
+        not found[name].purged <= seq <= found[name].head for name, seq in behind.items()
+    )
     if cursor.epoch != current or lost:
         return Replay([], head, complete=False, more=False)
     page: list[Event] = []

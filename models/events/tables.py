@@ -58,8 +58,9 @@ staged_events = Table(
 meta = Table(
     "meta",
     metadata,
-    # Two rows. "bus_key": see bus_key.py. "epoch": the incarnation of the log. A restored backup needs a new one, or
-    # clients would wait for numbers that were given out before.
+    # A row each. "bus_key": see bus_key.py. "clock": see models/set_back.py. "epoch": the incarnation of the log. A
+    # restored backup needs a new one, or clients would wait for numbers that were given out before. "timeline": see
+    # timeline.py.
     Column("name", String(32), primary_key=True),
     Column("value", String(64), nullable=False),
 )

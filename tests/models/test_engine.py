@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from models.sql.engine import ANSWER, UNAVAILABLE, connect, read, write
 from tests.databases import PostgreSQL
 from tests.factories import create_tenant
+from tests.waiting import eventually
 
 # What PostgreSQL says (Appendix A of its documentation) where the same statement may succeed later.
 REFUSALS = {
@@ -128,6 +130,42 @@ def test_a_server_that_stands_still_is_not_waited_for(postgresql: Engine, monkey
             assert checked.result(19) < 12
             assert connecting.result(19) < 12
     with read(postgresql) as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
+@pytest.fixture
+def away_standby(postgresql: Engine) -> Iterator[Engine]:
+    """Commits wait for a standby, and none answers."""
+    with postgresql.connect().execution_options(isolation_level="AUTOCOMMIT") as own:
+
+        def wait_for(standbys: str) -> None:
+            own.execute(text(f"ALTER SYSTEM SET synchronous_standby_names = '{standbys}'"))
+            own.execute(text("SELECT pg_reload_conf()"))
+
+        own.execute(text(f"ALTER DATABASE {postgresql.url.database} SET synchronous_commit = on"))
+        create_tenant(postgresql)
+        postgresql.dispose()
+        wait_for("ANY 1 (one, two)")
+        yield postgresql
+        wait_for("")
+
+
+@pytest.mark.slow
+def test_a_commit_that_no_standby_confirms_is_not_waited_for(away_standby: Engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("models.sql.engine.ANSWER", 1.0)
+    tenants = count(1)
+
+    def refused() -> float:
+        began = time.monotonic()
+        try:
+            create_tenant(away_standby, f"tenant{next(tenants)}")
+        except UNAVAILABLE:
+            return time.monotonic() - began
+        return 0.0
+
+    # The first ones may be committed before the server has read its settings.
+    assert 1 <= eventually(refused) < 5
+    with read(away_standby) as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
 

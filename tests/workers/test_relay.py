@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 import redis
+from sqlalchemy import text
 
 from bus.counters import Counters
 from models.deliveries.claim import claim
@@ -149,3 +150,20 @@ def test_a_slow_provider_keeps_nothing_else_waiting_and_takes_a_bounded_number_o
     relay.tick()
     relay.wait()
     assert sorted(m.content.notification_id for m in live["email"].sent) == sorted(ids)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_server_without_timelines_is_told_and_hinders_nothing(run, engine, bells, clock, tick, caplog, monkeypatch):
+    monkeypatch.setattr("models.events.timeline._PRESENT", text("SELECT no_such_function()"))
+    n = accept_one(engine)
+    clock.advance(3)
+    tick()
+    assert bells == [("expand", [str(n)])]
+    assert [record.error for record in caplog.records if record.message == "timeline unknown"] == ["UndefinedFunction"]
+
+
+def test_a_new_epoch_is_told(tick, monkeypatch, caplog):
+    monkeypatch.setattr(relay, "follow_timeline", lambda _engine: True)
+    tick()
+    assert [record.levelname for record in caplog.records if "new epoch" in record.message] == ["WARNING"]

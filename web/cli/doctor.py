@@ -153,7 +153,7 @@ def _pauses(here: Context) -> Iterator[Finding]:
 def _channels(here: Context) -> Iterator[Finding]:
     for name in CHANNELS:
         try:
-            channel = registry.build_one(here.settings, "live", name)
+            channel = registry.build_one(here.settings, "live", name, here.now)
         except SettingsError as error:
             yield _failed(f"channel {name}", str(error), "correct the settings")
             continue

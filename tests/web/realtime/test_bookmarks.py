@@ -233,6 +233,18 @@ def test_a_client_that_was_away_for_long_is_told_that_something_may_be_missing(h
     assert told_of_a_loss(opened(here))
 
 
+@pytest.mark.parametrize("seconds", [3600, -3600], ids=["forward", "back"])
+def test_a_web_process_whose_clock_is_an_hour_off_goes_by_that_of_redis(here, there, monkeypatch, seconds):
+    here.close(opened(here), INTERRUPTED)
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + seconds)
+    second = opened(there, sid="b", seq=9)
+    assert second.resume.positions["user:alice"] == 5
+    there.close(second, INTERRUPTED)
+    monkeypatch.undo()
+    assert opened(here, sid="c").resume.positions["user:alice"] == 9
+
+
 def test_without_redis_nobody_waits_and_nothing_fails():
     away = Bookmarks("redis://127.0.0.1:1/0", "bookmarks", patience=85)
     one = opened(away)

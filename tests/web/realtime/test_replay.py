@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from models.events.cursor import Cursor
-from models.events.log import REPLAY_PAGE, new_epoch
+from models.events.log import REPLAY_PAGE, heads_of, new_epoch
 from models.sql.engine import UNAVAILABLE, connect, write
 from tests import factories
 from tests.web.realtime.fakes import FakeServer, brief, heard, session
@@ -225,6 +225,22 @@ def test_what_arrives_meanwhile_is_not_healed(engine: Engine, replayer: Replayer
     patient = Healer(engine, background.sessions, replayer, Timing(grace=0.4))
     arrival.start()
     assert patient.look() == 0
+    assert brief(alice) == [("session:ready", 0), ("stream:data", 1)]
+
+
+def test_what_arrives_while_the_heads_are_read_is_not_above_them(
+    engine: Engine, replayer: Replayer, background: Background, monkeypatch: pytest.MonkeyPatch
+):
+    alice = welcomed(replayer)
+    background.add(alice)
+
+    def and_one_more(connection: Any, wanted: Any) -> Any:
+        found = heads_of(connection, wanted)
+        assert alice.offer(ROOM, 1, [event_packet("/", "stream:data", {"seq": 1})])
+        return found
+
+    monkeypatch.setattr("web.realtime.replay.healer.heads_of", and_one_more)
+    assert background.healer.look() == 0
     assert brief(alice) == [("session:ready", 0), ("stream:data", 1)]
 
 

@@ -69,7 +69,7 @@ class Gateway:
         self._admission = Admission(
             server, installation.engine, authenticator, origins, self.sessions, bookmarks, strangers
         )
-        self._counts = CountNotifier(installation.engine, self.sessions, timing)
+        self._counts = CountNotifier(installation.engine, installation.now, self.sessions, timing)
         self.replayer = Replayer(installation, timing, self._counts.ask)
         self.healer = Healer(installation.engine, self.sessions, self.replayer, timing)
         self._janitor = Janitor(server, self.sessions, self.healer, self.close, timing)

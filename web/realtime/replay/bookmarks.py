@@ -44,14 +44,22 @@ _MIN_INTERVAL = 0.05
 _MAX_INTERVAL = 1.0
 _IDLE_FACTOR = 9
 
+# By the clock of Redis, as all times here: web processes on several machines compare them.
+_NOW = """
+local clock = redis.call('TIME')
+local now = clock[1] + clock[2] / 1000000
+local stamp = string.format('%.3f', now)
+"""
 # Opens a connection in one step: takes the position of an interrupted one, and notes that this one is open. The hash
 # has a field for each connection: "<time> <state> <progress> <position>". The states, in the order in which positions
 # are taken: 0 was written by its connection, 1 is that of a connection that has just been opened, and 2 has been given
 # to a client. Among equals, the one that is furthest behind is taken, so that nobody misses anything. Returns since
-# when Redis has positions, and the time and the position.
-_OPEN = """
-local now, sid, expires, given_for = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
-redis.call('SET', KEYS[2], ARGV[1], 'NX')
+# when Redis has positions, the age of the position in seconds, and the position.
+_OPEN = (
+    _NOW
+    + """
+local sid, expires, given_for = ARGV[1], ARGV[2], tonumber(ARGV[3])
+redis.call('SET', KEYS[2], stamp, 'NX')
 local best
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
@@ -69,10 +77,13 @@ if best then
   opened = string.format('%.0f %s', best.progress, best.position)
   redis.call('HSET', KEYS[1], best.sid, best.at .. ' 2 ' .. opened)
 end
-redis.call('HSET', KEYS[1], sid, ARGV[1] .. ' 1 ' .. opened)
+redis.call('HSET', KEYS[1], sid, stamp .. ' 1 ' .. opened)
 redis.call('EXPIREAT', KEYS[1], expires)
-return {redis.call('GET', KEYS[2]), best and best.at or '', best and best.position or ''}
+return {redis.call('GET', KEYS[2]), best and tostring(now - best.at) or '', best and best.position or ''}
 """
+)
+_WRITE = _NOW + "redis.call('HSET', KEYS[1], ARGV[1], stamp .. ' 0 ' .. ARGV[2])"
+_BEGIN = _NOW + "redis.call('SET', KEYS[1], stamp, 'NX')"
 # In place of a position: a connection that was opened, and whose position has not been written yet.
 _UNKNOWN = "?"
 
@@ -162,7 +173,7 @@ class Bookmarks:
         """Run for ever."""
         # Before a client comes: a token that is issued from now on was not used before.
         with suppress(*UNAVAILABLE):
-            self._redis.set(f"{self._prefix}since", time.time(), nx=True)
+            self._redis.eval(_BEGIN, 1, f"{self._prefix}since")
         while True:
             self._bell.wait(_RENEW / 4)
             self._bell.clear()
@@ -200,20 +211,19 @@ class Bookmarks:
     def _interrupted(self, sid: str, page: _Page, issued_at: datetime) -> tuple[ResumeRequest, Cursor | None]:
         """Note that a connection is open. Returns what it continues from, and the position if that is known."""
         unknown = ResumeRequest(lost=True), None
-        now = time.time()
-        arguments: list[str | int | float] = [f"{now:.3f}", sid, int(page.expires_at.timestamp()), _GIVEN]
+        arguments: list[str | int | float] = [sid, int(page.expires_at.timestamp()), _GIVEN]
         try:
             found: Any = self._open(keys=[page.key, f"{self._prefix}since"], args=arguments)
         except UNAVAILABLE as error:
             log.warning("positions are not kept", extra={"error": type(error).__name__})
             return unknown
-        since, written_at, position = found
+        since, age, position = found
         try:
             if not position:
                 # The first connection with this token, unless Redis has been emptied since the token was issued. Tokens
                 # are issued in whole seconds.
                 return (ResumeRequest(), None) if issued_at.timestamp() >= int(float(since)) else unknown
-            if position == _UNKNOWN or float(written_at) < now - KEPT:
+            if position == _UNKNOWN or float(age) > KEPT:
                 return unknown
             cursor = Cursor.decode(position)
         except (ValueError, OverflowError):
@@ -231,14 +241,13 @@ class Bookmarks:
         return _position(session) if _is_received(session) else page.written
 
     def _write(self, marks: Sequence[tuple[str, _Page, Cursor | None]]) -> bool:
-        now = time.time()
         pipeline = self._redis.pipeline(transaction=False)
         for sid, page, cursor in marks:
             if cursor is None:
                 pipeline.hdel(page.key, sid)
             else:
                 progress = sum(cursor.positions.values())
-                pipeline.hset(page.key, sid, f"{now:.3f} 0 {progress} {cursor.encode()}")
+                pipeline.eval(_WRITE, 1, page.key, sid, f"{progress} {cursor.encode()}")
             # With another token the client would not find it.
             pipeline.expireat(page.key, page.expires_at)
         try:

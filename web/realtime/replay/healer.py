@@ -63,10 +63,15 @@ class Healer:
                 log.exception("heads not read")
 
     def look(self) -> int:
-        """Compare all positions with the heads, and heal the connections that are behind. Returns how many were."""
+        """Compare all positions with the heads, and heal the connections that differ. Returns how many did.
+
+        A connection is ahead of the log if the database has gone back to an earlier state.
+        """
         live = [session for session in self._sessions.all() if session.ready and session.progress.live]
         if not live:
             return 0
+        # From before the heads are read: what has been sent by then is in the log.
+        sent = {session: session.progress.cursor().positions for session in live}
         with read(self._engine) as connection:
             present = epoch(connection)
             heads = heads_of(connection, {(session.tenant, room) for session in live for room in session.rooms})
@@ -76,11 +81,12 @@ class Healer:
             # Most of these events are committed, and published a moment later.
             time.sleep(self._timing.grace)
             behind = [session for session in behind if session.progress.behind(present, own[session])]
-        for session in behind:
+        behind += [session for session in live if any(seq > own[session][room] for room, seq in sent[session].items())]
+        for session in dict.fromkeys(behind):
             # If it is not live any more, another replay of it has begun.
             if session.progress.live:
                 self.serve(session, is_behind=True)
-        return len(behind)
+        return len(set(behind))
 
     def serve(self, session: Session, is_behind: bool = False) -> None:
         """Send the session what it is missing. Does not raise."""

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from actions.installation import Installation
@@ -134,7 +133,10 @@ class Replayer:
             page = self._read(session)
             served = Served(served.replayed + _emit(session, page), served.complete and page.complete)
             with session.lock:
-                session.progress.reach(page.cursor)
+                if page.complete:
+                    session.progress.reach(page.cursor)
+                else:
+                    session.progress.start(page.cursor.epoch, page.cursor.positions)
                 # Under the lock: the first live event must not come before the announcement.
                 if not page.more and session.progress.release():
                     return self._end(session, served, announce)
@@ -154,7 +156,7 @@ class Replayer:
     def _read(self, session: Session) -> Replay:
         cursor = session.progress.cursor()
         with read(self._engine) as connection:
-            return read_after(connection, session.tenant, session.rooms, cursor, datetime.now(UTC))
+            return read_after(connection, session.tenant, session.rooms, cursor, self._installation.now())
 
     def _ready(self, session: Session, served: Served) -> dict[str, Any]:
         return {
@@ -168,7 +170,7 @@ class Replayer:
             "poll_interval_ms": _POLL_INTERVAL_MS,
             # Random, so that the clients of a process that ends do not all reconnect at once.
             "reconnect_after_ms": random.randint(500, 5000),  # noqa: S311
-            "server_time": iso(datetime.now(UTC)),
+            "server_time": iso(self._installation.now()),
         }
 
 
