@@ -20,7 +20,7 @@ Fault = AbstractContextManager[None]
 
 # Notifications a second, each with a push and a mail, for how many seconds, and when counting begins: the relay looks
 # for what no worker has begun two seconds after it was accepted.
-RATE, SECONDS, BEGIN = 20, 9.0, 4.0
+RATE, SECONDS, BEGIN = 10, 9.0, 4.0
 
 
 @contextmanager
