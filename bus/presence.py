@@ -61,6 +61,11 @@ local function settle(tenant, user)
     if not its_end or not rank[its_state] or its_end <= now then
       redis.call('HDEL', seats, found[i])
     else
+      -- Longer than any lease: from before the clock was set back.
+      if its_end > now + kept then
+        its_end = now + math.floor(kept / 2)
+        redis.call('HSET', seats, found[i], its_state .. ' ' .. its_end)
+      end
       if not state or rank[its_state] > rank[state] then state = its_state end
       if not first or its_end < first then first = its_end end
     end
@@ -97,6 +102,11 @@ for _, who in ipairs(touched) do settle(who[1], who[2]) end
 
 local ended = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, step)
 for _, member in ipairs(ended) do
+  local tenant, user = string.match(member, '^([^/]*)/(.*)$')
+  if tenant then settle(tenant, user) else redis.call('ZREM', due, member) end
+end
+
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', due, now + kept + 1, '+inf', 'LIMIT', 0, step)) do
   local tenant, user = string.match(member, '^([^/]*)/(.*)$')
   if tenant then settle(tenant, user) else redis.call('ZREM', due, member) end
 end
