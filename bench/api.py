@@ -13,7 +13,7 @@ import psutil
 from sqlalchemy import Engine, text
 
 from bench.pipeline import peer_redis, peer_tables, postgresql
-from bench.processes import Program, node
+from bench.processes import Program, cpu_seconds, node
 from bench.report import Line, Result
 from models.sql.engine import write
 from tests import factories
@@ -145,7 +145,7 @@ def _process_tree(system: System, name: str) -> list[psutil.Process]:
 
 
 def _cpu(system: System) -> dict[str, float]:
-    return {name: sum(sum(one.cpu_times()[:2]) for one in _process_tree(system, name)) for name in system.processes}
+    return {name: cpu_seconds(process.pid) for name, process in system.processes.items()}
 
 
 def _memory(system: System, name: str) -> int:

@@ -9,7 +9,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from models.outbox import queries as outbox
 from models.outbox.listen import listen
 from models.sql.engine import UNAVAILABLE, read, write
 from workers.deliver import deliver
-from workers.expand import expand, publish_page
+from workers.expand import expand, expand_small, publish_page
 from workers.intake import intake
 from workers.publish import publish
 from workers.runtime import Runtime, build
@@ -41,9 +41,9 @@ def tick(run: Runtime) -> None:
     """
     with write(run.engine) as connection:
         notifications = due_notifications(connection, run.now())
-    for notification_id, lane in notifications:
-        if not run.bells.expand(notification_id, lane):
-            _attempt(f"expand {notification_id}", partial(_expand_here, run, notification_id))
+    here = [notification_id for notification_id, lane in notifications if not run.bells.expand(notification_id, lane)]
+    if here:
+        _attempt("expand", partial(_expand_here, run, here))
     with read(run.engine) as connection:
         channels = channels_with_work(connection, CHANNELS, run.now())
         events = publishing.due(connection, run.now())
@@ -66,7 +66,12 @@ def _attempt(name: str, work: Callable[[], object]) -> None:
         log.exception("work failed", extra={"work": name})
 
 
-def _expand_here(run: Runtime, notification_id: UUID) -> None:
+def _expand_here(run: Runtime, ids: Sequence[UUID]) -> None:
+    for notification_id in expand_small(run, ids):
+        _attempt(f"expand {notification_id}", partial(_expand_pages, run, notification_id))
+
+
+def _expand_pages(run: Runtime, notification_id: UUID) -> None:
     end = time.monotonic() + INTERVAL
     while (expanded := expand(run, notification_id)) is not None:
         publish_page(run, expanded.written)
