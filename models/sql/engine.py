@@ -39,8 +39,8 @@ _REFUSING = ("25006", "25P03", "25P04")
 ANSWER = 12.0
 _CHECK = 2.0
 
-# A connection that was used within this time (seconds) is taken from the pool without a check, which is a round trip.
-# If the database was restarted meanwhile, the first failure closes all connections of the pool.
+# A connection that was used within this time (seconds), and that the server has not closed, is taken from the pool
+# without a round trip to it.
 _FRESH = 1.0
 
 # A writer waits this long for the one write lock of SQLite, in milliseconds.
@@ -80,11 +80,13 @@ def connect(url: str, pool_size: int = 10) -> Engine:
 
     @event.listens_for(engine, "checkout")
     def _check(dbapi: Any, record: ConnectionPoolEntry, _fairy: PoolProxiedConnection) -> None:
-        if time.monotonic() - record.info.get("used_at", math.inf) < _FRESH:
-            return
         dbapi.checked = True
         try:
-            engine.dialect.do_ping(dbapi)
+            # Whatever the server has sent meanwhile: its last words, and that it has closed the connection.
+            dbapi.pgconn.consume_input()
+            dbapi.pgconn.consume_input()
+            if time.monotonic() - record.info.get("used_at", math.inf) > _FRESH:
+                engine.dialect.do_ping(dbapi)
         except psycopg.Error as error:
             raise InvalidatePoolError from error
         finally:
