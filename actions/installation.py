@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Engine
 
+from actions.batches import Batches
 from actions.meter import Meter
 from actions.quotas import Quotas
 from bus.bells import Bells
@@ -35,3 +37,5 @@ class Installation:
     has_lab: bool
     mail_takes_utf8: bool
     now: Callable[[], datetime] = utc_now
+    # Notifications that come at the same time, by tenant: a tenant does not wait for what blocks another's transaction.
+    accepting: Batches[Any, Any] = field(default_factory=Batches)

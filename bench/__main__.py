@@ -11,6 +11,7 @@ from bench.pipeline import pipeline, scale
 from bench.push import push
 from bench.report import Result
 from bench.screens import rooms
+from bench.singles import singles
 
 BENCHMARKS: dict[str, Callable[[], Result | Iterator[Result]]] = {
     "push": push,
@@ -18,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[], Result | Iterator[Result]]] = {
     "pipeline": pipeline,
     "scale": scale,
     "fairness": fairness,
+    "singles": singles,
     "accept": accept,
     "idle": idle,
     "memory": memory,

@@ -50,7 +50,7 @@ CREATE INDEX ON peer_notifications (user_name, id)
 
 def pipeline() -> Result:
     """Measure 100,000 recipients, and a BullMQ job or a Celery task per recipient for comparison."""
-    with postgresql() as url, _peer_table(url) as directory:
+    with postgresql() as url, peer_tables(url, PEER_TABLE) as directory:
         bullmq = _bullmq(url, directory)
         celery = _celery(url, directory)
     with postgresql() as url, carillon(url, RECIPIENTS) as system, _screens(system, RECIPIENTS) as crowd:
@@ -128,6 +128,9 @@ def _populate(engine: Engine, users: int) -> None:
         with write(engine) as connection:
             named = [Person(user(i)) for i in range(first, min(first + 5000, users))]
             upsert_users(connection, "acme", named, now)
+            if not first:
+                # Autovacuum can be too late, and foreign keys are checked by reading the whole table until then.
+                connection.execute(text("ANALYZE users"))
     size = 1000
     while size <= users:
         with write(engine) as connection:
@@ -208,11 +211,11 @@ def _wait_until(check: Callable[[], bool], began: float) -> float:
 
 
 @contextmanager
-def _peer_table(url: str) -> Iterator[str]:
-    """Create the table of the alternatives. Yields PostgreSQL's directory and the database's name."""
+def peer_tables(url: str, tables: str) -> Iterator[str]:
+    """Create the tables of an alternative. Yields PostgreSQL's directory and the database's name."""
     engine = connect(url)
     with write(engine) as connection:
-        for statement in PEER_TABLE.split(";"):
+        for statement in tables.split(";"):
             connection.execute(text(statement))
     engine.dispose()
     name, _, directory = url.partition("@/")[2].partition("?host=")
@@ -220,12 +223,13 @@ def _peer_table(url: str) -> Iterator[str]:
 
 
 @contextmanager
-def _redis(url: str) -> Iterator[System]:
+def peer_redis(url: str) -> Iterator[str]:
+    """Run a Redis for an alternative. Yields its URL."""
     with tempfile.TemporaryDirectory() as folder:
         system = System(url, Path(folder))
         try:
             system.start("redis")
-            yield system
+            yield system.settings.redis_url
         finally:
             system.stop()
 
@@ -250,7 +254,7 @@ def _measure_peer(url: str, crowd: Program, recipients: int, queue: Callable[[],
 
 def _bullmq(url: str, directory: str) -> float:
     with ExitStack() as stack:
-        redis = stack.enter_context(_redis(url)).settings.redis_url
+        redis = stack.enter_context(peer_redis(url))
         server = stack.enter_context(node("socketio.mjs", "serve", redis))
         worker = stack.enter_context(node("bullmq.mjs", "worker", redis, directory))
         producer = stack.enter_context(node("bullmq.mjs", "producer", redis, directory))
@@ -262,7 +266,7 @@ def _bullmq(url: str, directory: str) -> float:
 
 def _celery(url: str, _directory: str) -> float:
     with ExitStack() as stack:
-        redis = stack.enter_context(_redis(url)).settings.redis_url
+        redis = stack.enter_context(peer_redis(url))
         environment = {
             "REDIS_URL": redis,
             "BROKER_URL": redis,

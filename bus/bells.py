@@ -139,6 +139,8 @@ class Bells:
         self._celery = Celery("carillon", set_as_current=False, broker=broker_url)
         self._celery.config_from_object("celeryconfig")
         self._celery.conf.broker_url = broker_url
+        # A second message for each bell. Workers say what they have received, which is what Flower shows.
+        self._celery.conf.task_send_sent_event = False
         self._celery.conf.broker_transport_options = {
             **self._celery.conf.broker_transport_options,
             "socket_timeout": 1,

@@ -30,7 +30,7 @@ from models.outbox.listen import listen
 from models.set_back import follow_clock
 from models.sql.engine import UNAVAILABLE, read, write
 from workers.deliver import deliver
-from workers.expand import expand, publish_page
+from workers.expand import expand, expand_small, publish_page
 from workers.intake import intake
 from workers.publish import publish
 from workers.runtime import Runtime, build
@@ -103,8 +103,8 @@ class Relay:
             self._begin("take in", partial(intake, run, budget=INTERVAL))
 
     def _expand(self, notifications: Sequence[UUID]) -> None:
-        for notification_id in notifications:
-            work = partial(_expand_here, self._run, notification_id)
+        for notification_id in expand_small(self._run, notifications):
+            work = partial(_expand_pages, self._run, notification_id)
             if self._run.stopping.is_set() or not _attempt(f"expand {notification_id}", work):
                 return
         self._look()
@@ -145,7 +145,7 @@ def _attempt(name: str, work: Callable[[], object]) -> bool:
     return True
 
 
-def _expand_here(run: Runtime, notification_id: UUID) -> None:
+def _expand_pages(run: Runtime, notification_id: UUID) -> None:
     end = time.monotonic() + INTERVAL
     while (expanded := expand(run, notification_id)) is not None:
         publish_page(run, expanded.written)

@@ -62,6 +62,8 @@ class Runtime:
     installation: Installation | None = None
     # By channel: open while its provider has an outage.
     breakers: dict[str, CircuitBreaker] = field(init=False, default_factory=dict)
+    # Notifications that cannot be expanded; see workers/expand.py.
+    apart: set[UUID] = field(init=False, default_factory=set)
     # Leases of batches that were sent, and whose results wait for the database.
     unrecorded: set[UUID] = field(init=False, default_factory=set)
     # Set when the process has been told to end.

@@ -20,7 +20,7 @@ from models.sql.statements import is_lock_timeout
 from workers import housekeeping
 from workers.app import app
 from workers.deliver import deliver
-from workers.expand import expand_and_ring
+from workers.expand import expand_and_ring, expand_small
 from workers.intake import intake
 from workers.publish import publish
 from workers.runtime import runtime
@@ -87,11 +87,16 @@ def _task(name: str) -> Callable[[Callable[..., None]], Any]:
 def expand_task(*pages: str) -> None:
     """Write these pages of notifications' audiences, each a bus.bells.Page."""
     failed: Exception | None = None
+    wanted: list[Page] = []
     for argument in dict.fromkeys(pages):
         try:
-            page = Page.parse(argument)
+            wanted.append(Page.parse(argument))
         except ValueError:
             log.warning("bells dropped: no pages")
+    first = [page.notification for page in wanted if page.begin is None]
+    others = set(expand_small(runtime(), first)) if first else set()
+    for page in wanted:
+        if page.begin is None and page.notification not in others:
             continue
         try:
             expand_and_ring(runtime(), *page)

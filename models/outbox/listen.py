@@ -38,6 +38,7 @@ def listen(engine: Engine, inserted: Callable[[], object], stop: threading.Event
     while not stop.is_set():
         try:
             with BoundedConnection.connect(**options, **_KEEPALIVES, autocommit=True, connect_timeout=5) as connection:
+                connection.brief = True
                 connection.execute(f"LISTEN {TOPIC}")
                 # What was committed before LISTEN took effect.
                 inserted()

@@ -85,12 +85,12 @@ class Clock:
         try:
             self._look()
             # Without a transaction: that would be two statements more.
-            connection.autocommit = True
+            connection.autocommit = connection.brief = True
             before = time.monotonic()
             shown = connection.execute(_READ).fetchone()[0]
             self._read_at = time.monotonic()
             self._note(self._database.follow(shown, before, self._read_at))
-            connection.autocommit = False
+            connection.autocommit = connection.brief = False
         except psycopg.Error as error:
             raise OperationalError(_READ, None, error, hide_parameters=True) from error
         finally:

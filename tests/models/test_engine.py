@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from models.sql.engine import ANSWER, UNAVAILABLE, connect, read, write
@@ -178,3 +180,42 @@ def test_a_sqlite_file_that_cannot_be_written_says_the_same(tmp_path):
     with pytest.raises(UNAVAILABLE), write(engine) as connection:
         connection.execute(text("INSERT INTO a VALUES (1)"))
     engine.dispose()
+
+
+def asked(driver: Any, path: Path, work: Callable[[], object]) -> int:
+    """How often a connection waits for an answer of the server."""
+    with path.open("w") as trace:
+        driver.pgconn.trace(trace.fileno())
+        work()
+        # Which writes the rest.
+        driver.pgconn.untrace()
+    return len(re.findall(r"\tF\t\d+\t(?:Query|Sync)\b", path.read_text()))
+
+
+@pytest.mark.slow
+def test_how_often_the_server_is_asked(postgresql: Engine, tmp_path: Path):
+    def select(transaction: Callable[[Engine], AbstractContextManager[Connection]]) -> None:
+        with transaction(postgresql) as connection:
+            connection.execute(text("SELECT 1"))
+
+    with read(postgresql) as connection:
+        driver = connection.connection.driver_connection
+    # Neither a check of the connection nor a transaction.
+    assert asked(driver, tmp_path / "trace", lambda: select(read)) == 1
+    assert asked(driver, tmp_path / "trace", lambda: select(write)) == 3
+
+
+@pytest.mark.slow
+def test_a_connection_that_broke_while_it_was_idle_is_replaced(postgresql: Engine, monkeypatch: pytest.MonkeyPatch):
+    def own() -> int:
+        with read(postgresql) as connection:
+            return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+    for fresh in (1.0, 0.0):
+        monkeypatch.setattr("models.sql.engine._FRESH", fresh)
+        broken = own()
+        other = connect(postgresql.url.render_as_string(hide_password=False))
+        with read(other) as connection:
+            connection.execute(text(f"SELECT pg_terminate_backend({broken}, 5000)"))
+        other.dispose()
+        assert own() != broken

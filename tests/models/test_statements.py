@@ -16,6 +16,7 @@ from models.addresses.queries import disable_addresses
 from models.addresses.tables import addresses
 from models.deliveries.claim import claim
 from models.deliveries.due import channels_with_work, due_notifications
+from models.deliveries.expand_small import find_small, write_small
 from models.deliveries.lifecycle import Failure, State, Transition
 from models.deliveries.record import record
 from models.deliveries.tables import deliveries
@@ -213,7 +214,18 @@ def send(engine: Engine) -> None:
     whole_batch(engine, accept_one(engine, audience={"tenant": True}, channels=["in_app", "push"]), size=50)
 
 
-@pytest.mark.parametrize("work", [send, replay, look_around, purge, read_inbox], ids=lambda work: work.__name__)
+def send_small(engine: Engine) -> None:
+    ids = [accept_one(engine, audience={"users": [{"id": f"u{i}"}]}) for i in range(3)]
+    with read(engine) as connection:
+        [batch] = find_small(connection, ids, NOW).batches
+    with write(engine) as connection:
+        assert len(write_small(connection, batch, NOW).recipients) == 3
+
+
+WORK = [send, send_small, replay, look_around, purge, read_inbox]
+
+
+@pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)
 def test_no_big_table_is_read_from_end_to_end(crowded: Engine, work: Callable[[Engine], None]) -> None:
     with asked(crowded) as statements:
         work(crowded)

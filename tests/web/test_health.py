@@ -178,7 +178,7 @@ def test_a_broken_connection_is_replaced(engine, app, key, tenant):
     if engine.dialect.name == "postgresql":
         with connect(url_of(engine)).connect() as other:
             other.exec_driver_sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
     assert caller.get("/v1/notifications").status_code == 200

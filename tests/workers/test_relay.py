@@ -9,6 +9,8 @@ from sqlalchemy import text
 
 from bus.counters import Counters
 from models.deliveries.claim import claim
+from models.deliveries.expand import read_page
+from models.deliveries.expand_small import write_small
 from models.deliveries.lifecycle import RetryLater
 from models.retry import RetryPolicy
 from models.sql.engine import write
@@ -114,19 +116,22 @@ def test_the_relay_notes_how_old_the_oldest_work_is(run, engine, redis_server, c
 def test_what_fails_does_not_keep_the_relay_from_the_rest(run, engine, broker_away, clock, monkeypatch, caplog, tick):
     create_users(engine, ["alice"], email=True, device=True)
     bad, good = accept_one(engine), accept_one(engine)
-    honest = relay._expand_here
 
-    def expand_here(run, notification_id):
-        if notification_id == bad:
-            raise ValueError("a bug")
-        honest(run, notification_id)
+    def small(connection, ids, now):
+        assert bad not in ids, "a bug"
+        return write_small(connection, ids, now)
 
-    monkeypatch.setattr(relay, "_expand_here", expand_here)
+    def page(connection, notification_id, *place, **more):
+        assert notification_id != bad, "a bug"
+        return read_page(connection, notification_id, *place, **more)
+
+    monkeypatch.setattr("workers.expand.write_small", small)
+    monkeypatch.setattr("workers.expand.read_page", page)
     monkeypatch.setattr(run.channels["live"]["push"], "send", None)
     clock.advance(3)
     tick()
     assert [message.content.notification_id for message in run.channels["live"]["email"].sent] == [str(good)]
-    assert [r.work for r in caplog.records if r.getMessage() == "work failed"] == [f"expand {bad}"]
+    assert [r.notification for r in caplog.records if r.getMessage() == "page failed"] == [str(bad)]
 
 
 def test_a_slow_provider_keeps_nothing_else_waiting_and_takes_a_bounded_number_of_threads(
