@@ -22,6 +22,7 @@ from web.realtime.gateway.admission import Admission
 from web.realtime.gateway.counts import CountNotifier
 from web.realtime.gateway.handshake import Origins
 from web.realtime.gateway.janitor import Janitor
+from web.realtime.gateway.membership import Membership
 from web.realtime.gateway.rate_limits import RateLimits
 from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.handlers import session as session_events
@@ -41,6 +42,9 @@ from web.realtime.transport.wire import BINARY
 log = logging.getLogger(__name__)
 
 SESSION_CLOSING = "session:closing"
+
+# In a user's own room: which conversations the user is in has changed.
+CHANGE_ROOMS = frozenset(("chat:conversation:created", "chat:conversation:joined", "chat:conversation:left"))
 
 
 class Gateway:
@@ -70,8 +74,9 @@ class Gateway:
             server, installation.engine, authenticator, origins, self.sessions, bookmarks, strangers
         )
         self._counts = CountNotifier(installation.engine, self.sessions, timing)
-        self.replayer = Replayer(installation, timing, self._counts.ask)
+        self.replayer = Replayer(installation, self.sessions, timing, self._counts.ask)
         self.healer = Healer(installation.engine, self.sessions, self.replayer, timing)
+        self._membership = Membership(installation.engine, self.sessions, self._deliver, timing)
         self._janitor = Janitor(server, self.sessions, self.healer, self.close, timing)
         self._events: dict[str, ClientEvent] = {
             "notification:ack": ClientEvent(partial(session_events.acknowledge_events, installation)),
@@ -100,7 +105,14 @@ class Gateway:
 
     def started(self) -> None:
         """Start the background tasks of this process."""
-        for worker in (self.healer, self._janitor, self._counts, self._presence, self._bookmarks):
+        for worker in (
+            self.healer,
+            self._janitor,
+            self._counts,
+            self._presence,
+            self._bookmarks,
+            self._membership,
+        ):
             self._server.start_background_task(worker.run)
 
     def subscribed(self) -> None:
@@ -114,9 +126,24 @@ class Gateway:
 
     def deliver(self, groups: list[dict[str, Any]]) -> None:
         """Send live events to the connections of this process."""
+        self._membership.deliver(groups)
+
+    def _deliver(self, groups: list[dict[str, Any]]) -> None:
         fanout.deliver(self.sessions, groups)
         self._counts.observe(groups)
         self._bookmarks.moved()
+        for group in groups:
+            if group["event"] in CHANGE_ROOMS:
+                for address, _ in group["rooms"]:
+                    self._change_rooms(address)
+
+    def _change_rooms(self, address: str) -> None:
+        """The user of this room is in other conversations now."""
+        if not address.partition("/")[2].startswith("user:"):
+            return
+        for session in self.sessions.members(address):
+            session.rooms_changed = True
+            self.healer.ask(session)
 
     def connected(self, sid: str) -> None:
         """Send a client that has just connected what it has missed."""
