@@ -17,6 +17,11 @@ def tenant_room(tenant_id: str) -> str:
     return f"tenant:{tenant_id}"
 
 
+def conversation_room(conversation: str) -> str:
+    """The room of a conversation."""
+    return f"conversation:{conversation}"
+
+
 def own_rooms(tenant_id: str, user: str) -> list[str]:
     """The rooms that every user has. Conversations are in models/events/user_rooms.py."""
     return [user_room(user), tenant_room(tenant_id)]
