@@ -14,7 +14,8 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from actions.installation import Installation
 from actions.problems import TITLES
-from models.sql.engine import UNAVAILABLE
+from models.events.user_rooms import members_among
+from models.sql.engine import UNAVAILABLE, read
 from web.auth import Authenticator
 from web.dialects.dialect import RequestMapping
 from web.realtime import metrics
@@ -30,6 +31,7 @@ from web.realtime.handlers.table import ClientEvent
 from web.realtime.limits import REFUSALS_BEFORE_DISCONNECT
 from web.realtime.payloads import Code, Refused
 from web.realtime.presence.presence import Presence
+from web.realtime.presence.typing import Typing
 from web.realtime.replay.bookmarks import Bookmarks
 from web.realtime.replay.healer import Healer
 from web.realtime.replay.replayer import Replayer
@@ -61,12 +63,15 @@ class Gateway:
         authenticator: Authenticator,
         origins: Origins,
         presence: Presence,
+        typing: Typing,
         bookmarks: Bookmarks,
         strangers: Strangers,
         timing: Timing,
     ) -> None:
         self._server = server
         self._presence = presence
+        self._typing = typing
+        self._engine = installation.engine
         self._bookmarks = bookmarks
         self.sessions = Sessions()
         self._rate_limits = RateLimits()
@@ -112,6 +117,7 @@ class Gateway:
             self._presence,
             self._bookmarks,
             self._membership,
+            self._typing,
         ):
             self._server.start_background_task(worker.run)
 
@@ -163,6 +169,13 @@ class Gateway:
             fields |= {"replayed": served.replayed, "complete": served.complete, "more": served.more}
         log.info("connected", extra=fields)
 
+    def check_room(self, session: Session, room: str) -> None:
+        """Correct whether the session is in a conversation, by what the database says now. Raises UNAVAILABLE."""
+        with read(self._engine) as connection:
+            _, there = members_among(connection, session.tenant, room, {session.user})
+        if (session.user in there) != (room in session.rooms):
+            self.replayer.heal(session)
+
     def stop(self) -> None:
         """Close all connections, when the process is about to end."""
         self._bookmarks.stop()
@@ -187,6 +200,7 @@ class Gateway:
         session = self.sessions.remove(sid)
         if session is not None:
             self._presence.leave(session)
+            self._typing.leave(session)
             self._bookmarks.close(session, reason)
             seconds = round(time.monotonic() - session.opened_at, 1)
             log.info("disconnected", extra={"session": sid, "reason": reason, "seconds": seconds})
@@ -201,13 +215,15 @@ class Gateway:
         try:
             answer = {"ok": True, **self._handle(session, asked, args)}
         except Refused as refused:
-            answer = self._refuse(session, event, refused.code, str(refused))
+            answer = self._refuse(session, event, asked.operation, args, refused)
         except UNAVAILABLE as error:
             log.warning("event not handled", extra={"session": sid, "error": type(error).__name__})
-            answer = self._refuse(session, event, "unavailable", "the database is not available; try again")
+            away = Refused("unavailable", "the database is not available; try again")
+            answer = self._refuse(session, event, asked.operation, args, away)
         except Exception:
             log.exception("event not handled", extra={"session": sid})
-            answer = self._refuse(session, event, "internal", "something went wrong here")
+            wrong = Refused("internal", "something went wrong here")
+            answer = self._refuse(session, event, asked.operation, args, wrong)
         return asked.answered(answer)
 
     def close(self, session: Session, code: Code, message: str) -> None:
@@ -237,13 +253,18 @@ class Gateway:
             raise Refused("bad_request", "an event has one payload")
         return event.handler(session, asked.payload(args[0] if args else None))
 
-    def _refuse(self, session: Session, event: str, code: Code, message: str) -> dict[str, Any]:
+    def _refuse(
+        self, session: Session, event: str, operation: str, args: Sequence[Any], refused: Refused
+    ) -> dict[str, Any]:
+        code, message = refused.code, str(refused)
         metrics.REFUSED_EVENTS.labels(code).inc()
         # Many clients ask for no answer, so the refusal is an event as well. In a flood one is enough.
         if code != "rate_limited" or session.bucket.refused == 1:
             problem = {"type": f"urn:carillon:problem:{code}", "title": TITLES.get(code, "The event was refused")}
             payload = problem | {"code": code, "detail": message, "message": message, "event": event[:64]}
             fanout.send_unlogged([session], "error", payload)
+            if operation.startswith("chat:"):
+                fanout.send_unlogged([session], "chat:error", _chat_error(code, message, args))
         return _failure(code, message)
 
 
@@ -254,11 +275,18 @@ def _unknown(_session: Session, _payload: Any) -> dict[str, Any]:
 _UNKNOWN = ClientEvent(_unknown)
 
 
-def _failure(code: Code, message: str) -> dict[str, Any]:
+def _chat_error(code: str, message: str, args: Sequence[Any]) -> dict[str, Any]:
+    temp_id = args[0].get("tempId") if args and isinstance(args[0], dict) else None
+    # Only what can be the id of a message is sent back.
+    known = {"tempId": temp_id} if isinstance(temp_id, str) and len(temp_id) <= 128 else {}
+    return {"code": code, "message": message, **known}
+
+
+def _failure(code: str, message: str) -> dict[str, Any]:
     return {"ok": False, "error": {"code": code, "message": message}}
 
 
-def _refusal(code: Code, message: str) -> Refusal:
+def _refusal(code: str, message: str) -> Refusal:
     metrics.CONNECT_ERRORS.labels(code).inc()
     log.info("refused", extra={"code": code, "detail": message})
     return Refusal(message, {"code": code, "message": message})
