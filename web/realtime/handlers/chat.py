@@ -15,7 +15,7 @@ from bus.envelope import Group, room_name
 from bus.redis import UNAVAILABLE as BUS_UNAVAILABLE
 from carillon.chat import ChangedMessage, NewConversation, NewMessage
 from models.conversations.queries import find_direct
-from models.messages.message import message_event
+from models.messages.message import SENT, message_event
 from models.messages.receipts import Receipt
 from models.sql.engine import read
 from web.realtime.gateway.sessions import Session
@@ -134,7 +134,7 @@ def _send(installation: Installation, session: Session, payload: Any) -> dict[st
 
 def _confirm(installation: Installation, session: Session, sent: dict[str, Any]) -> None:
     """Send `chat:message:sent` to all connections of the sender."""
-    group = Group("chat:message:sent", sent, [(room_name(session.tenant, session.user_room), 0)])
+    group = Group(SENT, sent, [(room_name(session.tenant, session.user_room), 0)])
     try:
         installation.publisher.publish([group])
     except BUS_UNAVAILABLE:
