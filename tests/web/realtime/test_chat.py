@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from actions import conversations
 from actions.installation import Installation
 from bus.envelope import Group, room_name
+from models.events.cursor import Cursor
 from models.events.publishing import forget_published, take_unpublished
 from models.sql.engine import write
 from tests import factories
@@ -267,3 +268,62 @@ def test_people_chat_and_nobody_else_gets_a_byte(stack: Stack):
         assert event == "sync" or refused["error"]["code"] == "not_found"
     assert "the word" not in str(eve.heard)
     assert conversation not in str(eve.heard)
+
+
+@pytest.mark.slow
+def test_private_messages_removal_and_forged_cursors_show_no_byte_to_others(stack: Stack):
+    conversation = begin(stack, "alice", "bob", "carol")
+    room = f"conversation:{conversation}"
+    factories.create_tenant(stack.engine, f"{stack.tenant}-2")
+    factories.create_users(stack.engine, ["alice"], tenant=f"{stack.tenant}-2")
+    alice, bob = stack.client("alice", dialect="group"), stack.client("bob", dialect="group")
+    carol = stack.client("carol", dialect="group")
+    forged = Cursor(str((alice.ready or {})["epoch"]), {room: 0, "user:alice": 0}, 0).encode()
+    other = stack.client("alice", token=stack.token("alice", tenant=f"{stack.tenant}-2"), cursor=forged)
+    dave = stack.client("dave", cursor=forged, positions={room: 0})
+    assert alice.call("join-group", conversation)["success"]
+    asked = {"conversationId": conversation, "content": "the secret", "targetUserId": "bob"}
+    secret = alice.call("chat:send", asked)
+    alice.call("chat:send", {"conversationId": conversation, "content": "for the group"})
+    stack.work()
+    for client in (alice, bob):
+        eventually(lambda client=client: len(client.all("new-message")) == 2)
+    [private, public] = bob.all("new-message")
+    assert (private["isPrivate"], private["targetUserId"], private["userId"]) == (True, "bob", "alice")
+    assert (private["id"], private["groupId"]) == (secret["messageId"], conversation)
+    assert (public["isPrivate"], public["content"]) == (False, "for the group")
+    eventually(lambda: [one["content"] for one in carol.all("new-message")] == ["for the group"])
+    # The hole is told, so that nobody waits for it.
+    assert carol.seqs(room) == bob.seqs(room)
+    installation = factories.create_installation(stack.engine)
+    owner = SERVICE.__class__("user", stack.tenant, "alice", "live")
+    conversations.remove_member(installation, owner, conversation, "carol")
+    alice.call("chat:send", {"conversationId": conversation, "content": "without carol"})
+    stack.work()
+    eventually(lambda: len(bob.all("new-message")) == 3)
+    eventually(lambda: carol.all("chat:conversation:left"))
+    assert carol.call("join-group", conversation)["error"]["code"] == "not_found"
+    again = stack.client("carol", cursor=forged, positions={room: 0})
+    for client in (carol, again, dave, other):
+        client.call("sync", {"cursor": forged, "positions": {room: 0}})
+        text = str(client.heard)
+        assert "the secret" not in text
+        assert "without carol" not in text
+    assert conversation not in str(dave.heard)
+    assert conversation not in str(other.heard)
+
+
+@pytest.mark.slow
+def test_pages_of_chat_write_to_a_user_and_pages_of_the_hub_are_told_what_failed(stack: Stack):
+    factories.create_users(stack.engine, ["1", "2"], tenant=stack.tenant)
+    one, two = stack.client("1"), stack.client("2", dialect="hub")
+    answer = one.call("chat:send", {"recipientId": 2, "content": "Hello from WebSocket!"})
+    stack.work()
+    eventually(lambda: contents(two) == ["Hello from WebSocket!"])
+    eventually(lambda: len(two.all("chat:conversation:created")) == 1)
+    assert one.call("chat:send", {"recipientId": "2", "content": "again"})["conversationId"] == answer["conversationId"]
+    assert two.call("chat:typing", {"recipientId": 1, "isTyping": True})["ok"]
+    eventually(lambda: "chat:typing:start" in names(one))
+    two.call("chat:send", {"conversationId": "nowhere", "content": "lost", "tempId": "t9"})
+    eventually(lambda: [one["tempId"] for one in two.all("chat:error")] == ["t9"])
+    assert two.all("chat:error")[0]["code"] == "not_found"
