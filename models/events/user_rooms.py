@@ -99,7 +99,7 @@ def rooms_of(connection: Connection, tenant_id: str, user: str) -> UserRooms:
         .where(members.c.user_id == user_id(tenant_id, user), members.c.role != INVITED)
         .order_by(rooms.c.id)
     )
-    places |= {f"conversation:{key}": Place(*place) for key, *place in connection.execute(joined)}
+    places |= {f"conversation:{row[0]}": Place._make(row[1:]) for row in connection.execute(joined).all()}
     return UserRooms(tenant_id, user, present, mark, places)
 
 

@@ -114,7 +114,9 @@ class Replayer:
     def _start(self, session: Session) -> Served:
         resume = session.resume
         with read(self._engine) as connection:
-            own = self._rooms(connection, session)
+            # It joins its rooms here, and the page after this is read later.
+            own = rooms_of(connection, session.tenant, session.user)
+            self._sessions.fit(session, own.conversations)
             # Such a client also has what it has fetched by polling meanwhile.
             has = acknowledged(connection, session.tenant, session.user) if session.resumed else {}
         if session.user_room not in own.places:
