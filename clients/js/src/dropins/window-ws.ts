@@ -28,9 +28,23 @@ function renderings(name: string, payload: Payload): Rendering[] {
     "notification:deleted": [["notifications", "notification_deleted"]],
     "notification:count": [["notifications", "notification:count"]],
   };
+  if (domain === "chat") return chatRenderings(rest, payload);
   if (domain === "sns" || domain === "orders") return [[domain, rest]];
   if (domain === "presence") return (["sns", "chat"] as const).map((ns) => [ns, presence, { user_id: payload.user }]);
   if (!domain || !rest) return NAMESPACES.map((ns) => [ns, name]);
+  return names[name] ?? [];
+}
+
+function chatRenderings(name: string, payload: Payload): Rendering[] {
+  const typing = { user_id: payload.userKey, is_typing: name === "typing:start" };
+  const ids = { id: payload.messageId, message_id: payload.messageId, conversation_id: payload.conversationId };
+  const message = { ...ids, from_user_id: payload.senderKey, message: payload.content, timestamp: payload.createdAt };
+  const names: Record<string, Rendering[]> = {
+    message: [["chat", "message_received", message]],
+    "message:read": [["chat", "message_read", { ...ids, user_id: payload.readBy }]],
+    "typing:start": [["chat", "user_typing", typing]],
+    "typing:stop": [["chat", "user_typing", typing]],
+  };
   return names[name] ?? [];
 }
 
@@ -74,6 +88,16 @@ export class WebSocketClient {
   /** Remove a callback; with null, all callbacks of the event. */
   off(namespace: Namespace, event: string, callback: Callback | null = null): void {
     this.#handlers.off(`${namespace}/${event}`, callback ?? undefined);
+  }
+
+  /** Send a message to a user. The conversation of the two begins with the first one. */
+  sendMessage(recipientId: string | number, text: string): void {
+    void this.#client?.request("chat:send", { recipientId, content: text }).catch(() => undefined);
+  }
+
+  /** Say that the user types to another user, or has stopped. */
+  setTyping(recipientId: string | number, isTyping: boolean): void {
+    void this.#client?.request("chat:typing", { recipientId, isTyping }).catch(() => undefined);
   }
 
   emit(namespace: Namespace, event: string, data?: unknown): void {
