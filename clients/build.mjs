@@ -35,6 +35,7 @@ async function buildClient() {
       index: "js/src/index.ts",
       react: "js/src/react.ts",
       preact: "js/src/preact.ts",
+      chat: "js/src/chat/index.ts",
       bell: "js/src/bell/index.ts",
       openapi: "js/src/openapi.ts",
       "dropins/hub": "js/src/dropins/hub.ts",
