@@ -95,8 +95,6 @@ beforeEach(() => {
   clients = [];
   vi.stubGlobal("IS_REACT_ACT_ENVIRONMENT", true);
   vi.stubGlobal("BroadcastChannel", undefined);
-  // Node's locks are granted in real time, which the tests' timers do not pass.
-  Object.defineProperty(navigator, "locks", { value: undefined, configurable: true });
   vi.stubGlobal("fetch", server.answer);
   root = createRoot(document.createElement("div"));
 });

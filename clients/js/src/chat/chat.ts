@@ -1,7 +1,6 @@
 /** Chat: the conversations of the user, their messages, and what is on its way. */
 
 import type { Client } from "../client.ts";
-import { isConnected } from "../connection.ts";
 import { RECEIPT_INTERVAL } from "../timing.ts";
 import { chatApi } from "./api.ts";
 import { Conversations } from "./conversations.ts";
@@ -60,7 +59,6 @@ export class Chat {
   #stateChanged(state: Client["state"]): void {
     if (state === "connecting") return;
     for (const list of [this.conversations, ...this.#messages.values()]) list.connected();
-    if (isConnected(state)) void this.outbox.flush();
   }
 
   #chatEvent(name: string, payload: Payload): void {

@@ -3,6 +3,7 @@
 import type { Client } from "../client.ts";
 import { isConnected } from "../connection.ts";
 import { asError, type CarillonError } from "../errors.ts";
+import { exclusively } from "../tabs.ts";
 import { jitter, RETRY_DELAY } from "../timing.ts";
 import { Live } from "./live.ts";
 import { isTemporary, newTempId, next, type Outgoing, put, type Queue, without } from "./queue.ts";
@@ -44,6 +45,7 @@ export class Outbox extends Live<Queue> {
     const { signal } = client;
     if (typeof window !== "undefined") window.addEventListener("storage", this.#listen, { signal });
     signal.addEventListener("abort", () => clearTimeout(this.#retry));
+    client.on("state", () => void this.flush());
     void client.identity.then((identity) => {
       this.#prefix = `${identity}#outbox/`;
       for (const message of this.state) this.#write(message);
@@ -148,9 +150,4 @@ export class Outbox extends Live<Queue> {
       // Storage is full or blocked: the message is in memory only.
     }
   }
-}
-
-function exclusively(name: string, task: () => Promise<void>): Promise<void> {
-  if (typeof navigator === "undefined" || navigator.locks === undefined) return task();
-  return navigator.locks.request(name, task) as Promise<void>;
 }
