@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import * as overview from "../src/chat/overview.ts";
 import { isTemporary, newTempId, next, type Outgoing, put, type Queue, without } from "../src/chat/queue.ts";
-import { apply, EMPTY_TIMELINE, merge, mergeMembers, messageOf, react, readersOf } from "../src/chat/timeline.ts";
+import { apply, EMPTY_TIMELINE, merge, mergeReceipts, messageOf, react, receiptsOf } from "../src/chat/timeline.ts";
 import type { Conversation, Message } from "../src/chat/types.ts";
 import * as typing from "../src/chat/typing.ts";
 import { CarillonError } from "../src/errors.ts";
@@ -68,13 +68,15 @@ describe("the messages of a conversation", () => {
   });
 
   test("have readers, by positions that never move back", () => {
+    const receipt = (status: "read" | "delivered") => ({ user: "alice", status });
     const read = (from: typeof three, no: number, readBy = "carol") => apply(from, "chat:message:read", { readBy, no });
-    const some = mergeMembers(three, [{ user: "alice", role: "member", read_no: 3, delivered_no: 5 }]);
+    const some = mergeReceipts(mergeReceipts(three, 3, [receipt("read")]), 5, [receipt("delivered")]);
     const now = read(read(read(some, 4), 3), 5, "bob");
-    expect(readersOf(now, { no: 3, sender: "bob" })).toEqual(["alice", "carol"]);
-    expect(readersOf(now, { no: 4, sender: "bob" })).toEqual(["carol"]);
-    expect(readersOf(now, { no: 5, sender: "bob" })).toEqual([]);
-    expect(readersOf(now, { no: null, sender: "bob" })).toEqual([]);
+    const readers = (message: { no: number | null; sender: string }) => receiptsOf(now, message).read;
+    expect(readers({ no: 3, sender: "bob" })).toEqual(["alice", "carol"]);
+    expect(readers({ no: 4, sender: "bob" })).toEqual(["carol"]);
+    expect(readers({ no: 5, sender: "bob" })).toEqual([]);
+    expect(readers({ no: null, sender: "bob" })).toEqual([]);
     expect(read(now, 2)).toBe(now);
     expect([now.delivered.alice, now.delivered.carol]).toEqual([5, 4]);
     const large = apply(now, "chat:message:read", { no: 5, count: 4211 });

@@ -78,7 +78,8 @@ class ChatServer extends FakeServer {
     if (route === "GET ") return Response.json(page([this.conversation()]));
     if (route === "GET /unread") return Response.json({ unread: 0 });
     if (route === "GET /c/messages") return Response.json(page([...this.messages].reverse()));
-    if (route === "GET /c/members") return Response.json(page([]));
+    if (route.endsWith("/receipts"))
+      return Response.json({ ...page([{ user: "bob", status: "delivered" }]), delivered: 1, read: 0 });
     return Response.json(route === "GET /c" ? this.conversation() : {});
   };
 }
@@ -201,6 +202,17 @@ test("another tab's unsent messages are shown until it has sent them", async () 
   localStorage.removeItem(key);
   await act(async () => void window.dispatchEvent(new StorageEvent("storage", { key })));
   expect(contents(said().talk)).toEqual([]);
+});
+
+test("the receipts of the user's newest message are fetched, and change with events", async () => {
+  server.store("alice", "hello");
+  server.store("bob", "hi");
+  const said = await show(start());
+  const receipts = () => said().talk.receiptsOf(said().talk.messages[0] as never);
+  expect(receipts()).toEqual({ delivered: ["bob"], read: [] });
+  const read = { conversationId: "c", no: 2, readBy: "bob" };
+  await act(async () => server.emit("chat:message:read", read, { room: "conversation:c" }));
+  expect(receipts()).toEqual({ delivered: ["bob"], read: ["bob"] });
 });
 
 test("messages are read while the page is visible, with one receipt for many", async () => {

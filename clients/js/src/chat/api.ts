@@ -2,7 +2,7 @@
 
 import type { Page, Rest } from "../rest.ts";
 import type { Outgoing } from "./queue.ts";
-import type { Conversation, Member, Message, NewConversation, Notify, Role } from "./types.ts";
+import type { Conversation, Member, Message, NewConversation, Notify, Receipt, Role } from "./types.ts";
 
 export interface Settings {
   notify?: Notify;
@@ -34,14 +34,16 @@ export function chatApi(rest: Rest) {
       rest.get<Page<Message>>(one(id, "messages"), { before, limit }),
     send: ({ conversation_id, created_at: _, failure: __, ...message }: Outgoing) =>
       rest.call<Message>("POST", one(conversation_id, "messages"), message),
-    edit: (id: string, message: string, content: string) =>
-      rest.call<Message>("PATCH", one(id, "messages", message), { content }),
+    edit: (id: string, message: string, content: string, mentions?: string[]) =>
+      rest.call<Message>("PATCH", one(id, "messages", message), { content, mentions }),
+    receipts: (id: string, message: string) =>
+      rest.get<Page<Receipt> & { delivered: number; read: number }>(one(id, "messages", message, "receipts")),
     remove: (id: string, message: string, forEveryone: boolean) =>
       rest.call<unknown>("DELETE", `${one(id, "messages", message)}?for=${forEveryone ? "everyone" : "me"}`),
     react: (id: string, message: string, emoji: string) =>
-      rest.call<unknown>("PUT", one(id, "messages", message, "reactions", emoji)),
+      rest.call<Message>("PUT", one(id, "messages", message, "reactions", emoji)),
     unreact: (id: string, message: string, emoji: string) =>
-      rest.call<unknown>("DELETE", one(id, "messages", message, "reactions", emoji)),
+      rest.call<Message>("DELETE", one(id, "messages", message, "reactions", emoji)),
     read: (id: string, no: number) => rest.call<unknown>("POST", one(id, "read"), { no }),
     delivered: (id: string, no: number) => rest.call<unknown>("POST", one(id, "delivered"), { no }),
   };

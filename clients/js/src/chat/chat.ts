@@ -79,7 +79,7 @@ export class Chat {
       this.#receipts = undefined;
       for (const [conversation, upTo] of this.#arrived) {
         const known = this.conversations.find(conversation);
-        if (!known || known.member_count > MAX_RECEIPTS || known.read_no >= upTo) continue;
+        if (!known || known.member_count > MAX_RECEIPTS || (known.read_no ?? 0) >= upTo) continue;
         void this.api.delivered(conversation, upTo).catch(() => undefined);
       }
       this.#arrived.clear();

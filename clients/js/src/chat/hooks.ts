@@ -16,7 +16,7 @@ export interface UseConversations extends ConversationsState {
 
 export interface UseMessages
   extends MessagesState,
-    Pick<Messages, "more" | "send" | "edit" | "remove" | "react" | "unreact" | "readersOf"> {
+    Pick<Messages, "more" | "send" | "edit" | "remove" | "react" | "unreact" | "receiptsOf"> {
   reload(): Promise<void>;
   /** Send a message again that the server refused, by its `temp_id`. */
   retry(tempId: string): void;
@@ -47,10 +47,10 @@ export function useMessagesOf(client: Client, conversation: string, { useSyncExt
   const list = chat.messages(conversation);
   const get = () => list.state;
   const state = useSyncExternalStore(list.subscribe, get, get);
-  const { more, send, edit, remove, react, unreact, readersOf } = list;
+  const { more, send, edit, remove, react, unreact, receiptsOf } = list;
   return {
     ...state,
-    ...{ more, send, edit, remove, react, unreact, readersOf },
+    ...{ more, send, edit, remove, react, unreact, receiptsOf },
     reload: () => list.load(),
     retry: (tempId) => chat.outbox.retry(tempId),
     discard: (tempId) => chat.outbox.remove(tempId),

@@ -13,9 +13,10 @@ import {
   EMPTY_TIMELINE,
   edited,
   merge,
-  mergeMembers,
+  mergeReceipts,
+  type Receipts,
   react,
-  readersOf,
+  receiptsOf,
   type Timeline,
   tombstone,
 } from "./timeline.ts";
@@ -41,7 +42,7 @@ export interface MessagesState {
   readonly readCount: Timeline["readCount"];
 }
 
-/** Receipts of each member are shown in conversations of up to so many. The server tells of larger ones how many it is. */
+/** In conversations of up to so many members the server tells who has read a message; in larger ones, how many. */
 export const MAX_RECEIPTS = 100;
 
 type Payload = Record<string, unknown>;
@@ -73,13 +74,17 @@ export class Messages extends Live<MessagesState> {
     this.#meanwhile = [];
     try {
       const [page, conversation] = await Promise.all([this.api.messages(this.id), this.conversations.fetch(this.id)]);
-      const members =
-        conversation && conversation.member_count <= MAX_RECEIPTS ? await this.api.members(this.id) : { data: [] };
+      const own = page.data.filter(({ sender }) => sender !== null && sender === this.client.user);
+      const newest = own.reduce<Message | null>((found, one) => (found && found.no > one.no ? found : one), null);
+      // Without its receipts, the conversation can still be read.
+      const receipts = newest && (await this.api.receipts(this.id, newest.id).catch(() => null));
       if (load !== this.#loads) return;
       this.#conversation = conversation;
       this.#read = conversation?.read_no ?? 0;
       const fetched = merge({ ...EMPTY_TIMELINE, hasMore: page.page.has_more }, page.data);
-      this.#timeline = mergeMembers(fetched, members.data);
+      this.#timeline = newest && receipts ? mergeReceipts(fetched, newest.no, receipts.data) : fetched;
+      if (newest && receipts && (conversation?.member_count ?? 0) > MAX_RECEIPTS)
+        this.#timeline = { ...this.#timeline, readCount: { no: newest.no, count: receipts.read } };
       for (const [name, payload] of this.#meanwhile ?? []) this.#timeline = apply(this.#timeline, name, payload);
       this.#meanwhile = null;
       this.#show({ status: "ready", error: null });
@@ -110,11 +115,12 @@ export class Messages extends Live<MessagesState> {
   send = (draft: string | Draft): string =>
     this.outbox.add(this.id, typeof draft === "string" ? { content: draft } : draft);
 
-  edit = (id: string, content: string): Promise<void> =>
+  /** Change the text of a message; without `mentions`, it mentions whom it did. */
+  edit = (id: string, content: string, mentions?: string[]): Promise<void> =>
     this.#optimistic(
       id,
-      (message) => edited(message, { content, editedAt: new Date().toISOString() }),
-      () => this.api.edit(this.id, id, content),
+      (message) => edited(message, { content, mentions, editedAt: new Date().toISOString() }),
+      async () => this.add(await this.api.edit(this.id, id, content, mentions)),
     );
 
   /** Delete a message, for everyone or only for the user. */
@@ -129,18 +135,18 @@ export class Messages extends Live<MessagesState> {
     this.#optimistic(
       id,
       (message) => react(message, emoji, true),
-      () => this.api.react(this.id, id, emoji),
+      async () => this.add(await this.api.react(this.id, id, emoji)),
     );
 
   unreact = (id: string, emoji: string): Promise<void> =>
     this.#optimistic(
       id,
       (message) => react(message, emoji, false),
-      () => this.api.unreact(this.id, id, emoji),
+      async () => this.add(await this.api.unreact(this.id, id, emoji)),
     );
 
-  /** The members other than the sender who have read a message. */
-  readersOf = (message: ShownMessage): string[] => readersOf(this.#timeline, message);
+  /** The members other than the sender who have received and read a message, as far as they are known. */
+  receiptsOf = (message: ShownMessage): Receipts => receiptsOf(this.#timeline, message);
 
   /** Show a message that the server has stored. */
   add(message: Message): void {

@@ -26,7 +26,9 @@ export function apply(overview: Overview, me: string | null, name: string, paylo
   const known = overview.conversations.find((one) => one.id === id);
   switch (name) {
     case "chat:message":
-      return known ? { overview: put(overview, arrive(known, me, messageOf(payload))) } : unknown(overview, id);
+      return known && known.role !== "invited"
+        ? { overview: put(overview, arrive(known, me, messageOf(payload))) }
+        : unknown(overview, id);
     case "chat:message:edited":
       return onLast(overview, known, payload, (message) => edited(message, payload));
     case "chat:message:deleted":
@@ -78,15 +80,15 @@ export function remove(overview: Overview, id: string): Overview {
 
 /** With everything up to a number read by the user. */
 export function readUpTo(overview: Overview, known: Conversation, no: number): Change {
-  if (no <= known.read_no) return { overview };
+  if (no <= (known.read_no ?? 0)) return { overview };
   // How many of the messages after it count, only the server knows.
-  if (no < known.last_no) return unknown(overview, known.id);
+  if (no < (known.last_no ?? 0)) return unknown(overview, known.id);
   return { overview: put(overview, { ...known, read_no: no, unread: 0, unread_mentions: 0 }) };
 }
 
 function arrive(known: Conversation, me: string | null, message: Message): Conversation {
-  if (message.no <= known.last_no) return known;
-  const counts = message.sender !== me && message.no > known.read_no && !message.deleted_at;
+  if (message.no <= (known.last_no ?? 0)) return known;
+  const counts = message.sender !== me && message.no > (known.read_no ?? 0) && !message.deleted_at;
   const isMention = message.mentions.includes("@all") || (me !== null && message.mentions.includes(me));
   return {
     ...known,

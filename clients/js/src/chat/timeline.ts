@@ -1,6 +1,6 @@
 /** The messages of a conversation, and how events change them. All functions are pure; they return a new state. */
 
-import type { Member, Message, Reaction } from "./types.ts";
+import type { Message, Reaction, Receipt } from "./types.ts";
 
 export interface Timeline {
   /** By number, oldest first. The numbers can have holes. */
@@ -25,12 +25,12 @@ export function merge(timeline: Timeline, messages: readonly Message[]): Timelin
   return { ...timeline, messages: [...byId.values()].sort((a, b) => a.no - b.no) };
 }
 
-/** With the positions of the members. A position never moves back. */
-export function mergeMembers(timeline: Timeline, members: readonly Member[]): Timeline {
+/** With the receipts of a message, which the members also have for all messages before it. */
+export function mergeReceipts(timeline: Timeline, no: number, receipts: readonly Receipt[]): Timeline {
   let { delivered, read } = timeline;
-  for (const { user, delivered_no, read_no } of members) {
-    delivered = forward(delivered, user, Math.max(delivered_no, read_no));
-    read = forward(read, user, read_no);
+  for (const { user, status } of receipts) {
+    delivered = forward(delivered, user, no);
+    if (status === "read") read = forward(read, user, no);
   }
   return { ...timeline, delivered, read };
 }
@@ -77,13 +77,19 @@ export function messageOf(payload: Record<string, unknown>): Message {
   };
 }
 
-/** The members other than the sender who have read a message, by their ids. */
-export function readersOf(timeline: Timeline, message: { no: number | null; sender: string | null }): string[] {
+/** The members other than the sender, by their ids, who have read a message, and to whom it was delivered. */
+export interface Receipts {
+  read: string[];
+  delivered: string[];
+}
+
+export function receiptsOf(timeline: Timeline, message: { no: number | null; sender: string | null }): Receipts {
   const { no, sender } = message;
-  if (no === null) return [];
-  return Object.keys(timeline.read)
-    .filter((user) => user !== sender && (timeline.read[user] ?? 0) >= no)
-    .sort();
+  const upTo = (positions: Positions) =>
+    Object.keys(positions)
+      .filter((user) => no !== null && user !== sender && (positions[user] ?? 0) >= no)
+      .sort();
+  return { read: upTo(timeline.read), delivered: upTo(timeline.delivered) };
 }
 
 /** With the user's own reaction added or taken away, before the server has answered. */

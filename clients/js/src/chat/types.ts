@@ -42,15 +42,16 @@ export interface Conversation {
   member_count: number;
   /** The first 20 members. */
   participants: string[];
+  /** `invited`: the user is no member until they join, and sees no messages. */
   role: Role;
   notify: Notify;
   muted_until: string | null;
-  /** The number of the newest message. */
-  last_no: number;
+  /** The number of the newest message; of an invitation, null. */
+  last_no: number | null;
   last_message_at: string | null;
   last_message: Message | null;
   /** The number of the message up to which the user has read. */
-  read_no: number;
+  read_no: number | null;
   unread: number;
   unread_mentions: number;
 }
@@ -58,8 +59,12 @@ export interface Conversation {
 export interface Member {
   user: string;
   role: Role;
-  read_no: number;
-  delivered_no: number;
+}
+
+/** A member to whom a message was delivered. */
+export interface Receipt {
+  user: string;
+  status: "delivered" | "read";
 }
 
 export interface NewConversation {
