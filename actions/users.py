@@ -7,6 +7,8 @@ from actions.installation import Installation
 from actions.principal import Principal, require_live
 from actions.problems import invalid, not_found
 from models.addresses.mailboxes import enable_mailbox
+from models.conversations.members import leave_all
+from models.messages.changes import forget_user
 from models.sql.engine import write
 from models.users import queries
 from models.users.queries import Person, find_user, upsert_users
@@ -56,12 +58,21 @@ def enable_email(installation: Installation, caller: Principal, user: str) -> qu
 
 
 def delete_user(installation: Installation, caller: Principal, user: str) -> None:
-    """Delete a user with everything addressed to them. Raises Problem (403, 404)."""
+    """Delete a user with everything addressed to them. Raises Problem (403, 404).
+
+    They leave their conversations, where their messages stay without a name. Messages that were private to them go.
+    """
     require_live(caller, CHANGE)
+    now = installation.now()
     with write(installation.engine) as connection:
-        if not queries.delete_user(connection, caller.tenant, user):
+        user_id = queries.lock_to_delete(connection, caller.tenant, user)
+        if user_id is None:
             raise not_found("user")
+        forget_user(connection, user_id, now)
+        leave_all(connection, user_id, user, now)
+        queries.delete_user(connection, user_id)
         record(connection, installation, caller, "user.delete", user)
+    installation.bells.publish()
 
 
 def admit_user(installation: Installation, caller: Principal) -> None:

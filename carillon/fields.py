@@ -181,6 +181,20 @@ UserId = Annotated[
     AfterValidator(_printable),
     AfterValidator(addressable),
 ]
+ConversationId = Annotated[
+    str,
+    Field(min_length=1, max_length=128, description="The id of a conversation; opaque. Not `.` or `..`."),
+    AfterValidator(_printable),
+    AfterValidator(addressable),
+]
+TempId = Annotated[
+    str,
+    Field(min_length=1, max_length=128, description="The sender's own id of a message."),
+    AfterValidator(_printable),
+]
+# Characters of a chat message. A longer text is a file.
+MAX_CONTENT = 8_000
+Content = Annotated[str, Field(max_length=MAX_CONTENT), AfterValidator(_text)]
 Email = Annotated[
     str,
     Field(min_length=3, max_length=MAX_ADDRESS),

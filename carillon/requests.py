@@ -57,6 +57,16 @@ class Request(Strict):
         """Return the JSON document, without the members that have their default value."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
+    def sha256(self) -> str:
+        """Return a hash that is equal for requests with the same meaning, whatever their spelling and member order.
+
+        Members that have their default value do not count, so that a member added in a later version does not turn a
+        repeated request into a different one. Neither does the idempotency key itself.
+        """
+        document = self.model_dump(mode="json", exclude_defaults=True, exclude={"idempotency_key"})
+        plain = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(plain.encode()).hexdigest()
+
 
 class Recipient(Strict):
     """A user, created if there is none yet. An e-mail address or locale given here replaces the one on record.
@@ -135,16 +145,6 @@ class Message(Request):
         if self.expires_in is not None and self.expires_in > longest:
             raise ValueError(f"must not exceed {longest}: nothing is kept for longer")
         return timedelta(seconds=self.expires_in or min(DEFAULT_EXPIRES_IN, longest))
-
-    def sha256(self) -> str:
-        """Return a hash that is equal for requests with the same meaning, whatever their spelling and member order.
-
-        Members that have their default value do not count, so that a member added in a later version does not turn a
-        repeated request into a different one. Neither does the idempotency key itself.
-        """
-        document = self.model_dump(mode="json", exclude_defaults=True, exclude={"idempotency_key"})
-        plain = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(plain.encode()).hexdigest()
 
 
 class Notification(Message):

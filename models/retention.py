@@ -13,6 +13,7 @@ from models.audit import queries as audit
 from models.deliveries import due as sweep
 from models.deliveries import redrives
 from models.events import log
+from models.messages.changes import purge_versions
 from models.outbox import queries as outbox
 from models.sql.engine import write
 from models.usage import queries as usage
@@ -39,6 +40,8 @@ def purge(engine: Engine, clock: Callable[[], datetime], retention: timedelta) -
             gone += purge_alerts(connection, now, retention, BATCH)
         with write(engine) as connection:
             gone += purge_devices(connection, now, BATCH)
+        with write(engine) as connection:
+            gone += purge_versions(connection, now, retention, BATCH)
         with write(engine) as connection:
             gone += outbox.purge(connection, now, retention, BATCH)
         with write(engine) as connection:

@@ -12,7 +12,7 @@ down_revision = "0006"
 BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 MARKED = sa.text("mark IS NOT NULL")
-EXCEPTIONS = sa.text("target_id IS NOT NULL OR deleted_at IS NOT NULL")
+EXCEPTIONS = sa.text("target_id IS NOT NULL OR deleted_at IS NOT NULL OR mentions_all")
 
 
 def upgrade() -> None:
@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("last_no", sa.BigInteger(), nullable=False),
         sa.Column("last_message_at", Instant(), nullable=True),
+        sa.Column("member_count", sa.Integer(), nullable=False),
         sa.Column("members_version", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["created_by"], ["users.id"], name=op.f("fk_conversations_created_by"), ondelete="SET NULL"
@@ -74,7 +75,9 @@ def upgrade() -> None:
         sa.Column("reply_to", sa.BigInteger(), nullable=True),
         sa.Column("mentions_all", sa.Boolean(), nullable=False),
         sa.Column("request_key", sa.String(length=160), nullable=True),
+        sa.Column("request_sha256", sa.String(length=64), nullable=True),
         sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("edit_seq", sa.BigInteger(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("edited_at", Instant(), nullable=True),
         sa.Column("deleted_at", Instant(), nullable=True),

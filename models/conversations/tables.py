@@ -1,6 +1,6 @@
 """Conversations and their members. A conversation is a room of the log: its id is the room's key."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, UniqueConstraint
 
 from models.sql.types import Instant, metadata
 
@@ -22,6 +22,8 @@ conversations = Table(
     # tell of receipts, reactions and members.
     Column("last_no", BigInteger, nullable=False, default=0),
     Column("last_message_at", Instant),
+    # Those who are invited do not count.
+    Column("member_count", Integer, nullable=False, default=0),
     # Raised with every change of members. Live events carry it, so that a web process that has not heard of a removal
     # yet does not send them to the removed member.
     Column("members_version", BigInteger, nullable=False, default=1),

@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from models.events.commit_order import marks_of
 from models.events.cursor import Cursor
 from models.events.tables import events, meta, outbox
 from models.lanes import Lane
@@ -101,10 +102,14 @@ def append(
     now: datetime,
     expires_at: datetime,
     lane: Lane = Lane.normal,
+    audience: Sequence[str] | None = None,
 ) -> int:
-    """Append one event to one room, `kind:key`. Returns its seq; raises LookupError if there is no such room."""
+    """Append one event to one room, `kind:key`. Returns its seq; raises LookupError if there is no such room.
+
+    `audience`: the users of a conversation whom it is for; for all other members its number is skipped.
+    """
     this = room_is(tenant_id, room)
-    append_and_publish(connection, this, type_, data, now, expires_at, lane)
+    append_and_publish(connection, this, type_, data, now, expires_at, lane, audience)
     head = connection.execute(select(rooms.c.head).where(this)).scalar_one_or_none()
     if head is None:
         raise LookupError(f"no room {room.partition(':')[0]}")
@@ -119,6 +124,7 @@ def append_and_publish(
     now: datetime,
     expires_at: datetime,
     lane: Lane = Lane.normal,
+    audience: Sequence[str] | None = None,
 ) -> int:
     """Append one event to each of these rooms, all in a few statements, to be published. Returns how many there are."""
     raised = raise_heads(connection, which)
@@ -130,18 +136,18 @@ def append_and_publish(
     }
     return execute_as_one(
         connection,
-        event_in_each(raised, type_, None, data, now, expires_at),
+        event_in_each(raised, type_, None, data, now, expires_at, audience),
         insert(outbox).from_select(list(announced), select(*announced.values())),
     ).rowcount
 
 
 def raise_heads(connection: Connection, which: ColumnElement[bool]) -> FromClause:
-    """These rooms (id, user_id, head), each with its next number as head; their locks are held until the commit.
+    """These rooms (id, user_id, head, mark), each with its next number as head; their locks are held until the commit.
 
     For one call of `execute_as_one`: on PostgreSQL the numbers are raised when that runs, once.
     """
     raised = update(rooms).values(head=rooms.c.head + 1)
-    columns = (rooms.c.id, rooms.c.user_id, rooms.c.head)
+    columns = (rooms.c.id, rooms.c.user_id, rooms.c.head, marks_of(connection, rooms.c.kind, which).label("mark"))
     if connection.dialect.name == "postgresql":
         # Locked in one order by every writer: unsorted locks of many rows deadlock. SQLite has one writer anyway.
         locked = select(rooms.c.id).where(which).order_by(rooms.c.id).with_for_update(key_share=True).cte("locked")
@@ -157,6 +163,7 @@ def event_in_each(
     data: dict[str, Any] | None,
     now: datetime,
     expires_at: datetime,
+    audience: Sequence[str] | None = None,
 ) -> Insert:
     """Write one event, numbered by its head, in each of the rooms of `raise_heads`."""
     constants = {
@@ -165,10 +172,12 @@ def event_in_each(
         "data": data,
         "created_at": now,
         "expires_at": expires_at,
+        "audience": None if audience is None else sorted(audience),
     }
     columns = [literal(value, events.c[name].type) for name, value in constants.items()]
     return insert(events).from_select(
-        ["room_id", "seq", *constants], select(raised.c.id, raised.c.head, *columns).select_from(raised)
+        ["room_id", "seq", "mark", *constants],
+        select(raised.c.id, raised.c.head, raised.c.mark, *columns).select_from(raised),
     )
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from models.events.commit_order import next_mark
 from models.events.log import EVENT_COLUMNS, Event, event_of
 from models.events.tables import events, outbox, staged_events
 from models.lanes import Lane
@@ -78,35 +79,38 @@ def append_staged(connection: Connection, now: datetime, limit: int) -> int:
         delete(staged_events).where(tuple_(*keys).in_(select(due))).returning(*staged_events.c)
     ).all()
     numbered: list[dict[str, Any]] = []
+    mark = next_mark(connection) if any(room.kind == "conversation" for room in held.values()) else None
+    last = {room_id: room.head for room_id, room in held.items()}
     for row in sorted(taken, key=lambda row: (row.room_id, row.due_at, row.type, row.key)):
-        held[row.room_id] += 1
-        numbered.append({**row._mapping, "seq": held[row.room_id], "created_at": now})
+        last[row.room_id] += 1
+        marked = mark if held[row.room_id].kind == "conversation" else None
+        numbered.append({**row._mapping, "seq": last[row.room_id], "created_at": now, "mark": marked})
     if not numbered:
         return 0
     raised = {row["room_id"]: {"this": row["room_id"], "new_head": row["seq"]} for row in numbered}
     raise_head = update(rooms).where(rooms.c.id == bindparam("this")).values(head=bindparam("new_head"))
     connection.execute(raise_head, list(raised.values()))
-    columns = ("room_id", "seq", "type", "data", "created_at", "expires_at")
+    columns = ("room_id", "seq", "type", "data", "created_at", "expires_at", "mark")
     connection.execute(insert(events), [{name: row[name] for name in columns} for row in numbered])
     announced = [{"room_id": r["room_id"], "seq": r["seq"], "lane": r["lane"], "due_at": now} for r in numbered]
     connection.execute(insert(outbox), announced)
     return len(numbered)
 
 
-def _hold_rooms(connection: Connection, now: datetime, limit: int) -> dict[int, int]:
-    """The heads of the rooms in which a window has ended, locked. Rooms that another transaction holds are skipped.
+def _hold_rooms(connection: Connection, now: datetime, limit: int) -> dict[int, Any]:
+    """The rooms (head, kind) in which a window has ended, locked. Rooms that another transaction holds are skipped.
 
     Rooms are locked before staged events, and neither is waited for: a transaction that appends to a room and stages an
     event in it locks both in either order.
     """
     due = select(staged_events.c.room_id).where(staged_events.c.due_at <= now).limit(limit)
     free = (
-        select(rooms.c.id, rooms.c.head)
+        select(rooms.c.id, rooms.c.head, rooms.c.kind)
         .where(rooms.c.id.in_(due))
         .order_by(rooms.c.id)
         .with_for_update(skip_locked=True)
     )
-    return {row.id: row.head for row in connection.execute(free)}
+    return {row.id: row for row in connection.execute(free)}
 
 
 def next_staged(connection: Connection) -> datetime | None:

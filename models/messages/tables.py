@@ -18,8 +18,8 @@ from sqlalchemy import (
 
 from models.sql.types import BigId, Instant, Json, Tokens, metadata
 
-# Messages that not every member counts as unread.
-_EXCEPTIONS = text("target_id IS NOT NULL OR deleted_at IS NOT NULL")
+# Messages that not every member counts as unread, and those that mention all members.
+_EXCEPTIONS = text("target_id IS NOT NULL OR deleted_at IS NOT NULL OR mentions_all")
 
 messages = Table(
     "messages",
@@ -36,13 +36,17 @@ messages = Table(
     # text, image, file, system
     Column("kind", String(12), nullable=False),
     Column("content", Text, nullable=False),
+    # What goes with it, as models/messages/message.py has it.
     Column("data", Json),
     Column("reply_to", BigInteger),
     Column("mentions_all", Boolean, nullable=False, default=False),
     # What makes the repetition of a request the same message: the sender's row id and tempId, or a service's key.
     Column("request_key", String(160)),
+    Column("request_sha256", String(64)),
     # The number of its event in the room.
     Column("seq", BigInteger, nullable=False),
+    # The number of the event that tells of its last edit.
+    Column("edit_seq", BigInteger),
     Column("created_at", Instant, nullable=False),
     Column("edited_at", Instant),
     Column("deleted_at", Instant),

@@ -17,6 +17,11 @@ def tenant_room(tenant_id: str) -> str:
     return f"tenant:{tenant_id}"
 
 
+def conversation_room(conversation: str) -> str:
+    """The room of a conversation."""
+    return f"conversation:{conversation}"
+
+
 def rooms_of(tenant_id: str, user: str) -> list[str]:
     """The rooms whose events a user receives."""
     return [user_room(user), tenant_room(tenant_id)]

@@ -1,7 +1,8 @@
 """Row locks of PostgreSQL, in the one order in which all transactions take them: users, addresses, rooms, deliveries.
 
-And within a table in the order of ids. A transaction that inserts a row about a user holds the user meanwhile, so that
-nobody can delete them in between. SQLite has one writer and needs no locks.
+And within a table in the order of ids. What is written about a conversation is written under the lock of its room. A
+transaction that inserts a row about a user holds the user meanwhile, so that nobody can delete them in between. SQLite
+has one writer and needs no locks.
 """
 
 from __future__ import annotations

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, String, and_, bindparam, delete, func, literal, select, true, update
+from sqlalchemy import Connection, Row, String, and_, bindparam, delete, func, literal, or_, select, true, update
 
 from models.addresses.mailboxes import set_mailboxes
 from models.addresses.tables import addresses
 from models.channels import EMAIL
+from models.conversations.tables import members
 from models.deliveries.tables import deliveries
 from models.rooms.tables import rooms
 from models.sql.locks import lock_rows
@@ -123,15 +124,33 @@ def find_user(connection: Connection, tenant_id: str, external_id: str) -> User 
     return User._make(row) if row is not None else None
 
 
-def delete_user(connection: Connection, tenant_id: str, external_id: str) -> bool:
-    """Delete the user with their room, addresses, subscriptions and deliveries. False if there is none."""
+def hold_users(connection: Connection, tenant_id: str, external_ids: Iterable[str]) -> dict[str, int]:
+    """The row ids of those of these users that exist, who cannot be deleted until the commit."""
+    named = values_table(connection, "named", {"id": String()}, [(name,) for name in set(external_ids)])
+    these = (users.c.tenant_id == tenant_id, users.c.external_id.in_(select(named.c.id)))
+    held = select(users.c.id, users.c.external_id).where(*these).order_by(users.c.id)
+    held = held.with_for_update(read=True, key_share=True)
+    return {row.external_id: row.id for row in connection.execute(held)}
+
+
+def lock_to_delete(connection: Connection, tenant_id: str, external_id: str) -> int | None:
+    """Lock the user with everything that is changed when they are deleted. Returns their row id, or None."""
     this = (users.c.tenant_id == tenant_id, users.c.external_id == external_id)
     lock_rows(connection, users, *this, to_delete=True)
     user_id = connection.execute(select(users.c.id).where(*this)).scalar_one_or_none()
     if user_id is None:
-        return False
+        return None
+    theirs = select(members.c.room_id).where(members.c.user_id == user_id)
     # The database would delete them in an order of its own.
-    for table in (addresses, rooms, deliveries):
-        lock_rows(connection, table, table.c.user_id == user_id, to_delete=True)
+    lock_rows(connection, addresses, addresses.c.user_id == user_id, to_delete=True)
+    lock_rows(connection, rooms, or_(rooms.c.user_id == user_id, rooms.c.id.in_(theirs)), to_delete=True)
+    lock_rows(connection, deliveries, deliveries.c.user_id == user_id, to_delete=True)
+    return int(user_id)
+
+
+def delete_user(connection: Connection, user_id: int) -> None:
+    """Delete the user of `lock_to_delete` with their room, addresses, subscriptions and deliveries.
+
+    They have left their conversations by then.
+    """
     connection.execute(delete(users).where(users.c.id == user_id))
-    return True

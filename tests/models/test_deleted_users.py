@@ -9,17 +9,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from typing import Literal
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, select
 
+from actions import conversations, messages
 from actions.devices import register_device
 from actions.installation import Installation
 from actions.principal import Principal
 from actions.problems import Problem
 from actions.topics import add_members, remove_members
 from actions.users import delete_user, put_user
+from carillon.chat import NewConversation
 from models.addresses.queries import disable_addresses
 from models.deliveries.acknowledge import acknowledge
 from models.deliveries.claim import claim
@@ -30,10 +33,13 @@ from models.events.log import append_and_publish
 from models.events.publishing import append_staged, stage
 from models.inbox.changes import READ, change_page
 from models.inbox.queries import Filter
+from models.messages.tables import messages as messages_table
 from models.notifications.recall import recall
 from models.retry import RetryPolicy
 from models.rooms.tables import rooms
+from models.sql.engine import read as read_only
 from models.sql.engine import write
+from tests.chat import say, user
 from tests.factories import NOW, accept_one, create_installation, create_tenant, create_users, expand_page
 
 SECONDS = 3.0
@@ -112,6 +118,38 @@ def publish(service: Installation, dice: random.Random) -> None:
         append_staged(connection, NOW, 100)
 
 
+def chat(service: Installation, dice: random.Random) -> None:
+    one, other, *more = dice.sample(USERS, 8)
+    key = f"group {dice.randrange(4)}"
+    done: list[Callable[[], object]] = [
+        lambda: begin(service, "group", [*more, one], id=key),
+        lambda: begin(service, "direct", [one, other]),
+        lambda: conversations.add_members(service, CALLER, key, [*more, one, other]),
+        lambda: conversations.add_members(service, CALLER, key, more, "invited"),
+        lambda: conversations.join(service, user(one), key),
+        lambda: conversations.remove_member(service, CALLER, key, one),
+        lambda: conversations.set_role(service, CALLER, key, one, "owner"),
+        lambda: say(service, key, one, mentions=[other]),
+        lambda: say(service, key, one, private_to=other),
+        lambda: messages.mark(service, user(one), key, dice.choice(["read", "delivered", "seen"])),
+        lambda: change_last(service, key, one, dice),
+    ]
+    for work in dice.sample(done, len(done)):
+        with suppress(Problem):
+            work()
+
+
+def begin(service: Installation, kind: Literal["direct", "group"], users: list[str], **other: str) -> None:
+    conversations.create_conversation(service, CALLER, NewConversation(type=kind, participants=users, **other))
+
+
+def change_last(service: Installation, key: str, name: str, dice: random.Random) -> None:
+    for last in messages.list_messages(service, user(name), key, limit=1):
+        messages.react(service, user(name), key, str(last.id), "👍", dice.random() < 0.5)
+        for_everyone = last.sender == name
+        messages.delete_message(service, user(name), key, str(last.id), for_everyone=for_everyone)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_users_are_deleted_while_audiences_are_written(engine: Engine) -> None:
@@ -135,8 +173,10 @@ def test_users_are_deleted_while_audiences_are_written(engine: Engine) -> None:
             done[work.__name__] += 1
 
     works: list[Work] = [delete_and_return, delete_and_return, change, expand_and_recall, expand_and_recall]
-    works += [send, send, read, publish]
+    works += [send, send, read, publish, chat, chat, chat]
     with ThreadPoolExecutor(len(works)) as pool:
         ended = [pool.submit(repeat, work, seed) for seed, work in enumerate(works)]
     assert [str(e) for f in ended if (e := f.exception())] + errors == []
     assert set(done) == {work.__name__ for work in works}
+    with read_only(engine) as connection:
+        assert connection.execute(select(messages_table.c.no)).first() is not None

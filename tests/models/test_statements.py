@@ -6,14 +6,18 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, insert, make_url, select, text
+from sqlalchemy import Engine, event, func, insert, make_url, select, text
 
+from actions import conversations, messages
+from actions.users import delete_user
 from models.addresses.queries import disable_addresses
 from models.addresses.tables import addresses
+from models.conversations.queries import count_unread, find, list_of, participants
 from models.deliveries.claim import claim
 from models.deliveries.due import channels_with_work, due_notifications
 from models.deliveries.lifecycle import Failure, State, Transition
@@ -24,21 +28,38 @@ from models.events.cursor import Cursor
 from models.events.log import heads, read_after
 from models.events.publishing import take_unpublished
 from models.inbox.queries import Filter, list_items
+from models.messages.queries import newest_of
 from models.notifications.accept import accept
 from models.notifications.tables import notifications
 from models.retry import RetryPolicy
+from models.schema import metadata
 from models.sql.engine import connect, read, write
 from models.topics.queries import subscribe
 from models.users.queries import Person, upsert_users
+from tests.chat import SERVICE, group, say, system, unread, user
+from tests.chat import edit as change
 from tests.conftest import DATABASES
 from tests.databases import sqlite_file
-from tests.factories import NOW, accept_one, create_tenant, expand_all, expand_page, fail_to_publish, notification
+from tests.factories import (
+    NOW,
+    accept_one,
+    create_installation,
+    create_tenant,
+    create_users,
+    expand_all,
+    expand_page,
+    fail_to_publish,
+    notification,
+)
 
 pytestmark = pytest.mark.slow
 
 POLICY = RetryPolicy(base=10, cap=100, max_attempts=3)
 # Those that grow with what is sent and with who is there.
-BIG = ("deliveries", "events", "inbox", "rooms", "users", "addresses", "notifications", "attempts", "tenants")
+BIG = (
+    *("deliveries", "events", "inbox", "rooms", "users", "addresses", "notifications", "attempts", "tenants"),
+    *("conversations", "members", "messages", "mentions", "reactions", "hidden_messages", "message_versions"),
+)
 
 Asked = list[tuple[str, Any]]
 
@@ -115,6 +136,64 @@ def test_a_batch_of_many_takes_as_many_statements_as_one_of_few(engine: Engine, 
         numbers[size] = len(statements)
     assert numbers[6] == numbers[300]
     assert numbers[300] < 50
+
+
+def rows(engine: Engine) -> int:
+    """How many rows there are, of everything."""
+    with read(engine) as connection:
+        counted = [select(func.count()).select_from(table).scalar_subquery() for table in metadata.sorted_tables]
+        return sum(connection.execute(select(*counted)).one())
+
+
+def test_a_message_takes_as_many_statements_and_rows_for_10_000_members_as_for_two(engine: Engine) -> None:
+    create_tenant(engine)
+    chat = create_installation(engine)
+    numbers: dict[int, dict[str, tuple[int, int]]] = {}
+    for size in (2, 10_000):
+        names = [f"of-{size}-{i}" for i in range(size)]
+        key, one, other = group(chat, *names[:2]), names[0], names[1]
+        for start in range(2, size, 1000):
+            conversations.add_members(chat, SERVICE, key, names[start : start + 1000])
+        message = say(chat, key, one, "before")
+        works: dict[str, Callable[[], Any]] = {
+            "send": partial(say, chat, key, one, "hello", temp_id="t", mentions=[other], reply_to=str(message.id)),
+            "private": partial(say, chat, key, one, "psst", private_to=other),
+            "system": partial(system, chat, key, "done", mentions=[other, "@all"]),
+            "edit": partial(change, chat, message, one, "after", mentions=[other]),
+            "read": partial(messages.mark, chat, user(other), key, "delivered"),
+            "react": partial(messages.react, chat, user(other), key, str(message.id), "👍", True),
+            "list": partial(messages.list_messages, chat, user(other), key, limit=50),
+            "look": partial(conversations.look_at, chat, user(other), key),
+            "delete": partial(messages.delete_message, chat, user(one), key, str(message.id), for_everyone=True),
+        }
+        numbers[size] = {}
+        for name, work in works.items():
+            there = rows(engine)
+            with asked(engine) as statements:
+                work()
+            # A large group is told how many have received it, which is one more.
+            spare = name == "read" and size > 2
+            numbers[size][name] = (len(statements) - spare, rows(engine) - there)
+        # Neither what is private nor what is deleted; and one of them mentions all.
+        assert unread(chat, key, names[-1]) == ((3, 2) if size == 2 else (2, 1))
+    assert numbers[2] == numbers[10_000]
+    assert max(asked_for for asked_for, _ in numbers[2].values()) <= 25
+    # The message, its event and what announces that; and the mention of one member.
+    assert [numbers[2][name][1] for name in ("send", "private", "system")] == [4, 3, 4]
+
+
+def test_a_user_leaves_many_conversations_in_as_many_statements_as_few(engine: Engine) -> None:
+    create_tenant(engine)
+    chat = create_installation(engine)
+    numbers = []
+    for size in (2, 60):
+        create_users(engine, ["gone", "other"])
+        for _ in range(size):
+            say(chat, group(chat, "gone", "other"), "other", private_to="gone")
+        with asked(engine) as statements:
+            delete_user(chat, SERVICE, "gone")
+        numbers.append(len(statements))
+    assert numbers[0] == numbers[1]
 
 
 Copy = Callable[[], AbstractContextManager[str]]
@@ -213,7 +292,30 @@ def send(engine: Engine) -> None:
     whole_batch(engine, accept_one(engine, audience={"tenant": True}, channels=["in_app", "push"]), size=50)
 
 
-@pytest.mark.parametrize("work", [send, replay, look_around, purge, read_inbox], ids=lambda work: work.__name__)
+def chat(engine: Engine) -> None:
+    service = create_installation(engine)
+    key = group(service, "u1", "u2", "u3")
+    message = say(service, key, "u1", mentions=["u2", "@all"])
+    private = say(service, key, "u1", private_to="u2", temp_id="t")
+    messages.react(service, user("u2"), key, str(message.id), "👍", True)
+    messages.mark(service, user("u3"), key, "read")
+    messages.list_messages(service, user("u3"), key, before=5, limit=10)
+    messages.receipts_of(service, user("u1"), key, str(message.id), None, 10)
+    with read(engine) as connection:
+        list_of(connection, "acme", "u2", limit=10)
+        count_unread(connection, "acme", "u2")
+        conversation = find(connection, "acme", key)
+        assert conversation is not None
+        newest_of(connection, [conversation])
+        participants(connection, [conversation.room_id])
+    change(service, message, "u1", "again")
+    messages.delete_message(service, user("u2"), key, str(private.id), for_everyone=False)
+    messages.delete_message(service, user("u1"), key, str(message.id), for_everyone=True)
+    conversations.remove_member(service, user("u1"), key, "u1")
+    delete_user(service, SERVICE, "u2")
+
+
+@pytest.mark.parametrize("work", [send, replay, look_around, purge, read_inbox, chat], ids=lambda work: work.__name__)
 def test_no_big_table_is_read_from_end_to_end(crowded: Engine, work: Callable[[Engine], None]) -> None:
     with asked(crowded) as statements:
         work(crowded)

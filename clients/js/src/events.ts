@@ -8,6 +8,20 @@ export const WS_EVENTS = {
   ALERT_NEW: "alert:new",
   BUDGET_EXCEEDED: "budget:exceeded",
   BUDGET_WARNING: "budget:warning",
+  CHAT_CONVERSATION_CREATED: "chat:conversation:created",
+  CHAT_CONVERSATION_INVITED: "chat:conversation:invited",
+  CHAT_CONVERSATION_JOINED: "chat:conversation:joined",
+  CHAT_CONVERSATION_LEFT: "chat:conversation:left",
+  CHAT_CONVERSATION_UPDATED: "chat:conversation:updated",
+  CHAT_MEMBER_ADDED: "chat:member:added",
+  CHAT_MEMBER_CHANGED: "chat:member:changed",
+  CHAT_MEMBER_REMOVED: "chat:member:removed",
+  CHAT_MESSAGE: "chat:message",
+  CHAT_MESSAGE_DELETED: "chat:message:deleted",
+  CHAT_MESSAGE_DELIVERED: "chat:message:delivered",
+  CHAT_MESSAGE_EDITED: "chat:message:edited",
+  CHAT_MESSAGE_REACTIONS: "chat:message:reactions",
+  CHAT_MESSAGE_READ: "chat:message:read",
   DIRECT_MESSAGE: "direct_message",
   ERROR: "error",
   ERROR_OCCURRED: "error:occurred",
@@ -98,6 +112,34 @@ export interface WsPayloads {
   "budget:exceeded": { message: string; [member: string]: unknown };
   /** 80 % of a budget is spent */
   "budget:warning": { message?: string; [member: string]: unknown };
+  /** A conversation was begun */
+  "chat:conversation:created": { conversationId: string; id?: string; type: "direct" | "group"; name?: string | null; history?: "shared" | "joined" | "invited"; participants: Array<string>; memberCount?: number; createdBy?: string | null; createdAt?: string; [member: string]: unknown };
+  /** The user is invited to a conversation */
+  "chat:conversation:invited": { conversationId: string; name?: string | null; by?: string | null; timestamp: string; [member: string]: unknown };
+  /** The user is a member of a conversation now */
+  "chat:conversation:joined": { conversationId: string; id?: string; type: "direct" | "group"; name?: string | null; history?: "shared" | "joined" | "invited"; participants: Array<string>; memberCount?: number; createdBy?: string | null; createdAt?: string; by?: string | null; [member: string]: unknown };
+  /** The user is no longer a member of a conversation, or no longer invited */
+  "chat:conversation:left": { conversationId: string; by?: string | null; timestamp: string; [member: string]: unknown };
+  /** A conversation has another name, or shows new members another part of its history */
+  "chat:conversation:updated": { conversationId: string; name: string | null; history: "shared" | "joined" | "invited"; by?: string | null; timestamp: string; [member: string]: unknown };
+  /** There are new members */
+  "chat:member:added": { conversationId: string; userKeys: Array<string>; changed: number; memberCount: number; by?: string | null; timestamp: string; role?: "owner" | "moderator" | "member"; [member: string]: unknown };
+  /** A member has another role */
+  "chat:member:changed": { conversationId: string; userKeys: Array<string>; changed: number; memberCount: number; by?: string | null; timestamp: string; role?: "owner" | "moderator" | "member"; [member: string]: unknown };
+  /** A member has left, or was removed */
+  "chat:member:removed": { conversationId: string; userKeys: Array<string>; changed: number; memberCount: number; by?: string | null; timestamp: string; [member: string]: unknown };
+  /** A message has come */
+  "chat:message": { messageId: string; id: string; conversationId: string; groupId?: string; no: number; senderKey?: string | null; userId?: string | null; content: string; type: "text" | "image" | "file" | "system"; status?: "sent"; replyTo?: string | null; mentions?: Array<string>; mediaUrl?: string | null; isPrivate?: boolean; targetUserId?: string | null; createdAt: string; editedAt?: string; deletedAt?: string; tempId?: string | null; [member: string]: unknown };
+  /** A message was deleted, for everyone or for the user alone */
+  "chat:message:deleted": { messageId: string; id?: string; conversationId: string; no: number; deletedAt: string; forEveryone: boolean; [member: string]: unknown };
+  /** Messages have reached a member: all up to one */
+  "chat:message:delivered": { conversationId: string; messageId?: string; no: number; deliveredTo?: string; count?: number; timestamp: string; [member: string]: unknown };
+  /** A message was changed */
+  "chat:message:edited": { messageId: string; id?: string; conversationId: string; no: number; content: string; mentions?: Array<string>; mediaUrl?: string | null; editedAt: string; [member: string]: unknown };
+  /** The reactions to a message have changed */
+  "chat:message:reactions": { messageId: string; id?: string; conversationId: string; no: number; reactions: Array<{ emoji: string; count: number; [member: string]: unknown }>; [member: string]: unknown };
+  /** A member has read messages: all up to one */
+  "chat:message:read": { conversationId: string; messageId?: string; no: number; readBy?: string; count?: number; timestamp: string; [member: string]: unknown };
   /** A service has sent a message to this connection */
   "direct_message": { [member: string]: unknown };
   /** An event of the client was refused */

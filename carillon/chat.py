@@ -1,0 +1,86 @@
+"""What can be asked of the chat: the bodies of the HTTP API, and what clients send on the socket."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from carillon.fields import Content, ConversationId, TempId, Title, UserId, WebUrl
+from carillon.requests import Request
+
+MAX_PARTICIPANTS = 1000
+MAX_MENTIONS = 50
+
+# In `mentions`: all members.
+ALL = "@all"
+
+# Not //host/path, which a browser takes for a URL.
+SitePath = Annotated[str, Field(pattern=r"^/([^/\\\s][^\\\s]*)?$", max_length=2048)]
+Kind = Literal["direct", "group"]
+History = Literal["shared", "joined", "invited"]
+
+
+class NewConversation(Request):
+    """A conversation to begin. The body of POST /v1/conversations."""
+
+    type: Kind
+    participants: Annotated[list[UserId], Field(max_length=MAX_PARTICIPANTS)] = Field(
+        description="Users by their ids. The one who asks need not be among them."
+    )
+    name: Title | None = None
+    id: ConversationId | None = Field(
+        None, description="Carillon makes one if it is not given. Services can choose any, users a UUID."
+    )
+    history: History = Field(
+        "shared",
+        description="What members see who come later: everything, what comes after they have joined, or what comes "
+        "after they were invited.",
+    )
+    created_by: UserId | None = Field(None, description="Whose conversation it is. For services only.")
+
+
+class ChangedConversation(Request):
+    """What changes. The body of PATCH /v1/conversations/{conversation}."""
+
+    name: Title | None = Field(None, description="null: it has none.")
+    history: History | None = Field(None, description="For those who come from now on.")
+
+
+class NewMessage(Request):
+    """A message to send. The body of POST /v1/conversations/{conversation}/messages."""
+
+    content: Content = ""
+    type: Literal["text", "image", "file", "system"] | None = Field(
+        None, description="`text` if not given; of a service that names no `sender`, `system`."
+    )
+    temp_id: TempId | None = Field(
+        None,
+        description="The sender's own id of the message, which makes it safe to send it again: one id is one message "
+        "in a conversation.",
+    )
+    reply_to: str | None = Field(None, max_length=64, description="The id of the message that this one answers.")
+    mentions: Annotated[list[UserId], Field(max_length=MAX_MENTIONS)] = Field(
+        [], description=f"Members by their ids. `{ALL}`: all of them; for owners, moderators and services."
+    )
+    media_url: WebUrl | SitePath | None = Field(None, description="Where the image or the file is.")
+    private_to: UserId | None = Field(None, description="The one member who sees it, beside the sender.")
+    sender: UserId | None = Field(None, description="The member whose message it is. For services only.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.type in ("image", "file") and self.media_url is None:
+            raise PydanticCustomError("media_url", "an image or a file needs a media_url")
+        if not self.content.strip() and self.media_url is None:
+            raise PydanticCustomError("content", "must not be blank")
+        return self
+
+
+class ChangedMessage(Request):
+    """What a message says now. The body of PATCH /v1/conversations/{conversation}/messages/{message}."""
+
+    content: Content
+    mentions: Annotated[list[UserId], Field(max_length=MAX_MENTIONS)] | None = Field(
+        None, description="As before, if not given. Who was mentioned before is not told again."
+    )
