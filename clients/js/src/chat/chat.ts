@@ -33,18 +33,16 @@ export class Chat {
   }
 
   /** The messages of a conversation. */
-  messages(conversationId: string): Messages {
-    return remembered(
+  readonly messages = (conversationId: string): Messages =>
+    remembered(
       this.#messages,
       conversationId,
       () => new Messages(conversationId, this.client, this.api, this.conversations, this.outbox),
     );
-  }
 
   /** Who types in a conversation. */
-  typing(conversationId: string): TypingUsers {
-    return remembered(this.#typing, conversationId, () => new TypingUsers(conversationId, this.client));
-  }
+  readonly typing = (conversationId: string): TypingUsers =>
+    remembered(this.#typing, conversationId, () => new TypingUsers(conversationId, this.client));
 
   #handle(name: string, payload: Payload): void {
     if (name === "reset") this.#reload();

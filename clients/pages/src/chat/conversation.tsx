@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Composer } from "./composer.tsx";
 import { Details } from "./details.tsx";
 import { Message, type Receipt } from "./message.tsx";
-import { listOf, titleOf } from "./names.ts";
+import { countOf, listOf, titleOf } from "./names.ts";
 import { open } from "./opened.ts";
 
 interface Props {
@@ -60,7 +60,7 @@ export function Conversation({ id, me, found }: Props) {
         </button>
         <div class="summary">
           <h2 id="conversation-title">{title}</h2>
-          {conversation?.type === "group" && <p class="hint">{conversation.member_count} members</p>}
+          {conversation?.type === "group" && <p class="hint">{countOf(conversation.member_count)}</p>}
         </div>
         {conversation && (
           <button type="button" onClick={() => setDetails(true)}>

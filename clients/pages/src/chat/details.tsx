@@ -5,7 +5,7 @@ import { useCarillon } from "carillon-client/preact";
 import { useEffect, useState } from "preact/hooks";
 import { Avatar } from "../shared/avatar.tsx";
 import { Dialog } from "./dialog.tsx";
-import { nameOf } from "./names.ts";
+import { countOf, nameOf } from "./names.ts";
 import { open } from "./opened.ts";
 
 interface Props {
@@ -83,7 +83,7 @@ export function Details({ conversation, me, onClose }: Props) {
             <button type="submit">Rename</button>
           </form>
         )}
-        <h3>{member_count === 1 ? "1 member" : `${member_count} members`}</h3>
+        <h3>{countOf(member_count)}</h3>
         <ul class="members">
           {members.map((member) => (
             <li key={member.user}>

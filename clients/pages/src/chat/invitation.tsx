@@ -3,7 +3,7 @@
 import { type Conversation, chatOf } from "carillon-client/chat";
 import { useCarillon } from "carillon-client/preact";
 import { useState } from "preact/hooks";
-import { nameOf, titleOf } from "./names.ts";
+import { countOf, nameOf, titleOf } from "./names.ts";
 import { open } from "./opened.ts";
 
 export function Invitation({ conversation, me }: { conversation: Conversation; me: string }) {
@@ -22,7 +22,7 @@ export function Invitation({ conversation, me }: { conversation: Conversation; m
       <h2 id="invitation-title">{titleOf(conversation, me)}</h2>
       <p>
         {conversation.created_by ? `${nameOf(conversation.created_by)} invites you.` : "You are invited."}{" "}
-        {conversation.member_count} members
+        {countOf(conversation.member_count)}
       </p>
       {error && (
         <p class="notice bad" role="alert">

@@ -15,6 +15,10 @@ export function listOf(users: readonly string[], most = 3): string {
   return new Intl.ListFormat("en").format(shown);
 }
 
+export function countOf(members: number): string {
+  return members === 1 ? "1 member" : `${members} members`;
+}
+
 export function othersOf({ participants }: Conversation, me: string): string[] {
   return participants.filter((user) => user !== me);
 }
