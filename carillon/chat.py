@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from carillon.fields import Content, ConversationId, TempId, Title, UserId, WebUrl
@@ -51,10 +51,13 @@ class ChangedConversation(Request):
 class NewMessage(Request):
     """A message to send. The body of POST /v1/conversations/{conversation}/messages."""
 
-    content: Content = ""
     type: Literal["text", "image", "file", "system"] | None = Field(
         None, description="`text` if not given; of a service that names no `sender`, `system`."
     )
+    media_url: WebUrl | SitePath | None = Field(
+        None, validate_default=True, description="Where the image or the file is."
+    )
+    content: Content = Field("", validate_default=True, description="What it says. Not blank without a `media_url`.")
     temp_id: TempId | None = Field(
         None,
         description="The sender's own id of the message, which makes it safe to send it again: one id is one message "
@@ -64,17 +67,23 @@ class NewMessage(Request):
     mentions: Annotated[list[UserId], Field(max_length=MAX_MENTIONS)] = Field(
         [], description=f"Members by their ids. `{ALL}`: all of them; for owners, moderators and services."
     )
-    media_url: WebUrl | SitePath | None = Field(None, description="Where the image or the file is.")
     private_to: UserId | None = Field(None, description="The one member who sees it, beside the sender.")
     sender: UserId | None = Field(None, description="The member whose message it is. For services only.")
 
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if self.type in ("image", "file") and self.media_url is None:
-            raise PydanticCustomError("media_url", "an image or a file needs a media_url")
-        if not self.content.strip() and self.media_url is None:
-            raise PydanticCustomError("content", "must not be blank")
-        return self
+    @field_validator("media_url")
+    @classmethod
+    def _media(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is None and info.data.get("type") in ("image", "file"):
+            raise PydanticCustomError("media_url", "says where the image or the file is: give it")
+        return url
+
+    @field_validator("content")
+    @classmethod
+    def _says_something(cls, content: str, info: ValidationInfo) -> str:
+        # `media_url` is not in `data` if it is wrong itself.
+        if not content.strip() and info.data.get("media_url", "wrong") is None:
+            raise PydanticCustomError("blank", "must not be blank")
+        return content
 
 
 class ChangedMessage(Request):

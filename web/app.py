@@ -29,12 +29,15 @@ from web.api import (
     alerts,
     compat,
     connections,
+    conversations,
     dead_letters,
     deliveries,
     devices,
     event_types,
     events,
     inbox,
+    members,
+    messages,
     notifications,
     operator,
     outbox,
@@ -150,9 +153,10 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     cli.register(app)
     sent = (notifications, events, alerts, outbox, deliveries, dead_letters, event_types, usage)
     reached = (users, devices, topics, inbox, presence, connections)
-    replaced = (compat.polling, compat.inbox, compat.devices, compat.stats)
+    talked = (conversations, members, messages)
+    replaced = (compat.chat, compat.polling, compat.inbox, compat.devices, compat.stats)
     operated = (operator.audit, operator.overview, operator.tenants, operator.users)
-    for module in (*sent, *reached, *replaced, *operated):
+    for module in (*sent, *reached, *talked, *replaced, *operated):
         app.register_api(module.api)
     asyncapi.register(app)
     assets.register(app)

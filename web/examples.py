@@ -21,6 +21,9 @@ PLACES = {
     "{alert}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
     "{device}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
     "{prefix}": "ck_live_1a2b3c4d",
+    "{conversation}": "garden",
+    "{message}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
+    "{emoji}": "👍",
 }
 
 # By operationId.
@@ -87,6 +90,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "unsubscribe_topic_alias": {"topic": "news"},
     "create_notification_alias": {"user_id": "alice", "title": "Hello", "message": "From a program of before."},
     "send_test_notification": {"message": "Does it ring?", "type": "info"},
+    "create_conversation": {"type": "group", "participants": ["bob"], "name": "Garden"},
+    "update_conversation": {"name": "The garden"},
+    "set_conversation_settings": {"notify": "mentions"},
+    "add_conversation_members": {"users": ["bob"]},
+    "set_member_role": {"role": "owner"},
+    "send_message": {"content": "Who waters the tomatoes?", "temp_id": "1", "mentions": ["bob"]},
+    "edit_message": {"content": "Who waters the tomatoes today?"},
+    "mark_messages_read": {"no": 1},
+    "mark_messages_delivered": {"no": 1},
+    "send_message_alias": {"groupId": "garden", "content": "I do"},
     "acknowledge_tenant_events": {"eventIds": ["0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f"]},
 }
 
