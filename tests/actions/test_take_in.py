@@ -112,7 +112,7 @@ def test_alerts_events_and_recalls_go_the_same_way(here, engine, bells):
         assert connection.execute(select(notifications.c.state)).scalar_one() == "recalling"
         assert connection.execute(select(alerts.c.title, alerts.c.level)).one() == ("Disk", "critical")
         start = Cursor(epoch(connection), {"user:alice": 0})
-        [event] = read_after(connection, "acme", ["user:alice"], start, utc_now()).events
+        [event] = read_after(connection, "acme", "alice", start, utc_now()).events
     assert (event.type, event.data["n"]) == ("stream:data", 1)
     assert sorted({task for task, _ in bells}) == ["expand", "publish"]
     assert rejected(engine) == []
@@ -141,7 +141,7 @@ def test_an_inbox_is_changed_as_if_its_user_did_it(here, engine, bells):
     settle(here)
     with read(engine) as connection:
         start = Cursor(epoch(connection), {"user:alice": 0})
-        events = [(e.type, e.data) for e in read_after(connection, "acme", ["user:alice"], start, utc_now()).events]
+        events = [(e.type, e.data) for e in read_after(connection, "acme", "alice", start, utc_now()).events]
         counts = counts_for(connection, "acme", ["alice"], utc_now())["alice"]
     changes = [(name, data) for name, data in events if data and name != "notification:count"]
     assert [name for name, _ in changes] == ["notification:read", "notification:deleted", "notification:read_all"]
@@ -160,7 +160,7 @@ def test_events_keep_the_order_in_which_they_were_written(here, engine):
     assert settle(here) == 24
     with read(engine) as connection:
         start = Cursor(epoch(connection), {"user:alice": 0})
-        events = read_after(connection, "acme", ["user:alice"], start, utc_now()).events
+        events = read_after(connection, "acme", "alice", start, utc_now()).events
     assert [event.data["n"] for event in events] == list(range(20))
 
 

@@ -265,9 +265,8 @@ def tables_read_whole(engine: Engine, statements: Asked) -> set[str]:
 def replay(engine: Engine) -> None:
     with read(engine) as connection:
         epoch = log.epoch(connection)
-        names = ["user:u7", "tenant:acme"]
-        read_after(connection, "acme", names, Cursor(epoch, {"user:u7": 2, "tenant:acme": 0}), NOW)
-        heads(connection, "acme", names)
+        read_after(connection, "acme", "u7", Cursor(epoch, {"user:u7": 2, "tenant:acme": 0}), NOW)
+        heads(connection, "acme", "u7")
 
 
 def look_around(engine: Engine) -> None:

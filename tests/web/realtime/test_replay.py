@@ -34,7 +34,7 @@ ROOM = "user:alice"
 def replayer(engine: Engine) -> Replayer:
     factories.create_tenant(engine)
     factories.create_users(engine, ["alice", "bob"])
-    return Replayer(factories.create_installation(engine), TIMING)
+    return Replayer(factories.create_installation(engine), Sessions(), TIMING)
 
 
 def welcomed(replayer: Replayer, user: str = "alice", **wish: Any) -> Session:
@@ -152,13 +152,13 @@ def test_while_the_database_is_away_nothing_is_lost(
     append(engine)
     one = session(positions={ROOM: 0})
     with monkeypatch.context() as patch:
-        patch.setattr("web.realtime.replay.replayer.heads", away)
+        patch.setattr("web.realtime.replay.replayer.rooms_of", away)
         with pytest.raises(UNAVAILABLE):
             replayer.welcome(one)
     assert not one.ready
     assert one.resume_at <= time.monotonic() + TIMING.retry
     with monkeypatch.context() as patch:
-        patch.setattr("web.realtime.replay.replayer.read_after", away)
+        patch.setattr("web.realtime.replay.replayer.read_rooms", away)
         with pytest.raises(UNAVAILABLE):
             replayer.welcome(one)
     assert not one.offer(ROOM, 2, [event_packet("/", "stream:data", {})])
@@ -331,7 +331,9 @@ def test_strangers_are_closed(replayer: Replayer, background: Background):
 def test_a_database_that_is_away_ends_no_background_work(background: Background, replayer: Replayer, tmp_path: Any):
     alice = session()
     background.add(alice)
-    away = Replayer(factories.create_installation(connect(f"sqlite:///{tmp_path}/nowhere/nothing.db")), TIMING)
+    away = Replayer(
+        factories.create_installation(connect(f"sqlite:///{tmp_path}/nowhere/nothing.db")), Sessions(), TIMING
+    )
     healer = Healer(away._engine, background.sessions, away, TIMING)
     healer.serve(alice)
     assert not alice.ready

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from socketio import Server
 
@@ -74,10 +74,18 @@ if best then
 end
 redis.call('HSET', KEYS[1], sid, ARGV[1] .. ' 1 ' .. opened)
 redis.call('EXPIREAT', KEYS[1], expires)
-return {redis.call('GET', KEYS[2]), best and best.at or '', best and best.position or ''}
+return {redis.call('GET', KEYS[2]), best and best.at or '', best and best.position or '',
+  string.format('%.0f', best and best.progress or 0)}
 """
 # In place of a position: a connection that was opened, and whose position has not been written yet.
 _UNKNOWN = "?"
+
+
+class _Mark(NamedTuple):
+    """A position, and the sum of its numbers in all rooms, by which positions are compared."""
+
+    cursor: Cursor
+    progress: int
 
 
 @dataclass(slots=True)
@@ -86,10 +94,10 @@ class _Page:
 
     key: str
     expires_at: datetime
-    written: Cursor | None = None
+    written: _Mark | None = None
     written_at: float = 0.0
     # (time, position), for connections whose end was noticed late.
-    earlier: deque[tuple[float, Cursor]] = field(default_factory=lambda: deque(maxlen=16))
+    earlier: deque[tuple[float, _Mark]] = field(default_factory=lambda: deque(maxlen=16))
 
 
 class Bookmarks:
@@ -113,11 +121,11 @@ class Bookmarks:
         `issued_at` is the token's. Where it is not known whether the client was interrupted, something may be missing.
         """
         page = _Page(self._key(session, token), session.expires_at)
-        session.resume, cursor = self._interrupted(session.sid, page, issued_at)
+        session.resume, mark = self._interrupted(session.sid, page, issued_at)
         session.resumed = session.resume != ResumeRequest()
-        if cursor is not None:
-            page.written = cursor
-            page.earlier.append((time.monotonic(), cursor))
+        if mark is not None:
+            page.written = mark
+            page.earlier.append((time.monotonic(), mark))
         with self._lock:
             self._pages[session.sid] = session, page
 
@@ -144,10 +152,10 @@ class Bookmarks:
             # A client that says goodbye was not interrupted, and one that was never served has missed nothing.
             self._write([(session.sid, page, None)])
             return
-        cursor = self._received(session, page, reason)
+        mark = self._received(session, page, reason)
         # Without one, the field that `open` wrote stays.
-        if cursor is not None and not self._stopped:
-            self._write([(session.sid, page, cursor)])
+        if mark is not None and not self._stopped:
+            self._write([(session.sid, page, mark)])
 
     def stop(self) -> None:
         """Write all positions for the last time, before the process closes its connections.
@@ -183,16 +191,16 @@ class Bookmarks:
             return
         with self._lock:
             pages = list(self._pages.items())
-        due: list[tuple[str, _Page, Cursor]] = []
+        due: list[tuple[str, _Page, _Mark]] = []
         for sid, (session, page) in pages:
             if not _is_received(session):
                 continue
-            cursor = _position(session)
+            mark = _position(session)
             renew = now - page.written_at >= _RENEW
             if renew:
-                page.earlier.append((now, cursor))
-            if renew or cursor != page.written:
-                due.append((sid, page, cursor))
+                page.earlier.append((now, mark))
+            if renew or mark != page.written:
+                due.append((sid, page, mark))
         for start in range(0, len(due), _STEP):
             if not self._write(due[start : start + _STEP]):
                 return
@@ -201,7 +209,7 @@ class Bookmarks:
         digest = hashlib.sha256(token.encode()).hexdigest()[:32]
         return f"{self._prefix}{session.tenant}:{session.namespace}:{digest}"
 
-    def _interrupted(self, sid: str, page: _Page, issued_at: datetime) -> tuple[ResumeRequest, Cursor | None]:
+    def _interrupted(self, sid: str, page: _Page, issued_at: datetime) -> tuple[ResumeRequest, _Mark | None]:
         """Note that a connection is open. Returns what it continues from, and the position if that is known."""
         unknown = ResumeRequest(lost=True), None
         if not self._breaker.allows():
@@ -214,7 +222,7 @@ class Bookmarks:
             self._failed(error)
             return unknown
         self._breaker.succeeded()
-        since, written_at, position = found
+        since, written_at, position, progress = found
         try:
             if not position:
                 # The first connection with this token, unless Redis has been emptied since the token was issued. Tokens
@@ -226,9 +234,9 @@ class Bookmarks:
         except (ValueError, OverflowError):
             # Others may write to Redis.
             return unknown
-        return ResumeRequest(cursor.epoch, cursor.positions), cursor
+        return ResumeRequest(cursor.epoch, cursor.positions, mark=cursor.mark), _Mark(cursor, int(progress))
 
-    def _received(self, session: Session, page: _Page, reason: str) -> Cursor | None:
+    def _received(self, session: Session, page: _Page, reason: str) -> _Mark | None:
         """The last position that a client whose connection has ended surely has. None: it is not known."""
         if reason == Server.reason.PING_TIMEOUT:
             # The client has received nothing for that long.
@@ -237,17 +245,16 @@ class Bookmarks:
             return earlier or (page.earlier[0][1] if page.earlier else page.written)
         return _position(session) if _is_received(session) else page.written
 
-    def _write(self, marks: Sequence[tuple[str, _Page, Cursor | None]]) -> bool:
+    def _write(self, marks: Sequence[tuple[str, _Page, _Mark | None]]) -> bool:
         if not self._breaker.allows():
             return False
         now = time.time()
         pipeline = self._redis.pipeline(transaction=False)
-        for sid, page, cursor in marks:
-            if cursor is None:
+        for sid, page, mark in marks:
+            if mark is None:
                 pipeline.hdel(page.key, sid)
             else:
-                progress = sum(cursor.positions.values())
-                pipeline.hset(page.key, sid, f"{now:.3f} 0 {progress} {cursor.encode()}")
+                pipeline.hset(page.key, sid, f"{now:.3f} 0 {mark.progress} {mark.cursor.encode()}")
             # With another token the client would not find it.
             pipeline.expireat(page.key, page.expires_at)
         try:
@@ -256,8 +263,8 @@ class Bookmarks:
             self._failed(error)
             return False
         self._breaker.succeeded()
-        for _, page, cursor in marks:
-            page.written, page.written_at = cursor, time.monotonic()
+        for _, page, mark in marks:
+            page.written, page.written_at = mark, time.monotonic()
         return True
 
     def _failed(self, error: Exception) -> None:
@@ -270,6 +277,6 @@ def _is_received(session: Session) -> bool:
     return session.ready and not session.backlog() and not session.broken()
 
 
-def _position(session: Session) -> Cursor:
+def _position(session: Session) -> _Mark:
     with session.lock:
-        return session.progress.cursor()
+        return _Mark(session.progress.cursor(), sum(session.progress.positions.values()))

@@ -27,14 +27,17 @@ function renderings(name: string, payload: Payload, idOf: (user: unknown) => Use
   const [domain, rest = ""] = name.split(/:(.*)/s);
   const presence = rest === "offline" ? "user_offline" : "user_online";
   const escaped = { title_html: escapeHtml(payload.title), message_html: escapeHtml(payload.message) };
+  const ids = { id: payload.messageId, message_id: payload.messageId, conversation_id: payload.conversationId };
   const names: Record<string, Rendering[]> = {
     "notification:new": [["notifications", "notification", escaped]],
     "notification:read": [["notifications", "notification_read"]],
     "notification:read_all": [["notifications", "notification_read", { all: true }]],
     "notification:deleted": [["notifications", "notification_deleted"]],
     "notification:count": [["notifications", "notification:count"]],
-    "chat:message": [["chat", "message_received", { from_user_id: idOf(payload.senderKey), message: payload.content }]],
-    "chat:message:read": [["chat", "message_read", { user_id: idOf(payload.readBy) }]],
+    "chat:message": [
+      ["chat", "message_received", { ...ids, from_user_id: idOf(payload.senderKey), message: payload.content }],
+    ],
+    "chat:message:read": [["chat", "message_read", { ...ids, user_id: idOf(payload.readBy) }]],
     "chat:typing:start": [["chat", "user_typing", { user_id: idOf(payload.userKey), is_typing: true }]],
     "chat:typing:stop": [["chat", "user_typing", { user_id: idOf(payload.userKey), is_typing: false }]],
   };
