@@ -15,6 +15,8 @@ async function say(page: Page, text: string): Promise<void> {
   await expect(page.getByText("Sending…")).toHaveCount(0);
 }
 
+let groups = 1;
+
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [1280, 390]) {
     test(`${width} pixels, ${colorScheme}`, async ({ browser }) => {
@@ -25,7 +27,8 @@ for (const colorScheme of ["light", "dark"] as const) {
         await signIn(browser, "Bob", {}, "/chat"),
         await signIn(browser, "Carol", {}, "/chat"),
       ];
-      const name = "Release 4.2";
+      groups += 1;
+      const name = `Release 4.${groups}`;
       const participants = ["alice", "bob", "carol"];
       const { id } = await request("/v1/conversations", { type: "group", name, participants, created_by: "alice" });
       for (const page of [alice, bob, carol]) await page.goto(url(`/chat#${id}`));
@@ -40,10 +43,14 @@ for (const colorScheme of ["light", "dark"] as const) {
       await say(alice, "Great, then we ship it tomorrow.");
       await expect(alice.getByText("Read by everyone")).toBeVisible();
       await request(`/v1/conversations/${id}/messages`, { content: "Build 422 has passed all tests." });
-      await section(bob, "Conversations").getByRole("link", { name: "Alice" }).first().click();
+      await section(bob, "Conversations")
+        .getByRole("link", { name: /^Alice\b/ })
+        .first()
+        .click();
+      await expect(bob.getByRole("heading", { name: "Alice" })).toBeVisible();
       await say(bob, "Have you seen the new numbers?");
       await field(carol).pressSequentially("I am ");
-      await alice.waitForTimeout(1500);
+      await expect(alice.getByText("Carol is typing")).toBeVisible();
       await alice.screenshot({ path: picture("chat") });
       await alice.getByRole("button", { name: "Details" }).click();
       await alice.waitForTimeout(300);
