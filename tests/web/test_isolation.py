@@ -46,6 +46,7 @@ OPEN = {
     ("GET", "/docs/guides"),
     ("GET", "/docs/guides/{name}"),
     ("GET", "/docs/guides/screens/{name}"),
+    ("GET", "/chat"),
     ("GET", "/console"),
     ("GET", "/console/config.json"),
     ("GET", "/console/{_view}"),
