@@ -151,13 +151,14 @@ def _screens(system: System, users: int) -> Iterator[Program]:
     tokens = [factories.create_token(system.settings, subject=name, lifetime=hour) for name in connected]
     with node("crowd.mjs") as crowd:
         greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
-        _connect(crowd, system.ports["web"], greetings, '42["session:ready"')
+        connect_all(crowd, system.ports["web"], greetings, '42["session:ready"')
         yield crowd
 
 
-def _connect(crowd: Program, port: int, greetings: list[str], ready: str) -> None:
+def connect_all(crowd: Program, port: int, greetings: list[str], ready: str) -> None:
+    """Connect a client for each greeting. Raises RuntimeError if not all are connected."""
     answer = crowd.ask(do="connect", port=port, greetings=greetings, ready=ready)
-    if answer != {"connected": SCREENS}:
+    if answer != {"connected": len(greetings)}:
         raise RuntimeError(str(answer))
     # Wait until the work that follows a connection, such as presence updates, is done.
     time.sleep(3)
@@ -220,7 +221,8 @@ def _peer_table(url: str) -> Iterator[str]:
 
 
 @contextmanager
-def _redis(url: str) -> Iterator[System]:
+def peer_redis(url: str) -> Iterator[System]:
+    """Run a Redis for the alternatives, and nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         system = System(url, Path(folder))
         try:
@@ -250,19 +252,19 @@ def _measure_peer(url: str, crowd: Program, recipients: int, queue: Callable[[],
 
 def _bullmq(url: str, directory: str) -> float:
     with ExitStack() as stack:
-        redis = stack.enter_context(_redis(url)).settings.redis_url
+        redis = stack.enter_context(peer_redis(url)).settings.redis_url
         server = stack.enter_context(node("socketio.mjs", "serve", redis))
         worker = stack.enter_context(node("bullmq.mjs", "worker", redis, directory))
         producer = stack.enter_context(node("bullmq.mjs", "producer", redis, directory))
         crowd = stack.enter_context(node("crowd.mjs"))
         worker.read()
-        _connect(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
+        connect_all(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
         return _measure_peer(url, crowd, JOBS, lambda: producer.ask(recipients=JOBS, content=CONTENT))
 
 
 def _celery(url: str, _directory: str) -> float:
     with ExitStack() as stack:
-        redis = stack.enter_context(_redis(url)).settings.redis_url
+        redis = stack.enter_context(peer_redis(url)).settings.redis_url
         environment = {
             "REDIS_URL": redis,
             "BROKER_URL": redis,
@@ -278,7 +280,7 @@ def _celery(url: str, _directory: str) -> float:
             )
         )
         crowd = stack.enter_context(node("crowd.mjs"))
-        _connect(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
+        connect_all(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
         from celery import Celery
 
         tasks = Celery("peer", broker=redis, set_as_current=False)

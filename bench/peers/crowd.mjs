@@ -1,5 +1,5 @@
-// Many Socket.IO clients over plain WebSockets, the same for every server that is measured. They only connect and count
-// events. Reads commands, one JSON object per line, and answers each with one:
+// Many Socket.IO clients over plain WebSockets, the same for every server that is measured. They connect, count events
+// and send some. Reads commands, one JSON object per line, and answers each with one:
 //
 //   {"do": "connect", "port": 8000, "greetings": ["40{…}", …], "ready": "42[\"session:ready\""}
 //       opens a connection for each greeting; answers {"connected": 1000}
@@ -7,12 +7,18 @@
 //       starts counting messages that begin with `event`; answers {"counting": true}
 //   {"do": "wait", "seconds": 30}
 //       waits until `number` messages have arrived; answers {"counted": 1000}
+//   {"do": "send", "event": "chat:send", "payload": {…}, "clients": 10, "each": 20}
+//       the first clients each send the event so many times, one after the other, and wait for every answer. "#" in a
+//       text of the payload becomes a number; answers {"answered": 200, "milliseconds": [1.2, …]}
 import { randomBytes } from "node:crypto";
 import net from "node:net";
 import readline from "node:readline";
 
 const CONCURRENT_CONNECTS = 64;
 let [prefix, wanted, counted, done] = [Buffer.from("\0"), Infinity, 0, () => {}];
+// The connections, and what waits for the answer to each event that was sent.
+const [sockets, waiting] = [[], new Map()];
+let sent = 0;
 
 function maskedFrame(text) {
   const payload = Buffer.from(text);
@@ -41,7 +47,8 @@ function client(port, greeting, ready) {
       else if (data[from] === 0x32) socket.write(pong()); // ping
       else if (data.length - from >= prefix.length && data.compare(prefix, 0, prefix.length, from, from + prefix.length) === 0) {
         if (++counted === wanted) done();
-      } else if (data.subarray(from, to).indexOf(isReady) === 0) resolve(socket);
+      } else if (data[from] === 0x34 && data[from + 1] === 0x33) answered(data.toString("utf8", from + 2, to));
+      else if (data.subarray(from, to).indexOf(isReady) === 0) resolve(socket);
       else if (data[from + 1] === 0x34) reject(new Error(data.toString("utf8", from, to))); // connect error
     };
     socket.on("data", (chunk) => {
@@ -65,11 +72,27 @@ function client(port, greeting, ready) {
   });
 }
 
+function answered(text) {
+  const number = Number.parseInt(text, 10);
+  waiting.get(number)?.(JSON.parse(text.slice(String(number).length)));
+  waiting.delete(number);
+}
+
+function ask(socket, event, payload) {
+  const number = sent++;
+  const numbered = JSON.stringify([event, payload]).replaceAll("#", String(number));
+  return new Promise((resolve) => {
+    waiting.set(number, resolve);
+    socket.write(maskedFrame(`42${number}${numbered}`));
+  });
+}
+
 async function connect({ port, greetings, ready }) {
   let [next, connected] = [0, 0];
   const connectNext = async () => {
     while (next < greetings.length) {
-      await client(port, greetings[next++], ready);
+      const at = next++;
+      sockets[at] = await client(port, greetings[at], ready);
       connected++;
     }
   };
@@ -82,6 +105,19 @@ const commands = {
   count({ event, number }) {
     [prefix, wanted, counted] = [Buffer.from(event), number, 0];
     return { counting: true };
+  },
+  async send({ event, payload, clients, each }) {
+    const milliseconds = [];
+    const sendAll = async (socket) => {
+      for (let i = 0; i < each; i++) {
+        const began = performance.now();
+        const [answer] = await ask(socket, event, payload);
+        if (!answer.ok) throw new Error(JSON.stringify(answer));
+        milliseconds.push(performance.now() - began);
+      }
+    };
+    await Promise.all(sockets.slice(0, clients).map(sendAll));
+    return { answered: milliseconds.length, milliseconds };
   },
   async wait({ seconds }) {
     if (counted < wanted) {
