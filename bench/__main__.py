@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 from bench.api import accept, idle, memory
+from bench.chat import chat
 from bench.fairness import fairness
 from bench.pipeline import pipeline, scale
 from bench.push import push
@@ -20,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], Result | Iterator[Result]]] = {
     "scale": scale,
     "fairness": fairness,
     "singles": singles,
+    "chat": chat,
     "accept": accept,
     "idle": idle,
     "memory": memory,

@@ -154,13 +154,14 @@ def _screens(system: System, users: int) -> Iterator[Program]:
     tokens = [factories.create_token(system.settings, subject=name, lifetime=hour) for name in connected]
     with node("crowd.mjs") as crowd:
         greetings = [f'40{{"token":"{token}","dialect":"canonical"}}' for token in tokens]
-        _connect(crowd, system.ports["web"], greetings, '42["session:ready"')
+        connect_all(crowd, system.ports["web"], greetings, '42["session:ready"')
         yield crowd
 
 
-def _connect(crowd: Program, port: int, greetings: list[str], ready: str) -> None:
+def connect_all(crowd: Program, port: int, greetings: list[str], ready: str) -> None:
+    """Connect a client for each greeting. Raises RuntimeError if not all are connected."""
     answer = crowd.ask(do="connect", port=port, greetings=greetings, ready=ready)
-    if answer != {"connected": SCREENS}:
+    if answer != {"connected": len(greetings)}:
         raise RuntimeError(str(answer))
     # Wait until the work that follows a connection, such as presence updates, is done.
     time.sleep(3)
@@ -260,7 +261,7 @@ def _bullmq(url: str, directory: str) -> float:
         producer = stack.enter_context(node("bullmq.mjs", "producer", redis, directory))
         crowd = stack.enter_context(node("crowd.mjs"))
         worker.read()
-        _connect(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
+        connect_all(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
         return _measure_peer(url, crowd, JOBS, lambda: producer.ask(recipients=JOBS, content=CONTENT))
 
 
@@ -282,7 +283,7 @@ def _celery(url: str, _directory: str) -> float:
             )
         )
         crowd = stack.enter_context(node("crowd.mjs"))
-        _connect(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
+        connect_all(crowd, server.read()["port"], [f'40{{"user":"u{i}"}}' for i in range(SCREENS)], '40{"sid"')
         from celery import Celery
 
         tasks = Celery("peer", broker=redis, set_as_current=False)

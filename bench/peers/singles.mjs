@@ -55,7 +55,7 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   let answer;
   if (command.greetings) {
     target = command;
-    answer = await connectAll(command.port, command.greetings, command.ready, take);
+    answer = { connected: (await connectAll(command.port, command.greetings, command.ready, take)).length };
   } else answer = await measure(command);
   console.log(JSON.stringify(answer));
 }

@@ -4,7 +4,7 @@ import net from "node:net";
 
 const CONCURRENT_CONNECTS = 64;
 
-function maskedFrame(text) {
+export function maskedFrame(text) {
   const payload = Buffer.from(text);
   const mask = randomBytes(4);
   const head = payload.length < 126 ? Buffer.from([0x81, 0x80 | payload.length])
@@ -54,16 +54,17 @@ function client(port, greeting, ready, take) {
   });
 }
 
-// Opens a connection for each greeting, and returns {"connected": 1000}. `take(data, from, to)` is called with each
+// Opens a connection for each greeting, and returns them in that order. `take(data, from, to)` is called with each
 // message of the server; it returns whether it was one that it waits for.
 export async function connectAll(port, greetings, ready, take) {
-  let [next, connected] = [0, 0];
+  const sockets = [];
+  let next = 0;
   const connectNext = async () => {
     while (next < greetings.length) {
-      await client(port, greetings[next++], ready, take);
-      connected++;
+      const at = next++;
+      sockets[at] = await client(port, greetings[at], ready, take);
     }
   };
   await Promise.all(Array.from({ length: CONCURRENT_CONNECTS }, connectNext));
-  return { connected };
+  return sockets;
 }
