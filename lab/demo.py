@@ -1,4 +1,4 @@
-"""The demo tenant of `make run`: three users, two conversations, an API key, and a curl command that notifies a user."""
+"""The demo tenant of `make run`: three users, two conversations, an API key, and a curl command for a notification."""
 
 from __future__ import annotations
 
