@@ -18,7 +18,6 @@ README = "clients/js/README.md"
 CLIENT = block(README, "createClient")
 REACT = block(README, "function Inbox")
 CHAT = block(README, "chatOf")
-CHAT_REACT = block(README, "function Chat")
 
 pytestmark = pytest.mark.slow
 
@@ -89,28 +88,6 @@ while (!seen.has("bob: Hello (sent)") || !seen.has("1 unread")) await new Promis
 console.log(JSON.stringify([...seen]));
 process.exit();
 """
-CHATS = """
-import { Window } from "happy-dom";
-import { createRoot } from "react-dom/client";
-import { createClient } from "carillon-client";
-import { CarillonProvider } from "carillon-client/react";
-import { Chat } from "./Chat.js";
-
-const client = createClient({ url: process.env.SERVER, getToken: async () => process.env.TOKEN });
-await new Promise((live) => client.on("reset", live));
-const window = new Window();
-Object.assign(globalThis, { window, document: window.document });
-createRoot(document.body).render(<CarillonProvider client={client}><Chat /></CarillonProvider>);
-const until = async (found) => {
-  while (!document.body.textContent.includes(found)) await new Promise((later) => setTimeout(later, 20));
-};
-await until("carol: Hello, both of you. sent");
-const [field] = document.querySelectorAll("input");
-field.value = "Hello from the README";
-field.dispatchEvent(new window.KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
-await until("carol: Hello from the README sent");
-process.exit();
-"""
 
 
 def variables(installation: Installation, user: str) -> dict[str, str]:
@@ -153,7 +130,3 @@ def test_chat(installation: Installation, project: Path):
     (project / "chat.js").write_text(f'import {{ createClient }} from "carillon-client";\n{TALKS}{CHAT}{TALKED}')
     seen = json.loads(run(["node", "chat.js"], cwd=project, **variables(installation, "bob")))
     assert seen.index("bob: Hello (sending)") < seen.index("bob: Hello (sent)")
-
-
-def test_chat_with_react(installation: Installation, project: Path):
-    render(project, "Chat", CHAT_REACT, CHATS, **variables(installation, "carol"))

@@ -200,6 +200,9 @@ def attempts(conversation: str, message: str) -> list[tuple[str, str, Any]]:
     one = f"{conversation}/messages/{message}"
     key = conversation.rpartition("/")[2]
     return [
+        ("GET", f"/v1/conversations/search?q={SECRET}", None),
+        ("GET", f"/v1/conversations/search?q={SECRET}&conversation={conversation.rpartition('/')[2]}", None),
+        ("GET", f"/api/chat/search?q={SECRET}", None),
         ("GET", "/v1/conversations", None),
         ("GET", "/v1/users/alice/conversations", None),
         ("GET", "/v1/conversations/unread", None),
@@ -250,7 +253,10 @@ def test_who_is_no_member_sees_no_byte_of_a_conversation(client, settings, servi
             assert SECRET not in answer.text, (method, path)
             if answer.status_code == 200:
                 # What is about the caller, who has nothing.
-                assert path.rpartition("/")[2] in ("conversations", "unread"), (method, path)
+                assert path.partition("?")[0].rpartition("/")[2] in ("conversations", "unread", "search"), (
+                    method,
+                    path,
+                )
                 assert sent["id"] not in answer.text
                 assert not any(answer.json.get(name) for name in ("data", "conversations", "unread", "unreadCount"))
             else:
@@ -277,6 +283,48 @@ def test_a_member_sees_no_byte_of_a_message_that_is_private_to_others(people):
             assert sent["id"] not in answer.text, (method, path)
     assert carol.post(f"{group}/messages", {"content": "x", "reply_to": sent["id"]}).status_code == 422
     assert carol.get(f"{group}/messages/{uuid4()}").status_code == 404
+
+
+def test_a_search_finds_what_messages_say_now(people):
+    alice, bob = people["alice"], people["bob"]
+    garden, other = begin(alice, "bob", name="Garden"), begin(alice, "bob", name="Other")
+    first = say(alice, garden, "Who waters the tomatoes?")
+    second = say(bob, garden, "I do, José")
+    third = say(alice, other, "Tomatoes are red 🍅")
+
+    def found(caller: Caller, asked: str) -> list[str]:
+        answer = caller.get(f"/v1/conversations/search?q={quote(asked)}")
+        assert answer.status_code == 200, answer.text
+        return [one["id"] for one in answer.json["data"]]
+
+    assert found(alice, "TOMATO") == found(bob, "tomatoes ") == [third["id"], first["id"]]
+    assert found(alice, "jose") == [second["id"]]
+    assert found(alice, "🍅") == [third["id"]]
+    assert alice.get(f"/v1/conversations/search?q=tomatoes&conversation={garden.rpartition('/')[2]}").json["data"] == [
+        alice.get(f"{garden}/messages/{first['id']}").json
+    ]
+    page = alice.get("/v1/conversations/search?q=tomatoes&limit=1").json
+    assert [one["id"] for one in page["data"]] == [third["id"]]
+    page = alice.get(f"/v1/conversations/search?q=tomatoes&limit=1&after={page['page']['next']}").json
+    assert ([one["id"] for one in page["data"]], page["page"]["has_more"]) == ([first["id"]], False)
+    assert alice.get("/v1/conversations/search?q=x&after=nothing").status_code == 422
+    assert alice.get("/v1/conversations/search?q=").status_code == 422
+    assert alice.get("/api/chat/search?q=red").json["messages"][0]["messageId"] == third["id"]
+
+    alice.ask("PATCH", f"{garden}/messages/{first['id']}", {"content": "Who waters the beans?"})
+    assert found(bob, "tomatoes") == [third["id"]]
+    assert found(bob, "beans") == [first["id"]]
+    alice.delete(f"{garden}/messages/{first['id']}?for=everyone")
+    bob.delete(f"{other}/messages/{third['id']}?for=me")
+    assert found(bob, "beans") == found(bob, "tomatoes") == []
+    assert found(alice, "beans") == []
+    assert found(alice, "tomatoes") == [third["id"]]
+
+
+def test_ids_of_conversations_are_no_paths_of_the_api(service):
+    for reserved in ("search", "unread"):
+        begun = {"type": "group", "id": reserved, "participants": ["alice"]}
+        assert service.post("/v1/conversations", begun).status_code == 422
 
 
 def test_clients_of_earlier_systems_find_their_conversations(people):

@@ -75,6 +75,7 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/v1/conversations"): ("/v1/conversations", None),
     ("GET", "/v1/users/{user}/conversations"): ("/v1/users/alice/conversations", None),
     ("GET", "/v1/conversations/unread"): ("/v1/conversations/unread", None),
+    ("GET", "/v1/conversations/search"): ("/v1/conversations/search?q=hello&conversation=chat", None),
     ("GET", "/v1/conversations/{conversation}"): (CHAT, None),
     ("PATCH", "/v1/conversations/{conversation}"): (CHAT, {"name": "Pond"}),
     ("PATCH", "/v1/conversations/{conversation}/settings"): (f"{CHAT}/settings", {"notify": "mentions"}),
@@ -101,6 +102,7 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("GET", "/api/chat/conversations"): ("/api/chat/conversations", None),
     ("GET", "/api/chat/conversations/{conversation}/messages"): ("/api/chat/conversations/chat/messages", None),
     ("GET", "/api/chat/unread"): ("/api/chat/unread", None),
+    ("GET", "/api/chat/search"): ("/api/chat/search?q=hello&conversationId=chat", None),
     ("POST", "/api/messages"): ("/api/messages", {"groupId": "chat", "content": "Hello"}),
     ("DELETE", "/v1/conversations/{conversation}/messages/{message}"): (f"{CHAT}/messages/{{m}}?for=me", None),
     ("PUT", "/v1/users/{user}"): ("/v1/users/alice", {"locale": "de", "email": "alice@example.test"}),
@@ -259,6 +261,8 @@ ABSENT = {
         for where, (path, _) in GOOD.items()
         if where[1].startswith(("/v1/conversations/{", "/api/chat/conversations/{"))
     },
+    ("GET", "/v1/conversations/search"): "/v1/conversations/search?q=hello&conversation=none",
+    ("GET", "/api/chat/search"): "/api/chat/search?q=hello&conversationId=none",
     ("POST", "/api/messages"): "/api/messages",
 }
 # What such a request has to say.

@@ -171,6 +171,46 @@ def messages_of(
     return shown, NumberPage(next=shown[-1].no if more else None, has_more=more)
 
 
+class SearchQuery(Query):
+    """What to search for."""
+
+    q: str = Field(
+        min_length=1,
+        max_length=200,
+        description="Words, all of which a message must contain. The last may be unfinished, if no space follows it.",
+    )
+    conversation: ConversationId | None = Field(None, description="Search in this one. Default: in all of the user's.")
+    after: str | None = Field(None, description="`page.next` of the previous page.")
+    limit: Limit = PAGE
+
+
+class FoundPage(View):
+    """Messages that were found, newest first."""
+
+    data: list[MessageView]
+    page: Page
+
+
+def found_of(
+    caller: Principal, asked: str, conversation: str | None, after: str | None, limit: int
+) -> tuple[list[Message], Page]:
+    """A page of what a search finds. Raises Problem (404, 422)."""
+    found = actions.search_messages(context(), caller, asked, conversation=conversation, after=after, limit=limit + 1)
+    shown, more = found[:limit], len(found) > limit
+    return shown, Page(next=str(shown[-1].id) if more else None, has_more=more)
+
+
+@api.declare("GET", "/conversations/search", auth="user", answers={200: FoundPage}, problems=[404])
+def search_messages(caller: Principal, query: SearchQuery) -> FoundPage:
+    """Search the messages that the user may see.
+
+    Case, accents and the forms of characters make no difference. Emoji are found, and so are parts of texts in scripts
+    that put no spaces between words.
+    """
+    shown, page = found_of(caller, query.q, query.conversation, query.after, query.limit)
+    return FoundPage(data=[message_view(one) for one in shown], page=page)
+
+
 @api.declare("GET", MESSAGES, auth=["user", "service"], answers={200: MessagePage}, problems=[404])
 def list_messages(caller: Principal, path: ConversationPath, query: MessagesQuery) -> MessagePage:
     """List messages: the newest ones, those before a number, or those after one.

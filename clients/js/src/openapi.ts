@@ -535,6 +535,25 @@ export interface paths {
       };
     };
   };
+  "/v1/conversations/search": {
+    get: {
+      parameters: {
+        query: {
+          after?: string | null;
+          conversation?: string | null;
+          limit?: number;
+          q: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["FoundPage"];
+          };
+        };
+      };
+    };
+  };
   "/v1/conversations/unread": {
     get: {
       responses: {
@@ -2070,6 +2089,16 @@ export interface components {
     };
     Forgotten: {
       deleted: number;
+    };
+    FoundMessages: {
+      messages: {
+        [key: string]: unknown;
+      }[];
+      page: components["schemas"]["Page"];
+    };
+    FoundPage: {
+      data: components["schemas"]["MessageView"][];
+      page: components["schemas"]["Page"];
     };
     FoundUser: {
       created_at: string;

@@ -20,7 +20,7 @@ from models.sql.engine import read
 from web.api.conversations import conversations_of
 from web.api.endpoint import Answer, Api
 from web.api.fields import PAGE, KeyHeader, Limit, Page, View
-from web.api.messages import ConversationPath, Number, NumberPage, message_answer, messages_of
+from web.api.messages import ConversationPath, Number, NumberPage, found_of, message_answer, messages_of
 from web.context import context
 
 api = Api("chat aliases", "The chat under the paths of the systems before this one.", prefix="/api")
@@ -80,6 +80,24 @@ class MessagesQuery(BaseModel):
     limit: Limit = PAGE
 
 
+class SearchQuery(BaseModel):
+    """What to search for. Unknown parameters are ignored, because these clients send some."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    q: str = Field(min_length=1, max_length=200, description="Words, all of which a message must contain.")
+    conversationId: GivenId | None = None  # noqa: N815 - the name that these clients know
+    after: str | None = Field(None, description="`page.next` of the previous page.")
+    limit: Limit = PAGE
+
+
+class FoundMessages(View):
+    """Messages that were found, newest first, with the members of `chat:message`."""
+
+    messages: list[dict[str, Any]]
+    page: Page
+
+
 class GroupMessage(BaseModel):
     """A message to a group. Other members are ignored, because these clients send some."""
 
@@ -131,6 +149,13 @@ def list_messages_alias(caller: Principal, path: ConversationPath, query: Messag
     """List messages, newest first: GET /v1/conversations/{conversation}/messages."""
     shown, page = messages_of(caller, path.conversation, query.before, None, query.limit)
     return KnownMessages(messages=[_known(one) for one in shown], page=page)
+
+
+@api.declare("GET", "/chat/search", auth="user", answers={200: FoundMessages}, problems=[404])
+def search_messages_alias(caller: Principal, query: SearchQuery) -> FoundMessages:
+    """Search the messages that the user may see: GET /v1/conversations/search."""
+    shown, page = found_of(caller, query.q, query.conversationId, query.after, query.limit)
+    return FoundMessages(messages=[_known(one) for one in shown], page=page)
 
 
 @api.declare("GET", "/chat/unread", auth="user", answers={200: UnreadCount})
