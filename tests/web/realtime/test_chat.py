@@ -327,3 +327,52 @@ def test_pages_of_chat_write_to_a_user_and_pages_of_the_hub_are_told_what_failed
     two.call("chat:send", {"conversationId": "nowhere", "content": "lost", "tempId": "t9"})
     eventually(lambda: [one["tempId"] for one in two.all("chat:error")] == ["t9"])
     assert two.all("chat:error")[0]["code"] == "not_found"
+
+
+@pytest.mark.slow
+def test_clients_of_the_hub_begin_change_confirm_and_leave(stack: Stack):
+    factories.create_users(stack.engine, ["ann", "ben"], tenant=stack.tenant)
+    ann, ben = stack.client("ann", dialect="hub"), stack.client("ben", dialect="hub")
+    begun = ann.call("chat:conversation:create", {"type": "group", "participants": ["ben"], "name": "Pond"})
+    conversation = begun["conversationId"]
+    stack.work()
+    eventually(lambda: ben.all("chat:conversation:created"))
+    [created] = ben.all("chat:conversation:created")
+    assert (created["conversationId"], created["type"], created["name"]) == (conversation, "group", "Pond")
+    assert (sorted(created["participants"]), created["createdBy"]) == (["ann", "ben"], "ann")
+    assert ben.call("chat:conversation:join", {"conversationId": conversation})["ok"]
+
+    first, second = (
+        ann.call("chat:send", {"conversationId": conversation, "content": content, "type": "text"})["messageId"]
+        for content in ("one", "two")
+    )
+    stack.work()
+    eventually(lambda: contents(ben) == ["one", "two"])
+    assert ben.call("chat:delivered", {"messageId": second})["ok"]
+    assert ben.call("chat:read", {"conversationId": conversation})["unread"] == 0
+    assert ann.call("chat:edit", {"messageId": first, "content": "one, corrected"})["content"] == "one, corrected"
+    assert ben.call("chat:react", {"messageId": first, "emoji": "👍"})["reactions"] == [
+        {"emoji": "👍", "count": 1, "me": True}
+    ]
+    assert ann.call("chat:delete", {"messageId": second, "forEveryone": True})["ok"]
+    assert ben.call("chat:delete", {"messageId": first, "forEveryone": False})["ok"]
+    eventually(lambda: stack.work() or (ann.all("chat:message:read") and ann.all("chat:message:reactions")))
+    [delivered], [read] = ann.all("chat:message:delivered"), ann.all("chat:message:read")
+    assert (delivered["messageId"], delivered["deliveredTo"]) == (second, "ben")
+    assert (read["conversationId"], read["readBy"]) == (conversation, "ben")
+    assert {"timestamp"} <= delivered.keys() & read.keys()
+    assert [(e["messageId"], e["content"]) for e in ann.all("chat:message:edited")] == [(first, "one, corrected")]
+    assert ann.all("chat:message:edited")[0]["editedAt"]
+    # Each is told of what they see: one message is gone for both, the other for ben alone.
+    assert [(e["messageId"], e["forEveryone"]) for e in ann.all("chat:message:deleted")] == [(second, True)]
+    deleted = [(e["messageId"], e["forEveryone"]) for e in ben.all("chat:message:deleted")]
+    assert deleted == [(second, True), (first, False)]
+
+    for _ in range(3):
+        assert ben.call("chat:typing", {"conversationId": conversation, "isTyping": True})["ok"]
+    assert ben.call("chat:typing", {"conversationId": conversation, "isTyping": False})["ok"]
+    eventually(lambda: ann.all("chat:typing:stop"))
+    [start] = ann.all("chat:typing:start")
+    assert (start["conversationId"], start["userKey"]) == (conversation, "ben")
+    assert ben.call("chat:conversation:leave", {"conversationId": conversation})["ok"]
+    assert ben.call("chat:send", {"conversationId": conversation, "content": "x"})["error"]["code"] == "not_found"
