@@ -42,8 +42,10 @@ visibility_timeout = VISIBILITY_TIMEOUT
 broker_transport_options = {
     "visibility_timeout": VISIBILITY_TIMEOUT,
     # By default a frozen Redis hangs a publisher for more than 45 s, and a reader for ever. Above kombu's own
-    # brpop_timeout of 1 s, which a shorter time-out would break.
+    # brpop_timeout of 1 s, which a shorter time-out would break. bus/amqp.py holds AMQP to it too.
     "socket_timeout": 10,
+    # AMQP: without it, a publisher is not told that a broker under an alarm, or a full queue, has not taken a message.
+    "confirm_publish": True,
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "health_check_interval": 15,

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Engine
 
+from actions.batches import Batches
 from actions.meter import Meter
 from actions.quotas import Quotas
 from bus.bells import Bells
 from bus.publisher import Publisher
 from models.catalogue.source import Catalogue
+from models.sql.clock import utc_now
 from storage.base import Storage
-
-
-def utc_now() -> datetime:
-    """The time, where no other clock is given."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +25,8 @@ class Installation:
 
     `retention` bounds how long anything can be kept. `has_lab`: notifications of test keys have somewhere to go.
     `mail_takes_utf8`: the mail server accepts addresses with non-ASCII letters before the @. `storage`: where files
-    are, None if attachments are switched off. `attachment_max_bytes`: the size of the largest.
+    are, None if attachments are switched off. `attachment_max_bytes`: the size of the largest. `now` is the time of the
+    installation (models/sql/clock.py).
     """
 
     engine: Engine
@@ -42,3 +41,5 @@ class Installation:
     storage: Storage | None = None
     attachment_max_bytes: int = 0
     now: Callable[[], datetime] = utc_now
+    # Notifications that come at the same time, by tenant: a tenant does not wait for what blocks another's transaction.
+    accepting: Batches[Any, Any] = field(default_factory=Batches)

@@ -17,12 +17,14 @@ from carillon.chat import ALL, ChangedMessage, NewMessage
 from models.attachments.queries import detach
 from models.conversations.queries import Conversation, Overview, find_members, overview_of
 from models.ids import as_uuid
-from models.messages import changes, queries, receipts, send
+from models.messages import changes, queries, receipts, search, send
 from models.messages.emoji import one_emoji
 from models.messages.message import Message
 from models.messages.receipts import Receipt
+from models.messages.tokens import query
 from models.sql.engine import read, write
 from models.tenants.quotas import Quota
+from models.users.queries import find_user
 
 _MANAGERS = ("owner", "moderator")
 
@@ -244,6 +246,33 @@ def list_messages(
     with read(installation.engine) as connection:
         found = require_conversation(connection, caller, conversation)
         return queries.page(connection, found, before=before, after=after, limit=limit)
+
+
+def search_messages(
+    installation: Installation,
+    caller: Principal,
+    asked: str,
+    *,
+    conversation: str | None = None,
+    after: str | None = None,
+    limit: int,
+) -> list[Message]:
+    """Messages that contain what is asked for, in one conversation of the user or in all, newest first.
+
+    `after`: older ones than the message with this id. Raises Problem (404, 422).
+    """
+    before = as_uuid(after) if after is not None else None
+    if after is not None and before is None:
+        raise invalid("after", "cursor", "is not the `next` of a page")
+    with read(installation.engine) as connection:
+        room_id = require_conversation(connection, caller, conversation).room_id if conversation is not None else None
+        user = find_user(connection, caller.tenant, caller.id)
+        if user is None:
+            return []
+        found = search.search(
+            connection, caller.tenant, user.id, query(asked), room_id=room_id, before=before, limit=limit
+        )
+        return queries.read_found(connection, [one.id for one in found], user.id)
 
 
 def _sender(caller: Principal, request: NewMessage) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,11 +14,12 @@ from actions.installation import Installation
 from actions.parsing import parse
 from actions.principal import Mode, Principal
 from actions.problems import Problem, id_in_use, idempotency_key_reused, invalid
+from actions.quotas import Quotas
 from actions.users import require_mailbox
 from carillon.requests import Audience, BulkItem, Message, Notification
 from models.channels import CHANNELS
 from models.lanes import Lane
-from models.notifications.accept import Accepted, IdInUse, NewNotification, accept, key_is_used
+from models.notifications.accept import Accepted, NewNotification, accept_all, key_is_used
 from models.sql.engine import write
 from models.tenants.quotas import Quota
 from models.topics.queries import topic_exists
@@ -25,6 +27,15 @@ from models.users.queries import known_users
 
 # The error names at most this many unknown users.
 _NAMED = 5
+
+
+class Asked(NamedTuple):
+    """A request that is a notification as far as can be said without the database, and when it came."""
+
+    caller: Principal
+    request: Notification
+    new: NewNotification
+    at: datetime
 
 
 class Committed(NamedTuple):
@@ -45,10 +56,10 @@ def send(
     With a known idempotency key and the same body, the earlier notification is returned.
     """
     require_lab(installation, caller)
-    now = installation.now()
-    with write(installation.engine) as connection:
-        committed = accept_in(connection, installation, caller, request, now, idempotency_key=idempotency_key)
-        _spend(connection, installation, caller, [committed])
+    asked = ask(installation, caller, request, installation.now(), idempotency_key=idempotency_key)
+    committed: Committed | Problem = installation.accepting.do(caller.tenant, asked, partial(_commit, installation))
+    if isinstance(committed, Problem):
+        raise committed
     announce(installation, [committed])
     return committed.accepted
 
@@ -63,31 +74,25 @@ def send_many(
     """
     require_lab(installation, caller)
     now = installation.now()
-    results: list[Accepted | Problem] = []
-    committed: list[Committed] = []
-    requests = [_parse(item) for item in items]
+    results: list[Accepted | Problem | Asked] = []
+    for number, item in enumerate(items):
+        own = f"{idempotency_key}#{number}" if idempotency_key is not None else None
+        try:
+            request = parse(BulkItem, item)
+            asked = ask(installation, caller, request, now, idempotency_key=request.idempotency_key or own)
+        except Problem as problem:
+            results.append(problem)
+        else:
+            results.append(asked)
     with write(installation.engine) as connection:
-        for number, request in enumerate(requests):
-            if isinstance(request, Problem):
-                results.append(request)
-                continue
-            own = f"{idempotency_key}#{number}" if idempotency_key is not None else None
-            try:
-                one = accept_in(
-                    connection, installation, caller, request, now, idempotency_key=request.idempotency_key or own
-                )
-            except Problem as problem:
-                results.append(problem)
-                continue
-            committed.append(one)
-            results.append(one.accepted)
-        _spend(connection, installation, caller, committed)
-    announce(installation, committed)
-    return results
+        done = _accept(connection, installation.quotas, [one for one in results if isinstance(one, Asked)])
+    announce(installation, [one for one in done if isinstance(one, Committed)])
+    rest = iter(done)
+    settled = [next(rest) if isinstance(one, Asked) else one for one in results]
+    return [one.accepted if isinstance(one, Committed) else one for one in settled]
 
 
-def accept_in(
-    connection: Connection,
+def ask(
     installation: Installation,
     caller: Principal,
     request: Notification,
@@ -95,18 +100,13 @@ def accept_in(
     *,
     idempotency_key: str | None = None,
     notification_id: UUID | None = None,
-) -> Committed:
-    """Accept one notification in the caller's transaction; call `announce` after the commit. Raises Problem."""
+) -> Asked:
+    """Check what can be checked without the database. Raises Problem (422)."""
     unknown = [n for n, name in enumerate(request.channels or ()) if name not in CHANNELS]
     if unknown:
         raise invalid(f"channels.{unknown[0]}", "unknown_channel", f"must be one of {', '.join(CHANNELS)}")
     for number, recipient in enumerate(request.audience.users or ()):
         require_mailbox(installation, f"audience.users.{number}.email", recipient.email)
-    if request.audience.users is not None:
-        ids = [user.id for user in request.audience.users]
-        installation.quotas.require_users(connection, caller.tenant, ids)
-    if request.require_known and not key_is_used(connection, caller.tenant, caller.mode, idempotency_key):
-        _require_known(connection, caller.tenant, request.audience)
     new = NewNotification(
         id=notification_id,
         tenant_id=caller.tenant,
@@ -127,20 +127,57 @@ def accept_in(
         url=request.url,
         idempotency_key=idempotency_key,
     )
-    try:
-        accepted = accept(connection, new, now)
-    except IdInUse as error:
-        raise id_in_use() from error
+    return Asked(caller, request, new, now)
+
+
+def accept_in(connection: Connection, quotas: Quotas, asked: Sequence[Asked]) -> list[Committed | Problem]:
+    """Accept notifications in the caller's transaction, each on its own; call `announce` after the commit."""
+    results: list[Committed | Problem | Asked] = []
+    for one in asked:
+        try:
+            _require(connection, quotas, one)
+        except Problem as problem:
+            results.append(problem)
+        else:
+            results.append(one)
+    possible = [one for one in results if isinstance(one, Asked)]
+    accepted = iter(accept_all(connection, [(one.new, one.at) for one in possible]) if possible else ())
+    return [_committed(one, next(accepted)) if isinstance(one, Asked) else one for one in results]
+
+
+def _commit(installation: Installation, asked: Sequence[Asked]) -> list[Committed | Problem]:
+    with write(installation.engine) as connection:
+        return _accept(connection, installation.quotas, asked)
+
+
+def _accept(connection: Connection, quotas: Quotas, asked: Sequence[Asked]) -> list[Committed | Problem]:
+    """`accept_in` for callers of one tenant, who use its quota. Raises Problem (429) if that is used up."""
+    results = accept_in(connection, quotas, asked)
+    _spend(connection, quotas, [one for one in results if isinstance(one, Committed)])
+    return results
+
+
+def _require(connection: Connection, quotas: Quotas, asked: Asked) -> None:
+    """Check what depends on what there is. Raises Problem (409, 422)."""
+    tenant, audience = asked.caller.tenant, asked.request.audience
+    if audience.users is not None:
+        quotas.require_users(connection, tenant, [user.id for user in audience.users])
+    if asked.request.require_known and not key_is_used(
+        connection, tenant, asked.caller.mode, asked.new.idempotency_key
+    ):
+        _require_known(connection, tenant, audience)
+
+
+def _committed(asked: Asked, accepted: Accepted | None) -> Committed | Problem:
+    if accepted is None:
+        return id_in_use()
     if not accepted.same_body:
-        raise idempotency_key_reused()
-    return Committed(accepted, request.audience, caller.tenant, caller.mode, request.priority)
+        return idempotency_key_reused()
+    return Committed(accepted, asked.request.audience, asked.caller.tenant, asked.caller.mode, asked.request.priority)
 
 
-def _spend(
-    connection: Connection, installation: Installation, caller: Principal, committed: Sequence[Committed]
-) -> None:
+def _spend(connection: Connection, quotas: Quotas, committed: Sequence[Committed]) -> None:
     """Use the quota of recipients for what is new. Raises Problem (429); the transaction has to be rolled back then."""
-    quotas = installation.quotas
     number = 0
     for one in committed:
         if one.accepted.replayed:
@@ -148,9 +185,9 @@ def _spend(
         if one.audience.users is not None:
             number += len(one.audience.users)
         else:
-            number += quotas.audience(connection, caller.tenant, one.audience.topic)
+            number += quotas.audience(connection, one.tenant, one.audience.topic)
     if number:
-        quotas.spend(caller.tenant, Quota.RECIPIENTS, number, connection)
+        quotas.spend(committed[0].tenant, Quota.RECIPIENTS, number, connection)
 
 
 def _require_known(connection: Connection, tenant: str, audience: Audience) -> None:
@@ -187,10 +224,3 @@ def require_lab(installation: Installation, caller: Principal) -> None:
     if caller.mode == "test" and not installation.has_lab:
         detail = "a test key sends to the lab only: set CARILLON_LAB_URL (make lab prints it), or use a live key"
         raise Problem(409, "no_lab", detail)
-
-
-def _parse(item: object) -> BulkItem | Problem:
-    try:
-        return parse(BulkItem, item)
-    except Problem as problem:
-        return problem

@@ -131,17 +131,18 @@ def _act(connection: Connection, installation: Installation, entry: Entry, now: 
     match entry.kind:
         case "notification":
             request = parse(Notification, entry.body)
-            work.committed.append(
-                send.accept_in(
-                    connection,
-                    installation,
-                    caller,
-                    request,
-                    now,
-                    idempotency_key=entry.idempotency_key,
-                    notification_id=entry.id,
-                )
+            asked = send.ask(
+                installation,
+                caller,
+                request,
+                now,
+                idempotency_key=entry.idempotency_key,
+                notification_id=entry.id,
             )
+            [committed] = send.accept_in(connection, installation.quotas, [asked])
+            if isinstance(committed, Problem):
+                raise committed
+            work.committed.append(committed)
         case "alert":
             alert = parse(Alert, entry.body)
             alerts.raise_in(

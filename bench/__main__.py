@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 
 from bench.api import accept, idle, memory
+from bench.chat import chat
 from bench.fairness import fairness
 from bench.pipeline import pipeline, scale
 from bench.push import push
 from bench.report import Result
 from bench.screens import rooms
+from bench.singles import singles
 
 BENCHMARKS: dict[str, Callable[[], Result | Iterator[Result]]] = {
     "push": push,
@@ -18,6 +20,8 @@ BENCHMARKS: dict[str, Callable[[], Result | Iterator[Result]]] = {
     "pipeline": pipeline,
     "scale": scale,
     "fairness": fairness,
+    "singles": singles,
+    "chat": chat,
     "accept": accept,
     "idle": idle,
     "memory": memory,

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 from sqlalchemy import Engine, text
 
-from bench.pipeline import postgresql
-from bench.processes import node
+from bench.pipeline import peer_redis, peer_tables, postgresql
+from bench.processes import Program, cpu_seconds, node
 from bench.report import Line, Result
 from models.sql.engine import write
 from tests import factories
@@ -22,34 +22,69 @@ from tests.pipeline.system import System
 
 SECONDS = 10
 CONNECTIONS = 5000
+# What the peer needs: the one key that exists, by its hash, and the notifications that it has accepted.
+PEER_KEY = "the-key-of-the-peer"
+PEER_TABLES = """
+CREATE TABLE peer_keys (sha256 text PRIMARY KEY, tenant text NOT NULL);
+CREATE TABLE peer_accepted (
+    id uuid PRIMARY KEY, tenant text NOT NULL, idempotency_key text NOT NULL, audience jsonb NOT NULL,
+    title text NOT NULL, message text NOT NULL, data jsonb NOT NULL, created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (tenant, idempotency_key)
+)
+"""
 BODY = {"audience": {"users": ["alice"]}, "title": "Backup finished", "message": "All 3 volumes were saved."}
 
 
 def accept() -> Result:
-    """Measure accepted requests per second over one and over four connections, with all processes running."""
+    """Measure accepted requests per second over one and over four connections.
+
+    Carillon with all its processes, which send each notification meanwhile; Express with nobody to work on its jobs.
+    """
     lines = []
+    with postgresql() as url, _express(url) as port, node("callers.mjs") as callers:
+        lines += _rates(callers, port, PEER_KEY, "Express, pg, BullMQ", ours=False)
     for name, database in (("SQLite", _sqlite), ("PostgreSQL", postgresql)):
         with (
             database() as url,
             _running(url, "redis", "web", "worker", "relay") as system,
             node("callers.mjs") as callers,
         ):
-            for connections in (1, 4):
-                # All requests have the same API key; its rate limit is above what is measured here.
-                answer = callers.ask(
-                    port=system.ports["web"],
-                    path="/v1/notifications",
-                    key=system.key,
-                    connections=connections,
-                    seconds=SECONDS,
-                    body=BODY,
-                )
-                if answer["refused"]:
-                    raise RuntimeError(f"{answer['refused']} requests were refused")
-                more = {"p50 ms": answer["p50"], "p99 ms": answer["p99"]}
-                label = f"{name}, {connections} connection{'s' if connections > 1 else ''}"
-                lines.append(Line(label, answer["rate"], more, ours=True))
+            before = _cpu(system)["web"]
+            measured = _rates(callers, system.ports["web"], system.key, name, ours=True)
+            lines += measured
+            number = sum(line.figure for line in measured) * SECONDS
+            measured[-1].more["ms CPU of the web process each"] = (_cpu(system)["web"] - before) / number * 1000
     return Result("accept", "POST /v1/notifications, committed and answered 202", "requests/s", lines)
+
+
+def _rates(callers: Program, port: int, key: str, name: str, *, ours: bool) -> list[Line]:
+    # All requests have the same API key; its rate limit is above what is measured here.
+    lines = []
+    for connections in (1, 4):
+        answer = callers.ask(
+            port=port,
+            path="/v1/notifications",
+            key=key,
+            connections=connections,
+            seconds=SECONDS,
+            body=BODY,
+        )
+        if answer["refused"]:
+            raise RuntimeError(f"{answer['refused']} requests were refused")
+        label = f"{name}, {connections} connection{'s' if connections > 1 else ''}"
+        lines.append(Line(label, answer["rate"], {"p50 ms": answer["p50"], "p99 ms": answer["p99"]}, ours=ours))
+    return lines
+
+
+@contextmanager
+def _express(url: str) -> Iterator[int]:
+    """Run the peer on this database. Yields its port."""
+    with (
+        peer_tables(url, PEER_TABLES) as directory,
+        peer_redis(url) as redis,
+        node("express.mjs", redis, directory, PEER_KEY) as server,
+    ):
+        yield int(server.read()["port"])
 
 
 def idle() -> Result:
@@ -110,7 +145,7 @@ def _process_tree(system: System, name: str) -> list[psutil.Process]:
 
 
 def _cpu(system: System) -> dict[str, float]:
-    return {name: sum(sum(one.cpu_times()[:2]) for one in _process_tree(system, name)) for name in system.processes}
+    return {name: cpu_seconds(process.pid) for name, process in system.processes.items()}
 
 
 def _memory(system: System, name: str) -> int:

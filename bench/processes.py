@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 PEERS = Path(__file__).parent / "peers"
 
 # Seconds between SIGTERM and SIGKILL.
@@ -61,3 +63,9 @@ def program(command: Sequence[str | Path], environment: Mapping[str, str] | None
 def node(script: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Any:
     """Run a script of bench/peers with Node."""
     return program(["node", PEERS / script, *arguments], environment)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process and its children."""
+    first = psutil.Process(pid)
+    return float(sum(sum(one.cpu_times()[:2]) for one in (first, *first.children(recursive=True))))

@@ -13,11 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from bus.circuit_breaker import CircuitBreaker
-from bus.redis import SHORT_TIMEOUT, UNAVAILABLE, connect
+from bus.redis import UNAVAILABLE, connect
 
-# After a failure Redis is not asked for this long (seconds).
-OPEN_SECONDS = 5.0
 # Refusals of at least this share of a batch mean the project and not one busy device: FCM answers 429 for both.
 MIN_REFUSED_SHARE = 0.05
 # The rate is halved at most once in this time (seconds): messages in flight at that moment are refused as well.
@@ -37,7 +34,9 @@ local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at', 'rate', 'cut_at')
 local rate = math.min(limit, tonumber(kept[3] or limit))
 local tokens = math.max(1, rate)
 if kept[1] then tokens = math.min(tokens, kept[1] + math.max(0, now - kept[2]) * rate) end
+-- A cut of the future was made before the clock was set back.
 local cut_at = tonumber(kept[4] or 0)
+if cut_at > now then cut_at = 0 end
 local function keep()
   redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', string.format('%.6f', now), 'rate', tostring(rate),
     'cut_at', string.format('%.6f', cut_at))
@@ -89,8 +88,7 @@ class AdaptiveRate:
     def __init__(
         self, redis_url: str, limit: float, max_wait: float, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._redis = connect(redis_url, SHORT_TIMEOUT)
-        self._breaker = CircuitBreaker(OPEN_SECONDS)
+        self._redis = connect(redis_url)
         self._limit = limit
         self._max_wait = max_wait
         self._sleep = sleep
@@ -126,13 +124,8 @@ class AdaptiveRate:
         self._redis.close()
 
     def _ask(self, script: Any, project: str, *arguments: float) -> Any:
-        if not self._breaker.allows():
-            return None
         try:
-            answer = script(keys=[f"carillon:fcm:{project}"], args=arguments)
+            return script(keys=[f"carillon:fcm:{project}"], args=arguments)
         except UNAVAILABLE as error:
-            if self._breaker.failed():
-                _log.warning("rate limit not applied", extra={"project": project, "error": type(error).__name__})
+            _log.warning("rate limit not applied", extra={"project": project, "error": type(error).__name__})
             return None
-        self._breaker.succeeded()
-        return answer

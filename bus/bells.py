@@ -15,14 +15,20 @@ from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from celery import Celery
+from kombu.entity import Queue
 from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES
 
+from bus import amqp
 from bus.circuit_breaker import CircuitBreaker
+from bus.redis import breaker_of
 from celeryconfig import BELL_EXPIRES
 from models.channels import CHANNELS
 from models.lanes import Lane
 
 log = logging.getLogger(__name__)
+
+TRANSPORT_ALIASES |= amqp.ALIASES
 
 # After a bell could not be sent, none is tried for this long (seconds): an outage must not slow every request.
 OPEN_SECONDS = 1.0
@@ -34,6 +40,8 @@ GAP = 0.01
 # With more bells than this, a queue is asked whether anybody serves it. A second's worth of a busy installation.
 MANY = 1000
 
+# Where `check` writes. The queue goes when it is not used any more.
+_PROBE: Any = Queue("probe", expires=60)  # type: ignore[no-untyped-call]
 
 # A page of an audience, as the argument of a bell: "id", or "id:begin:ahead".
 _PAGE = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?::([0-9]{1,18}):([0-9]{1,4}))?")
@@ -60,63 +68,89 @@ class Page(NamedTuple):
         return f"{self.notification}{place}"
 
 
-class Debounced:
-    """Debounce: call `send` at once, then at most once per `gap` seconds with everything collected since.
+class Kind(NamedTuple):
+    """What bells have in common that can be sent as one."""
 
-    The deferred call runs on a non-daemon timer thread, so it happens even at exit.
+    task: str
+    queue: str
+    lane: int
+
+
+class Sender:
+    """Sends bells on a thread of its own: nobody who rings waits for the broker.
+
+    The first bell of a kind is sent at once, and then at most one per `gap` seconds with everything collected since.
+    The thread ends when nothing is left to send, so the end of the program waits for the last bell.
     """
 
-    def __init__(self, send: Callable[[list[str]], bool], gap: float = GAP) -> None:
+    def __init__(self, send: Callable[[Kind, list[str]], None], gap: float = GAP) -> None:
         self._send = send
         self._gap = gap
-        self._lock = threading.Lock()
-        self._quiet_until = 0.0
-        self._waiting = False
-        self._collected: list[str] = []
+        self._changed = threading.Condition()
+        self._collected: dict[Kind, list[str]] = {}
+        self._quiet_until: dict[Kind, float] = {}
+        self._thread: threading.Thread | None = None
 
-    def __call__(self, args: Sequence[str] = ()) -> bool:
-        """Send now, or with everything else at the end of the gap. True if sent or scheduled."""
-        with self._lock:
-            if self._waiting:
-                self._collected += args
-                return True
-            left = self._quiet_until - time.monotonic()
-            if left > 0:
-                self._waiting = True
-                self._collected = list(args)
-                threading.Timer(left, self._send_late).start()
-                return True
-            self._quiet_until = time.monotonic() + self._gap
-        return self._send(list(args))
+    def __call__(self, kind: Kind, args: Sequence[str] = ()) -> None:
+        """Send a bell soon."""
+        with self._changed:
+            self._collected.setdefault(kind, []).extend(args)
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="bells")
+                self._thread.start()
 
-    def _send_late(self) -> None:
-        with self._lock:
-            self._waiting = False
-            self._quiet_until = time.monotonic() + self._gap
-            args = self._collected
-        self._send(args)
+    def wait(self) -> None:
+        """Wait until all that was rung is sent."""
+        if (thread := self._thread) is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while (kind := self._next()) is not None:
+            with self._changed:
+                args = self._collected.pop(kind)
+                self._quiet_until[kind] = time.monotonic() + self._gap
+            self._send(kind, args)
+
+    def _next(self) -> Kind | None:
+        """Wait for the next kind that can be sent. None if there is none left."""
+        with self._changed:
+            while self._collected:
+                kind = min(self._collected, key=lambda kind: self._quiet_until.get(kind, 0.0))
+                left = self._quiet_until.get(kind, 0.0) - time.monotonic()
+                if left <= 0:
+                    return kind
+                # Or until there is one of another kind.
+                self._changed.wait(left)
+            self._thread = None
+            return None
 
 
 class Bells:
     """Sends bells to one broker. Connects at the first one. Usable from any number of threads.
 
-    Every method that rings returns False if the bell could not be sent, and never raises: what it announces is
-    committed by then. The relay then does what was asked for.
+    Every method that rings returns at once, and never raises: what it announces is committed by then. It returns False
+    if the last bell could not be sent, as far as is known by now. The relay then does what was asked for.
     """
 
     def __init__(self, broker_url: str) -> None:
-        # A caller is waiting, so these time-outs (seconds) are short. A worker's own connection cannot have them: a
-        # time-out of at most kombu's brpop_timeout of 1 s would break its reading.
+        # An outage is known when the first bell has failed, so these time-outs (seconds) are short. A worker's own
+        # connection cannot have them: a time-out of at most kombu's brpop_timeout of 1 s would break its reading.
         self._celery = Celery("carillon", set_as_current=False, broker=broker_url)
         self._celery.config_from_object("celeryconfig")
         self._celery.conf.broker_url = broker_url
+        # A second message for each bell. Workers say what they have received, which is what Flower shows.
+        self._celery.conf.task_send_sent_event = False
         self._celery.conf.broker_transport_options = {
             **self._celery.conf.broker_transport_options,
             "socket_timeout": 1,
             "socket_connect_timeout": 0.5,
         }
-        self._debounced: dict[tuple[str, int], Debounced] = {}
+        self._sender = Sender(self._send)
         self._breaker = CircuitBreaker(OPEN_SECONDS)
+        # Where the broker is a Redis, others notice first that it does not answer. They do not have to know that it
+        # takes no bells: a Redis that is full still publishes.
+        self._redis = breaker_of(broker_url)
 
     def expand(self, notification_id: UUID, lane: int, begin: int | None = None, ahead: int = 0) -> bool:
         """Ask for the next page of a notification's audience, before those of less urgent lanes.
@@ -143,14 +177,10 @@ class Bells:
 
     def ring(self, task: str, args: list[str], queue: str, lane: int = Lane.normal) -> bool:
         """Ring for a task by its name in Celery."""
-        if not self._breaker.allows():
-            return False
-        send = self._debounced.get((task, lane))
-        if send is None:
-            send = self._debounced.setdefault(
-                (task, lane), Debounced(lambda collected: self._send(task, collected, queue, lane))
-            )
-        return send(args)
+        reachable = self._breaker.closed and self._redis.closed
+        if not (self._breaker.seconds_left or self._redis.seconds_left):
+            self._sender(Kind(task, queue, int(lane)), args)
+        return reachable
 
     def served_queues(self, seconds: float = 1.5) -> set[str]:
         """The queues that some worker consumes, of those workers that answer within `seconds`.
@@ -166,7 +196,7 @@ class Bells:
         A broker keeps expired bells until a worker takes them, so they would fill it. The relay rings again for
         everything that is due when a worker is back.
         """
-        if not self._breaker.closed:
+        if not (self._breaker.closed and self._redis.closed):
             return
         try:
             with self._celery.connection_or_acquire() as connection, connection.channel() as channel:
@@ -182,18 +212,35 @@ class Bells:
             # The next bell finds out what it means.
             log.info("queues not looked at", extra={"error": type(error).__name__})
 
+    def check(self) -> None:
+        """Write a message to the broker, and remove it. Raises whatever the transport does if that cannot be done.
+
+        Connecting is not enough: a broker under an alarm, or a full Redis, takes connections and no messages.
+        """
+        with self._celery.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            queue = _PROBE(connection.default_channel)
+            queue.declare()
+            connection.Producer().publish("probe", routing_key=queue.name)
+            queue.purge()
+
     def close(self) -> None:
-        """Release the connections."""
+        """Wait for the last bell, and release the connections."""
+        self._sender.wait()
         self._celery.close()
 
-    def _send(self, task: str, args: list[str], queue: str, lane: int) -> bool:
+    def _send(self, kind: Kind, args: list[str]) -> None:
+        if self._redis.seconds_left or not self._breaker.allows():
+            return
         try:
-            self._celery.send_task(task, args=args, queue=queue, priority=int(lane), expires=BELL_EXPIRES)
+            self._celery.send_task(kind.task, args=args, queue=kind.queue, priority=kind.lane, expires=BELL_EXPIRES)
         except Exception as error:
             # Each transport has errors of its own besides kombu's, and some come from settings that it does not know.
             if self._breaker.failed():
                 unexpected = not isinstance(error, OperationalError | OSError)
-                log.warning("bell not sent", extra={"task": task, "error": type(error).__name__}, exc_info=unexpected)
-            return False
-        self._breaker.succeeded()
-        return True
+                fields = {"task": kind.task, "error": type(error).__name__}
+                log.warning("bell not sent", extra=fields, exc_info=unexpected)
+            return
+        self._redis.succeeded()
+        if self._breaker.succeeded():
+            log.info("bells are sent again")

@@ -27,21 +27,30 @@ MAX_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One event for many rooms: `rooms` holds (room as the Socket.IO server knows it, seq) pairs."""
+    """One event for many rooms: `rooms` holds (room as the Socket.IO server knows it, seq) pairs.
+
+    In conversations: `audience` are the users whom it is for, all members if None; `without` is a user whom it is not
+    for; `members_version` is that of the members when it was published.
+    """
 
     event: str
     payload: dict[str, Any]
     rooms: list[tuple[str, int]]
+    audience: list[str] | None = None
+    without: str | None = None
+    members_version: int | None = None
 
 
 class Entry(NamedTuple):
-    """An event for one room. Entries with the same `key` carry the same event and payload."""
+    """An event for one room. Entries with the same `key` differ in `room` and `seq` alone."""
 
     key: Hashable
     event: str
     payload: dict[str, Any]
     room: str
     seq: int
+    audience: list[str] | None = None
+    members_version: int | None = None
 
 
 @dataclass(slots=True)
@@ -64,7 +73,7 @@ def pack(entries: Iterable[Entry]) -> list[Envelope]:
     payload_sizes: dict[Hashable, int] = {}
     for position, entry in enumerate(entries):
         if entry.key not in payload_sizes:
-            payload_sizes[entry.key] = len(json.dumps(entry.payload)) + len(entry.event)
+            payload_sizes[entry.key] = len(json.dumps([entry.payload, entry.audience])) + len(entry.event)
         # In JSON: the room's name, its number of at most 19 digits, and punctuation.
         size = len(json.dumps(entry.room)) + 25
         envelope = envelopes[-1] if envelopes else None
@@ -74,7 +83,9 @@ def pack(entries: Iterable[Entry]) -> list[Envelope]:
             envelope = Envelope()
             envelopes.append(envelope)
         if entry.key not in envelope.groups:
-            envelope.groups[entry.key] = Group(entry.event, entry.payload, [])
+            envelope.groups[entry.key] = Group(
+                entry.event, entry.payload, [], entry.audience, members_version=entry.members_version
+            )
             envelope.size += payload_sizes[entry.key]
         envelope.groups[entry.key].rooms.append((entry.room, entry.seq))
         envelope.positions.append(position)
@@ -84,7 +95,7 @@ def pack(entries: Iterable[Entry]) -> list[Envelope]:
 
 def message(groups: Sequence[Group], host_id: str) -> dict[str, Any]:
     """The message of the Socket.IO queue that carries these groups."""
-    return _message([{"event": g.event, "payload": g.payload, "rooms": g.rooms} for g in groups], host_id)
+    return _message([_members(group) for group in groups], host_id)
 
 
 def direct_message(tenant: str, connection: str, data: dict[str, Any], host_id: str) -> dict[str, Any]:
@@ -149,11 +160,17 @@ _PRESENCE = TypeAdapter(list[_Announced])
 
 
 def groups_in(message: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """The groups that a message carries, as dicts with the fields of Group. None if it is none of ours."""
+    """The groups that a message carries, as dicts of the fields of Group that have a value. None if it is not ours."""
     if message.get("event") != BATCH:
         return None
     groups: list[dict[str, Any]] = message["data"][0]
     return groups
+
+
+def _members(group: Group) -> dict[str, Any]:
+    members = {"event": group.event, "payload": group.payload, "rooms": group.rooms}
+    of_conversations = {name: getattr(group, name) for name in ("audience", "without", "members_version")}
+    return members | {name: value for name, value in of_conversations.items() if value is not None}
 
 
 def _message(groups: object, host_id: str) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
-from bus.circuit_breaker import CircuitBreaker
 from bus.envelope import PRESENCE_FRAME
 from bus.redis import UNAVAILABLE, connect
 from models.timestamps import iso
@@ -38,11 +38,6 @@ MAX_LISTED = 1000
 # Leases that one step ends. Redis does nothing else meanwhile.
 STEP = 200
 
-# Callers wait for the answer, so after a failure Redis is not asked for this long.
-_OPEN_SECONDS = 5.0
-
-Answer = TypeVar("Answer")
-
 # Everything in one step and by the clock of Redis, the announcement included: a change is announced once, by whichever
 # process finds it, and changes are announced in the order in which they happened.
 _KEEP = """
@@ -66,6 +61,11 @@ local function settle(tenant, user)
     if not its_end or not rank[its_state] or its_end <= now then
       redis.call('HDEL', seats, found[i])
     else
+      -- Longer than any lease: from before the clock was set back.
+      if its_end > now + kept then
+        its_end = now + math.floor(kept / 2)
+        redis.call('HSET', seats, found[i], its_state .. ' ' .. its_end)
+      end
       if not state or rank[its_state] > rank[state] then state = its_state end
       if not first or its_end < first then first = its_end end
     end
@@ -106,6 +106,11 @@ for _, member in ipairs(ended) do
   if tenant then settle(tenant, user) else redis.call('ZREM', due, member) end
 end
 
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', due, now + kept + 1, '+inf', 'LIMIT', 0, step)) do
+  local tenant, user = string.match(member, '^([^/]*)/(.*)$')
+  if tenant then settle(tenant, user) else redis.call('ZREM', due, member) end
+end
+
 -- Counted when all have come: of a crowd that connects at once no change is announced, not even the first.
 for _, change in ipairs(changes) do
   local tenant, user, state = unpack(change)
@@ -123,6 +128,14 @@ return #ended
 
 class Away(Exception):
     """Redis does not answer."""
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    try:
+        yield
+    except UNAVAILABLE as error:
+        raise Away(type(error).__name__) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +182,8 @@ class Leases:
         self._reload = reload
         self._script = self._redis.register_script(_KEEP)
         self._constants = [self._prefix, topic, *PRESENCE_FRAME]
-        self._breaker = CircuitBreaker(_OPEN_SECONDS)
 
+    @_away()
     def keep(self, reports: Sequence[Report]) -> int:
         """Renew, change and end leases, and end some that have run out. Returns how many of these there were."""
         entries = [
@@ -180,70 +193,46 @@ class Leases:
         # Longer than any lease in it, so that a key that is not renewed expires.
         kept = int(2000 * self._lease)
         moment = iso(datetime.now(UTC))
-        try:
-            ended: Any = self._script(
-                args=[*self._constants, moment, MAX_ANNOUNCED, STEP, kept, json.dumps(entries, ensure_ascii=False)]
-            )
-        except UNAVAILABLE as error:
-            raise Away(type(error).__name__) from error
+        ended: Any = self._script(
+            args=[*self._constants, moment, MAX_ANNOUNCED, STEP, kept, json.dumps(entries, ensure_ascii=False)]
+        )
         return int(ended)
 
+    @_away()
     def states(self, tenant: str, users: Sequence[str] | None = None) -> Present:
         """The states of these users, or of all users of the tenant who are present, up to MAX_LISTED."""
         status = f"{self._prefix}status:{tenant}"
+        # Perhaps no process with connections is left to end leases.
+        self.keep([])
+        if users is None:
+            found = dict(islice(self._redis.hscan_iter(status, count=MAX_LISTED), MAX_LISTED + 1))
+            listed = {user: state for user, state in found.items() if state in _STATES}
+            return Present(dict(islice(listed.items(), MAX_LISTED)), len(found) > MAX_LISTED)
+        known = cast(list[str | None], self._redis.hmget(status, list(users))) if users else []
+        states = (state if state in _STATES else OFFLINE for state in known)
+        return Present(dict(zip(users, cast(Iterator[str], states), strict=True)))
 
-        def ask() -> Present:
-            # Perhaps no process with connections is left to end leases.
-            self.keep([])
-            if users is None:
-                found = dict(islice(self._redis.hscan_iter(status, count=MAX_LISTED), MAX_LISTED + 1))
-                listed = {user: state for user, state in found.items() if state in _STATES}
-                return Present(dict(islice(listed.items(), MAX_LISTED)), len(found) > MAX_LISTED)
-            known = cast(list[str | None], self._redis.hmget(status, list(users))) if users else []
-            states = (state if state in _STATES else OFFLINE for state in known)
-            return Present(dict(zip(users, cast(Iterator[str], states), strict=True)))
-
-        return self._asked(ask)
-
+    @_away()
     def connections(self, tenant: str, user: str) -> list[str]:
         """The ids of the connections that a user has now, as Engine.IO names them."""
+        found = cast(dict[str, str], self._redis.hgetall(f"{self._prefix}of:{tenant}/{user}"))
+        seconds, micros = self._redis.time()
+        now = 1000 * seconds + micros // 1000
+        leases = {name: _LEASE.fullmatch(lease) for name, lease in found.items()}
+        return sorted(name for name, lease in leases.items() if lease and int(lease[1]) > now)
 
-        def ask() -> list[str]:
-            found = cast(dict[str, str], self._redis.hgetall(f"{self._prefix}of:{tenant}/{user}"))
-            seconds, micros = self._redis.time()
-            now = 1000 * seconds + micros // 1000
-            leases = {name: _LEASE.fullmatch(lease) for name, lease in found.items()}
-            return sorted(name for name, lease in leases.items() if lease and int(lease[1]) > now)
-
-        return self._asked(ask)
-
+    @_away()
     def count(self, tenant: str) -> Counted:
         """How many users of the tenant are present, with how many connections, on how many web processes.
 
         A connection that has ended counts until its lease has, some seconds later. All its namespaces count once.
         """
-
-        def ask() -> Counted:
-            users = cast(list[str], self._redis.hkeys(f"{self._prefix}status:{tenant}"))
-            connections = 0
-            for start in range(0, len(users), MAX_LISTED):
-                with self._redis.pipeline(transaction=False) as pipeline:
-                    for user in users[start : start + MAX_LISTED]:
-                        pipeline.hlen(f"{self._prefix}of:{tenant}/{user}")
-                    connections += sum(pipeline.execute())
-            [(_, processes)] = cast(list[tuple[str, int]], self._redis.pubsub_numsub(self._topic))
-            return Counted(len(users), connections, int(processes))
-
-        return self._asked(ask)
-
-    def _asked(self, ask: Callable[[], Answer]) -> Answer:
-        """Return the answer, unless Redis failed a moment ago: callers wait for it."""
-        if not self._breaker.allows():
-            raise Away("not asked again yet")
-        try:
-            answer = ask()
-        except (*UNAVAILABLE, Away) as error:
-            self._breaker.failed()
-            raise Away(type(error).__name__) from error
-        self._breaker.succeeded()
-        return answer
+        users = cast(list[str], self._redis.hkeys(f"{self._prefix}status:{tenant}"))
+        connections = 0
+        for start in range(0, len(users), MAX_LISTED):
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for user in users[start : start + MAX_LISTED]:
+                    pipeline.hlen(f"{self._prefix}of:{tenant}/{user}")
+                connections += sum(pipeline.execute())
+        [(_, processes)] = cast(list[tuple[str, int]], self._redis.pubsub_numsub(self._topic))
+        return Counted(len(users), connections, int(processes))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from socketio import RedisManager
 
 from bus.envelope import Group, direct_message, message
-from bus.redis import connect, options
+from bus.redis import connect
 from bus.signature import Signature, secret_of
 from config.settings import Settings
 
@@ -22,9 +21,9 @@ class Publisher(RedisManager):  # type: ignore[misc]  # the base carries no type
     """
 
     def __init__(self, url: str, topic: str, secret: Callable[[], bytes]) -> None:
-        super().__init__(url, channel=topic, write_only=True, redis_options=options())
+        super().__init__(url, channel=topic, write_only=True)
         self._signature = Signature(secret, topic)
-        self._connecting = threading.Lock()
+        self.redis: Any = connect(url)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -47,8 +46,7 @@ class Publisher(RedisManager):  # type: ignore[misc]  # the base carries no type
 
         Raises bus.redis.UNAVAILABLE, or TimeoutError if it does not come back.
         """
-        client: Any = connect(self.redis_url)
-        with client, client.pubsub(ignore_subscribe_messages=True) as subscription:
+        with self.redis.pubsub(ignore_subscribe_messages=True) as subscription:
             subscription.subscribe(self.channel)
             # The answer to the subscription, which must not use up the time-out below.
             subscription.get_message(timeout=seconds)
@@ -59,12 +57,8 @@ class Publisher(RedisManager):  # type: ignore[misc]  # the base carries no type
 
     def close(self) -> None:
         """Release the connections."""
-        if self.redis is not None:
-            self.redis.close()
+        self.redis.close()
 
     def _publish(self, data: dict[str, Any]) -> int:
         # The base tries twice, logs, and returns None: a caller could not know that nothing was sent.
-        with self._connecting:
-            if self.redis is None:
-                self._redis_connect()
         return int(self.redis.publish(self.channel, self._signature.sign(self.json.dumps(data).encode())))

@@ -8,13 +8,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from bus.circuit_breaker import CircuitBreaker
-from bus.redis import SHORT_TIMEOUT, UNAVAILABLE, connect
+from bus.redis import UNAVAILABLE, connect
 
 log = logging.getLogger(__name__)
-
-# After a failure Redis is not asked for this long (seconds): an outage slows one request in this time, not all of them.
-OPEN_SECONDS = 5.0
 
 # Everything in one step, by the clock of Redis: no two processes can spend the same token. The cost is taken of all
 # buckets or of none, and the answer is about the one that refuses. A cost above what a bucket holds is taken when it is
@@ -72,32 +68,27 @@ class Taken(NamedTuple):
 
 
 class SharedBuckets:
-    """Buckets in Redis. Connects at the first call, and waits at most SHORT_TIMEOUT for each of connect and answer.
+    """Buckets in Redis. Connects at the first call.
 
     `what` completes the log record of an outage: "rate limits" are not kept. An outage lets everything through.
     """
 
     def __init__(self, redis_url: str, what: str) -> None:
-        self._redis = connect(redis_url, SHORT_TIMEOUT)
+        self._redis = connect(redis_url)
         self._what = what
         self._take = self._redis.register_script(_TAKE)
-        self._breaker = CircuitBreaker(OPEN_SECONDS)
 
     def take(self, buckets: Sequence[tuple[str, Limit]], cost: int = 1) -> Taken | None:
         """Take `cost` tokens of each bucket, or of none. None if Redis does not answer.
 
         A cost of 0 only looks.
         """
-        if not self._breaker.allows():
-            return None
         args = [cost, *(number for _, limit in buckets for number in (limit.rate, limit.burst))]
         try:
             answer: Any = self._take(keys=[key for key, _ in buckets], args=args)
         except UNAVAILABLE as error:
-            if self._breaker.failed():
-                log.warning("limits are not kept", extra={"what": self._what, "error": type(error).__name__})
+            log.warning("limits are not kept", extra={"what": self._what, "error": type(error).__name__})
             return None
-        self._breaker.succeeded()
         allowed, about, remaining, reset, retry_after = cast(list[int], answer)
         return Taken(bool(allowed), about - 1, remaining, reset, retry_after)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from carillon.fields import AttachmentId, Content, ConversationId, TempId, Title, UserId, WebUrl
@@ -52,9 +52,18 @@ class ChangedConversation(Request):
 class NewMessage(Request):
     """A message to send. The body of POST /v1/conversations/{conversation}/messages."""
 
-    content: Content = ""
     type: Literal["text", "image", "file", "system"] | None = Field(
         None, description="`text` if not given; of a service that names no `sender`, `system`."
+    )
+    # Before `media_url` and `content`, whose validators look at it.
+    attachments: Annotated[list[AttachmentId], Field(max_length=MAX_ATTACHMENTS)] = Field(
+        [], description="Files that the sender has uploaded to the conversation and completed, by their ids."
+    )
+    media_url: WebUrl | SitePath | None = Field(
+        None, validate_default=True, description="Where the image or the file is."
+    )
+    content: Content = Field(
+        "", validate_default=True, description="What it says. Not blank without a `media_url` or `attachments`."
     )
     temp_id: TempId | None = Field(
         None,
@@ -65,21 +74,25 @@ class NewMessage(Request):
     mentions: Annotated[list[UserId], Field(max_length=MAX_MENTIONS)] = Field(
         [], description=f"Members by their ids. `{ALL}`: all of them; for owners, moderators and services."
     )
-    media_url: WebUrl | SitePath | None = Field(None, description="Where the image or the file is.")
-    attachments: Annotated[list[AttachmentId], Field(max_length=MAX_ATTACHMENTS)] = Field(
-        [], description="Files that the sender has uploaded to the conversation and completed, by their ids."
-    )
     private_to: UserId | None = Field(None, description="The one member who sees it, beside the sender.")
     sender: UserId | None = Field(None, description="The member whose message it is. For services only.")
 
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        has_file = self.media_url is not None or bool(self.attachments)
-        if self.type in ("image", "file") and not has_file:
-            raise PydanticCustomError("media_url", "an image or a file needs a media_url or attachments")
-        if not self.content.strip() and not has_file:
-            raise PydanticCustomError("content", "must not be blank")
-        return self
+    @field_validator("media_url")
+    @classmethod
+    def _media(cls, url: str | None, info: ValidationInfo) -> str | None:
+        # `attachments` is not in `data` if it is wrong itself.
+        if url is None and info.data.get("type") in ("image", "file") and info.data.get("attachments") == []:
+            raise PydanticCustomError("media_url", "says where the image or the file is: give it, or attachments")
+        return url
+
+    @field_validator("content")
+    @classmethod
+    def _says_something(cls, content: str, info: ValidationInfo) -> str:
+        # What is wrong itself is not in `data`.
+        without = info.data.get("media_url", "wrong") is None and info.data.get("attachments") == []
+        if not content.strip() and without:
+            raise PydanticCustomError("blank", "must not be blank")
+        return content
 
 
 class ChangedMessage(Request):

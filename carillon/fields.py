@@ -200,11 +200,25 @@ UserId = Annotated[
     AfterValidator(_printable),
     AfterValidator(addressable),
 ]
+
+
+def _no_resource(value: str) -> str:
+    # GET /v1/conversations/search is a search.
+    if value in ("search", "unread"):
+        raise PydanticCustomError("reserved", "must not be search or unread")
+    return value
+
+
 ConversationId = Annotated[
     str,
-    Field(min_length=1, max_length=128, description="The id of a conversation; opaque. Not `.` or `..`."),
+    Field(
+        min_length=1,
+        max_length=128,
+        description="The id of a conversation; opaque. Not `.`, `..`, `search` or `unread`.",
+    ),
     AfterValidator(_printable),
     AfterValidator(addressable),
+    AfterValidator(_no_resource),
 ]
 TempId = Annotated[
     str,

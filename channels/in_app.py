@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from bus.envelope import Entry, Envelope, pack, room_name
@@ -23,11 +22,9 @@ from models.deliveries.lifecycle import Failure, Outcome, Rejected, RetryLater, 
 from models.deliveries.message import Action, Message
 from models.events.vocabulary import NOTIFICATION_DELETED, NOTIFICATION_NEW, notification_deleted, notification_new
 from models.rooms.names import user_room
+from models.sql.clock import utc_now
 
 log = logging.getLogger(__name__)
-
-# Seconds between two warnings that no web process is subscribed.
-_WARN_EVERY = 60.0
 
 
 class InAppChannel:
@@ -35,11 +32,8 @@ class InAppChannel:
 
     name = IN_APP
 
-    def __init__(self, publisher: Publisher, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._warned_at: float | None = None
 
     def send(
         self,
@@ -74,17 +68,9 @@ class InAppChannel:
         except UNAVAILABLE as error:
             return RetryLater(f"redis: {type(error).__name__}", Failure.PROVIDER_DOWN)
         if not subscribers:
-            self._warn()
+            # Then nobody is connected, so nothing is lost. But a wrong topic looks the same.
+            log.warning("no web process listens", extra={"redis_channel": self._publisher.channel})
         return Sent()
-
-    def _warn(self) -> None:
-        # Without a web process nobody is connected, so nothing is lost. But a wrong topic looks the same.
-        now = self._clock()
-        with self._lock:
-            if self._warned_at is not None and now - self._warned_at < _WARN_EVERY:
-                return
-            self._warned_at = now
-        log.warning("no web process listens", extra={"redis_channel": self._publisher.channel})
 
 
 def _entries(batch: Sequence[Message]) -> Iterator[Entry]:
@@ -104,7 +90,7 @@ def _event(message: Message) -> tuple[str, dict[str, Any]]:
     return NOTIFICATION_NEW, notification_new(message.content)
 
 
-def build(settings: Settings, mode: str) -> Channel | None:
+def build(settings: Settings, mode: str, _now: Callable[[], datetime] = utc_now) -> Channel | None:
     """The channel of live keys; for test keys the lab's screen, or None if there is no lab."""
     if mode == "live":
         return InAppChannel(Publisher.of(settings))

@@ -35,6 +35,7 @@ async function buildClient() {
       index: "js/src/index.ts",
       react: "js/src/react.ts",
       preact: "js/src/preact.ts",
+      chat: "js/src/chat/index.ts",
       bell: "js/src/bell/index.ts",
       openapi: "js/src/openapi.ts",
       "dropins/hub": "js/src/dropins/hub.ts",
@@ -55,10 +56,14 @@ async function buildClient() {
 }
 
 async function buildPages() {
-  for (const name of ["console", "inbox"]) rmSync(`${served}/${name}`, { recursive: true, force: true });
+  for (const name of ["console", "inbox", "chat"]) rmSync(`${served}/${name}`, { recursive: true, force: true });
   const builder = await context({
     ...common,
-    entryPoints: { "console/console": "console/src/main.tsx", "inbox/inbox": "pages/src/inbox/main.tsx" },
+    entryPoints: {
+      "console/console": "console/src/main.tsx",
+      "inbox/inbox": "pages/src/inbox/main.tsx",
+      "chat/chat": "pages/src/chat/main.tsx",
+    },
     outdir: served,
     conditions: ["@carillon/source"],
     jsx: "automatic",
@@ -68,7 +73,7 @@ async function buildPages() {
   if (watch) return builder.watch();
   await builder.rebuild();
   await builder.dispose();
-  for (const name of ["console/console", "inbox/inbox"])
+  for (const name of ["console/console", "inbox/inbox", "chat/chat"])
     console.log(`${name} built, script ${size(`${served}/${name}.js`)}`);
 }
 

@@ -1,4 +1,4 @@
-"""The demo tenant of `make run`: three users, an API key, and a curl command that notifies one of them."""
+"""The demo tenant of `make run`: three users, two conversations, an API key, and a curl command that notifies one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from sqlalchemy import Connection, Engine
 
 from lab.environment import write_secret
 from models.addresses import devices
+from models.conversations.create import NewConversation, create
+from models.conversations.queries import find
+from models.messages.send import NewMessage, send
 from models.sql.engine import write
 from models.tenants.api_keys import create_api_key, find_api_key
 from models.tenants.queries import DIALECT, create_tenant
@@ -21,14 +24,29 @@ from web.demo import PEOPLE, TENANT
 
 
 def prepare(engine: Engine, keys_file: Path, now: datetime) -> str:
-    """Create the tenant and its users if they are missing. Returns a live API key, the same at every start."""
+    """Create the tenant, its users and conversations if they are missing. Returns a live API key, always the same."""
+    people = {}
     with write(engine) as connection:
         create_tenant(connection, TENANT, "Demo", now, DIALECT)
         for name in PEOPLE:
             person = Person(name, email=f"{name}@example.test")
             [user_id] = upsert_users(connection, TENANT, [person], now)
             devices.add_device(connection, TENANT, user_id, "token", f"{name}-phone", "android", now)
+            people[name] = user_id
+        alice, bob, carol = PEOPLE
+        pair = {alice: people[alice], bob: people[bob]}
+        direct = NewConversation(TENANT, "direct", pair, by=bob)
+        _begin(connection, direct, bob, "Hi Alice. Write back, and I see it at once.", now)
+        group = NewConversation(TENANT, "group", people, owner=alice, id="demo-team", name="Team")
+        _begin(connection, group, carol, "Hello, both of you.", now)
         return _live_key(connection, keys_file, now)
+
+
+def _begin(connection: Connection, new: NewConversation, sender: str, content: str, now: datetime) -> None:
+    key, is_new = create(connection, new, now)
+    conversation = find(connection, TENANT, key)
+    if is_new and conversation is not None:
+        send(connection, conversation, NewMessage(sender, "text", content, new.members, data={}), now)
 
 
 def _live_key(connection: Connection, keys_file: Path, now: datetime) -> str:

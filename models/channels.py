@@ -12,8 +12,8 @@ from models.retry import RetryPolicy
 class ChannelSpec:
     """One line of the table.
 
-    `factory` is "module:function"; channels/registry.py calls it with (settings, mode). `queue` is the Celery queue
-    whose workers serve the channel: `deliver` unless the channel has processes of its own. A batch has at most
+    `factory` is "module:function"; channels/registry.py calls it with (settings, mode, now). `queue` is the Celery
+    queue whose workers serve the channel: `deliver` unless the channel has processes of its own. A batch has at most
     `batch_size` messages.
 
     `addressed_by`: "room" if the address is the user's room in the event log, so that every user has exactly one;

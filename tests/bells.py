@@ -21,5 +21,8 @@ class RecordingBells(Bells):
     def close(self) -> None:
         """There is nothing to release."""
 
+    def check(self) -> None:
+        """There is no broker to write to."""
+
     def served_queues(self, seconds: float = 1.5) -> set[str]:
         return set()

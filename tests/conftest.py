@@ -21,11 +21,13 @@ from werkzeug.serving import make_server
 # Bells are recorded (fixture `recorder`). One that is sent all the same must not reach a broker of the developer's.
 os.environ["BROKER_URL"] = "redis://127.0.0.1:1/0"
 
+from bus.redis import breaker_of
 from config.settings import Settings
 from models.sql.engine import connect
 from tests import compiled, factories
 from tests.bells import RecordingBells
-from tests.databases import PostgreSQL, migrate, postgresql_server, sqlite_file
+from tests.clocks import Clocks
+from tests.databases import PostgreSQL, Standby, migrate, postgresql_server, sqlite_file
 
 compiled.share()
 
@@ -66,11 +68,24 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
+def standby(_postgresql: PostgreSQL) -> Iterator[Standby]:
+    """A fresh migrated database on PostgreSQL, for which another server takes over."""
+    with _postgresql.standby() as standby:
+        yield standby
+
+
+@pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine on the test's database."""
     engine = connect(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def clocks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    """The clocks of the machine and of the installation, to be set by this test."""
+    return Clocks(engine, monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +99,8 @@ def redis_server(_redis_url: str) -> str:
     """The URL of a real Redis, emptied for this test."""
     with redis.Redis.from_url(_redis_url) as client:
         client.flushall()
+    # An earlier test may have ended with a failure.
+    breaker_of(_redis_url).succeeded()
     return _redis_url
 
 

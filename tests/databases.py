@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import make_url
 
 from models.sql.engine import connect
 from tests.missing import skip_unless_ci
@@ -74,6 +75,76 @@ class PostgreSQL:
         yield self._create(name, template)
         self._say(f"DROP DATABASE {name} WITH (FORCE)")
 
+    @contextmanager
+    def standby(self) -> Iterator[Standby]:
+        """A database here, and a server that will take over for it with what there is when it is `taken`."""
+        with self.database() as url, tempfile.TemporaryDirectory(prefix="carillon-standby-", dir=MEMORY) as place:
+            os.chmod(place, 0o755)
+            standby = Standby(self._directory, Path(place), url)
+            try:
+                yield standby
+            finally:
+                standby.stop()
+
+
+class Standby:
+    """A server that takes over after an asynchronous replication that was behind.
+
+    `url` leads to the one that is in charge.
+    """
+
+    def __init__(self, primary: Path, place: Path, url: str) -> None:
+        self._primary = primary
+        self._own = place / "own"
+        self._current = place / "current"
+        self._current.symlink_to(primary)
+        self._name = make_url(url).database
+        self.url = url.replace(str(primary), str(self._current))
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def take(self) -> None:
+        """Take over what is committed on the primary. What is committed after that is lost."""
+        self._own.mkdir()
+        if _user():
+            shutil.chown(self._own, _user())
+        backup = ["-h", self._primary, "-U", "postgres", "-D", self._own / "data", "-c", "fast", "--no-sync"]
+        subprocess.run([_required_programs() / "pg_basebackup", *backup], check=True, user=_user())
+
+    def promote(self) -> None:
+        """Be the server to which the URL leads. Connections to the other one end."""
+        data = self._own / "data"
+        (data / "standby.signal").touch()
+        self._server = _start(self._own, CARELESS)
+        subprocess.run(
+            [_required_programs() / "pg_ctl", "promote", "-w", "-D", data],
+            check=True,
+            user=_user(),
+            stdout=subprocess.DEVNULL,
+        )
+        self._current.unlink()
+        self._current.symlink_to(self._own)
+        with psycopg.connect(host=str(self._primary), user="postgres", dbname="postgres", autocommit=True) as own:
+            own.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [self._name]
+            )
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.send_signal(2)
+            self._server.wait(timeout=20)
+
+
+def _user() -> str | None:
+    """Whom the server insists on instead of root."""
+    return "postgres" if getpass.getuser() == "root" else None
+
+
+def _required_programs() -> Path:
+    programs = _programs()
+    if programs is None:
+        skip_unless_ci("PostgreSQL is not installed: apt-get install postgresql")
+    return programs
+
 
 def _programs() -> Path | None:
     found = [str(p.parent) for p in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)]
@@ -88,12 +159,10 @@ CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "auto
 @contextmanager
 def postgresql_server(options: Sequence[str] = CARELESS, parent: str | None = MEMORY) -> Iterator[PostgreSQL]:
     """Run a private PostgreSQL. Skips the test where it is not installed; in CI that is a failure."""
-    programs = _programs()
-    if programs is None:
-        skip_unless_ci("PostgreSQL is not installed: apt-get install postgresql")
-    # Not pytest's own directory: that one is closed to the user postgres, whom the server insists on instead of root.
+    programs = _required_programs()
+    # Not pytest's own directory: that one is closed to the user postgres.
     directory = Path(tempfile.mkdtemp(prefix="carillon-pg-", dir=parent))
-    user = "postgres" if getpass.getuser() == "root" else None
+    user = _user()
     if user:
         shutil.chown(directory, user)
     try:
@@ -103,14 +172,9 @@ def postgresql_server(options: Sequence[str] = CARELESS, parent: str | None = ME
              "--locale=C", "--no-sync"],
             check=True, user=user, stdout=subprocess.DEVNULL,
         )
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", directory / "data", "-k", directory, "-h", "", "-c", "max_connections=200",
-             *[argument for option in options for argument in ("-c", option)]],
-            user=user, stdout=subprocess.DEVNULL, stderr=(directory / "log").open("w"),
-        )
         # fmt: on
+        server = _start(directory, options)
         try:
-            _wait_until_up(directory, server)
             yield PostgreSQL(directory)
         finally:
             # SIGINT: a fast shutdown, which waits for no client.
@@ -118,6 +182,18 @@ def postgresql_server(options: Sequence[str] = CARELESS, parent: str | None = ME
             server.wait(timeout=20)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _start(directory: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    # fmt: off
+    server = subprocess.Popen(
+        [_required_programs() / "postgres", "-D", directory / "data", "-k", directory, "-h", "",
+         "-c", "max_connections=200", *[argument for option in options for argument in ("-c", option)]],
+        user=_user(), stdout=subprocess.DEVNULL, stderr=(directory / "log").open("w"),
+    )
+    # fmt: on
+    _wait_until_up(directory, server)
+    return server
 
 
 def _wait_until_up(directory: Path, server: subprocess.Popen[bytes]) -> None:

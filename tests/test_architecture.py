@@ -132,7 +132,8 @@ def test_the_models_are_told_the_time():
         f"{path}:{node.lineno}"
         for path, tree in modules("models")
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
+        if path != "models/sql/clock.py"
+        and isinstance(node, ast.Attribute)
         and ast.unparse(node) in ("datetime.now", "datetime.utcnow", "datetime.today", "time.time", "func.now")
     ]
     assert clocks == []
@@ -187,7 +188,6 @@ def test_every_test_that_the_requirements_name_is_there():
 def test_every_requirement_is_answered_once():
     lines = (ROOT / "docs/requirements.md").read_text().splitlines()
     answered = [line.split("|")[1] for line in lines if re.match(r"\| S\d", line)]
-    answered += [line for line in lines if line.startswith("Chat is not treated here")]
     numbers: list[str] = []
     for cell in answered:
         for seed, first, last in re.findall(r"S(\d)-(\d\d)(?: to S\d-(\d\d))?", cell):

@@ -13,7 +13,6 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.routing import MapAdapter
 
-from actions.installation import utc_now
 from actions.quotas import Quotas
 from actions.tokens import Claims
 from bus.bells import Bells
@@ -25,6 +24,7 @@ from config.jwt_keys import KeySource
 from config.settings import Settings, SettingsError
 from models.catalogue.source import shared
 from models.events.bus_key import bus_key
+from models.sql.clock import Clock
 from models.sql.engine import connect
 from storage import registry as storages
 from web import VERSION, assets, asyncapi, cli, demo, files, health, middleware, packages, pages, problems
@@ -33,12 +33,15 @@ from web.api import (
     attachments,
     compat,
     connections,
+    conversations,
     dead_letters,
     deliveries,
     devices,
     event_types,
     events,
     inbox,
+    members,
+    messages,
     notifications,
     operator,
     outbox,
@@ -122,10 +125,11 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
     except SettingsError as error:
         raise UnusableSettings(str(error)) from error
     claims = Claims.of(settings)
+    now = Clock(engine)
     bells = bells or Bells(settings.broker_url)
-    authenticator = Authenticator(keys, claims, engine)
+    authenticator = Authenticator(keys, claims, engine, now)
     rates = Counters(settings.redis_url, settings.bus_topic, open_connections)
-    metrics = Metrics(engine, utc_now, rates)
+    metrics = Metrics(engine, now, rates)
     app = _flask()
     app.extensions["carillon"] = carillon = Context(
         settings=settings,
@@ -150,17 +154,18 @@ def create_app(settings: Settings | None = None, bells: Bells | None = None) -> 
         mail_takes_utf8=settings.smtp_utf8,
         storage=storage,
         attachment_max_bytes=settings.attachment_max_bytes,
+        now=now,
     )
     problems.register(app)
     middleware.register(app, settings)
-    health.register(app, settings, engine)
+    health.register(app, settings, engine, bells)
     cli.register(app)
     sent = (notifications, events, alerts, outbox, deliveries, dead_letters, event_types, usage)
     reached = (users, devices, topics, inbox, presence, connections)
-    replaced = (compat.polling, compat.inbox, compat.devices, compat.stats)
+    talked = (conversations, members, messages, attachments)
+    replaced = (compat.chat, compat.polling, compat.inbox, compat.devices, compat.stats)
     operated = (operator.audit, operator.overview, operator.tenants, operator.users)
-    chat = (attachments,)
-    for module in (*sent, *reached, *replaced, *operated, *chat):
+    for module in (*sent, *reached, *talked, *replaced, *operated):
         app.register_api(module.api)
     files.register(app)
     asyncapi.register(app)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, cast
 
 import jwt
 from sqlalchemy import Engine
 
+from actions.batches import Batches
 from actions.key_uses import KeyUses
 from actions.principal import Kind, Mode, Principal
 from actions.tokens import LONGEST, Claims
@@ -18,8 +19,9 @@ from carillon.problems import ValidationError
 from carillon.validation import checked
 from config.audiences import CLIENT, EVERY_TENANT, OPERATOR, SERVICE
 from config.jwt_keys import Key
+from models.sql.clock import utc_now
 from models.sql.engine import read
-from models.tenants.api_keys import find_api_key
+from models.tenants.api_keys import FoundKey, find_api_key
 from models.tenants.queries import tenant_exists
 from models.timestamps import iso
 
@@ -63,11 +65,14 @@ class Keys(Protocol):
 class Authenticator:
     """Identifies the principal of a token. Its only state is the keys; API keys and tenants are in the database."""
 
-    def __init__(self, keys: Keys, claims: Claims, engine: Engine) -> None:
+    def __init__(self, keys: Keys, claims: Claims, engine: Engine, now: Callable[[], datetime] = utc_now) -> None:
+        """`now` is the time of the installation, by which API keys expire. JWTs expire by the machine's clock."""
         self._keys = keys
         self._names = claims
         self._engine = engine
+        self._now = now
         self._key_uses = KeyUses(engine)
+        self._looking: Batches[str, FoundKey | None] = Batches()
 
     def principal(self, token: str, kinds: Collection[Kind]) -> Principal:
         """Return the principal of a token, if it is of one of these kinds. Raises AuthError.
@@ -90,16 +95,20 @@ class Authenticator:
         found = None
         # The pattern keeps NUL and lone surrogates, which PostgreSQL refuses, out of the query.
         if _API_KEY.fullmatch(token):
-            with read(self._engine) as connection:
-                found = find_api_key(connection, token)
+            # Every request reads the key anew, so that a revoked one opens nothing. Those that wait read it together.
+            found = self._looking.do(token, token, self._find)
         if found is None:
             raise AuthError("invalid_token", "the API key is unknown or revoked")
-        now = datetime.now(UTC)
+        now = self._now()
         if found.expires_at is not None and found.expires_at <= now:
             until = iso(found.expires_at)
             raise AuthError("token_expired", f"the API key expired at {until}: ask an operator for a new one")
         self._key_uses.note(found, now)
         return Principal("service", found.tenant_id, found.prefix, cast(Mode, found.mode), None)
+
+    def _find(self, same: Sequence[str]) -> list[FoundKey | None]:
+        with read(self._engine) as connection:
+            return [find_api_key(connection, same[0])] * len(same)
 
     def _from_jwt(self, token: str, kinds: Collection[Kind]) -> Principal:
         key, claims = self._verified(token)

@@ -21,7 +21,9 @@ PLACES = {
     "{alert}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
     "{device}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
     "{prefix}": "ck_live_1a2b3c4d",
-    "{conversation}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
+    "{conversation}": "garden",
+    "{message}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
+    "{emoji}": "👍",
     "{attachment}": "0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f",
 }
 
@@ -95,6 +97,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "type": "application/pdf",
         "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     },
+    "create_conversation": {"type": "group", "participants": ["bob"], "name": "Garden"},
+    "update_conversation": {"name": "The garden"},
+    "set_conversation_settings": {"notify": "mentions"},
+    "add_conversation_members": {"users": ["bob"]},
+    "set_member_role": {"role": "owner"},
+    "send_message": {"content": "Who waters the tomatoes?", "temp_id": "1", "mentions": ["bob"]},
+    "edit_message": {"content": "Who waters the tomatoes today?"},
+    "mark_messages_read": {"no": 1},
+    "mark_messages_delivered": {"no": 1},
+    "send_message_alias": {"groupId": "garden", "content": "I do"},
     "acknowledge_tenant_events": {"eventIds": ["0197f3a2-5c1e-7cc3-98c4-dc0c0c07398f"]},
 }
 

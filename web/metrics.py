@@ -22,7 +22,7 @@ from models.deliveries.due import backlog, lanes_backlog
 from models.deliveries.lifecycle import Failure
 from models.lanes import Lane
 from models.outbox import queries as outbox
-from models.sql.engine import UNAVAILABLE, limit_statements, read
+from models.sql.engine import UNAVAILABLE, read
 
 # From an acknowledged poll to a bulk request that waits for SQLite's write lock.
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -139,8 +139,7 @@ class _Installation(Collector):
             "carillon_dead_letters", "Dead letters that are kept, up to 100,000.", labels=["channel", "failure"]
         )
         try:
-            with read(self._engine) as connection:
-                limit_statements(connection, TIMEOUT)
+            with read(self._engine, TIMEOUT) as connection:
                 for channel in CHANNELS:
                     number, age = backlog(connection, channel, self._now())
                     due.add_metric([channel], number)

@@ -25,7 +25,7 @@ _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _CROSS_ORIGIN = ("/v1/", "/api/", FILES)
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": (
         "Authorization, Content-Type, Idempotency-Key, X-Request-Id, Carillon-Tenant, Carillon-Mode"
     ),

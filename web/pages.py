@@ -23,6 +23,10 @@ def register(app: Flask, settings: Settings) -> None:
     def inbox() -> Response:
         return page("inbox.html", needs="build/inbox/inbox.js")
 
+    @routes.get("/chat")
+    def chat() -> Response:
+        return page("chat.html", needs="build/chat/chat.js")
+
     @routes.get("/console")
     @routes.get("/console/<path:_view>")
     def console(_view: str = "") -> Response:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bus.circuit_breaker import CircuitBreaker
-from bus.redis import SHORT_TIMEOUT, UNAVAILABLE, connect
-from bus.token_bucket import OPEN_SECONDS, Limit, SharedBuckets
+from bus.redis import UNAVAILABLE, connect
+from bus.token_bucket import Limit, SharedBuckets
 from models.events.cursor import Cursor
 
 # Pages of one user. The socket has the same limit (MAX_CONNECTIONS_PER_USER).
@@ -44,23 +43,18 @@ class PollingPages:
         self._interval = timedelta(seconds=0.9 * interval)
         self._limit = Limit(rate=PAGES / self._interval.total_seconds(), burst=PAGES)
         self._buckets = SharedBuckets(redis_url, "polling")
-        self._redis = connect(redis_url, SHORT_TIMEOUT, text=True)
-        self._breaker = CircuitBreaker(OPEN_SECONDS)
+        self._redis = connect(redis_url, text=True)
 
     def last_answer(self, tenant: str, user: str, since: datetime) -> LastAnswer | None:
         """What the page that polls since this time was given last; None if that is not known.
 
         Of two answers that may be meant, the earlier one: rather an event twice than not at all.
         """
-        if not self._breaker.allows():
-            return None
         first, last = (since - _LATE).timestamp(), (since + _EARLY).timestamp()
         try:
             found: Any = self._redis.zrangebyscore(_key("answers", tenant, user), first, last, 0, 1)
         except UNAVAILABLE:
-            self._breaker.failed()
             return None
-        self._breaker.succeeded()
         for answer in found:
             at, _, cursor = answer.partition(" ")
             with suppress(ValueError):
@@ -71,26 +65,21 @@ class PollingPages:
 
     def wait(self, tenant: str, user: str, last: LastAnswer | None, now: datetime) -> int:
         """Seconds that the page has to wait before it polls; 0 if it can poll now."""
-        if last is not None and now - last.at < self._interval:
+        # An answer of the future was given before the clock was set back.
+        if last is not None and timedelta() <= now - last.at < self._interval:
             return max(1, round((last.at + self._interval - now).total_seconds()))
         taken = self._buckets.take([(_key("interval", tenant, user), self._limit)])
         return 0 if taken is None or taken.allowed else taken.retry_after
 
     def answered(self, tenant: str, user: str, cursor: Cursor, now: datetime) -> None:
         """Note what a page is given."""
-        if not self._breaker.allows():
-            return
         key = _key("answers", tenant, user)
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.zadd(key, {f"{now.isoformat()} {cursor.encode()}": now.timestamp()})
         pipeline.zremrangebyscore(key, "-inf", (now - _KEPT).timestamp())
         pipeline.expire(key, _KEPT)
-        try:
+        with suppress(*UNAVAILABLE):
             pipeline.execute()
-        except UNAVAILABLE:
-            self._breaker.failed()
-            return
-        self._breaker.succeeded()
 
     def close(self) -> None:
         """Release the connections."""

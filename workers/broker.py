@@ -19,8 +19,6 @@ from celery import current_app
 from kombu.transport import redis
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from bus.dropped import Dropped
-
 log = logging.getLogger(__name__)
 
 # Errors of Redis, and "nothing there": the consumer expects them.
@@ -29,16 +27,18 @@ _OUTAGES = (Empty, *redis.Transport.connection_errors, *redis.Transport.channel_
 _Name = Annotated[str, Field(max_length=255)]
 
 
-DROPPED = Dropped(log, "messages dropped: no bells and no questions")
+def _log_drop(place: str, error: str) -> None:
+    # Nothing of the message: whoever sends it could fill the log (config/repeated_records.py counts what is the same).
+    log.warning("messages dropped: no bells and no questions", extra={"place": place, "error": error})
 
 
 class _Unreadable(logging.Filter):
-    """Counts what kombu logs for each message, with all of it."""
+    """Replaces what kombu logs for each message, with all of it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not str(record.msg).startswith("Cannot process event"):
             return True
-        DROPPED.add(place="control", error="not JSON")
+        _log_drop("control", "not JSON")
         return False
 
 
@@ -146,7 +146,7 @@ class QoS(redis.QoS):
         try:
             super().restore_by_tag(tag, client, leftmost)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-            DROPPED.add(place="unacked", error=type(error).__name__)
+            _log_drop("unacked", type(error).__name__)
             with self.pipe_or_acquire() as pipe:
                 self._remove_from_indices(tag, pipe).execute()  # type: ignore[no-untyped-call]
 
@@ -170,7 +170,7 @@ class Channel(redis.Channel):
         except _OUTAGES:
             raise
         except Exception as error:  # noqa: BLE001 - whatever was wrong with it: a worker that ends, ends at the next too
-            DROPPED.add(place=place, error=type(error).__name__)
+            _log_drop(place, type(error).__name__)
             raise Empty from None
 
 

@@ -43,6 +43,9 @@ MAX_RETRY_AFTER = 3600.0
 # Results that the database does not take are kept for this many leases, and tried again after 0.1 to 2 seconds.
 LEASES_KEPT = 2
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
+# A process that is told to end keeps them for this long (seconds). With the last try, which takes 12 s if the database
+# stands still, that is less than the 30 s after which orchestrators send SIGKILL.
+STOP_WAIT = 10.0
 
 # Failures of the provider itself. Refused credentials can be those of one platform, and are `for_all` if they are not.
 _DOWN = frozenset({Failure.QUOTA, Failure.PROVIDER_DOWN})
@@ -77,7 +80,9 @@ def deliver_batch(run: Runtime, channel: str) -> int:
     deadline = time.monotonic() + run.lease
     try:
         with write(run.engine) as connection:
-            batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, run.now(), run.rng())
+            now = run.now()
+            leases_now = run.leases_now() if run.leases_now else now
+            batch = claim(connection, channel, spec.policy, spec.batch_size, run.lease, now, run.rng(), leases_now)
         _count(run, channel, batch.settled)
         if batch.messages:
             send(run, channel, batch, deadline)
@@ -116,7 +121,7 @@ def _record(run: Runtime, channel: str, batch: Batch, results: Results) -> None:
 def _store_when_possible(run: Runtime, channel: str, batch: Batch, lease: UUID, results: Results) -> int:
     """Store results that nobody else knows, and wait for the database if it is away."""
     # While it is away nobody can claim these deliveries, so results are good for longer than the lease. The wait ends,
-    # because a worker that is stopped has to end too, and because this can be another fault that looks like an outage.
+    # because this can be another fault that looks like an outage.
     end = time.monotonic() + LEASES_KEPT * run.lease
     pause = FIRST_WAIT
     try:
@@ -124,6 +129,8 @@ def _store_when_possible(run: Runtime, channel: str, batch: Batch, lease: UUID, 
             try:
                 return _store(run, channel, batch, results)
             except UNAVAILABLE as error:
+                if run.stopping.is_set():
+                    end = min(end, time.monotonic() + STOP_WAIT)
                 if time.monotonic() + pause > end:
                     log.error("results lost", extra={"channel": channel, "batch": len(results)})
                     raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 
 from models.channels import IN_APP
 from models.deliveries.expand import Page, PageConflict, Written, read_page, write_page
-from models.sql.engine import write
+from models.deliveries.expand_small import WrittenSmall, find_small, write_small
+from models.sql.engine import UNAVAILABLE, read, write
 from models.sql.statements import is_lock_timeout
 from models.usage.queries import RECIPIENTS
 from workers.deliver import send
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 # Pages of one notification that are written side by side, besides the oldest that is not committed. Of a worker's four
 # threads one is left for other work.
 MAX_AHEAD = 2
+
+# Notifications that failed are kept apart from batches, so that they do not make each of them fail. At most so many.
+MAX_APART = 1000
 
 
 class Expanded(NamedTuple):
@@ -87,6 +92,60 @@ def expand_and_ring(run: Runtime, notification_id: UUID, start: int | None = Non
     for channel in sorted(written.channels):
         run.bells.deliver(channel)
     publish_page(run, written)
+
+
+def expand_small(run: Runtime, ids: Sequence[UUID]) -> list[UUID]:
+    """Write small notifications, many in one transaction, and ring for their deliveries.
+
+    Besides these, others of their tenants that wait: whoever is late catches up. Returns those of `ids` that have to be
+    expanded one by one.
+    """
+    with read(run.engine) as connection:
+        due = find_small(connection, ids, run.now(), run.apart)
+    for batch in due.batches:
+        try:
+            with write(run.engine) as connection:
+                done = write_small(connection, batch, run.now())
+        except Exception as error:
+            if isinstance(error, UNAVAILABLE) and not is_lock_timeout(error):
+                raise
+            # One of them, and it is not known which. The others must not wait for it.
+            log.warning("batch failed", extra={"notifications": len(batch), "error": type(error).__name__})
+            _expand_each(run, batch)
+        else:
+            _announce(run, done)
+    return due.others
+
+
+def _expand_each(run: Runtime, batch: Sequence[UUID]) -> None:
+    for notification_id in batch:
+        try:
+            expand_and_ring(run, notification_id)
+        except UNAVAILABLE:
+            raise
+        except Exception:
+            log.exception("page failed", extra={"notification": str(notification_id)})
+            if len(run.apart) >= MAX_APART:
+                run.apart.clear()
+            run.apart.add(notification_id)
+
+
+def _announce(run: Runtime, done: WrittenSmall) -> None:
+    for notification, recipients in done.recipients:
+        if run.usage is not None:
+            run.usage.count(notification.tenant_id, notification.mode, RECIPIENTS, recipients)
+    if done.recipients:
+        log.info(
+            "expanded",
+            extra={
+                "notifications": [str(notification.id) for notification, _ in done.recipients],
+                "recipients": sum(recipients for _, recipients in done.recipients),
+                "channels": sorted(done.written.channels),
+            },
+        )
+    for channel in sorted(done.written.channels):
+        run.bells.deliver(channel)
+    publish_page(run, done.written)
 
 
 def publish_page(run: Runtime, written: Written) -> None:

@@ -99,5 +99,6 @@ def _entries(taken: Sequence[Unpublished]) -> Iterator[Entry]:
     for one in taken:
         payload = generic(one.event.data, one.event.created_at)
         # Events that say the same travel as one group.
-        key = json.dumps([one.event.type, payload], sort_keys=True)
-        yield Entry(key, one.event.type, payload, room_name(one.tenant, one.event.room), one.event.seq)
+        key = json.dumps([one.event.type, payload, one.audience, one.members_version], sort_keys=True)
+        room = room_name(one.tenant, one.event.room)
+        yield Entry(key, one.event.type, payload, room, one.event.seq, one.audience, one.members_version)

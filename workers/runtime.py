@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
+from threading import Event
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -25,6 +27,7 @@ from config.settings import Settings
 from models.catalogue.source import shared
 from models.channels import CHANNELS
 from models.events.bus_key import bus_key
+from models.sql.clock import Clock, utc_now
 from models.sql.engine import connect
 from storage import registry as storages
 from workers.single_flight import SingleFlight
@@ -36,14 +39,13 @@ FIRST_PAUSE = 10.0
 LONGEST_PAUSE = 60.0
 
 
-def utc_now() -> datetime:
-    """The time, where no other clock is given."""
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The objects that tasks work with: engine, channels by mode and name, publisher, clock, random numbers."""
+    """The objects that tasks work with: engine, channels by mode and name, publisher, clocks, random numbers.
+
+    `now` is the time of the installation, for what is stored, and `leases_now` that for the leases of others, if it is
+    another one. `monotonic` is for what ends with this process.
+    """
 
     engine: Engine
     channels: dict[str, dict[str, Channel]]
@@ -56,19 +58,25 @@ class Runtime:
     publishing: SingleFlight = field(default_factory=SingleFlight)
     previewing: SingleFlight = field(default_factory=SingleFlight)
     now: Callable[[], datetime] = utc_now
+    leases_now: Callable[[], datetime] | None = None
+    monotonic: Callable[[], float] = time.monotonic
     rng: Callable[[], float] = random.random
     # What actions work with; None in tests that call none.
     installation: Installation | None = None
     # By channel: open while its provider has an outage.
     breakers: dict[str, CircuitBreaker] = field(init=False, default_factory=dict)
+    # Notifications that cannot be expanded; see workers/expand.py.
+    apart: set[UUID] = field(init=False, default_factory=set)
     # Leases of batches that were sent, and whose results wait for the database.
     unrecorded: set[UUID] = field(init=False, default_factory=set)
+    # Set when the process has been told to end.
+    stopping: Event = field(init=False, default_factory=Event)
 
     def __post_init__(self) -> None:
         for name, spec in CHANNELS.items():
             self.breakers[name] = CircuitBreaker(
                 min(spec.policy.base, FIRST_PAUSE),
-                lambda: self.now().timestamp(),
+                self.monotonic,
                 longest=LONGEST_PAUSE,
                 patience=self.lease,
             )
@@ -91,19 +99,22 @@ class Runtime:
 def build(settings: Settings) -> Runtime:
     """The runtime of a worker. Connects to nothing yet."""
     engine = connect(settings.database_url)
+    now = Clock(engine)
     bells = Bells(settings.broker_url)
     counters = Counters(settings.redis_url, settings.bus_topic)
-    usage = UsageCounts(engine, utc_now)
+    usage = UsageCounts(engine, now)
     publisher = Publisher.of(settings)
     return Runtime(
         engine=engine,
-        channels={"live": registry.build(settings, "live"), "test": registry.build(settings, "test")},
+        channels={"live": registry.build(settings, "live", now), "test": registry.build(settings, "test", now)},
         bells=bells,
         lease=settings.lease,
         retention_days=settings.retention_days,
         publisher=publisher,
         counters=counters,
         usage=usage,
+        now=now,
+        leases_now=partial(now.for_leases, settings.lease),
         installation=Installation(
             engine=engine,
             bells=bells,
@@ -116,6 +127,7 @@ def build(settings: Settings) -> Runtime:
             mail_takes_utf8=settings.smtp_utf8,
             storage=storages.build(settings, partial(bus_key, engine)),
             attachment_max_bytes=settings.attachment_max_bytes,
+            now=now,
         ),
     )
 

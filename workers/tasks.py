@@ -8,11 +8,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging, worker_init, worker_shutting_down
 
 from bus.bells import Page
 from bus.circuit_breaker import CircuitBreaker
-from bus.dropped import Dropped
 from config.logging_setup import configure_logging
 from config.settings import Settings, SettingsError
 from models.channels import CHANNELS
@@ -21,15 +20,13 @@ from models.sql.statements import is_lock_timeout
 from workers import housekeeping
 from workers.app import app
 from workers.deliver import deliver
-from workers.expand import expand_and_ring
+from workers.expand import expand_and_ring, expand_small
 from workers.intake import intake
 from workers.previews import make_previews
 from workers.publish import publish
 from workers.runtime import runtime
 
 log = logging.getLogger(__name__)
-
-_unusable = Dropped(log, "bells dropped: no pages")
 
 
 @setup_logging.connect
@@ -49,6 +46,12 @@ def be_ready(**_: object) -> None:
     except SettingsError as error:
         # Celery logs any other exception of a receiver, and goes on.
         sys.exit(str(error))
+
+
+@worker_shutting_down.connect
+def be_told_to_end(**_: object) -> None:
+    """Let nothing wait for long: the process has been told to end."""
+    runtime().stopping.set()
 
 
 # After the database has refused, bells are dropped for this long (seconds). The relay rings again for what is due.
@@ -85,11 +88,16 @@ def _task(name: str) -> Callable[[Callable[..., None]], Any]:
 def expand_task(*pages: str) -> None:
     """Write these pages of notifications' audiences, each a bus.bells.Page."""
     failed: Exception | None = None
+    wanted: list[Page] = []
     for argument in dict.fromkeys(pages):
         try:
-            page = Page.parse(argument)
+            wanted.append(Page.parse(argument))
         except ValueError:
-            _unusable.add()
+            log.warning("bells dropped: no pages")
+    first = [page.notification for page in wanted if page.begin is None]
+    others = set(expand_small(runtime(), first)) if first else set()
+    for page in wanted:
+        if page.begin is None and page.notification not in others:
             continue
         try:
             expand_and_ring(runtime(), *page)

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from email import policy
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -26,6 +26,7 @@ from config.settings import Settings, SettingsError
 from models.channels import EMAIL
 from models.deliveries.lifecycle import Deferred, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Action, Message
+from models.sql.clock import utc_now
 
 # Seconds that a batch waits for a session, while others have all that the server allows.
 PATIENCE = 5.0
@@ -37,7 +38,7 @@ ELSEWHERE = "postmaster@example.com"
 ENOUGH_REFUSALS = 5
 
 
-def build(settings: Settings, mode: Mode) -> EmailChannel | None:
+def build(settings: Settings, mode: Mode, now: Callable[[], datetime] = utc_now) -> EmailChannel | None:
     """Return a channel to the mail server for live keys if one is set, else one to the lab if it is set, else None.
 
     Raises SettingsError if the settings contradict each other.
@@ -73,6 +74,7 @@ def build(settings: Settings, mode: Mode) -> EmailChannel | None:
         max_sessions=settings.smtp_connections,
         footer=settings.email_footer,
         utf8=settings.smtp_utf8,
+        clock=now,
     )
 
 
@@ -100,7 +102,7 @@ class EmailChannel:
         max_sessions: int = 8,
         footer: str | None = None,
         utf8: bool = False,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._server = server
         self._pool = Pool(server, max_sessions)

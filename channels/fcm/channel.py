@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,7 @@ from config.settings import Settings, SettingsError
 from models.channels import PUSH
 from models.deliveries.lifecycle import AddressGone, Deferred, Failure, Outcome, Rejected, RetryLater, Sent
 from models.deliveries.message import Action, Message
+from models.sql.clock import utc_now
 
 # The FCM v1 reference (ErrorCode) asks for at least one minute after a quota error, even if Retry-After is shorter.
 MIN_QUOTA_RETRY_AFTER = 60.0
@@ -69,7 +70,7 @@ _GONE_AT_APPLE = frozenset({"BadDeviceToken", "Unregistered", "ExpiredToken"})
 Classifier = Callable[[fe.FirebaseError, float | None], Outcome]
 
 
-def build(settings: Settings, mode: Mode) -> FcmChannel | None:
+def build(settings: Settings, mode: Mode, now: Callable[[], datetime] = utc_now) -> FcmChannel | None:
     """Return a channel to FCM for live keys if its credentials or project are set, else one to the lab, else None.
 
     Raises SettingsError if the credentials cannot be used.
@@ -80,12 +81,13 @@ def build(settings: Settings, mode: Mode) -> FcmChannel | None:
     load = _live_account(settings) if mode == "live" else None
     if load is not None:
         rate_limit = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, max_wait)
-        return FcmChannel(AccessTokens(load, timeout), messaging._MessagingService.FCM_URL, timeout, rate_limit)
+        url = messaging._MessagingService.FCM_URL
+        return FcmChannel(AccessTokens(load, timeout), url, timeout, rate_limit, clock=now)
     if settings.lab_url is not None:
         lab = settings.lab_url.rstrip("/")
         access_tokens = AccessTokens(partial(load_lab, lab, timeout / 2), timeout)
         rate_limit = AdaptiveRate(settings.redis_url, settings.fcm_quota / 60, max_wait)
-        return FcmChannel(access_tokens, lab + "/v1/projects/{0}/messages:send", timeout, rate_limit)
+        return FcmChannel(access_tokens, lab + "/v1/projects/{0}/messages:send", timeout, rate_limit, clock=now)
     return None
 
 
@@ -119,7 +121,7 @@ class FcmChannel:
         rate_limit: AdaptiveRate,
         *,
         ca_file: str | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._access_tokens = access_tokens
         self._url = url

@@ -9,7 +9,7 @@ export default defineConfig({
   ...common,
   testDir: ".",
   // The console's pictures need a lot of traffic, which would fill the inboxes in the others.
-  projects: ["bell", "pages", "console"].map((name) => ({ name, testMatch: `${name}.ts` })),
+  projects: ["bell", "pages", "chat", "console"].map((name) => ({ name, testMatch: `${name}.ts` })),
   globalSetup: "../e2e/installation.ts",
   outputDir: "../node_modules/.cache/screenshots",
   workers: 1,

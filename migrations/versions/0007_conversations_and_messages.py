@@ -161,13 +161,15 @@ def upgrade() -> None:
         "ix_events_mark", "events", ["mark", "room_id", "seq"], sqlite_where=MARKED, postgresql_where=MARKED
     )
     op.create_index(
-        "ix_events_room_id_mark", "events", ["room_id", "mark"], sqlite_where=MARKED, postgresql_where=MARKED
+        "ix_events_room_id_mark", "events", ["room_id", "mark", "seq"], sqlite_where=MARKED, postgresql_where=MARKED
     )
+    op.add_column("rooms", sa.Column("mark", sa.BigInteger(), nullable=True))
     op.add_column("rooms", sa.Column("purged_mark", sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:
     op.drop_column("rooms", "purged_mark")
+    op.drop_column("rooms", "mark")
     op.drop_index("ix_events_room_id_mark", "events")
     op.drop_index("ix_events_mark", "events")
     op.drop_column("events", "mark")

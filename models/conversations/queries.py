@@ -138,6 +138,19 @@ def find(connection: Connection, tenant_id: str, key: str, user: str | None = No
     return _conversation(row) if row is not None else None
 
 
+def find_direct(connection: Connection, tenant_id: str, user: str, other: str) -> str | None:
+    """The id of the direct conversation of these two users."""
+    these = (users.c.tenant_id == tenant_id, users.c.external_id.in_([user, other]))
+    ids = sorted(connection.execute(select(users.c.id).where(*these)).scalars())
+    if len(ids) != 2:
+        return None
+    this = (conversations.c.tenant_id == tenant_id, conversations.c.pair == f"{ids[0]}:{ids[1]}")
+    found: str | None = connection.execute(
+        select(rooms.c.key).join_from(conversations, rooms, rooms.c.id == conversations.c.room_id).where(*this)
+    ).scalar_one_or_none()
+    return found
+
+
 def lock(
     connection: Connection, tenant_id: str, key: str, user: str | None = None, with_rooms_of: Sequence[int] = ()
 ) -> Conversation | None:

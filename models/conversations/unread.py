@@ -65,7 +65,8 @@ def unread_mentions() -> ColumnElement[int]:
 
 def _hidden(which: FromClause) -> ColumnElement[bool]:
     here = (hidden_messages.c.room_id == which.c.room_id, hidden_messages.c.no == which.c.no)
-    return select(hidden_messages.c.no).where(hidden_messages.c.user_id == members.c.user_id, *here).exists()
+    theirs = select(hidden_messages.c.no).where(hidden_messages.c.user_id == members.c.user_id, *here)
+    return theirs.correlate(which, members).exists()
 
 
 def _of_member(query: Select[int]) -> ColumnElement[int]:

@@ -6,13 +6,13 @@ for the next page, which another worker then reads while this one is written (do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, String, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from models.deliveries.message import Batch
@@ -23,7 +23,7 @@ from models.notifications.queries import COLUMNS, Notification
 from models.notifications.state import NotificationState
 from models.notifications.tables import notifications
 from models.sql.locks import hold_rows
-from models.sql.statements import in_ids, is_lock_timeout
+from models.sql.statements import in_ids, is_lock_timeout, values_table
 from models.topics.tables import subscriptions
 from models.users.queries import Person, merge, upsert_users
 from models.users.tables import users
@@ -179,11 +179,21 @@ def _write(connection: Connection, page: Page, now: datetime) -> Written:
 
 def _try_lock_page(connection: Connection, notification_id: UUID, start: int) -> bool:
     """Whether no other transaction has the page that begins there; until the end of this one none will."""
+    return bool(_try_locks(connection, {f"page {notification_id} {start}": notification_id}))
+
+
+def try_lock_pages(connection: Connection, ids: Sequence[UUID]) -> list[UUID]:
+    """Those of these notifications whose first page no other transaction has; until the end of this one none will."""
+    return _try_locks(connection, {f"page {notification_id} 0": notification_id for notification_id in ids})
+
+
+def _try_locks(connection: Connection, pages: Mapping[str, UUID]) -> list[UUID]:
     # Not by the row of the notification: a page needs that only at its end, to move the cursor.
-    name = f"page {notification_id} {start}"
-    return connection.dialect.name == "sqlite" or bool(
-        connection.scalar(select(func.pg_try_advisory_xact_lock(_key(name))))
-    )
+    if connection.dialect.name == "sqlite":
+        return [*pages.values()]
+    names = values_table(connection, "names", {"name": String()}, [(name,) for name in sorted(pages)])
+    taken = select(names.c.name, func.pg_try_advisory_xact_lock(_key(names.c.name)))
+    return [pages[name] for name, locked in connection.execute(taken) if locked]
 
 
 def _lock_end(connection: Connection, notification_id: UUID, end: int) -> None:
@@ -192,7 +202,7 @@ def _lock_end(connection: Connection, notification_id: UUID, end: int) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_key(f"end {notification_id} {end}"))))
 
 
-def _key(name: str) -> ColumnElement[int]:
+def _key(name: str | ColumnElement[str]) -> ColumnElement[int]:
     return func.hashtextextended(name, 0)
 
 

@@ -51,7 +51,7 @@ def take_back(connection: Connection, notification: Notification, user_ids: Sequ
             execute_as_one(
                 connection,
                 event_in_each(raised, NOTIFICATION_DELETED, notification.id, None, now, notification.expires_at),
-                new_deliveries(connection, withdrawn | to_room(raised.c.user_id, raised.c.head)),
+                new_deliveries(connection, {**withdrawn, **to_room(raised.c.user_id, raised.c.head)}),
             )
             channels.add(IN_APP)
     return channels

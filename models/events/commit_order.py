@@ -1,8 +1,8 @@
 """Marks: numbers of events by which a cursor can say "everything that was committed before this".
 
-Each event of a conversation carries the mark of the transaction that wrote it. On PostgreSQL that is the transaction's
-id. On SQLite, which has one writer at a time, it is a counter. A clock would not do: it can step, and the time of an
-event is not the time of its commit.
+Each event of a conversation carries a mark. On PostgreSQL it is the id of the transaction that wrote the event, but
+never lower than the mark before it in the room. On SQLite, which has one writer at a time, it is a counter. A clock
+would not do: it can step, and the time of an event is not the time of its commit.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ _COUNTER = "mark"
 _counter = select(cast(meta.c.value, BigInteger)).where(meta.c.name == _COUNTER).scalar_subquery()
 
 
-def marks_of(connection: Connection, kind: ColumnElement[str], which: ColumnElement[bool]) -> ColumnElement[int | None]:
-    """The mark of an event in each of these rooms, for a statement that follows; NULL where none is needed.
-
-    `kind` is the kind of the room in that statement.
-    """
+def marks_of(connection: Connection, which: ColumnElement[bool]) -> ColumnElement[int | None]:
+    """The mark of an event in each of these rooms, for the next statement about `rooms`; NULL if it needs none."""
     if connection.dialect.name != "postgresql":
         _count(connection, select(rooms.c.id).where(which, rooms.c.kind == "conversation").exists())
-    return case((kind == "conversation", _mark(connection)), else_=null())
+    mark = _mark(connection)
+    if connection.dialect.name == "postgresql":
+        # Transactions get the lock of a room in another order than their ids. `greatest` passes over NULL.
+        mark = func.greatest(rooms.c.mark, mark)
+    return case((rooms.c.kind == "conversation", mark), else_=null())
 
 
 def next_mark(connection: Connection) -> int:
-    """The mark of the events that this transaction writes."""
+    """The mark of the events that this transaction writes, in rooms without a higher one."""
     if connection.dialect.name != "postgresql":
         _count(connection, literal(1) == 1)
     return int(connection.execute(select(_mark(connection))).scalar_one())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -17,25 +17,29 @@ from sqlalchemy import (
     String,
     and_,
     delete,
-    false,
+    func,
     insert,
     literal,
     or_,
     select,
     tuple_,
+    type_coerce,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
 from models.events.commit_order import marks_of
 from models.events.cursor import Cursor
 from models.events.tables import events, meta, outbox
+from models.events.user_rooms import Place, UserRooms, epoch, rooms_of
 from models.lanes import Lane
 from models.notifications.content import Content, content_of
 from models.notifications.state import WITHDRAWN
 from models.notifications.tables import notifications
 from models.rooms.names import room_is
 from models.rooms.tables import rooms
-from models.sql.statements import execute_as_one
+from models.sql.statements import execute_as_one, in_ids
 from models.sql.statements import values_table as table_of
 from models.sql.types import BigId
 
@@ -74,17 +78,26 @@ class Replay:
 
     `cursor` is the position after these events, and `complete` False means that some of what was missed is gone: the
     client has to fetch its state again. `more`: ask again with `cursor`.
+
+    `starts` and `positions` say for every room of the user where this begins and ends, `positions` also for the
+    conversations that the cursor does not name.
     """
 
     events: list[Event]
     cursor: Cursor
     complete: bool
     more: bool
+    starts: Mapping[str, int] = field(default_factory=dict)
+    positions: Mapping[str, int] = field(default_factory=dict)
 
 
-def epoch(connection: Connection) -> str:
-    """The log's incarnation."""
-    return str(connection.execute(select(meta.c.value).where(meta.c.name == "epoch")).scalar_one())
+class ConversationHead(NamedTuple):
+    """The number and the mark of the newest event of a conversation."""
+
+    tenant: str
+    room: str
+    head: int
+    mark: int
 
 
 def new_epoch(connection: Connection) -> str:
@@ -146,8 +159,8 @@ def raise_heads(connection: Connection, which: ColumnElement[bool]) -> FromClaus
 
     For one call of `execute_as_one`: on PostgreSQL the numbers are raised when that runs, once.
     """
-    raised = update(rooms).values(head=rooms.c.head + 1)
-    columns = (rooms.c.id, rooms.c.user_id, rooms.c.head, marks_of(connection, rooms.c.kind, which).label("mark"))
+    raised = update(rooms).values(head=rooms.c.head + 1, mark=marks_of(connection, which))
+    columns = (rooms.c.id, rooms.c.user_id, rooms.c.head, rooms.c.mark)
     if connection.dialect.name == "postgresql":
         # Locked in one order by every writer: unsorted locks of many rows deadlock. SQLite has one writer anyway.
         locked = select(rooms.c.id).where(which).order_by(rooms.c.id).with_for_update(key_share=True).cte("locked")
@@ -181,13 +194,13 @@ def event_in_each(
     )
 
 
-def heads(connection: Connection, tenant_id: str, names: Sequence[str]) -> Cursor:
-    """The position of a client that has everything in these rooms (`kind:key`).
+def heads(connection: Connection, tenant_id: str, user: str) -> Cursor:
+    """The position of a client that has everything in the rooms of its user.
 
     A room that does not exist yet is at 0, so that its first event counts as missed.
     """
-    rows = _rooms(connection, tenant_id, names)
-    return Cursor(epoch(connection), {name: rows[name].head if name in rows else 0 for name in names})
+    rooms_here = rooms_of(connection, tenant_id, user)
+    return cursor_at(rooms_here, heads_in(rooms_here))
 
 
 def heads_of(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
@@ -199,63 +212,159 @@ def heads_of(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[
     return {(row.tenant_id, f"{row.kind}:{row.key}"): row.head for row in connection.execute(select(rooms).where(same))}
 
 
+def conversations_since(connection: Connection, mark: int) -> list[ConversationHead]:
+    """The conversations of all tenants in which something has happened that has this mark or a higher one."""
+    moved = select(events.c.room_id).where(events.c.mark >= mark).distinct()
+    rows = connection.execute(select(rooms).where(rooms.c.id.in_(moved)))
+    return [ConversationHead(row.tenant_id, f"{row.kind}:{row.key}", row.head, row.mark) for row in rows]
+
+
 def read_after(
-    connection: Connection,
-    tenant_id: str,
-    names: Sequence[str],
-    cursor: Cursor,
-    now: datetime,
-    limit: int = REPLAY_PAGE,
+    connection: Connection, tenant_id: str, user: str, cursor: Cursor, now: datetime, limit: int = REPLAY_PAGE
 ) -> Replay:
-    """The events of the rooms after the cursor, without those that have expired.
+    """The events after the cursor in the rooms of the user, without those that have expired or are for others.
 
-    A room that the cursor does not know is new to the client and begins at its head.
+    A room that the cursor does not know is new to the client and begins at its head; a conversation begins at the
+    cursor's mark. A cursor without an epoch means the present one. A position above the head is from before a restore,
+    or before the room was deleted: the replay is not complete.
     """
-    current = epoch(connection)
-    found = _rooms(connection, tenant_id, names)
-    missing = {name: cursor.positions.get(name, 0) for name in names if name not in found}
-    head = Cursor(current, dict.fromkeys(missing, 0) | {name: row.head for name, row in found.items()})
-    behind = {name: cursor.positions.get(name, row.head) for name, row in found.items()}
-    lost = any(not found[name].purged <= seq <= found[name].head for name, seq in behind.items())
-    if cursor.epoch != current or lost:
-        return Replay([], head, complete=False, more=False)
-    page: list[Event] = []
-    positions = missing | behind
-    more = False
-    for name, seq in behind.items():
-        room = found[name]
-        if seq == room.head:
-            continue
-        space = limit - len(page)
-        rows = _after(connection, room.id, seq, room.head, space + 1)
-        if len(rows) > space:
-            more = True
-            rows = rows[:space]
-        page += [event_of(name, row) for row in rows if row.event_expires_at > now]
-        positions[name] = (rows[-1].seq if rows else seq) if more else room.head
-        if more:
-            break
-    return Replay(page, Cursor(current, positions), complete=True, more=more)
+    return read_rooms(connection, rooms_of(connection, tenant_id, user), cursor, now, limit)
 
 
-def _rooms(connection: Connection, tenant_id: str, names: Sequence[str]) -> dict[str, Any]:
-    # Not IN a list of tuples, for which SQLite reads the whole table.
-    by_name = {
-        f"{row.kind}:{row.key}": row
-        for row in connection.execute(select(rooms).where(or_(false(), *(room_is(tenant_id, name) for name in names))))
+def read_rooms(
+    connection: Connection, own: UserRooms, cursor: Cursor, now: datetime, limit: int = REPLAY_PAGE
+) -> Replay:
+    """As `read_after`, for who has just read which rooms they are."""
+    heads_ = heads_in(own)
+    starts = heads_ if cursor.epoch not in ("", own.epoch) else _starts(connection, own, cursor, heads_)
+    if starts is None or cursor.epoch not in ("", own.epoch):
+        return Replay([], cursor_at(own, heads_), complete=False, more=False, starts=heads_, positions=heads_)
+    behind = {name: seq for name, seq in starts.items() if name in own.places and seq < own.places[name].head}
+    page, reached = _page(connection, own, behind, now, limit)
+    positions = starts | reached
+    more = any(reached[name] < own.places[name].head for name in behind)
+    return Replay(page, cursor_at(own, positions), complete=True, more=more, starts=starts, positions=positions)
+
+
+def heads_in(own: UserRooms) -> dict[str, int]:
+    """The newest number in each of the rooms."""
+    return dict.fromkeys(own.own, 0) | {name: place.head for name, place in own.places.items()}
+
+
+def cursor_at(own: UserRooms, positions: Mapping[str, int]) -> Cursor:
+    """The cursor for a position in each of the rooms. It names conversations that its mark does not say enough of."""
+    named = {
+        name: seq
+        for name, seq in positions.items()
+        if (place := own.places.get(name)) is None or place.is_beyond(own.mark) or seq < place.head
     }
-    return {name: by_name[name] for name in names if name in by_name}
+    return Cursor(own.epoch, dict.fromkeys(own.own, 0) | named, own.mark)
 
 
-def _after(connection: Connection, room_id: int, seq: int, head: int, limit: int) -> Sequence[Any]:
-    # Bounded by the head that was read before: a page must not run ahead of the position it is reported with.
+def _starts(connection: Connection, own: UserRooms, cursor: Cursor, heads_: Mapping[str, int]) -> dict[str, int] | None:
+    """The position of the client in each of the rooms. None if it has missed what is gone."""
+    starts = dict(heads_)
+    marked: dict[int, str] = {}
+    for name in heads_:
+        place = own.places.get(name)
+        if name in cursor.positions:
+            starts[name] = cursor.positions[name]
+            # Where the user was not a member, nothing was missed.
+            if place is None:
+                if starts[name]:
+                    return None
+            elif not place.purged <= max(starts[name], place.after) <= place.head:
+                return None
+        elif place is not None and cursor.mark is not None and place.is_since(cursor.mark):
+            marked[place.room_id] = name
+            if (place.purged_mark or -1) >= cursor.mark and place.purged > place.after:
+                return None
+    if marked and cursor.mark is not None:
+        for room_id, first in _first_since(connection, list(marked), cursor.mark):
+            name = marked[room_id]
+            # Bounded by the head that was read before.
+            starts[name] = min(max(first - 1, own.places[name].after), heads_[name])
+    return starts
+
+
+def _first_since(connection: Connection, room_ids: Sequence[int], mark: int) -> Sequence[Any]:
+    """The first event in each of these rooms that has the mark or a higher one. Marks never fall in a room."""
+    first = (
+        select(events.c.seq)
+        .where(events.c.room_id == rooms.c.id, events.c.mark >= mark)
+        .order_by(events.c.mark, events.c.seq)
+        .limit(1)
+        .scalar_subquery()
+    )
+    found = select(rooms.c.id, first.label("first")).where(in_ids(connection, rooms.c.id, room_ids)).subquery()
+    return connection.execute(select(found).where(found.c.first.is_not(None))).all()
+
+
+def _page(
+    connection: Connection, own: UserRooms, behind: Mapping[str, int], now: datetime, limit: int
+) -> tuple[list[Event], dict[str, int]]:
+    """Up to `limit` events after these positions, and the positions after them."""
+    reached = dict(behind)
+    whole: list[tuple[str, Place, int]] = []
+    read: dict[str, Sequence[Any]] = {}
+    space = limit
+    for name, seq in behind.items():
+        place = own.places[name]
+        missing = place.head - max(seq, place.after)
+        if missing <= space:
+            # All of its numbers fit, so it is read together with others.
+            whole.append((name, place, seq))
+            reached[name] = place.head
+            space -= missing
+            continue
+        # Some numbers may have no event any more.
+        rows = _after(connection, own.user, [(name, place, seq)], space + 1)
+        kept = read[name] = rows[:space]
+        if len(rows) > space:
+            reached[name] = kept[-1].seq if kept else max(seq, place.after)
+            break
+        reached[name] = place.head
+        space -= len(kept)
+    for row in _after(connection, own.user, whole, limit):
+        read.setdefault(row.room, []).append(row)  # type: ignore[attr-defined]
+    page = [event_of(name, row) for name in behind for row in read.get(name, ()) if row.event_expires_at > now]
+    return page, reached
+
+
+def _after(connection: Connection, user: str, places: Sequence[tuple[str, Place, int]], limit: int) -> Sequence[Any]:
+    """The events after these positions, by room and number, with the name of their room.
+
+    They are bounded by the heads that were read before: a page must not run ahead of its position.
+    """
+    if not places:
+        return []
+    columns: dict[str, TypeEngine[Any]] = {"room": String(), "room_id": BigId, "low": BigId, "high": BigId}
+    wanted = table_of(
+        connection,
+        "wanted",
+        columns,
+        [(name, place.room_id, max(seq, place.after), place.head) for name, place, seq in places],
+    )
     return connection.execute(
-        select(*EVENT_COLUMNS, notifications)
+        select(wanted.c.room, *EVENT_COLUMNS, notifications)
+        .select_from(wanted)
+        .join(
+            events,
+            and_(events.c.room_id == wanted.c.room_id, events.c.seq > wanted.c.low, events.c.seq <= wanted.c.high),
+        )
         .outerjoin(notifications, notifications.c.id == events.c.notification_id)
-        .where(events.c.room_id == room_id, events.c.seq > seq, events.c.seq <= head)
-        .order_by(events.c.seq)
+        .where(is_for(connection, user))
+        .order_by(events.c.room_id, events.c.seq)
         .limit(limit)
     ).all()
+
+
+def is_for(connection: Connection, user: str) -> ColumnElement[bool]:
+    """Whether an event of a room is for this member of it."""
+    if connection.dialect.name == "postgresql":
+        return or_(events.c.audience.is_(None), type_coerce(events.c.audience, JSONB).contains([user]))
+    each = func.json_each(events.c.audience).table_valued("value")
+    return or_(events.c.audience.is_(None), select(each.c.value).where(each.c.value == user).exists())
 
 
 def event_of(room: str, row: Any) -> Event:
@@ -278,7 +387,7 @@ def purge(connection: Connection, now: datetime, horizon: datetime, limit: int) 
     up to it is gone, and a client with an older cursor gets `complete: false`.
     """
     old = (
-        select(events.c.room_id, events.c.seq, events.c.expires_at)
+        select(events.c.room_id, events.c.seq, events.c.expires_at, events.c.mark)
         .where((events.c.expires_at <= now) | (events.c.created_at <= horizon))
         .order_by(events.c.expires_at)
         .limit(limit)
@@ -286,12 +395,14 @@ def purge(connection: Connection, now: datetime, horizon: datetime, limit: int) 
     rows = connection.execute(old).all()
     if not rows:
         return 0
-    floor: dict[int, int] = {}
+    floor: dict[int, tuple[int, int | None]] = {}
     for row in rows:
-        if row.expires_at > now:
-            floor[row.room_id] = max(row.seq, floor.get(row.room_id, 0))
-    for room_id, seq in sorted(floor.items()):
-        connection.execute(update(rooms).where(rooms.c.id == room_id, rooms.c.purged < seq).values(purged=seq))
+        # Marks do not fall in a room.
+        if row.expires_at > now and row.seq > floor.get(row.room_id, (0, None))[0]:
+            floor[row.room_id] = (row.seq, row.mark)
+    for room_id, (seq, mark) in sorted(floor.items()):
+        gone = {"purged": seq, "purged_mark": mark}
+        connection.execute(update(rooms).where(rooms.c.id == room_id, rooms.c.purged < seq).values(gone))
     keys = table_of(connection, "old", {"room_id": BigId, "seq": BigId}, [(row.room_id, row.seq) for row in rows])
     these = tuple_(events.c.room_id, events.c.seq).in_(select(keys.c.room_id, keys.c.seq))
     return connection.execute(delete(events).where(these)).rowcount

@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from models.conversations.tables import conversations
 from models.events.commit_order import next_mark
 from models.events.log import EVENT_COLUMNS, Event, event_of
 from models.events.tables import events, outbox, staged_events
@@ -80,15 +81,18 @@ def append_staged(connection: Connection, now: datetime, limit: int) -> int:
     ).all()
     numbered: list[dict[str, Any]] = []
     mark = next_mark(connection) if any(room.kind == "conversation" for room in held.values()) else None
+    marks = {id_: max(mark or 0, room.mark or 0) if room.kind == "conversation" else None for id_, room in held.items()}
     last = {room_id: room.head for room_id, room in held.items()}
     for row in sorted(taken, key=lambda row: (row.room_id, row.due_at, row.type, row.key)):
         last[row.room_id] += 1
-        marked = mark if held[row.room_id].kind == "conversation" else None
-        numbered.append({**row._mapping, "seq": last[row.room_id], "created_at": now, "mark": marked})
+        numbered.append({**row._mapping, "seq": last[row.room_id], "created_at": now, "mark": marks[row.room_id]})
     if not numbered:
         return 0
-    raised = {row["room_id"]: {"this": row["room_id"], "new_head": row["seq"]} for row in numbered}
-    raise_head = update(rooms).where(rooms.c.id == bindparam("this")).values(head=bindparam("new_head"))
+    raised = {
+        row["room_id"]: {"this": row["room_id"], "new_head": row["seq"], "new_mark": row["mark"]} for row in numbered
+    }
+    new: dict[str, Any] = {"head": bindparam("new_head"), "mark": bindparam("new_mark")}
+    raise_head = update(rooms).where(rooms.c.id == bindparam("this")).values(new)
     connection.execute(raise_head, list(raised.values()))
     columns = ("room_id", "seq", "type", "data", "created_at", "expires_at", "mark")
     connection.execute(insert(events), [{name: row[name] for name in columns} for row in numbered])
@@ -98,14 +102,14 @@ def append_staged(connection: Connection, now: datetime, limit: int) -> int:
 
 
 def _hold_rooms(connection: Connection, now: datetime, limit: int) -> dict[int, Any]:
-    """The rooms (head, kind) in which a window has ended, locked. Rooms that another transaction holds are skipped.
+    """The rooms (head, kind, mark) in which a window has ended, locked. Those that others hold are skipped.
 
     Rooms are locked before staged events, and neither is waited for: a transaction that appends to a room and stages an
     event in it locks both in either order.
     """
     due = select(staged_events.c.room_id).where(staged_events.c.due_at <= now).limit(limit)
     free = (
-        select(rooms.c.id, rooms.c.head, rooms.c.kind)
+        select(rooms.c.id, rooms.c.head, rooms.c.kind, rooms.c.mark)
         .where(rooms.c.id.in_(due))
         .order_by(rooms.c.id)
         .with_for_update(skip_locked=True)
@@ -121,11 +125,16 @@ def next_staged(connection: Connection) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Unpublished:
-    """An event that has yet to be published to open connections, and its row of the outbox."""
+    """An event that has yet to be published to open connections, and its row of the outbox.
+
+    In conversations: whom it is for, all members if None, and the version of the members as they are now.
+    """
 
     outbox_id: int
     tenant: str
     event: Event
+    audience: list[str] | None = None
+    members_version: int | None = None
 
 
 def due(connection: Connection, now: datetime) -> bool:
@@ -149,16 +158,24 @@ def take_unpublished(connection: Connection, now: datetime, retry_at: datetime, 
             rooms.c.tenant_id.label("tenant"),
             rooms.c.kind,
             rooms.c.key,
+            events.c.audience,
+            conversations.c.members_version,
             *EVENT_COLUMNS,
             notifications,
         )
         .join(rooms, rooms.c.id == outbox.c.room_id)
         .join(events, (events.c.room_id == outbox.c.room_id) & (events.c.seq == outbox.c.seq))
+        .outerjoin(conversations, conversations.c.room_id == outbox.c.room_id)
         .outerjoin(notifications, notifications.c.id == events.c.notification_id)
         .where(in_ids(connection, outbox.c.id, ids), events.c.expires_at > now)
         .order_by(outbox.c.lane, outbox.c.id)
     )
-    found = [Unpublished(row.outbox_id, row.tenant, event_of(f"{row.kind}:{row.key}", row)) for row in rows]
+    found = [
+        Unpublished(
+            row.outbox_id, row.tenant, event_of(f"{row.kind}:{row.key}", row), row.audience, row.members_version
+        )
+        for row in rows
+    ]
     forget_published(connection, sorted(set(ids) - {one.outbox_id for one in found}))
     return found
 

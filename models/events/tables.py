@@ -24,7 +24,7 @@ events = Table(
     # conversations up to here" without naming each.
     Column("mark", BigInteger),
     Index("ix_events_expires_at", "expires_at"),
-    Index("ix_events_room_id_mark", "room_id", "mark", sqlite_where=_MARKED, postgresql_where=_MARKED),
+    Index("ix_events_room_id_mark", "room_id", "mark", "seq", sqlite_where=_MARKED, postgresql_where=_MARKED),
     Index("ix_events_mark", "mark", "room_id", "seq", sqlite_where=_MARKED, postgresql_where=_MARKED),
 )
 
@@ -58,8 +58,9 @@ staged_events = Table(
 meta = Table(
     "meta",
     metadata,
-    # Two rows. "bus_key": see bus_key.py. "epoch": the incarnation of the log. A restored backup needs a new one, or
-    # clients would wait for numbers that were given out before.
+    # A row each. "bus_key": see bus_key.py. "clock": see models/set_back.py. "mark": see commit_order.py. "epoch": the
+    # incarnation of the log. A restored backup needs a new one, or clients would wait for numbers that were given out
+    # before. "timeline": see timeline.py.
     Column("name", String(32), primary_key=True),
     Column("value", String(64), nullable=False),
 )

@@ -17,7 +17,8 @@ from models.conversations.queries import Conversation
 from models.events.tables import events, staged_events
 from models.messages.message import Message, message_event, named
 from models.messages.queries import reactions_to
-from models.messages.tables import hidden_messages, mentions, message_versions, messages, reactions
+from models.messages.search import add_to_index, remove_from_index
+from models.messages.tables import hidden_messages, mentions, message_search, message_versions, messages, reactions
 from models.sql.statements import insert_ignore, values_table
 from models.sql.types import BigId, Instant
 from models.timestamps import iso
@@ -59,6 +60,8 @@ def edit(
     if mentions_all:
         changed["mentions_all"] = True
     connection.execute(update(messages).where(*_this(conversation, message)).values(changed))
+    remove_from_index(connection, conversation.room_id, message.no)
+    add_to_index(connection, conversation.tenant_id, conversation.room_id, message.no, content)
     if mentioned:
         new = values_table(connection, "new", {"user_id": BigId}, [(user_id,) for user_id in mentioned])
         row = {"room_id": literal(conversation.room_id), "no": literal(message.no), "user_id": new.c.user_id}
@@ -75,6 +78,7 @@ def delete_for_everyone(connection: Connection, conversation: Conversation, mess
     gone = replace(message, content="", data={}, deleted_at=now, reactions=[])
     _keep_version(connection, conversation, message, now)
     place = (conversation.room_id, message.no)
+    remove_from_index(connection, *place)
     for table in (mentions, reactions):
         connection.execute(delete(table).where(table.c.room_id == place[0], table.c.no == place[1]))
     staged = (staged_events.c.room_id == place[0], staged_events.c.type == _REACTIONS)
@@ -120,7 +124,8 @@ def react(
         changed = connection.execute(delete(reactions).where(*(reactions.c[n] == v for n, v in place.items())))
     if not changed.rowcount:
         return message
-    said = reactions_to(connection, conversation.room_id, [message.no], user_id)[message.no]
+    here = (conversation.room_id, message.no)
+    said = reactions_to(connection, [here], user_id)[here]
     told = named(message) | {"reactions": [{"emoji": one.emoji, "count": one.count} for one in said]}
     if message.is_private:
         # What is staged is for all members.
@@ -142,6 +147,9 @@ def forget_user(connection: Connection, user_id: int, now: datetime) -> None:
     for seq in (messages.c.seq, messages.c.edit_seq):
         told = tuple_(events.c.room_id, events.c.seq).in_(select(messages.c.room_id, seq).where(private))
         connection.execute(update(events).where(told).values(data={}, expires_at=now))
+    theirs = select(messages.c.room_id, messages.c.no).where(messages.c.target_id == user_id)
+    entries = tuple_(message_search.c.room_id, message_search.c.no).in_(theirs)
+    connection.execute(delete(message_search).where(entries))
     connection.execute(
         update(messages)
         .where(messages.c.target_id == user_id)

@@ -9,6 +9,9 @@ from uuid import UUID
 
 from models.timestamps import iso
 
+# Tells the sender's own connections that a message is stored.
+SENT = "chat:message:sent"
+
 Kind = Literal["text", "image", "file", "system"]
 
 

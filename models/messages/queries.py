@@ -14,7 +14,8 @@ from models.conversations.tables import members
 from models.messages.message import Message, Reaction
 from models.messages.tables import hidden_messages, messages, reactions
 from models.rooms.tables import rooms
-from models.sql.statements import in_ids
+from models.sql.statements import values_table
+from models.sql.types import BigId
 from models.users.tables import users
 
 _senders = users.alias("senders")
@@ -84,21 +85,23 @@ def newest_of(connection: Connection, conversations: Sequence[Conversation]) -> 
 
 
 def reactions_to(
-    connection: Connection, room_id: int, numbers: Sequence[int], user_id: int | None
-) -> dict[int, list[Reaction]]:
-    """The reactions to these messages, in the order in which each emoji came first."""
-    found: dict[int, list[Reaction]] = {no: [] for no in numbers}
-    if not numbers:
+    connection: Connection, places: Sequence[tuple[int, int]], user_id: int | None
+) -> dict[tuple[int, int], list[Reaction]]:
+    """The reactions to messages, each by its conversation and number, in the order in which each emoji came first."""
+    found: dict[tuple[int, int], list[Reaction]] = {place: [] for place in places}
+    if not places:
         return found
+    wanted = values_table(connection, "wanted", {"room_id": BigId, "no": BigId}, places)
     mine = func.count().filter(reactions.c.user_id == user_id).label("mine")
+    place = (reactions.c.room_id, reactions.c.no)
     rows = connection.execute(
-        select(reactions.c.no, reactions.c.emoji, func.count().label("number"), mine)
-        .where(reactions.c.room_id == room_id, in_ids(connection, reactions.c.no, numbers))
-        .group_by(reactions.c.no, reactions.c.emoji)
-        .order_by(reactions.c.no, func.min(reactions.c.created_at), reactions.c.emoji)
+        select(*place, reactions.c.emoji, func.count().label("number"), mine)
+        .join_from(wanted, reactions, and_(wanted.c.room_id == place[0], wanted.c.no == place[1]))
+        .group_by(*place, reactions.c.emoji)
+        .order_by(*place, func.min(reactions.c.created_at), reactions.c.emoji)
     )
     for row in rows:
-        found[row.no].append(Reaction(row.emoji, row.number, bool(row.mine)))
+        found[row.room_id, row.no].append(Reaction(row.emoji, row.number, bool(row.mine)))
     return found
 
 
@@ -186,11 +189,21 @@ def _select() -> Select[Any]:
     )
 
 
+def read_found(connection: Connection, found: Sequence[UUID], user_id: int) -> list[Message]:
+    """The messages with these ids, newest first, as this user sees them. It is known that they may."""
+    return _with_reactions(
+        connection, _select().where(messages.c.id.in_(found)).order_by(messages.c.id.desc()), user_id
+    )
+
+
 def _complete(connection: Connection, conversation: Conversation, query: Select[Any]) -> list[Message]:
-    found = [_message(row) for row in connection.execute(query)]
-    me = conversation.member.user_id if conversation.member is not None else None
-    said = reactions_to(connection, conversation.room_id, [one.no for one in found], me)
-    return [replace(one, reactions=said[one.no]) for one in found]
+    return _with_reactions(connection, query, conversation.member.user_id if conversation.member is not None else None)
+
+
+def _with_reactions(connection: Connection, query: Select[Any], user_id: int | None) -> list[Message]:
+    rows = connection.execute(query).all()
+    said = reactions_to(connection, [(row.room_id, row.no) for row in rows], user_id)
+    return [replace(_message(row), reactions=said[row.room_id, row.no]) for row in rows]
 
 
 def _message(row: Row[Any]) -> Message:

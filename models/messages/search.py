@@ -26,9 +26,12 @@ class Found(NamedTuple):
 
 
 def add_to_index(connection: Connection, tenant_id: str, room_id: int, no: int, content: str) -> None:
-    """Make a message findable by its content. It must not be in the index."""
+    """Make a message findable by its content, if it has any words. It must not be in the index."""
+    words = tokens(content)
+    if not words:
+        return
     scopes = (_tenant(tenant_id), _conversation(room_id))
-    stored = " ".join(sorted([*scopes, *map(_hex, tokens(content))]))
+    stored = " ".join(sorted([*scopes, *map(_hex, words)]))
     value = cast(stored, TSVECTOR) if connection.dialect.name == "postgresql" else stored
     connection.execute(insert(message_search).values(room_id=room_id, no=no, tokens=value))
 

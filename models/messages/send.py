@@ -15,6 +15,7 @@ from models.conversations.queries import Conversation
 from models.conversations.tables import conversations, members
 from models.messages.message import Kind, Message, message_event
 from models.messages.queries import find_no
+from models.messages.search import add_to_index
 from models.messages.tables import mentions, messages
 
 
@@ -89,6 +90,7 @@ def send(connection: Connection, conversation: Conversation, new: NewMessage, no
             created_at=now,
         )
     )
+    add_to_index(connection, conversation.tenant_id, conversation.room_id, message.no, new.content)
     this = conversations.c.room_id == conversation.room_id
     connection.execute(update(conversations).where(this).values(last_no=message.no, last_message_at=now))
     if sender_id is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -63,14 +65,42 @@ class IdInUse(Exception):
 
 
 def accept(connection: Connection, new: NewNotification, now: datetime) -> Accepted:
-    """Insert the notification, or find the one that has its idempotency key already. Raises IdInUse.
+    """Insert the notification, or find the one that has its idempotency key already. Raises IdInUse."""
+    [accepted] = accept_all(connection, [(new, now)])
+    if accepted is None:
+        raise IdInUse
+    return accepted
 
-    A concurrent request with the same key waits in the INSERT until the other has committed, so there is never an
-    answer "in progress".
+
+def accept_all(connection: Connection, requests: Sequence[tuple[NewNotification, datetime]]) -> list[Accepted | None]:
+    """Insert notifications, each with the time of its acceptance, in one statement.
+
+    The result has, in their order, what became of them. An earlier notification with the same idempotency key takes the
+    place of a new one. None: its id is in use. A concurrent transaction with the same key waits in the INSERT until the
+    other has committed, so there is never an answer "in progress".
     """
-    row_id = new.id or uuid_utils.compat.uuid7()
-    values = {
-        "id": row_id,
+    rows = [_row(new, now) for new, now in requests]
+    # Keys in one order: else two transactions could wait for each other.
+    ordered = sorted(rows, key=lambda row: row["idempotency_key"] or "")
+    # The values as parameters and not in the statement: that spares SQLAlchemy more than half of the work.
+    insert = insert_ignore(connection, notifications).returning(notifications.c.id)
+    inserted = set(connection.execute(insert, ordered if len(rows) > 1 else rows[0]).scalars())
+    if len(inserted) == len(rows):
+        return [Accepted(row["id"], row["created_at"]) for row in rows]
+    earlier = _with_keys(connection, [row for row in rows if row["id"] not in inserted])
+    results: list[Accepted | None] = []
+    for row in rows:
+        if row["id"] in inserted:
+            results.append(Accepted(row["id"], row["created_at"]))
+            continue
+        found = earlier.get((row["tenant_id"], row["mode"], row["idempotency_key"]))
+        results.append(found and Accepted(found.id, found.created_at, True, found.body_sha256 == row["body_sha256"]))
+    return results
+
+
+def _row(new: NewNotification, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new.id or uuid_utils.compat.uuid7(),
         "tenant_id": new.tenant_id,
         "mode": new.mode,
         "idempotency_key": new.idempotency_key,
@@ -94,22 +124,28 @@ def accept(connection: Connection, new: NewNotification, now: datetime) -> Accep
         "recipients": 0,
         "due_at": now + GRACE,
     }
-    # The values as parameters and not in the statement: that spares SQLAlchemy more than half of the work.
-    insert = insert_ignore(connection, notifications).returning(notifications.c.id)
-    if connection.execute(insert, values).first():
-        return Accepted(row_id, now)
-    if new.idempotency_key is None:
-        raise IdInUse
-    earlier = connection.execute(
-        select(notifications.c.id, notifications.c.created_at, notifications.c.body_sha256).where(
-            notifications.c.tenant_id == new.tenant_id,
-            notifications.c.mode == new.mode,
-            notifications.c.idempotency_key == new.idempotency_key,
+
+
+def _with_keys(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str, str | None], Any]:
+    """The notifications that have the idempotency keys of these rows, by tenant, mode and key."""
+    keys: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in rows:
+        if row["idempotency_key"] is not None:
+            keys[row["tenant_id"], row["mode"]].append(row["idempotency_key"])
+    found: dict[tuple[str, str, str | None], Any] = {}
+    for (tenant_id, mode), named in keys.items():
+        query = select(
+            notifications.c.id,
+            notifications.c.created_at,
+            notifications.c.body_sha256,
+            notifications.c.idempotency_key,
+        ).where(
+            notifications.c.tenant_id == tenant_id,
+            notifications.c.mode == mode,
+            notifications.c.idempotency_key.in_(named),
         )
-    ).one_or_none()
-    if earlier is None:
-        raise IdInUse
-    return Accepted(earlier.id, earlier.created_at, True, earlier.body_sha256 == new.body_sha256)
+        found |= {(tenant_id, mode, one.idempotency_key): one for one in connection.execute(query)}
+    return found
 
 
 def key_is_used(connection: Connection, tenant_id: str, mode: str, idempotency_key: str | None) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 from sqlalchemy import Engine
+
+from models.sql.engine import BoundedConnection
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +20,10 @@ TOPIC = "carillon_outbox"
 # Seconds between two looks at `stop`, and before a lost connection is tried again.
 _LOOK = 1.0
 _RECONNECT = 5.0
+
+# Nothing is sent while we listen. With these, a connection whose other end is gone is noticed within half a minute; the
+# kernel's own would take two hours.
+_KEEPALIVES: dict[str, Any] = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
 def listen(engine: Engine, inserted: Callable[[], object], stop: threading.Event) -> None:
@@ -30,7 +37,8 @@ def listen(engine: Engine, inserted: Callable[[], object], stop: threading.Event
     _, options = engine.dialect.create_connect_args(engine.url)
     while not stop.is_set():
         try:
-            with psycopg.connect(**options, autocommit=True, connect_timeout=5) as connection:
+            with BoundedConnection.connect(**options, **_KEEPALIVES, autocommit=True, connect_timeout=5) as connection:
+                connection.brief = True
                 connection.execute(f"LISTEN {TOPIC}")
                 # What was committed before LISTEN took effect.
                 inserted()

@@ -22,8 +22,8 @@ def conversation_room(conversation: str) -> str:
     return f"conversation:{conversation}"
 
 
-def rooms_of(tenant_id: str, user: str) -> list[str]:
-    """The rooms whose events a user receives."""
+def own_rooms(tenant_id: str, user: str) -> list[str]:
+    """The rooms that every user has. Conversations are in models/events/user_rooms.py."""
     return [user_room(user), tenant_room(tenant_id)]
 
 

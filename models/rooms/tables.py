@@ -17,7 +17,9 @@ rooms = Table(
     Column("head", BigInteger, nullable=False, default=0),
     # Events up to and including this seq have been purged.
     Column("purged", BigInteger, nullable=False, default=0),
-    # In conversations: the highest mark of the events that have been purged.
+    # In conversations: the mark of the newest event (models/events/commit_order.py), and the highest mark of those that
+    # have been purged.
+    Column("mark", BigInteger),
     Column("purged_mark", BigInteger),
     UniqueConstraint("tenant_id", "kind", "key"),
     # Every event gives its room a new version, which fits on the same page as the old one and so needs no index

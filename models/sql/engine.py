@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,8 +21,9 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
-from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 # The errors of a database that does not answer or refuses: it is away, read-only, full or busy. A caller can try again.
 # The last one is raised by the next statement of a transaction whose connection has broken.
@@ -36,6 +38,10 @@ _REFUSING = ("25006", "25P03", "25P04")
 # keep. And for the answer to the pool's check of a connection that was idle.
 ANSWER = 12.0
 _CHECK = 2.0
+
+# A connection that was used within this time (seconds), and that the server has not closed, is taken from the pool
+# without a round trip to it.
+_FRESH = 1.0
 
 # A writer waits this long for the one write lock of SQLite, in milliseconds.
 _BUSY_TIMEOUT = 10_000
@@ -53,7 +59,6 @@ def connect(url: str, pool_size: int = 10) -> Engine:
         url,
         # A statement in a log or a traceback must not carry addresses.
         hide_parameters=True,
-        pool_pre_ping=True,
         pool_size=pool_size,
         max_overflow=5,
         pool_timeout=5,
@@ -66,8 +71,28 @@ def connect(url: str, pool_size: int = 10) -> Engine:
     )
 
     @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Dialect, _record: object, args: tuple[Any, ...], options: dict[str, Any]) -> _Connection:
-        return _Connection.connect(*args, **options)
+    def _connect(
+        _dialect: Dialect, _record: object, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> BoundedConnection:
+        return BoundedConnection.connect(*args, **options)
+
+    @event.listens_for(engine, "checkin")
+    def _note_use(_dbapi: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _check(dbapi: Any, record: ConnectionPoolEntry, _fairy: PoolProxiedConnection) -> None:
+        dbapi.brief = True
+        try:
+            # Whatever the server has sent meanwhile: its last words, and that it has closed the connection.
+            dbapi.pgconn.consume_input()
+            dbapi.pgconn.consume_input()
+            if time.monotonic() - record.info.get("used_at", math.inf) > _FRESH:
+                engine.dialect.do_ping(dbapi)
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error
+        finally:
+            dbapi.brief = False
 
     @event.listens_for(engine, "handle_error", retval=True)
     def _classify(failed: ExceptionContext) -> BaseException | None:
@@ -80,18 +105,19 @@ def connect(url: str, pool_size: int = 10) -> Engine:
     return engine
 
 
-class _Connection(psycopg.Connection[Any]):
+class BoundedConnection(psycopg.Connection[Any]):
     """A connection that is closed if the server does not answer.
 
     The server's own limits end nothing while it stands still, and its kernel still acknowledges what we send, so TCP
-    notices nothing either.
+    notices nothing either. `brief`: what is asked now takes no time, such as the time itself.
     """
+
+    brief = False
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Called for each exchange with the server. Raises OperationalError if it takes longer than the limit."""
         if timeout is None:
-            # Only the pool's check is done in this mode.
-            timeout = _CHECK if self.autocommit else ANSWER
+            timeout = _CHECK if self.brief else ANSWER
         try:
             return super().wait(gen, interval, timeout)
         except psycopg.OperationalError:
@@ -163,12 +189,6 @@ def server_time(connection: Connection) -> datetime | None:
     return moment
 
 
-def limit_statements(connection: Connection, seconds: float) -> None:
-    """Give up statements of this transaction that take longer. SQLite knows no such limit."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
-
-
 @contextmanager
 def write(engine: Engine) -> Iterator[Connection]:
     """A transaction that writes: committed at the end of the block, rolled back if it raises."""
@@ -177,7 +197,17 @@ def write(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def read(engine: Engine) -> Iterator[Connection]:
-    """A transaction that only reads; on SQLite it does not wait for writers."""
-    with engine.connect().execution_options(reading=True) as connection, connection.begin():
+def read(engine: Engine, seconds: float | None = None) -> Iterator[Connection]:
+    """A connection that only reads; on SQLite in a transaction that does not wait for writers.
+
+    `seconds`: statements that take longer are given up. SQLite knows no such limit.
+    """
+    options: dict[str, Any] = {"reading": True}
+    if engine.dialect.name == "postgresql" and seconds is None:
+        # Every statement sees what is committed when it begins, in a transaction too. BEGIN and COMMIT would only be
+        # two more round trips.
+        options["isolation_level"] = "AUTOCOMMIT"
+    with engine.connect().execution_options(**options) as connection, connection.begin():
+        if engine.dialect.name == "postgresql" and seconds is not None:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
         yield connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -14,6 +14,7 @@ from sqlalchemy import (
     CursorResult,
     FromClause,
     Insert,
+    Interval,
     String,
     Table,
     TextClause,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     cast,
     column,
     func,
+    literal,
     select,
     type_coerce,
 )
@@ -89,6 +91,14 @@ def in_ids(connection: Connection, column_: ColumnElement[int], ids: Sequence[in
         return column_ == any_(cast(written, postgresql.ARRAY(BigInteger)))
     each = func.json_each(bindparam("ids", json.dumps(list(ids)), unique=True)).table_valued("value")
     return column_.in_(select(each.c.value))
+
+
+def shifted(connection: Connection, moment: ColumnElement[datetime], by: timedelta) -> ColumnElement[Any]:
+    """The moment of an Instant column, later by that; on SQLite to the millisecond."""
+    if connection.dialect.name == "postgresql":
+        return moment + literal(by, Interval())
+    # In the form of _sqlite_moment. %f has three digits.
+    return func.strftime("%Y-%m-%d %H:%M:%f000", moment, f"{by.total_seconds():+.3f} seconds")
 
 
 def values_table(

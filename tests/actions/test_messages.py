@@ -238,6 +238,10 @@ def test_a_message_that_is_deleted_for_oneself_stays_for_the_others(chat: Instal
     assert unread(chat, key, "bob") == (0, 0)
     assert audiences(chat.engine, key) == [None, ["bob"]]
     assert last(chat, key)[1]["forEveryone"] is False
+    # The mention of all that one of them has hidden is there for the others.
+    to_all = say(chat, key, "ann", mentions=["@all"])
+    messages.delete_message(chat, user("ann"), None, str(to_all.id), for_everyone=False)
+    assert unread(chat, key, "bob") == (1, 1)
 
 
 def test_reactions_are_counted_and_told_together(chat: Installation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -23,9 +24,11 @@ from models.notifications.tables import notifications
 from models.outbox import queries as outbox
 from models.outbox.listen import listen
 from models.outbox.tables import carillon_outbox
-from models.sql.engine import read, write
+from models.sql.engine import connect, read, write
 from tests.bells import RecordingBells
+from tests.channels.support import server, silent
 from tests.factories import create_installation, create_tenant, create_users, expand_all
+from tests.waiting import eventually
 
 HELLO = {"audience": {"users": ["alice"]}, "title": "Hello", "message": "World"}
 
@@ -112,7 +115,7 @@ def test_alerts_events_and_recalls_go_the_same_way(here, engine, bells):
         assert connection.execute(select(notifications.c.state)).scalar_one() == "recalling"
         assert connection.execute(select(alerts.c.title, alerts.c.level)).one() == ("Disk", "critical")
         start = Cursor(epoch(connection), {"user:alice": 0})
-        [event] = read_after(connection, "acme", ["user:alice"], start, utc_now()).events
+        [event] = read_after(connection, "acme", "alice", start, utc_now()).events
     assert (event.type, event.data["n"]) == ("stream:data", 1)
     assert sorted({task for task, _ in bells}) == ["expand", "publish"]
     assert rejected(engine) == []
@@ -141,7 +144,7 @@ def test_an_inbox_is_changed_as_if_its_user_did_it(here, engine, bells):
     settle(here)
     with read(engine) as connection:
         start = Cursor(epoch(connection), {"user:alice": 0})
-        events = [(e.type, e.data) for e in read_after(connection, "acme", ["user:alice"], start, utc_now()).events]
+        events = [(e.type, e.data) for e in read_after(connection, "acme", "alice", start, utc_now()).events]
         counts = counts_for(connection, "acme", ["alice"], utc_now())["alice"]
     changes = [(name, data) for name, data in events if data and name != "notification:count"]
     assert [name for name, _ in changes] == ["notification:read", "notification:deleted", "notification:read_all"]
@@ -160,7 +163,7 @@ def test_events_keep_the_order_in_which_they_were_written(here, engine):
     assert settle(here) == 24
     with read(engine) as connection:
         start = Cursor(epoch(connection), {"user:alice": 0})
-        events = read_after(connection, "acme", ["user:alice"], start, utc_now()).events
+        events = read_after(connection, "acme", "alice", start, utc_now()).events
     assert [event.data["n"] for event in events] == list(range(20))
 
 
@@ -275,6 +278,26 @@ def test_a_commit_is_reported_at_once_where_the_database_can(here, engine):
     stop.set()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def stands_still(connection: socket.socket) -> None:
+    """PostgreSQL that lets a client in (AuthenticationOk, ReadyForQuery), and answers no statement."""
+    connection.recv(65536)
+    connection.sendall(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")
+    silent(connection)
+
+
+@pytest.mark.slow
+def test_a_server_that_stands_still_is_not_waited_for(caplog):
+    with server(stands_still) as port:
+        engine = connect(f"postgresql+psycopg://nobody@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
+        stop = threading.Event()
+        thread = threading.Thread(target=listen, args=(engine, lambda: None, stop))
+        thread.start()
+        eventually(lambda: "not listening to the outbox" in caplog.messages)
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_rejected_rows_are_kept_for_the_retention(here, engine):

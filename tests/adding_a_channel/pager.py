@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from config.settings import Settings
 from models.deliveries.lifecycle import Outcome, Sent
@@ -26,5 +27,5 @@ class Pager:
         pass
 
 
-def build(settings: Settings, mode: str) -> Pager:
+def build(settings: Settings, mode: str, now: Callable[[], datetime]) -> Pager:
     return Pager()

@@ -63,7 +63,7 @@ def main(database_url: str, redis_url: str, directory: str) -> dict[str, Any]:
     sent = answer.json["id"]
     run = Runtime(
         engine=engine,
-        channels={"live": {"pager": registry.build_one(settings, "live", "pager")}, "test": {}},
+        channels={"live": {"pager": registry.build_one(settings, "live", "pager", utc_now)}, "test": {}},
         bells=bells,
         lease=60.0,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -69,6 +70,15 @@ def test_refusals_in_quick_succession_halve_the_rate_once(rate_limit, redis_serv
     one.learn("p", taken=0, refused=10)
     assert current_rate(redis_server) == 50
     allow_another_cut(redis_server)
+    one.learn("p", taken=0, refused=10)
+    assert current_rate(redis_server) == 25
+
+
+def test_after_redis_put_its_clock_back_refusals_halve_the_rate(rate_limit, redis_server: str) -> None:
+    one = rate_limit()
+    one.learn("p", taken=0, refused=10)
+    with redis.Redis.from_url(redis_server) as client:
+        client.hset("carillon:fcm:p", "cut_at", str(time.time() + 3600))
     one.learn("p", taken=0, refused=10)
     assert current_rate(redis_server) == 25
 

@@ -30,8 +30,8 @@ def compare(wire: Wire) -> None:
     """Raise AssertionError if the client has something else than the server."""
     client = wire.client
     with read(wire.engine) as connection:
-        heads = log.heads(connection, wire.tenant, wire.rooms)
-        kept = _kept(connection, wire.tenant, heads)
+        heads = log.heads(connection, wire.tenant, wire.user)
+        kept = _kept(connection, wire, heads)
         items = inbox.list_items(connection, wire.tenant, wire.user, Filter(), utc_now(), limit=100)
         counts = inbox.counts_for(connection, wire.tenant, [wire.user], utc_now())[wire.user].data()
     _positions(wire, heads, counts)
@@ -52,7 +52,8 @@ def _positions(wire: Wire, heads: Cursor, counts: dict[str, int]) -> None:
     if wire.connection is None:
         # Numbers that hold nothing are left out of pages: only the cursor says how far it came.
         assert client.cursor is not None
-        assert Cursor.decode(client.cursor) == heads
+        cursor = Cursor.decode(client.cursor)
+        assert (cursor.epoch, cursor.positions) == (heads.epoch, heads.positions)
         return
     assert client.positions == heads.positions
     assert client.told is not None
@@ -72,12 +73,12 @@ def _events(wire: Wire, kept: dict[Place, Said]) -> None:
         assert (have[place][0], have[place][1] | payload) == (name, have[place][1])
 
 
-def _kept(connection: Connection, tenant: str, heads: Cursor) -> dict[Place, Said]:
+def _kept(connection: Connection, wire: Wire, heads: Cursor) -> dict[Place, Said]:
     """What the log still has, by room and number."""
     purged = {
         f"{row.kind}:{row.key}": row.purged
-        for row in connection.execute(select(rooms).where(rooms.c.tenant_id == tenant))
+        for row in connection.execute(select(rooms).where(rooms.c.tenant_id == wire.tenant))
     }
-    replay = read_after(connection, tenant, list(heads.positions), Cursor(heads.epoch, purged), utc_now(), 100_000)
+    replay = read_after(connection, wire.tenant, wire.user, Cursor(heads.epoch, purged), utc_now(), 100_000)
     told = {(event.room, event.seq): render(event) for event in replay.events}
     return {place: said for place, said in told.items() if said[0] != EVENT_SKIPPED}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
@@ -18,20 +18,27 @@ from tests.factories import NOW
 LATER = NOW + timedelta(days=1)
 
 
-def create_conversation(engine: Engine, key: str, users: Iterable[str], tenant: str = "acme") -> int:
-    """A conversation with these members, who see all of it. Returns its row id."""
+def create_conversation(engine: Engine, key: str, users: Sequence[str], tenant: str = "acme") -> None:
+    """A conversation with these members, who see all of it."""
+    create_conversations(engine, [key], users, tenant)
+
+
+def create_conversations(engine: Engine, keys: Sequence[str], users: Sequence[str], tenant: str = "acme") -> None:
+    """So many of them."""
     with write(engine) as connection:
-        room_id = connection.execute(
-            insert(rooms).values(tenant_id=tenant, kind="conversation", key=key, head=0, purged=0).returning(rooms.c.id)
-        ).scalar_one()
         connection.execute(
-            insert(conversations).values(
-                room_id=room_id, tenant_id=tenant, kind="group", history="shared", created_at=NOW, last_no=0
-            )
+            insert(rooms),
+            [{"tenant_id": tenant, "kind": "conversation", "key": key, "head": 0, "purged": 0} for key in keys],
         )
-        for user in users:
-            _add(connection, tenant, room_id, user)
-    return int(room_id)
+        new = select(rooms.c.id).where(rooms.c.tenant_id == tenant, rooms.c.key.in_(keys)).order_by(rooms.c.id)
+        ids = connection.execute(new).scalars().all()
+        common = {"tenant_id": tenant, "created_at": NOW}
+        group = {"kind": "group", "history": "shared", "last_no": 0}
+        connection.execute(insert(conversations), [common | group | {"room_id": id_} for id_ in ids])
+        all_of = upsert_users(connection, tenant, map(Person, users), NOW)
+        place = {"role": "member", "after_no": 0, "after_seq": 0}
+        rows = [common | place | {"room_id": id_, "user_id": user} for id_ in ids for user in all_of]
+        connection.execute(insert(members), rows)
 
 
 def add_member(

@@ -49,7 +49,7 @@ def take(engine, now=NOW, limit=1000):
 def replay(engine, room=TENANT, now=NOW):
     with read(engine) as connection:
         cursor = Cursor(epoch(connection), {room: 0})
-        return read_after(connection, "acme", [room], cursor, now).events
+        return read_after(connection, "acme", room.removeprefix("user:"), cursor, now).events
 
 
 def count(engine, table):

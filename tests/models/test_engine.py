@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from models.sql.engine import ANSWER, UNAVAILABLE, connect, read, write
 from tests.databases import PostgreSQL
 from tests.factories import create_tenant
+from tests.waiting import eventually
 
 # What PostgreSQL says (Appendix A of its documentation) where the same statement may succeed later.
 REFUSALS = {
@@ -131,6 +135,42 @@ def test_a_server_that_stands_still_is_not_waited_for(postgresql: Engine, monkey
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
 
+@pytest.fixture
+def away_standby(postgresql: Engine) -> Iterator[Engine]:
+    """Commits wait for a standby, and none answers."""
+    with postgresql.connect().execution_options(isolation_level="AUTOCOMMIT") as own:
+
+        def wait_for(standbys: str) -> None:
+            own.execute(text(f"ALTER SYSTEM SET synchronous_standby_names = '{standbys}'"))
+            own.execute(text("SELECT pg_reload_conf()"))
+
+        own.execute(text(f"ALTER DATABASE {postgresql.url.database} SET synchronous_commit = on"))
+        create_tenant(postgresql)
+        postgresql.dispose()
+        wait_for("ANY 1 (one, two)")
+        yield postgresql
+        wait_for("")
+
+
+@pytest.mark.slow
+def test_a_commit_that_no_standby_confirms_is_not_waited_for(away_standby: Engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("models.sql.engine.ANSWER", 1.0)
+    tenants = count(1)
+
+    def refused() -> float:
+        began = time.monotonic()
+        try:
+            create_tenant(away_standby, f"tenant{next(tenants)}")
+        except UNAVAILABLE:
+            return time.monotonic() - began
+        return 0.0
+
+    # The first ones may be committed before the server has read its settings.
+    assert 1 <= eventually(refused) < 5
+    with read(away_standby) as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
 def test_a_sqlite_file_that_cannot_be_written_says_the_same(tmp_path):
     engine = connect(f"sqlite:///{tmp_path}/a.db")
     with write(engine) as connection:
@@ -140,3 +180,42 @@ def test_a_sqlite_file_that_cannot_be_written_says_the_same(tmp_path):
     with pytest.raises(UNAVAILABLE), write(engine) as connection:
         connection.execute(text("INSERT INTO a VALUES (1)"))
     engine.dispose()
+
+
+def asked(driver: Any, path: Path, work: Callable[[], object]) -> int:
+    """How often a connection waits for an answer of the server."""
+    with path.open("w") as trace:
+        driver.pgconn.trace(trace.fileno())
+        work()
+        # Which writes the rest.
+        driver.pgconn.untrace()
+    return len(re.findall(r"\tF\t\d+\t(?:Query|Sync)\b", path.read_text()))
+
+
+@pytest.mark.slow
+def test_how_often_the_server_is_asked(postgresql: Engine, tmp_path: Path):
+    def select(transaction: Callable[[Engine], AbstractContextManager[Connection]]) -> None:
+        with transaction(postgresql) as connection:
+            connection.execute(text("SELECT 1"))
+
+    with read(postgresql) as connection:
+        driver = connection.connection.driver_connection
+    # Neither a check of the connection nor a transaction.
+    assert asked(driver, tmp_path / "trace", lambda: select(read)) == 1
+    assert asked(driver, tmp_path / "trace", lambda: select(write)) == 3
+
+
+@pytest.mark.slow
+def test_a_connection_that_broke_while_it_was_idle_is_replaced(postgresql: Engine, monkeypatch: pytest.MonkeyPatch):
+    def own() -> int:
+        with read(postgresql) as connection:
+            return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+    for fresh in (1.0, 0.0):
+        monkeypatch.setattr("models.sql.engine._FRESH", fresh)
+        broken = own()
+        other = connect(postgresql.url.render_as_string(hide_password=False))
+        with read(other) as connection:
+            connection.execute(text(f"SELECT pg_terminate_backend({broken}, 5000)"))
+        other.dispose()
+        assert own() != broken

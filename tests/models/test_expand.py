@@ -205,7 +205,7 @@ def test_notifications_to_the_same_people_number_their_rooms_without_gaps(engine
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: expand_all(engine, n, size=7), ids))
     with read(engine) as connection:
-        replay = read_after(connection, "acme", ["user:u3"], Cursor(epoch(connection), {"user:u3": 0}), NOW)
+        replay = read_after(connection, "acme", "u3", Cursor(epoch(connection), {"user:u3": 0}), NOW)
     assert [e.seq for e in replay.events] == list(range(1, 9))
 
 
@@ -282,7 +282,7 @@ def test_a_recall_cancels_what_is_pending_and_withdraws_what_was_shown(engine):
     with read(engine) as connection:
         counts = inspect.count_deliveries(connection, n)
         position = Cursor(epoch(connection), {"user:u0": 0})
-        replay = read_after(connection, "acme", ["user:u0"], position, NOW)
+        replay = read_after(connection, "acme", "u0", position, NOW)
     assert counts == {"email": {"cancelled": 5}, "in_app": {"sent": 5}, "push": {"sent": 5}}
     withdrawals = rows(engine, deliveries.c.channel, deliveries.c.state, action="withdraw")
     assert sorted(withdrawals) == [("in_app", "pending")] * 5 + [("push", "pending")] * 5

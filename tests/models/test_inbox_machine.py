@@ -164,13 +164,13 @@ class Inbox(RuleBasedStateMachine):
     def counts_are_those_of_a_recount(self) -> None:
         with read(self.engine) as connection:
             found = inbox.counts_for(connection, self.tenant, USERS, self.now)
-            heads = log.heads(connection, self.tenant, [f"user:{user}" for user in USERS])
+            heads = {user: log.heads(connection, self.tenant, user).positions[f"user:{user}"] for user in USERS}
             listed = {
                 user: inbox.list_items(connection, self.tenant, user, Filter(), self.now, limit=100) for user in USERS
             }
         for user in USERS:
             assert found[user] == self.recount(user)
-            assert heads.positions[f"user:{user}"] == self.events[user]
+            assert heads[user] == self.events[user]
             shown = [k for k in reversed(self.kept[user]) if k.shown(self.now)]
             assert [
                 (UUID(i.content.notification_id), i.seen_at is not None, i.read_at is not None) for i in listed[user]

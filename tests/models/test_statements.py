@@ -20,6 +20,7 @@ from models.addresses.tables import addresses
 from models.conversations.queries import count_unread, find, list_of, participants
 from models.deliveries.claim import claim
 from models.deliveries.due import channels_with_work, due_notifications
+from models.deliveries.expand_small import find_small, write_small
 from models.deliveries.lifecycle import Failure, State, Transition
 from models.deliveries.record import record
 from models.deliveries.tables import deliveries
@@ -265,9 +266,8 @@ def tables_read_whole(engine: Engine, statements: Asked) -> set[str]:
 def replay(engine: Engine) -> None:
     with read(engine) as connection:
         epoch = log.epoch(connection)
-        names = ["user:u7", "tenant:acme"]
-        read_after(connection, "acme", names, Cursor(epoch, {"user:u7": 2, "tenant:acme": 0}), NOW)
-        heads(connection, "acme", names)
+        read_after(connection, "acme", "u7", Cursor(epoch, {"user:u7": 2, "tenant:acme": 0}), NOW)
+        heads(connection, "acme", "u7")
 
 
 def look_around(engine: Engine) -> None:
@@ -290,6 +290,14 @@ def read_inbox(engine: Engine) -> None:
 
 def send(engine: Engine) -> None:
     whole_batch(engine, accept_one(engine, audience={"tenant": True}, channels=["in_app", "push"]), size=50)
+
+
+def send_small(engine: Engine) -> None:
+    ids = [accept_one(engine, audience={"users": [{"id": f"u{i}"}]}) for i in range(3)]
+    with read(engine) as connection:
+        [batch] = find_small(connection, ids, NOW).batches
+    with write(engine) as connection:
+        assert len(write_small(connection, batch, NOW).recipients) == 3
 
 
 def chat(engine: Engine) -> None:
@@ -315,7 +323,9 @@ def chat(engine: Engine) -> None:
     delete_user(service, SERVICE, "u2")
 
 
-@pytest.mark.parametrize("work", [send, replay, look_around, purge, read_inbox, chat], ids=lambda work: work.__name__)
+@pytest.mark.parametrize(
+    "work", [send, send_small, replay, look_around, purge, read_inbox, chat], ids=lambda work: work.__name__
+)
 def test_no_big_table_is_read_from_end_to_end(crowded: Engine, work: Callable[[Engine], None]) -> None:
     with asked(crowded) as statements:
         work(crowded)

@@ -16,7 +16,8 @@ from tests.workspace import CLIENTS
 
 README = "clients/js/README.md"
 CLIENT = block(README, "createClient")
-REACT = block(README, "carillon-client/react")
+REACT = block(README, "function Inbox")
+CHAT = block(README, "chatOf")
 
 pytestmark = pytest.mark.slow
 
@@ -73,6 +74,21 @@ while (shown() !== "0 unreadInvoice 7") await new Promise((later) => setTimeout(
 process.exit();
 """
 
+# The demo has a conversation of bob and alice, and a group of the three.
+TALKS = """
+const seen = new Set();
+const showUnread = (unread) => seen.add(`${unread} unread`);
+const showMessages = (messages) =>
+  messages.forEach(({ sender, content, state }) => seen.add(`${sender}: ${content} (${state})`));
+const client = createClient({ url: process.env.SERVER, getToken: async () => process.env.TOKEN });
+await new Promise((live) => client.on("reset", live));
+"""
+TALKED = """
+while (!seen.has("bob: Hello (sent)") || !seen.has("1 unread")) await new Promise((later) => setTimeout(later, 20));
+console.log(JSON.stringify([...seen]));
+process.exit();
+"""
+
 
 def variables(installation: Installation, user: str) -> dict[str, str]:
     """What the programs take from their environment."""
@@ -93,11 +109,24 @@ def test_everything_is_told_once(installation: Installation, project: Path):
 
 
 def test_react(installation: Installation, project: Path):
+    render(project, "App", REACT, RENDERS, **variables(installation, "carol"))
+
+
+def render(project: Path, name: str, component: str, main: str, **environment: str) -> None:
+    """Run a program that renders a component, which it imports by its name."""
     # React, and what stands in for a browser, are those of the workspace.
-    for name in ("react", "react-dom", "happy-dom"):
-        (project / "node_modules" / name).symlink_to(CLIENTS / "node_modules" / name)
-    (project / "App.jsx").write_text(REACT)
-    (project / "main.jsx").write_text(RENDERS)
+    for package in ("react", "react-dom", "happy-dom"):
+        link = project / "node_modules" / package
+        if not link.exists():
+            link.symlink_to(CLIENTS / "node_modules" / package)
+    (project / f"{name}.jsx").write_text(component)
+    (project / "main.jsx").write_text(main)
     esbuild = CLIENTS / "node_modules/.bin/esbuild"
-    run([esbuild, "App.jsx", "main.jsx", "--jsx=automatic", "--outdir=.", "--log-level=warning"], cwd=project)
-    run(["node", "main.js"], cwd=project, **variables(installation, "carol"))
+    run([esbuild, f"{name}.jsx", "main.jsx", "--jsx=automatic", "--outdir=.", "--log-level=warning"], cwd=project)
+    run(["node", "main.js"], cwd=project, **environment)
+
+
+def test_chat(installation: Installation, project: Path):
+    (project / "chat.js").write_text(f'import {{ createClient }} from "carillon-client";\n{TALKS}{CHAT}{TALKED}')
+    seen = json.loads(run(["node", "chat.js"], cwd=project, **variables(installation, "bob")))
+    assert seen.index("bob: Hello (sending)") < seen.index("bob: Hello (sent)")

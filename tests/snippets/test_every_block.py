@@ -17,6 +17,8 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "make check"): "it would run this test",
     ("docs/operations.md", "users.external_id FROM addresses"): "needs a token of the reader's; it reads two tables",
     ("docs/operations.md", "sha256sum"): "tests/web/test_devices.py frees a device of another tenant",
+    ("docs/operations.md", "synchronous_standby_names ="): "tests/models/test_engine.py commits without a standby",
+    ("clients/js/README.md", "function Chat"): "clients/js/test/chat.test.tsx runs its hooks",
     ("clients/js/README.md", "<carillon-bell"): "clients/js/e2e/bell.spec.ts runs it in a browser",
 }
 

@@ -12,7 +12,9 @@ import redis
 from sqlalchemy import Engine, Select, Table, select
 
 from bus.envelope import BATCH
+from models.conversations.tables import conversations
 from models.deliveries.tables import deliveries
+from models.events.tables import meta
 from models.rooms.tables import rooms
 from models.schema import metadata
 from models.sql.engine import read
@@ -20,10 +22,13 @@ from models.users.tables import users
 
 # Usage, and the last use of a key, are written beside the requests, whenever the threads get to it.
 TABLES = [table for table in metadata.sorted_tables if table.name != "usage"]
+# A counter that all tenants share.
+_COUNTER = meta.c.name == "mark"
 
 
 def _rows(table: Table) -> Select[Any]:
-    return select(*[column for column in table.c if column.name != "last_used_at"]).order_by(*table.primary_key)
+    rows = select(*[column for column in table.c if column.name != "last_used_at"]).order_by(*table.primary_key)
+    return rows.where(~_COUNTER) if table is meta else rows
 
 
 def everything(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
@@ -33,10 +38,11 @@ def everything(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def foreign(engine: Engine, tenant: str, user: str | None = None) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows but those of this tenant, or of this user of it."""
+    """All rows but those of this tenant, or of this user of it. A conversation is that of who has begun it."""
     with read(engine) as connection:
         people = {row.id: (row.tenant_id, row.external_id) for row in connection.execute(select(users))}
         places = {row.id: (row.tenant_id, row.user_id) for row in connection.execute(select(rooms))}
+        begun = dict(connection.execute(select(conversations.c.room_id, conversations.c.created_by)).all())
         sent = {row.id: row.user_id for row in connection.execute(select(deliveries.c.id, deliveries.c.user_id))}
 
     def owner(table: str, row: Any) -> tuple[str | None, str | None]:
@@ -51,6 +57,9 @@ def foreign(engine: Engine, tenant: str, user: str | None = None) -> dict[str, l
             user_id = sent[fields["delivery_id"]]
         if user_id is not None:
             return people[user_id]
+        room = fields.get("room_id") or (fields["id"] if table == "rooms" else None)
+        if begun.get(room) is not None:
+            return people[begun[room]]
         if "room_id" in fields:
             room_tenant, room_user = places[fields["room_id"]]
             return people[room_user] if room_user else (room_tenant, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -44,6 +44,23 @@ def test_a_use_is_written_once_a_minute_by_all_processes_together(engine, api_ke
             return connection.execute(select(api_keys.c.last_used_at)).scalar_one()
 
     assert eventually(lambda: used() > minute_ago)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("seconds", [3600, -3600], ids=["forward", "back"])
+def test_a_web_process_whose_clock_is_an_hour_off_goes_by_the_database(
+    operator, client, engine, tenant, clocks, seconds
+):
+    clocks.set_machine(seconds)
+    made = operator.post(KEYS, {"name": "shop", "expires_at": iso(datetime.now(UTC) + timedelta(minutes=30))}).json
+    shop = Caller(client, made["key"])
+    sent = shop.send()
+    assert sent.status_code == 202
+    assert abs(datetime.fromisoformat(sent.json["created_at"]) - datetime.now(UTC)) < timedelta(seconds=30)
+    with write(engine) as connection:
+        connection.execute(update(api_keys).values(expires_at=datetime.now(UTC) - timedelta(minutes=1)))
+    assert shop.send().status_code == 401
 
 
 def test_an_expired_key_is_refused_and_told_so(operator, client, engine, tenant):

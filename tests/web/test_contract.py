@@ -40,8 +40,9 @@ FILE_ID = "01a00000-0000-7000-8000-00000000000f"
 FILE = {"name": "a.txt", "size": 1, "type": "text/plain", "sha256": hashlib.sha256(b"x").hexdigest()}
 TALK = "/v1/conversations/talk/attachments"
 ALERT = {"title": "Low oxygen", "message": "In pond A"}
+CHAT = "/v1/conversations/chat"
 # One good request for each operation; {n} is a notification, {d} a device, {a} an alert, {k} a key,
-# {r} a redrive.
+# {r} a redrive, {m} a message of the conversation "chat".
 GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("POST", "/v1/notifications"): ("/v1/notifications", BODY),
     ("POST", "/v1/notifications/bulk"): ("/v1/notifications/bulk", {"items": [BODY]}),
@@ -78,6 +79,40 @@ GOOD: dict[tuple[str, str], tuple[str, object]] = {
     ("POST", "/v1/alerts/{alert}/acknowledge"): ("/v1/alerts/{a}/acknowledge", None),
     ("DELETE", "/v1/alerts/{alert}"): ("/v1/alerts/{a}", None),
     ("DELETE", "/v1/notifications/{notification}"): ("/v1/notifications/{n}", None),
+    ("POST", "/v1/conversations"): ("/v1/conversations", {"type": "group", "participants": []}),
+    ("GET", "/v1/conversations"): ("/v1/conversations", None),
+    ("GET", "/v1/users/{user}/conversations"): ("/v1/users/alice/conversations", None),
+    ("GET", "/v1/conversations/unread"): ("/v1/conversations/unread", None),
+    ("GET", "/v1/conversations/search"): ("/v1/conversations/search?q=hello&conversation=chat", None),
+    ("GET", "/v1/conversations/{conversation}"): (CHAT, None),
+    ("PATCH", "/v1/conversations/{conversation}"): (CHAT, {"name": "Pond"}),
+    ("PATCH", "/v1/conversations/{conversation}/settings"): (f"{CHAT}/settings", {"notify": "mentions"}),
+    ("GET", "/v1/conversations/{conversation}/members"): (f"{CHAT}/members", None),
+    ("POST", "/v1/conversations/{conversation}/members"): (f"{CHAT}/members", {"users": ["carol"]}),
+    ("PATCH", "/v1/conversations/{conversation}/members/{user}"): (f"{CHAT}/members/carol", {"role": "moderator"}),
+    ("DELETE", "/v1/conversations/{conversation}/members/{user}"): (f"{CHAT}/members/carol", None),
+    ("POST", "/v1/conversations/{conversation}/join"): (f"{CHAT}/join", None),
+    ("GET", "/v1/conversations/{conversation}/messages"): (f"{CHAT}/messages", None),
+    ("POST", "/v1/conversations/{conversation}/messages"): (f"{CHAT}/messages", {"content": "Hello"}),
+    ("GET", "/v1/conversations/{conversation}/messages/{message}"): (f"{CHAT}/messages/{{m}}", None),
+    ("PATCH", "/v1/conversations/{conversation}/messages/{message}"): (f"{CHAT}/messages/{{m}}", {"content": "Hi"}),
+    ("GET", "/v1/conversations/{conversation}/messages/{message}/receipts"): (f"{CHAT}/messages/{{m}}/receipts", None),
+    ("PUT", "/v1/conversations/{conversation}/messages/{message}/reactions/{emoji}"): (
+        f"{CHAT}/messages/{{m}}/reactions/%F0%9F%91%8D",
+        None,
+    ),
+    ("DELETE", "/v1/conversations/{conversation}/messages/{message}/reactions/{emoji}"): (
+        f"{CHAT}/messages/{{m}}/reactions/%F0%9F%91%8D",
+        None,
+    ),
+    ("POST", "/v1/conversations/{conversation}/read"): (f"{CHAT}/read", {}),
+    ("POST", "/v1/conversations/{conversation}/delivered"): (f"{CHAT}/delivered", {}),
+    ("GET", "/api/chat/conversations"): ("/api/chat/conversations", None),
+    ("GET", "/api/chat/conversations/{conversation}/messages"): ("/api/chat/conversations/chat/messages", None),
+    ("GET", "/api/chat/unread"): ("/api/chat/unread", None),
+    ("GET", "/api/chat/search"): ("/api/chat/search?q=hello&conversationId=chat", None),
+    ("POST", "/api/messages"): ("/api/messages", {"groupId": "chat", "content": "Hello"}),
+    ("DELETE", "/v1/conversations/{conversation}/messages/{message}"): (f"{CHAT}/messages/{{m}}?for=me", None),
     ("PUT", "/v1/users/{user}"): ("/v1/users/alice", {"locale": "de", "email": "alice@example.test"}),
     ("GET", "/v1/users/{user}"): ("/v1/users/alice", None),
     ("POST", "/v1/users/{user}/email/enable"): ("/v1/users/alice/email/enable", None),
@@ -161,10 +196,20 @@ USERS = {
     *(where for where in GOOD if where[1].startswith("/v1/conversations")),
     *(where for where in GOOD if where[1].startswith("/api/notifications") and where != ("POST", "/api/notifications")),
     *(where for where in GOOD if where[1].startswith("/v1/alerts") and where not in ALERTS_OF_SERVICES),
+    *(where for where in GOOD if where[1].startswith(("/v1/conversations", "/api/chat", "/api/messages"))),
 }
 OPERATORS = {where for where in GOOD if where[1].startswith(("/v1/operator/", "/v1/audit"))}
+# What a user does for themselves only.
+OF_ONESELF = ("/settings", "/join", "/read", "/delivered", "{emoji}")
 # What services' keys open too.
-OF_BOTH = {("GET", "/v1/alerts"), ("GET", "/v1/alerts/count"), ("GET", "/v1/alerts/{alert}")}
+OF_BOTH = {
+    ("GET", "/v1/alerts"),
+    ("GET", "/v1/alerts/count"),
+    ("GET", "/v1/alerts/{alert}"),
+    ("POST", "/api/messages"),
+    ("POST", "/v1/conversations"),
+    *(w for w in GOOD if w[1].startswith("/v1/conversations/{") and not w[1].endswith(OF_ONESELF)),
+}
 # What operators' tokens open too, in the name of a tenant.
 SHARED = {
     ("GET", "/v1/notifications"),
@@ -227,9 +272,19 @@ ABSENT = {
         for where in GOOD
         if where[1].startswith(("/v1/inbox/{", "/api/notifications/{", "/v1/alerts/{"))
     },
+    **{
+        where: path.replace("conversations/chat", "conversations/none")
+        for where, (path, _) in GOOD.items()
+        if where[1].startswith(("/v1/conversations/{", "/api/chat/conversations/{"))
+    },
+    ("GET", "/v1/conversations/search"): "/v1/conversations/search?q=hello&conversation=none",
+    ("GET", "/api/chat/search"): "/api/chat/search?q=hello&conversationId=none",
+    ("POST", "/api/messages"): "/api/messages",
 }
 # What such a request has to say.
 SAID = {
+    **{where: document for where, (_, document) in GOOD.items() if where[1].startswith("/v1/conversations/{")},
+    ("POST", "/api/messages"): {"groupId": "none", "content": "Hello"},
     ("POST", "/v1/operator/tenants/{tenant}/keys"): {"name": "shop"},
     ("POST", "/v1/dead-letters/redrive"): {"notification_id": "x"},
     ("POST", "/v1/connections/{connection}/messages"): {"message": {}},
@@ -252,6 +307,8 @@ UNREADABLE = {
     "{user}/connections": f"{LONG_USER}/connections",
     "/v1/connections/{connection}/messages": "/v1/connections/" + "a" * 65 + "/messages",
     "{user}/devices/{device}": f"{LONG_USER}/devices/x",
+    "{user}/conversations": f"{LONG_USER}/conversations",
+    "/v1/conversations/{conversation}/members/{user}": f"{CHAT}/members/" + "a" * 200,
     "/v1/operator/users/{user}": LONG_USER.replace("/v1", "/v1/operator"),
     "/api/test/notification/{user}": "/api/test/notification/" + "a" * 200,
 }
@@ -337,10 +394,19 @@ def redriven(engine, notification: str) -> str:
 
 
 def filled(
-    document, notification: str, device: str, alert: str, key: str, redrive: str
+    document, notification: str, device: str, alert: str, key: str, redrive: str, message: str
 ) -> dict[tuple[str, str], tuple[str, object]]:
-    ids = {"{n}": notification, "{d}": device, "{a}": alert, "{k}": key, "{r}": redrive}
+    ids = {"{n}": notification, "{d}": device, "{a}": alert, "{k}": key, "{r}": redrive, "{m}": message}
     return {w: (reduce(lambda path, one: path.replace(*one), ids.items(), p), d) for w, (p, d) in document.items()}
+
+
+def begin_chat(service: Caller, alice: Caller, content: str = "Hello") -> str:
+    """Begin the conversation "chat" of alice and carol, who say something. Returns the id of alice's message."""
+    begun = {"type": "group", "id": "chat", "participants": ["carol"], "created_by": "alice"}
+    assert service.post("/v1/conversations", begun).status_code == 201
+    message = alice.post(f"{CHAT}/messages", {"content": content}).json["id"]
+    service.post(f"{CHAT}/messages", {"content": content, "sender": "carol"})
+    return str(message)
 
 
 def caller_of(where: tuple[str, str], service: Caller, user: Caller, operator: Caller) -> Caller:
@@ -373,8 +439,28 @@ def spoil(method: str, where: str, path: str, document: object, caller: Caller) 
         caller.ask(method, where.replace("{conversation}", "a" * 129), document)
     if "{name}" in where:
         caller.ask(method, "/v1/event-types/" + "a" * 200, document)
+    if "{conversation}" in where:
+        caller.ask(method, path.replace("conversations/chat", "conversations/" + "a" * 200), document)
     if "{topic}" in where:
         caller.ask(method, path.replace("news", "no%20name"), document)
+
+
+def refuse_in_chat(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Change what cannot be changed: a direct conversation, a message that was deleted, a group that is full."""
+    for _ in range(2):
+        two = alice.post("/v1/conversations", {"type": "direct", "participants": ["carol"]}).json["id"]
+    alice.ask("PATCH", f"/v1/conversations/{two}", {"name": "Two"})
+    alice.ask("PATCH", f"/v1/conversations/{two}/members/carol", {"role": "owner"})
+    alice.delete(f"/v1/conversations/{two}/members/carol")
+    message = alice.post(f"{CHAT}/messages", {"content": "Hello"}).json["id"]
+    alice.delete(f"{CHAT}/messages/{message}")
+    alice.ask("PATCH", f"{CHAT}/messages/{message}", {"content": "Hi"})
+    for method in ("PUT", "DELETE"):
+        alice.ask(method, f"{CHAT}/messages/{message}/reactions/%F0%9F%91%8D")
+    with monkeypatch.context() as crowded:
+        crowded.setattr("models.conversations.members.MAX_MEMBERS", 0)
+        alice.post(f"{CHAT}/join", None)
+        alice.post(f"{CHAT}/members", {"users": ["carol"]})
 
 
 def other_app(directory: Path, **environ: str) -> Any:
@@ -399,7 +485,8 @@ def test_every_status_that_is_promised_is_given(
     expand_all(engine, UUID(notification), utc_now())
     alert = service.post("/v1/alerts", ALERT).json["id"]
     key = factories.create_api_key(engine)[:16]
-    good = filled(GOOD, notification, device, alert, key, redriven(engine, notification))
+    message = begin_chat(service, alice)
+    good = filled(GOOD, notification, device, alert, key, redriven(engine, notification), message)
 
     # What is refused, before the good requests delete what they ask for.
     everywhere(good, *[Caller(client, "")] * 3)
@@ -416,6 +503,7 @@ def test_every_status_that_is_promised_is_given(
         operator.ask(method, path, document)
         operator.ask(method, path, document, Carillon_Tenant="nobody")
     service.send(key="a b")
+    refuse_in_chat(alice, monkeypatch)
     everywhere(good, service, alice, operator)
     operator.post(*good["POST", "/v1/operator/tenants"])
     service.delete(f"/v1/notifications/{notification}")

@@ -132,7 +132,7 @@ def test_the_curl_and_python_examples_send_what_they_show(document, monkeypatch)
             sent.append((url, headers["Authorization"], json))
             return answer
 
-        stand_in = SimpleNamespace(**dict.fromkeys(("get", "post", "put", "delete"), send))
+        stand_in = SimpleNamespace(**dict.fromkeys(("get", "post", "put", "patch", "delete"), send))
         code = lines["python"].replace("import requests\n", "")
         exec(compile(code, path, "exec"), {"requests": stand_in})
         assert sent.pop() == (URL + path, "Bearer secret", body)

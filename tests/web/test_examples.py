@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tests.chat import group
 from tests.factories import create_users
 from web.examples import EXAMPLES, PLACES
 
@@ -27,14 +26,16 @@ def test_every_body_has_one_example_and_no_example_is_left_over(operations):
     assert set(EXAMPLES) == set(operations)
 
 
-def test_every_example_is_taken(operations, service, alice, operator, engine, app, tenant):
+def test_every_example_is_taken(operations, service, alice, operator, engine, tenant):
     assert tenant == "acme"
-    create_users(engine, ["bob"])
-    group(app.extensions["carillon"], "alice", id=PLACES["{conversation}"])
+    create_users(engine, ["alice", "bob"])
+    garden = {"type": "group", "id": "garden", "participants": ["bob"], "created_by": "alice"}
+    assert service.post("/v1/conversations", garden).status_code == 201
+    message = alice.post("/v1/conversations/garden/messages", {"content": "Hello"}).json["id"]
     # What may be subscribed to has to be open first.
     for name in sorted(EXAMPLES, key=lambda name: name != "put_topic"):
         method, path, allowed = operations[name]
-        for place, value in PLACES.items():
+        for place, value in (PLACES | {"{message}": message}).items():
             path = path.replace(place, value)
         caller = alice if "user" in allowed else service if "service" in allowed else operator
         answer = caller.ask(method, path, EXAMPLES[name])

@@ -8,12 +8,14 @@ import time
 from uuid import UUID
 
 import pytest
+import redis
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from actions.installation import utc_now
 from bus.bells import Bells
 from models.sql.engine import connect
+from tests.amqp_broker import amqp_broker
 from tests.conftest import redis_process
 from tests.factories import create_api_key, create_settings, create_users, expand_all, free_port
 from tests.waiting import eventually
@@ -116,12 +118,14 @@ def test_while_the_database_is_away_every_request_is_told_to_come_back(tmp_path,
 
 def test_while_the_broker_is_away_notifications_are_taken(settings, api_key, caplog):
     """The bells of this test are real, and their broker is not there."""
-    app = create_app(settings, Bells("redis://127.0.0.1:1/0"))
+    bells = Bells("redis://127.0.0.1:1/4")
+    app = create_app(settings, bells)
     began = time.monotonic()
     answer = Caller(app.test_client(), api_key).send()
     assert answer.status_code == 202
     assert time.monotonic() - began < 3
-    assert "bell not sent" in caplog.messages
+    eventually(lambda: "bell not sent" in caplog.messages)
+    assert not bells.publish()
     app.extensions["carillon"].engine.dispose()
 
 
@@ -174,7 +178,34 @@ def test_a_broken_connection_is_replaced(engine, app, key, tenant):
     if engine.dialect.name == "postgresql":
         with connect(url_of(engine)).connect() as other:
             other.exec_driver_sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
     assert caller.get("/v1/notifications").status_code == 200
+
+
+def test_a_redis_that_takes_no_writes_is_seen(tmp_path, engine):
+    with redis_process() as (url, _process):
+        client = other_app(tmp_path, DATABASE_URL=url_of(engine), REDIS_URL=url)
+        assert client.get("/readyz").status_code == 200
+        with redis.Redis.from_url(url) as own:
+            own.config_set("maxmemory", 1)
+        full = client.get("/readyz")
+        assert (full.status_code, full.json["status"]) == (503, "degraded")
+        assert [full.json["checks"][name]["ok"] for name in ("broker", "database", "redis")] == [False, True, False]
+        with redis.Redis.from_url(url) as own:
+            own.config_set("maxmemory", 0)
+            assert client.get("/readyz").status_code == 200
+            # What was written is gone, or goes soon.
+            assert (own.exists("carillon:probe"), 0 < own.ttl("carillon:readyz") <= 60) == (0, True)
+
+
+def test_a_broker_under_an_alarm_is_seen(tmp_path, engine, redis_server):
+    with amqp_broker() as broker:
+        client = other_app(tmp_path, DATABASE_URL=url_of(engine), REDIS_URL=redis_server, BROKER_URL=broker.url)
+        eventually(lambda: client.get("/readyz").status_code == 200)
+        broker.alarm.set()
+        began = time.monotonic()
+        alarmed = client.get("/readyz")
+        assert time.monotonic() - began < 2 * health.PATIENCE
+        assert (alarmed.status_code, alarmed.json["checks"]["broker"]["ok"]) == (503, False)

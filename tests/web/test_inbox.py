@@ -74,7 +74,7 @@ def show_on_devices(engine) -> None:
 def heard(engine, room="user:alice") -> list[tuple[str, dict]]:
     with read(engine) as connection:
         cursor = Cursor(epoch(connection), {room: 0})
-        replay = read_after(connection, "acme", [room], cursor, utc_now(), limit=1000)
+        replay = read_after(connection, "acme", room.removeprefix("user:"), cursor, utc_now(), limit=1000)
     return [(e.type, e.data) for e in replay.events if e.data is not None]
 
 

@@ -17,9 +17,9 @@ from web import VERSION, assets
 @pytest.fixture
 def built(tmp_path, monkeypatch):
     """A directory of static files with what the pages need, as `make client` leaves it."""
-    for name in ("console.html", "inbox.html", "carillon.svg"):
+    for name in ("console.html", "inbox.html", "chat.html", "carillon.svg"):
         (tmp_path / name).write_text((assets.STATIC / name).read_text())
-    for name in ("console/console", "inbox/inbox"):
+    for name in ("console/console", "inbox/inbox", "chat/chat"):
         for ending in (".js", ".css"):
             path = tmp_path / "build" / f"{name}{ending}"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +28,7 @@ def built(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("path", ["/", "/console", "/console/notifications", "/console/users/acme/a/b"])
+@pytest.mark.parametrize("path", ["/", "/chat", "/console", "/console/notifications", "/console/users/acme/a/b"])
 def test_a_page_runs_nothing_but_its_own_files(client, built, path):
     answer = client.get(path)
     assert (answer.status_code, answer.mimetype) == (200, "text/html")
@@ -50,7 +50,7 @@ def test_a_file_that_has_not_changed_is_not_sent_again(client, built, path):
     assert again.status_code == 304
 
 
-@pytest.mark.parametrize("path", ["/", "/console", "/docs", "/docs/events", "/docs/guides"])
+@pytest.mark.parametrize("path", ["/", "/chat", "/console", "/docs", "/docs/events", "/docs/guides"])
 def test_a_page_loads_files_from_addresses_that_can_be_kept_for_ever(client, built, path):
     (built / "docs.css").write_text("/* */\n")
     names = re.findall(r'"(/static/[^"]+\.(?:js|css|svg))"', client.get(path).text)
@@ -85,7 +85,7 @@ def test_pages_of_other_sites_may_load_the_programs_and_nothing_else(client, bui
 
 @pytest.mark.parametrize(
     ("path", "program"),
-    [("/", "inbox/inbox.js"), ("/console", "console/console.js")],
+    [("/", "inbox/inbox.js"), ("/chat", "chat/chat.js"), ("/console", "console/console.js")],
 )
 def test_a_page_that_was_not_built_says_how(client, built, path, program):
     assert client.get(path).status_code == 200

@@ -333,6 +333,14 @@ def test_a_page_that_polls_too_fast_is_told_to_wait(alice, client, user_token, s
     assert acknowledge(alice, "tenant:acme:1") == 1
 
 
+def test_nobody_waits_for_an_answer_that_was_given_before_the_clock_was_set_back(alice, say, clock):
+    say(n=1)
+    page = clock[0]
+    assert poll(alice).status_code == 200
+    clock[0] -= timedelta(hours=1)
+    assert numbers(poll(alice, stamp(page))) == [1]
+
+
 def test_a_user_can_have_so_many_pages(alice):
     answers = [poll(alice).status_code for _ in range(3 * PAGES)]
     assert answers[:PAGES] == [200] * PAGES

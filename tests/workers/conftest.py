@@ -35,5 +35,12 @@ def run(engine, clock, recorder) -> Runtime:
     channels = {mode: {name: ScriptedChannel(name) for name in CHANNELS} for mode in ("live", "test")}
     publisher = ScriptedPublisher()
     return Runtime(
-        engine=engine, channels=channels, bells=recorder, lease=60.0, publisher=publisher, now=clock, rng=lambda: 1.0
+        engine=engine,
+        channels=channels,
+        bells=recorder,
+        lease=60.0,
+        publisher=publisher,
+        now=clock,
+        monotonic=lambda: clock.now.timestamp(),
+        rng=lambda: 1.0,
     )

@@ -18,12 +18,13 @@ import redis
 from kombu import Queue
 
 from bus.bells import Bells
+from config.repeated_records import _key
 from tests.databases import sqlite_file
 from tests.pipeline.system import System
 from tests.waiting import eventually
 from workers import tasks
 from workers.app import app
-from workers.broker import DROPPED, as_bell, as_question
+from workers.broker import as_bell, as_question
 
 # A worker imports them when it starts.
 assert tasks.DELIVER_TASKS
@@ -186,13 +187,14 @@ def test_a_bell_for_what_is_no_page_asks_for_nothing():
 
 
 def test_dropped_items_fill_no_log(redis_server: str, taken: Any, caplog: pytest.LogCaptureFixture):
-    DROPPED._warned_at = float("-inf")
     with redis.Redis.from_url(redis_server) as client:
         client.lpush(QUEUE, *[b"x" * 100_000] * 30)
         client.lpush(QUEUE, as_bytes(bell()))
     taken()
     said = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [record.getMessage() for record in said] == ["messages dropped: no bells and no questions"]
+    assert {record.getMessage() for record in said} == {"messages dropped: no bells and no questions"}
+    # They are written as one.
+    assert len({_key(record) for record in said}) == 1
     assert len(str(said[0].__dict__)) < 2000
 
 
@@ -220,6 +222,7 @@ def test_a_worker_survives_garbage_and_orders_and_still_answers(request: pytest.
             log = (tmp_path / "worker.log").read_text()
             # Of the last item in `unacked`, which kombu says once.
             assert log.count("Traceback") <= 1
-            assert log.count("messages dropped") == 1
+            # One for each place and error.
+            assert 1 <= log.count("messages dropped") <= 12
         finally:
             system.stop()

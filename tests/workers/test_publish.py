@@ -21,7 +21,7 @@ from tests.factories import NOW, bus_secret, create_users
 from tests.workers.scripted import ScriptedPublisher
 from workers import publish as publishing
 from workers.publish import publish, publish_batch
-from workers.relay import tick
+from workers.relay import Relay
 from workers.runtime import Runtime
 
 
@@ -204,10 +204,10 @@ def test_a_later_window_is_left_to_the_relay(run, engine, bells, clock):
     began = time.monotonic()
     assert publish(run)
     assert time.monotonic() - began < 0.2
-    tick(run)
+    Relay(run).tick()
     assert bells == []
     clock.advance(0.3)
-    tick(run)
+    Relay(run).tick()
     assert bells == [("publish", [])]
 
 
@@ -216,14 +216,16 @@ def test_a_later_window_is_left_to_the_relay(run, engine, bells, clock):
 
 def test_the_relay_rings_for_what_is_due(run, engine, bells):
     say(engine)
-    tick(run)
+    Relay(run).tick()
     assert bells == [("publish", [])]
 
 
 def test_without_a_broker_the_relay_publishes(run, engine, recorder):
     recorder.reachable = False
     say(engine)
-    tick(run)
+    relay = Relay(run)
+    relay.tick()
+    relay.wait()
     assert len(run.publisher.heard()) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -10,6 +11,7 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from celery.signals import worker_shutting_down
 from sqlalchemy import Engine, event, select
 
 from models.deliveries.lifecycle import RetryLater, Sent
@@ -17,6 +19,8 @@ from models.deliveries.tables import attempts, deliveries
 from models.sql.engine import UNAVAILABLE, read
 from tests.factories import accept_one, create_users, expand_all
 from tests.waiting import eventually
+from workers import deliver as module
+from workers import tasks
 from workers.deliver import deliver, deliver_batch
 
 
@@ -94,6 +98,19 @@ def test_a_process_that_has_to_record_what_it_sent_does_not_claim_it_after_its_l
     assert len(mails.sent) == 4
     assert mail_rows(engine, deliveries.c.state) == [("sent",)] * 4
     assert not run.unrecorded
+
+
+def test_a_worker_that_is_told_to_end_waits_for_no_lease(run, mails, refuse, monkeypatch):
+    monkeypatch.setattr(module, "STOP_WAIT", 0.5)
+    monkeypatch.setattr(tasks, "runtime", lambda: run)
+    mails.before = lambda _: refuse(True)
+    # As Celery does at SIGTERM.
+    threading.Timer(1, worker_shutting_down.send, ["worker"], {"sig": "SIGTERM", "how": "Warm", "exitcode": 0}).start()
+    began = time.monotonic()
+    with pytest.raises(UNAVAILABLE):
+        deliver_batch(run, "email")
+    assert 1 < time.monotonic() - began < run.lease / 2
+    refuse(False)
 
 
 def test_a_worker_does_not_wait_for_ever(run, mails, refuse):

@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from actions import attachments
 from actions.principal import Principal
 from actions.problems import not_found
-from carillon.fields import ConversationId, FileName, MediaType, Sha256, Strict
+from carillon.fields import FileName, MediaType, Sha256, Strict
 from carillon.payload import MAX_NUMBER
 from models.attachments.queries import Attachment, NewAttachment
 from models.ids import as_uuid
 from storage.base import Signed
 from web.api.endpoint import Answer, Api
 from web.api.fields import Moment, View
+from web.api.messages import CONVERSATION, ConversationPath
 from web.context import context
 
 api = Api("attachments", "Files that members of a conversation send with their messages.")
 
-ATTACHMENTS = "/conversations/<conversation>/attachments"
+ATTACHMENTS = f"{CONVERSATION}/attachments"
 
 
 class AttachmentBody(Strict):
@@ -81,12 +82,6 @@ class DownloadView(AttachmentView):
     preview: SignedUrl | None = Field(
         description="A picture (WebP) of at most 400 × 400 pixels, to be shown. null: there is none, or not yet."
     )
-
-
-class ConversationPath(BaseModel):
-    """Names a conversation."""
-
-    conversation: ConversationId
 
 
 class AttachmentPath(ConversationPath):

@@ -18,7 +18,6 @@ from carillon.requests import Event
 from models.events.cursor import Cursor
 from models.events.log import Event as LogEvent
 from models.events.log import Replay, heads, read_after
-from models.rooms.names import rooms_of
 from models.sql.engine import read
 from web.api.endpoint import Answer, Api
 from web.api.fields import MAX_PAGE, Limit, Moment, Query, View
@@ -94,21 +93,16 @@ class AckView(View):
     acknowledged: int
 
 
-def _rooms(caller: Principal) -> list[str]:
-    return rooms_of(caller.tenant, caller.id)
-
-
 @api.declare("GET", "/events", auth="user", answers={200: EventPage})
 def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
     """Poll for events after a cursor. Without a cursor, the answer has no events and the cursor to begin with."""
-    rooms = _rooms(caller)
     try:
         view = view_of("/", query.dialect)
     except LookupError as error:
         raise invalid("dialect", "dialect", error.args[0]) from error
     with read(context().engine) as connection:
         if query.cursor is None:
-            start = heads(connection, caller.tenant, rooms)
+            start = heads(connection, caller.tenant, caller.id)
             replay = Replay([], start, complete=True, more=False)
         else:
             try:
@@ -117,7 +111,7 @@ def poll_events(caller: Principal, query: EventsQuery) -> EventPage:
                 raise invalid(
                     "cursor", "cursor", "is not a cursor of this server: leave it out to begin now"
                 ) from error
-            replay = read_after(connection, caller.tenant, rooms, cursor, context().now(), query.limit)
+            replay = read_after(connection, caller.tenant, caller.id, cursor, context().now(), query.limit)
     return EventPage(
         data=[named for event in replay.events for named in _translated(view, event)],
         **_position(replay.cursor),
@@ -142,7 +136,7 @@ def _position(cursor: Cursor) -> dict[str, Any]:
 def head_of_events(caller: Principal) -> HeadView:
     """The head of the log. Events after a client's cursor have been missed."""
     with read(context().engine) as connection:
-        head = heads(connection, caller.tenant, _rooms(caller))
+        head = heads(connection, caller.tenant, caller.id)
     return HeadView(**_position(head))
 
 

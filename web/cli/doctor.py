@@ -122,13 +122,13 @@ def _message_queue(here: Context) -> Finding:
 
 
 def _workers(here: Context) -> Iterator[Finding]:
-    probe = probes(here.settings, here.engine)["broker"]
+    probe = probes(here.settings, here.engine, here.bells)["broker"]
     probe.begin()
     error = probe.result(time.monotonic() + PATIENCE)
     if error:
-        yield _failed("broker", error, "check BROKER_URL. Until the broker is back, the relay does the work, slowly")
+        yield _failed("broker", error, "check BROKER_URL. Until the broker is back, the relay does the work")
         return
-    yield Finding("broker", "ok", "answers")
+    yield Finding("broker", "ok", "takes messages")
     try:
         served = here.bells.served_queues()
     except OperationalError:
@@ -154,7 +154,7 @@ def _pauses(here: Context) -> Iterator[Finding]:
 def _channels(here: Context) -> Iterator[Finding]:
     for name in CHANNELS:
         try:
-            channel = registry.build_one(here.settings, "live", name)
+            channel = registry.build_one(here.settings, "live", name, here.now)
         except SettingsError as error:
             yield _failed(f"channel {name}", str(error), "correct the settings")
             continue

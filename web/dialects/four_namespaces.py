@@ -70,5 +70,26 @@ NS4 = Dialect(
             "notification:count": (_event("notification:count"),),
         },
     },
-    requests={"/sns": {"publish_start": RequestMapping("sns:publish_start")}},
+    requests={
+        "/sns": {"publish_start": RequestMapping("sns:publish_start")},
+        "/chat": {
+            "send_message": RequestMapping(
+                "chat:send",
+                {
+                    "recipientId": member("recipientId", "recipient_id", "to_user_id"),
+                    "conversationId": member("conversationId", "conversation_id"),
+                    "content": member("message", "content", "text"),
+                    "tempId": member("tempId"),
+                },
+            ),
+            "typing": RequestMapping(
+                "chat:typing",
+                {
+                    "recipientId": member("recipientId", "recipient_id", "to_user_id"),
+                    "conversationId": member("conversationId", "conversation_id"),
+                    "isTyping": member("is_typing", "isTyping"),
+                },
+            ),
+        },
+    },
 )

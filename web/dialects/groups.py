@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from web.dialects.dialect import Dialect, EventMapping, RequestMapping, in_room, member
+
+_event = partial(EventMapping, times=("createdAt", "timestamp"))
 
 
 def _about(operation: str) -> RequestMapping:
@@ -16,6 +20,6 @@ def _about(operation: str) -> RequestMapping:
 
 GROUP = Dialect(
     "group",
-    events={"/": {"*": (EventMapping(times=("createdAt", "timestamp")),)}},
+    events={"/": {"chat:message": (_event("new-message"),), "*": (_event(),)}},
     requests={"/": {"join-group": _about("room:join"), "leave-group": _about("room:leave")}},
 )

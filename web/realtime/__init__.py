@@ -23,6 +23,7 @@ from web.realtime.gateway.handshake import Origins
 from web.realtime.handlers.table import Handler, client_events
 from web.realtime.limits import MAX_MESSAGE
 from web.realtime.presence.presence import Presence
+from web.realtime.presence.typing import Typing
 from web.realtime.replay.bookmarks import Bookmarks
 from web.realtime.timing import Timing
 from web.realtime.transport.engine import PolledRequests, harden
@@ -78,8 +79,9 @@ def attach(
     app.wsgi_app = PolledRequests(app.wsgi_app, server.eio, strangers)  # type: ignore[method-assign]
     presence = Presence(leases or Leases(settings.redis_url, settings.bus_topic, timing.lease, timing.reload), timing)
     bookmarks = Bookmarks(settings.redis_url, settings.bus_topic, patience)
-    gateway = Gateway(server, installation, authenticator, origins, presence, bookmarks, strangers, timing)
-    gateway.serve(client_events(installation, presence, events))
+    typing = Typing(installation)
+    gateway = Gateway(server, installation, authenticator, origins, presence, typing, bookmarks, strangers, timing)
+    gateway.serve(client_events(installation, presence, typing, gateway.check_room, events))
     for namespace in NAMESPACES:
         gateway.register(namespace)
     manager.bind(gateway)

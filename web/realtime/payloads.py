@@ -27,16 +27,16 @@ Code = Literal[
 class Refused(Exception):
     """A request of a client is refused. `code` is for programs, the message for people."""
 
-    def __init__(self, code: Code, message: str) -> None:
+    def __init__(self, code: Code | str, message: str) -> None:
         super().__init__(message)
-        self.code: Code = code
+        self.code = code
 
 
 # StrictInt: true is 1 to Python.
 Seq = Annotated[StrictInt, Field(ge=0, lt=2**63)]
 Token = Annotated[StrictStr, Field(min_length=1, max_length=8192)]
-CursorText = Annotated[StrictStr, Field(max_length=4096)]
-Positions = Annotated[dict[StrictStr, Seq], Field(max_length=100)]
+CursorText = Annotated[StrictStr, Field(max_length=32_768)]
+Positions = Annotated[dict[StrictStr, Seq], Field(max_length=1000)]
 
 
 class Handshake(BaseModel):

@@ -61,6 +61,12 @@ export class Client extends Rest {
   user: string | null = null;
   tenant: string | null = null;
 
+  /** Resolves with the key under which the browser keeps what belongs to the user, as soon as there is a token. */
+  readonly identity: Promise<string>;
+  /** Aborted when the client is closed. */
+  readonly signal: AbortSignal;
+  #identified: (key: string) => void = () => undefined;
+
   readonly #tokens: Tokens;
   readonly #handlers = new Handlers();
   #log: LogState = EMPTY_LOG;
@@ -70,19 +76,23 @@ export class Client extends Rest {
   /** The last session:ready, for tabs that open later. */
   #session: Payload | null = null;
   #following = false;
-  #closed = false;
+  readonly #closing = new AbortController();
   /** The highest sequence number that was delivered and not yet acknowledged, or 0. */
   #unacknowledged = 0;
   #timers = new Map<string, ReturnType<typeof setTimeout>>();
   #removeListeners: () => void = () => undefined;
 
   constructor(
-    private readonly options: ClientOptions,
+    readonly options: ClientOptions,
     private readonly openSocket: OpenSocket = socketIo,
   ) {
     const tokens = new Tokens(options.getToken);
     super((options.url ?? "").replace(/\/$/, ""), tokens);
     this.#tokens = tokens;
+    this.signal = this.#closing.signal;
+    this.identity = new Promise((resolve) => {
+      this.#identified = resolve;
+    });
     this.#handlers.keepUntil(connected(this));
     this.#addListeners();
     void this.#start();
@@ -117,7 +127,7 @@ export class Client extends Rest {
   /** Close the connection and stop delivering events. A new client continues from the same position. */
   close(): void {
     this.#save();
-    this.#closed = true;
+    this.#closing.abort();
     this.#removeListeners();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#connection?.close();
@@ -136,8 +146,10 @@ export class Client extends Rest {
       this.#schedule("start", jitter(RETRY_DELAY), () => void this.#start());
       return;
     }
-    if (this.#closed) return;
-    const key = `carillon:${this.url}:${identityOf(claims)}#${this.options.dialect ?? "canonical"}`;
+    if (this.signal.aborted) return;
+    const identity = `carillon:${this.url}:${identityOf(claims)}`;
+    this.#identified(identity);
+    const key = `${identity}#${this.options.dialect ?? "canonical"}`;
     this.#store = new PositionStore(key, this.options.storage);
     this.#log = resume(this.#store.load());
     this.#tabs = new Tabs(key, {
@@ -181,7 +193,7 @@ export class Client extends Rest {
   }
 
   #handle(frame: Frame): void {
-    if (this.#closed) return;
+    if (this.signal.aborted) return;
     if (frame.kind === "event") {
       if (frame.event.name === "session:ready") this.#ready(frame.event.payload);
       this.#apply(receive(this.#log, frame.event));
@@ -275,7 +287,7 @@ export class Client extends Rest {
 
   /** Run a task later, unless it is scheduled already. */
   #schedule(task: string, wait: number, run: () => void): void {
-    if (this.#timers.has(task) || this.#closed) return;
+    if (this.#timers.has(task) || this.signal.aborted) return;
     const timer = setTimeout(() => {
       this.#timers.delete(task);
       run();
@@ -285,7 +297,7 @@ export class Client extends Rest {
 
   #save(): void {
     // Only the tab with the connection saves. Another one could replace the position by an older one.
-    if (this.#closed || !this.#connection || this.#log.cursor === null) return;
+    if (this.signal.aborted || !this.#connection || this.#log.cursor === null) return;
     this.#store?.save(this.#log);
   }
 }

@@ -13,6 +13,7 @@ export const WS_EVENTS = {
   CHAT_CONVERSATION_JOINED: "chat:conversation:joined",
   CHAT_CONVERSATION_LEFT: "chat:conversation:left",
   CHAT_CONVERSATION_UPDATED: "chat:conversation:updated",
+  CHAT_ERROR: "chat:error",
   CHAT_MEMBER_ADDED: "chat:member:added",
   CHAT_MEMBER_CHANGED: "chat:member:changed",
   CHAT_MEMBER_REMOVED: "chat:member:removed",
@@ -22,6 +23,9 @@ export const WS_EVENTS = {
   CHAT_MESSAGE_EDITED: "chat:message:edited",
   CHAT_MESSAGE_REACTIONS: "chat:message:reactions",
   CHAT_MESSAGE_READ: "chat:message:read",
+  CHAT_MESSAGE_SENT: "chat:message:sent",
+  CHAT_TYPING_START: "chat:typing:start",
+  CHAT_TYPING_STOP: "chat:typing:stop",
   DIRECT_MESSAGE: "direct_message",
   ERROR: "error",
   ERROR_OCCURRED: "error:occurred",
@@ -75,7 +79,17 @@ export const WS_CLIENT_EVENTS = {
   ALERT_ACKNOWLEDGE: "alert:acknowledge",
   ALERT_COUNT: "alert:count",
   AUTH_REFRESH: "auth:refresh",
+  CHAT_CONVERSATION_CREATE: "chat:conversation:create",
   CHAT_CONVERSATION_JOIN: "chat:conversation:join",
+  CHAT_CONVERSATION_LEAVE: "chat:conversation:leave",
+  CHAT_DELETE: "chat:delete",
+  CHAT_DELIVERED: "chat:delivered",
+  CHAT_EDIT: "chat:edit",
+  CHAT_REACT: "chat:react",
+  CHAT_READ: "chat:read",
+  CHAT_SEND: "chat:send",
+  CHAT_TYPING: "chat:typing",
+  CHAT_UNREACT: "chat:unreact",
   NOTIFICATION_ACK: "notification:ack",
   NOTIFICATION_ARCHIVE: "notification:archive",
   NOTIFICATION_CLEAR: "notification:clear",
@@ -122,6 +136,8 @@ export interface WsPayloads {
   "chat:conversation:left": { conversationId: string; by?: string | null; timestamp: string; [member: string]: unknown };
   /** A conversation has another name, or shows new members another part of its history */
   "chat:conversation:updated": { conversationId: string; name: string | null; history: "shared" | "joined" | "invited"; by?: string | null; timestamp: string; [member: string]: unknown };
+  /** What the client asked for was not done */
+  "chat:error": { code: string; message: string; tempId?: string; [member: string]: unknown };
   /** There are new members */
   "chat:member:added": { conversationId: string; userKeys: Array<string>; changed: number; memberCount: number; by?: string | null; timestamp: string; role?: "owner" | "moderator" | "member"; [member: string]: unknown };
   /** A member has another role */
@@ -140,6 +156,12 @@ export interface WsPayloads {
   "chat:message:reactions": { messageId: string; id?: string; conversationId: string; no: number; reactions: Array<{ emoji: string; count: number; [member: string]: unknown }>; [member: string]: unknown };
   /** A member has read messages: all up to one */
   "chat:message:read": { conversationId: string; messageId?: string; no: number; readBy?: string; count?: number; timestamp: string; [member: string]: unknown };
+  /** The sender's message is stored */
+  "chat:message:sent": { messageId: string; conversationId: string; senderKey?: string; content?: string; type?: string; status: "sent"; createdAt?: string; tempId?: string; [member: string]: unknown };
+  /** Somebody has begun to type */
+  "chat:typing:start": { conversationId: string; userKey: string; timestamp?: string; [member: string]: unknown };
+  /** Somebody has stopped typing */
+  "chat:typing:stop": { conversationId: string; userKey: string; timestamp?: string; [member: string]: unknown };
   /** A service has sent a message to this connection */
   "direct_message": { [member: string]: unknown };
   /** An event of the client was refused */
@@ -242,8 +264,28 @@ export interface WsRequests {
   "alert:count": { [member: string]: unknown };
   /** Go on with a new token of the same user */
   "auth:refresh": { token: string; [member: string]: unknown };
+  /** Begin a conversation, or find the one of two users */
+  "chat:conversation:create": { type: "direct" | "group"; participants: Array<string>; name?: string; history?: "shared" | "joined" | "invited"; id?: string; [member: string]: unknown };
   /** Ask whether the connection is in the room of a conversation */
   "chat:conversation:join": { conversationId: string | number; [member: string]: unknown };
+  /** Stop being a member of a group, or decline an invitation */
+  "chat:conversation:leave": { conversationId: string | number; [member: string]: unknown };
+  /** Delete a message, for everyone or for the user alone */
+  "chat:delete": { messageId: string; forEveryone?: boolean; [member: string]: unknown };
+  /** Messages up to this one have arrived */
+  "chat:delivered": { messageId: string; [member: string]: unknown };
+  /** Change what a message says */
+  "chat:edit": { messageId: string; content: string; mentions?: Array<string>; [member: string]: unknown };
+  /** React to a message with an emoji */
+  "chat:react": { messageId: string; emoji: string; [member: string]: unknown };
+  /** The messages of a conversation were read, all or up to one */
+  "chat:read": { conversationId?: string | number; messageId?: string; private?: boolean; [member: string]: unknown };
+  /** Send a message to a conversation, or to a user */
+  "chat:send": { conversationId?: string | number; recipientId?: string | number; content?: string; type?: "text" | "image" | "file"; replyTo?: string; tempId?: string; mediaUrl?: string; mentions?: Array<string>; targetUserId?: string; [member: string]: unknown };
+  /** The user types, or has stopped */
+  "chat:typing": { conversationId?: string | number; recipientId?: string | number; isTyping: boolean; [member: string]: unknown };
+  /** Take a reaction back */
+  "chat:unreact": { messageId: string; emoji: string; [member: string]: unknown };
   /** These notifications are on the screen */
   "notification:ack": { ids?: Array<string | number>; seq?: number; [member: string]: unknown };
   /** Archive notifications */

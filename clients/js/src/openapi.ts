@@ -159,7 +159,78 @@ export interface paths {
       };
     };
   };
-  "/v1/conversations/{conversation}/attachments": {
+  "/v1/conversations": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          limit?: number;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ConversationPage"];
+          };
+        };
+      };
+    };
+    post: {
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["NewConversation"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ConversationView"];
+          };
+        };
+        201: {
+          content: {
+            "application/json": components["schemas"]["ConversationView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}": {
+    get: {
+      parameters: {
+        path: {
+          conversation: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ConversationView"];
+          };
+        };
+      };
+    };
+    patch: {
+      parameters: {
+        path: {
+          conversation: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["ChangedConversation"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ConversationView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/delivered": {
     post: {
       parameters: {
         path: {
@@ -168,47 +239,327 @@ export interface paths {
       };
       requestBody: {
         content: {
-          "application/json": components["schemas"]["AttachmentBody"];
+          "application/json": components["schemas"]["ReceiptBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["PositionView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/join": {
+    post: {
+      parameters: {
+        path: {
+          conversation: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ConversationView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/members": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          limit?: number;
+        };
+        path: {
+          conversation: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["MemberPage"];
+          };
+        };
+      };
+    };
+    post: {
+      parameters: {
+        path: {
+          conversation: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["NewMembers"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["AddedMembers"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/members/{user}": {
+    delete: {
+      parameters: {
+        path: {
+          conversation: string;
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["Deleted"];
+          };
+        };
+      };
+    };
+    patch: {
+      parameters: {
+        path: {
+          conversation: string;
+          user: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["RoleBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["MemberView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/messages": {
+    get: {
+      parameters: {
+        query?: {
+          after?: number | null;
+          before?: number | null;
+          limit?: number;
+        };
+        path: {
+          conversation: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["MessagePage"];
+          };
+        };
+      };
+    };
+    post: {
+      parameters: {
+        path: {
+          conversation: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["NewMessage"];
         };
       };
       responses: {
         201: {
           content: {
-            "application/json": components["schemas"]["TicketView"];
+            "application/json": components["schemas"]["MessageView"];
           };
         };
       };
     };
   };
-  "/v1/conversations/{conversation}/attachments/{attachment}": {
+  "/v1/conversations/{conversation}/messages/{message}": {
     get: {
       parameters: {
         path: {
-          attachment: string;
           conversation: string;
+          message: string;
         };
       };
       responses: {
         200: {
           content: {
-            "application/json": components["schemas"]["DownloadView"];
+            "application/json": components["schemas"]["MessageView"];
+          };
+        };
+      };
+    };
+    delete: {
+      parameters: {
+        query?: {
+          for?: "me" | "everyone";
+        };
+        path: {
+          conversation: string;
+          message: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["MessageView"];
+          };
+        };
+      };
+    };
+    patch: {
+      parameters: {
+        path: {
+          conversation: string;
+          message: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["ChangedMessage"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["MessageView"];
           };
         };
       };
     };
   };
-  "/v1/conversations/{conversation}/attachments/{attachment}/complete": {
-    post: {
+  "/v1/conversations/{conversation}/messages/{message}/reactions/{emoji}": {
+    put: {
       parameters: {
         path: {
-          attachment: string;
           conversation: string;
+          emoji: string;
+          message: string;
         };
       };
       responses: {
         200: {
           content: {
-            "application/json": components["schemas"]["AttachmentView"];
+            "application/json": components["schemas"]["MessageView"];
+          };
+        };
+      };
+    };
+    delete: {
+      parameters: {
+        path: {
+          conversation: string;
+          emoji: string;
+          message: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["MessageView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/messages/{message}/receipts": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          limit?: number;
+        };
+        path: {
+          conversation: string;
+          message: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ReceiptsView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/read": {
+    post: {
+      parameters: {
+        path: {
+          conversation: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["ReadBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["PositionView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/settings": {
+    patch: {
+      parameters: {
+        path: {
+          conversation: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["SettingsBody"];
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ConversationView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/search": {
+    get: {
+      parameters: {
+        query: {
+          after?: string | null;
+          conversation?: string | null;
+          limit?: number;
+          q: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["FoundPage"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/unread": {
+    get: {
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["UnreadView"];
           };
         };
       };
@@ -1172,6 +1523,26 @@ export interface paths {
       };
     };
   };
+  "/v1/users/{user}/conversations": {
+    get: {
+      parameters: {
+        query?: {
+          after?: string | null;
+          limit?: number;
+        };
+        path: {
+          user: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["ConversationPage"];
+          };
+        };
+      };
+    };
+  };
   "/v1/users/{user}/devices": {
     get: {
       parameters: {
@@ -1355,6 +1726,9 @@ export interface components {
       members: number;
       topic: string;
     };
+    AddedMembers: {
+      added: string[];
+    };
     Advice: {
       backoffMultiplier: number;
       defaultInterval: number;
@@ -1483,6 +1857,14 @@ export interface components {
     BulkView: {
       data: components["schemas"]["BulkResult"][];
     };
+    ChangedConversation: {
+      history?: ("shared" | "joined" | "invited") | null;
+      name?: string | null;
+    };
+    ChangedMessage: {
+      content: string;
+      mentions?: string[] | null;
+    };
     ClearBody: {
       category?: string | null;
       level?: ("info" | "success" | "warning" | "error" | "critical") | null;
@@ -1526,6 +1908,29 @@ export interface components {
       title: string;
       type: string;
       url: string | null;
+    };
+    ConversationPage: {
+      data: components["schemas"]["ConversationView"][];
+      page: components["schemas"]["Page"];
+    };
+    ConversationView: {
+      created_at: string;
+      created_by: string | null;
+      history: "shared" | "joined" | "invited";
+      id: string;
+      last_message: components["schemas"]["MessageView"] | null;
+      last_message_at: string | null;
+      last_no: number | null;
+      member_count: number;
+      muted_until: string | null;
+      name: string | null;
+      notify: ("all" | "mentions" | "none") | null;
+      participants: string[];
+      read_no: number | null;
+      role: ("owner" | "moderator" | "member" | "invited") | null;
+      type: "direct" | "group";
+      unread: number | null;
+      unread_mentions: number | null;
     };
     CountsView: {
       total: number;
@@ -1713,12 +2118,31 @@ export interface components {
     Forgotten: {
       deleted: number;
     };
+    FoundMessages: {
+      messages: {
+        [key: string]: unknown;
+      }[];
+      page: components["schemas"]["Page"];
+    };
+    FoundPage: {
+      data: components["schemas"]["MessageView"][];
+      page: components["schemas"]["Page"];
+    };
     FoundUser: {
       created_at: string;
       devices: number;
       email: string | null;
       email_disabled_at: string | null;
       id: string;
+    };
+    GroupMessage: {
+      content: string;
+      groupId: string | number;
+      isPrivate?: boolean;
+      replyTo?: string | null;
+      targetUserId?: string | number | null;
+      tempId?: string | null;
+      userId?: string | number | null;
     };
     HeadView: {
       cursor: string;
@@ -1780,6 +2204,12 @@ export interface components {
       prefix: string;
       revoked_at: string | null;
     };
+    KnownConversations: {
+      conversations: {
+        [key: string]: unknown;
+      }[];
+      page: components["schemas"]["Page"];
+    };
     KnownItem: {
       archived_at: string | null;
       carillon_id?: string | null;
@@ -1807,12 +2237,56 @@ export interface components {
       type: string;
       url: string | null;
     };
+    KnownMessages: {
+      messages: {
+        [key: string]: unknown;
+      }[];
+      page: components["schemas"]["NumberPage"];
+    };
     Links: {
       deliveries: string;
       self: string;
     };
+    MemberPage: {
+      data: components["schemas"]["MemberView"][];
+      page: components["schemas"]["Page"];
+    };
     Members: {
       users: string[];
+    };
+    MemberView: {
+      created_at: string;
+      role: "owner" | "moderator" | "member" | "invited";
+      user: string;
+    };
+    MessagePage: {
+      data: components["schemas"]["MessageView"][];
+      page: components["schemas"]["NumberPage"];
+    };
+    MessageView: {
+      content: string;
+      conversation_id: string;
+      created_at: string;
+      deleted_at: string | null;
+      edited_at: string | null;
+      id: string;
+      media_url: string | null;
+      mentions: string[];
+      no: number;
+      private_to: string | null;
+      reactions: components["schemas"]["ReactionView"][];
+      reply_to: string | null;
+      sender: string | null;
+      temp_id: string | null;
+      type: "text" | "image" | "file" | "system";
+    };
+    NewConversation: {
+      created_by?: string | null;
+      history?: "shared" | "joined" | "invited";
+      id?: string | null;
+      name?: string | null;
+      participants: string[];
+      type: "direct" | "group";
     };
     NewKeyView: {
       created_at: string;
@@ -1824,6 +2298,20 @@ export interface components {
       name: string;
       prefix: string;
       revoked_at: string | null;
+    };
+    NewMembers: {
+      role?: "owner" | "moderator" | "member" | "invited";
+      users: string[];
+    };
+    NewMessage: {
+      content?: string;
+      media_url?: string | null;
+      mentions?: string[];
+      private_to?: string | null;
+      reply_to?: string | null;
+      sender?: string | null;
+      temp_id?: string | null;
+      type?: ("text" | "image" | "file" | "system") | null;
     };
     NewNote: {
       action_url?: string | null;
@@ -1919,6 +2407,10 @@ export interface components {
       type: string;
       url: string | null;
     };
+    NumberPage: {
+      has_more: boolean;
+      next: number | null;
+    };
     OutcomeView: {
       channel: string;
       failure: ("address_gone" | "bad_request" | "credentials" | "quota" | "provider_down" | "worker_lost" | "policy" | "expired" | "unclassified") | null;
@@ -1959,6 +2451,12 @@ export interface components {
       data: components["schemas"]["PolledEvent"][];
       more: boolean;
       poll: components["schemas"]["Advice"];
+    };
+    PositionView: {
+      delivered_no: number;
+      read_no: number;
+      unread: number;
+      unread_mentions: number;
     };
     PresenceView: {
       data: components["schemas"]["PresentUser"][];
@@ -2009,15 +2507,39 @@ export interface components {
       channel: string;
       reason: string | null;
     };
+    ReactionView: {
+      count: number;
+      emoji: string;
+      me: boolean;
+    };
     ReadAllBody: {
       category?: string | null;
       level?: ("info" | "success" | "warning" | "error" | "critical") | null;
       type?: string | null;
       up_to?: string | null;
     };
+    ReadBody: {
+      message_id?: string | null;
+      no?: number | null;
+      private?: boolean;
+    };
     RecallView: {
       id: string;
       status: "recalling" | "recalled";
+    };
+    ReceiptBody: {
+      message_id?: string | null;
+      no?: number | null;
+    };
+    ReceiptsView: {
+      data: components["schemas"]["ReceiptView"][];
+      delivered: number;
+      page: components["schemas"]["Page"];
+      read: number;
+    };
+    ReceiptView: {
+      status: "delivered" | "read";
+      user: string;
     };
     Recipient: {
       email?: string | null;
@@ -2065,11 +2587,19 @@ export interface components {
       removed: number;
       topic: string;
     };
+    RoleBody: {
+      role: "owner" | "moderator" | "member";
+    };
     Sent: {
       created_at: string;
       id: string;
       notification_id: string;
       status: "accepted";
+    };
+    SentMessage: {
+      message: {
+        [key: string]: unknown;
+      };
     };
     Series: {
       accepted: number[];
@@ -2090,6 +2620,10 @@ export interface components {
       sent: {
         [key: string]: number[];
       };
+    };
+    SettingsBody: {
+      muted_until?: string | null;
+      notify?: ("all" | "mentions" | "none") | null;
     };
     ShortNote: {
       message: string;
@@ -2156,6 +2690,23 @@ export interface components {
     TopicView: {
       open: boolean;
       topic: string;
+    };
+    UnreadConversation: {
+      id: string;
+      unread: number;
+      unread_mentions: number;
+    };
+    UnreadCount: {
+      conversations: {
+        [key: string]: number;
+      };
+      mentionCount: number;
+      unreadCount: number;
+    };
+    UnreadView: {
+      data: components["schemas"]["UnreadConversation"][];
+      unread: number;
+      unread_mentions: number;
     };
     Unregistered: {
       count: number;

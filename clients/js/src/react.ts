@@ -14,6 +14,14 @@ import {
 } from "react";
 import type { CarillonBell } from "./bell/element.ts";
 import type { BellProps } from "./bell/props.ts";
+import {
+  type UseConversations,
+  type UseMessages,
+  type UseTyping,
+  useConversationsOf,
+  useMessagesOf,
+  useTypingOf,
+} from "./chat/hooks.ts";
 import type { Client } from "./client.ts";
 import { createHooks } from "./hooks.ts";
 
@@ -30,13 +38,28 @@ export function useCarillon(): Client {
   return client;
 }
 
-export const { useConnection, useNotifications, useCounts, useAlerts, usePresence } = createHooks(useCarillon, {
-  useEffect,
-  useMemo,
-  useState,
-  useSyncExternalStore,
-});
+const library = { useEffect, useMemo, useState, useSyncExternalStore };
+export const { useConnection, useNotifications, useCounts, useAlerts, usePresence } = createHooks(useCarillon, library);
+
+// Functions of their own, so that a bundler leaves chat out of pages without it.
+
+/** The conversations of the user, by their last message, newest first. */
+export function useConversations(): UseConversations {
+  return useConversationsOf(useCarillon(), library);
+}
+
+/** The messages of a conversation, oldest first. They count as read while they are shown and the page is visible. */
+export function useMessages(conversationId: string): UseMessages {
+  return useMessagesOf(useCarillon(), conversationId, library);
+}
+
+/** Who types in a conversation. */
+export function useTyping(conversationId: string): UseTyping {
+  return useTypingOf(useCarillon(), conversationId, library);
+}
+
 export type { Alerts, Notifications } from "./hooks.ts";
+export type { UseConversations, UseMessages, UseTyping };
 
 export type BellElementProps = DetailedHTMLProps<HTMLAttributes<CarillonBell>, CarillonBell> & BellProps;
 

@@ -135,6 +135,12 @@ export async function claim(name: string): Promise<boolean> {
   });
 }
 
+/** Run a task while no other tab runs one of this name. */
+export async function exclusively(name: string, task: () => Promise<void>): Promise<void> {
+  if (canShare()) await navigator.locks.request(name, task);
+  else await task();
+}
+
 function canShare(): boolean {
   return typeof BroadcastChannel !== "undefined" && typeof navigator !== "undefined" && navigator.locks !== undefined;
 }

@@ -33,6 +33,15 @@ export const SYNC_INTERVAL = 45_000;
 /** At most one acknowledgement is sent in this time. */
 export const ACKNOWLEDGE_INTERVAL = 1_000;
 
+/** At most one receipt for each conversation is sent in this time. */
+export const RECEIPT_INTERVAL = 1_000;
+
+/** That the user types is told at most once in this time. */
+export const TYPING_INTERVAL = 3_000;
+
+/** The server ends typing after 5 s. If that event is lost, the client ends it after this time. */
+export const TYPING_EXPIRY = 8_000;
+
 /** The wait before a failed request is repeated. */
 export const RETRY_DELAY = 5_000;
 

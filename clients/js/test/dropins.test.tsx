@@ -186,6 +186,66 @@ test("S2: window.ws connects automatically with a token, and has its four namesp
   expect(ws.isConnected).toBe(false);
 });
 
+test("S2: the chat component works as it is, also with users who are numbers", async () => {
+  localStorage.setItem("auth_token", token());
+  const sent: [string, unknown][] = [];
+  const typing: unknown[] = [];
+  API["/v1/conversations"] = { id: "c" };
+  API["/v1/conversations/c/messages"] = {};
+  const answer = globalThis.fetch;
+  vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
+    if (url.startsWith("/v1/conversations")) sent.push([url, JSON.parse(String(init.body))]);
+    return answer(url, init);
+  });
+  await import("../src/dropins/window-ws.ts");
+  // @ts-expect-error It has no types.
+  const { ChatComponent } = await import("./chat-component.jsx");
+  await act(async () => root.render(createElement(ChatComponent, { recipientId: 456 })));
+  await pass(200);
+  for (const connection of server.connections) {
+    const { request } = connection;
+    connection.request = (name, payload, timeout) => {
+      if (name === "chat:typing") typing.push(payload);
+      return request.call(connection, name, payload, timeout);
+    };
+  }
+  const text = (senderKey: string, content: string) => ({
+    messageId: content,
+    conversationId: "c",
+    senderKey,
+    content,
+  });
+  await emit("chat:message", text("456", "Hello"));
+  await emit("chat:message", text("789", "not for this window"));
+  await emit("chat:message", text("alice", "mine, from another device"));
+  expect([...document.querySelectorAll(".message")].map(({ textContent }) => textContent)).toEqual(["ThemHello"]);
+  await emit("chat:typing:start", { conversationId: "c", userKey: "456" });
+  expect(document.querySelector(".typing-indicator")?.textContent).toBe("Someone is typing...");
+  await emit("chat:typing:stop", { conversationId: "c", userKey: "456" });
+  expect(document.querySelector(".typing-indicator")).toBeNull();
+
+  const input = document.querySelector("input") as HTMLInputElement;
+  const happens = (event: Event) => act(async () => void input.dispatchEvent(event));
+  input.value = "Hi";
+  for (let times = 0; times < 5; times += 1) await happens(new Event("input", { bubbles: true }));
+  await pass(100);
+  await happens(new FocusEvent("focusout", { bubbles: true }));
+  // Without a charCode, which happy-dom does not set, React takes it for no key.
+  const enter = new KeyboardEvent("keypress", { key: "Enter", bubbles: true });
+  await happens(Object.assign(enter, { charCode: 13 }));
+  await pass(200);
+  expect(typing).toEqual([
+    { conversationId: "c", isTyping: true },
+    { conversationId: "c", isTyping: false },
+  ]);
+  expect(sent).toMatchObject([
+    ["/v1/conversations", { type: "direct", participants: ["456"] }],
+    ["/v1/conversations/c/messages", { content: "Hi", temp_id: expect.any(String) }],
+  ]);
+  expect(input.value).toBe("");
+  window.ws.disconnect();
+});
+
 test("S4: initializeSocket resolves when connected; handlers can be added before", async () => {
   const received: unknown[] = [];
   const off = addSocketEventHandler("notification", ({ message }) => received.push(message));

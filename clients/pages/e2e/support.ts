@@ -6,10 +6,15 @@ import { port } from "../../e2e/installation.ts";
 export const url = (path = "/"): string => `http://127.0.0.1:${port()}${path}`;
 
 /** Sign in a user in a new browser context. Errors in the browser fail the test. */
-export async function signIn(browser: Browser, person: string, options: BrowserContextOptions = {}): Promise<Page> {
+export async function signIn(
+  browser: Browser,
+  person: string,
+  options: BrowserContextOptions = {},
+  path = "/",
+): Promise<Page> {
   const page = await (await browser.newContext(options)).newPage();
   failOnErrors(page);
-  await page.goto(url());
+  await page.goto(url(path));
   await page.getByRole("button", { name: person }).click();
   await expect(page.getByText("Live", { exact: true })).toBeVisible();
   return page;

@@ -69,7 +69,8 @@ def heard(session: Session) -> list[tuple[str, dict[str, Any]]]:
     while not session.socket.queue.empty():
         text = session.socket.queue.get()
         assert text.startswith("42")
-        name, payload = json.loads(text[2:])
+        # Outside "/", the namespace comes first.
+        name, payload = json.loads(text[text.index("[") :])
         events.append((name, payload))
     return events
 

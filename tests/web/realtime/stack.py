@@ -166,7 +166,7 @@ class Stack:
     def head(self, room: str = "user:alice") -> int:
         """The number of the room's newest event."""
         with read(self.engine) as connection:
-            return heads(connection, self.tenant, [room]).positions[room]
+            return heads(connection, self.tenant, room.removeprefix("user:")).positions[room]
 
     def client(self, user: str = "alice", *, transport: str = "websocket", **auth: Any) -> Client:
         """A client that is connected and has heard session:ready. It speaks canonically, unless it says otherwise."""

@@ -88,7 +88,6 @@ def test_a_position_that_is_none_is_a_loss_and_stops_nobody_else(here, there, re
     here.close(opened(here), INTERRUPTED)
     with redis.Redis.from_url(redis_server, decode_responses=True) as client:
         client.hset(here._key(page(), "token"), mapping={"a": garbage, "z": garbage})
-        assert there._breaker.allows()
         one = opened(there, sid="b")
         assert fresh(one) or told_of_a_loss(one)
         assert opened(there, token="other", sid="c").resume.positions == {"user:alice": 5, "tenant:acme": 1}
@@ -232,6 +231,18 @@ def test_a_client_that_was_away_for_long_is_told_that_something_may_be_missing(h
     here.close(opened(here), INTERRUPTED)
     monkeypatch.setattr(module, "KEPT", -1.0)
     assert told_of_a_loss(opened(here))
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600], ids=["forward", "back"])
+def test_a_web_process_whose_clock_is_an_hour_off_goes_by_that_of_redis(here, there, monkeypatch, seconds):
+    here.close(opened(here), INTERRUPTED)
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + seconds)
+    second = opened(there, sid="b", seq=9)
+    assert second.resume.positions["user:alice"] == 5
+    there.close(second, INTERRUPTED)
+    monkeypatch.undo()
+    assert opened(here, sid="c").resume.positions["user:alice"] == 9
 
 
 def test_without_redis_nobody_waits_and_nothing_fails():

@@ -34,7 +34,7 @@ class Inbox:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.sessions = Sessions()
-        self.counts = CountNotifier(engine, self.sessions, TIMING)
+        self.counts = CountNotifier(engine, utc_now, self.sessions, TIMING)
         factories.create_tenant(engine)
 
     def open(self, user: str = "alice", **other: Any) -> Session:
@@ -137,7 +137,7 @@ def test_many_users_are_counted_in_several_queries(inbox: Inbox, monkeypatch: py
 
 def test_without_a_database_nobody_is_forgotten(inbox: Inbox):
     alice = inbox.open()
-    away = CountNotifier(connect("sqlite:////nowhere/nothing.db"), inbox.sessions, TIMING)
+    away = CountNotifier(connect("sqlite:////nowhere/nothing.db"), utc_now, inbox.sessions, TIMING)
     away.ask(alice)
     with pytest.raises(OperationalError):
         away.send()

@@ -143,6 +143,29 @@ def test_a_lease_that_nobody_renews_ends_and_one_of_those_who_look_tells_it(redi
     assert processes[0].states("acme").users == {"carol": "online"}
 
 
+def test_after_the_clock_of_redis_was_set_back_a_lease_ends_as_soon_as_any_other(
+    redis_server: str, leases: Leases, told: Told
+):
+    leases.keep([report(), report("bob")])
+    assert sorted(told.all()) == [("online", "alice"), ("online", "bob")]
+    hour = 3_600_000
+    with redis.Redis.from_url(redis_server) as client:
+        # As it looks after that.
+        for user in ("alice", "bob"):
+            seats, member = f"presence-test:presence:of:acme/{user}", f"acme/{user}"
+            status, end = client.hget(seats, "1").decode().split()
+            client.hset(seats, "1", f"{status} {int(end) + hour}")
+            client.persist(seats)
+            client.zincrby("presence-test:presence:due", hour, member)
+    end = time.monotonic() + 3 * QUICK.lease
+    heard = []
+    while time.monotonic() < end:
+        leases.keep([report("bob")])
+        heard += told.all()
+    assert heard == [("offline", "alice")]
+    assert (state(leases), state(leases, "bob")) == ("offline", "online")
+
+
 def test_what_redis_has_forgotten_comes_back_with_the_next_report(redis_server: str, leases: Leases, told: Told):
     leases.keep([report(status="busy")])
     with redis.Redis.from_url(redis_server) as control:

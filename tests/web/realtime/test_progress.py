@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.events.cursor import Cursor
+from models.events.log import Replay
 from web.realtime.limits import MAX_AHEAD
 from web.realtime.replay.progress import Progress, ResumeRequest
 
@@ -18,10 +19,14 @@ def live(position: int = 0) -> Progress:
     return progress
 
 
+def page(epoch: str, head: int) -> Replay:
+    return Replay([], Cursor(epoch, {ROOM: head}), complete=True, more=False, positions={ROOM: head})
+
+
 def replay(progress: Progress, head: int) -> list[int]:
     """What a replay up to `head` sends."""
     sent = [seq for seq in range(progress.positions[ROOM] + 1, head + 1) if not progress.was_sent(ROOM, seq)]
-    progress.reach(Cursor("e", {ROOM: head}))
+    progress.reach(page("e", head))
     return sent
 
 
@@ -81,7 +86,7 @@ def test_another_incarnation_begins_anew():
     progress.admit(ROOM, 12)
     assert progress.behind("f", {ROOM: 2})
     progress.hold()
-    progress.reach(Cursor("f", {ROOM: 2}))
+    progress.reach(page("f", 2))
     assert progress.release()
     assert (progress.epoch, progress.positions) == ("f", {ROOM: 2, "tenant:acme": 0})
     assert progress.admit(ROOM, 3)

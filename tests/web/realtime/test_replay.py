@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from models.events.cursor import Cursor
-from models.events.log import REPLAY_PAGE, new_epoch
+from models.events.log import REPLAY_PAGE, heads_of, new_epoch
 from models.sql.engine import UNAVAILABLE, connect, write
 from tests import factories
 from tests.web.realtime.fakes import FakeServer, brief, heard, session
@@ -34,7 +34,7 @@ ROOM = "user:alice"
 def replayer(engine: Engine) -> Replayer:
     factories.create_tenant(engine)
     factories.create_users(engine, ["alice", "bob"])
-    return Replayer(factories.create_installation(engine), TIMING)
+    return Replayer(factories.create_installation(engine), Sessions(), TIMING)
 
 
 def welcomed(replayer: Replayer, user: str = "alice", **wish: Any) -> Session:
@@ -152,13 +152,13 @@ def test_while_the_database_is_away_nothing_is_lost(
     append(engine)
     one = session(positions={ROOM: 0})
     with monkeypatch.context() as patch:
-        patch.setattr("web.realtime.replay.replayer.heads", away)
+        patch.setattr("web.realtime.replay.replayer.rooms_of", away)
         with pytest.raises(UNAVAILABLE):
             replayer.welcome(one)
     assert not one.ready
     assert one.resume_at <= time.monotonic() + TIMING.retry
     with monkeypatch.context() as patch:
-        patch.setattr("web.realtime.replay.replayer.read_after", away)
+        patch.setattr("web.realtime.replay.replayer.read_rooms", away)
         with pytest.raises(UNAVAILABLE):
             replayer.welcome(one)
     assert not one.offer(ROOM, 2, [event_packet("/", "stream:data", {})])
@@ -225,6 +225,22 @@ def test_what_arrives_meanwhile_is_not_healed(engine: Engine, replayer: Replayer
     patient = Healer(engine, background.sessions, replayer, Timing(grace=0.4))
     arrival.start()
     assert patient.look() == 0
+    assert brief(alice) == [("session:ready", 0), ("stream:data", 1)]
+
+
+def test_what_arrives_while_the_heads_are_read_is_not_above_them(
+    engine: Engine, replayer: Replayer, background: Background, monkeypatch: pytest.MonkeyPatch
+):
+    alice = welcomed(replayer)
+    background.add(alice)
+
+    def and_one_more(connection: Any, wanted: Any) -> Any:
+        found = heads_of(connection, wanted)
+        assert alice.offer(ROOM, 1, [event_packet("/", "stream:data", {"seq": 1})])
+        return found
+
+    monkeypatch.setattr("web.realtime.replay.healer.heads_of", and_one_more)
+    assert background.healer.look() == 0
     assert brief(alice) == [("session:ready", 0), ("stream:data", 1)]
 
 
@@ -331,7 +347,9 @@ def test_strangers_are_closed(replayer: Replayer, background: Background):
 def test_a_database_that_is_away_ends_no_background_work(background: Background, replayer: Replayer, tmp_path: Any):
     alice = session()
     background.add(alice)
-    away = Replayer(factories.create_installation(connect(f"sqlite:///{tmp_path}/nowhere/nothing.db")), TIMING)
+    away = Replayer(
+        factories.create_installation(connect(f"sqlite:///{tmp_path}/nowhere/nothing.db")), Sessions(), TIMING
+    )
     healer = Healer(away._engine, background.sessions, away, TIMING)
     healer.serve(alice)
     assert not alice.ready

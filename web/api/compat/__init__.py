@@ -1,5 +1,5 @@
 """Paths of the systems that Carillon replaces."""
 
-from web.api.compat import devices, inbox, polling, stats
+from web.api.compat import chat, devices, inbox, polling, stats
 
-__all__ = ["devices", "inbox", "polling", "stats"]
+__all__ = ["chat", "devices", "inbox", "polling", "stats"]

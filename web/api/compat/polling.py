@@ -20,7 +20,6 @@ from carillon.fields import Strict
 from models.events.cursor import Cursor
 from models.events.log import Event, read_after
 from models.polling.queries import read_since
-from models.rooms.names import rooms_of
 from models.sql.engine import read
 from web.api.endpoint import Answer, Api
 from web.api.fields import Moment, Query, View
@@ -127,7 +126,7 @@ def poll_tenant_events(caller: Principal, path: TenantPath, query: SinceQuery) -
     Since a time: the events that this page was not given yet, and those that the user has not acknowledged. Since a
     cursor: all events after it.
     """
-    rooms = _rooms(caller, path)
+    _check(caller, path)
     start = _parse(query.since)
     pages = context().polling_pages
     last = pages.last_answer(caller.tenant, caller.id, start) if isinstance(start, datetime) else None
@@ -141,13 +140,13 @@ def poll_tenant_events(caller: Principal, path: TenantPath, query: SinceQuery) -
         )
     with read(context().engine) as connection:
         if isinstance(start, Cursor):
-            replay = read_after(connection, caller.tenant, rooms, start, now, PAGE)
+            replay = read_after(connection, caller.tenant, caller.id, start, now, PAGE)
         else:
             horizon = now - timedelta(days=context().settings.retention_days)
             # A time in the future only says that the client's clock is fast.
             since = _BEGINNING if start > now else max(start, _BEGINNING + SLACK) - SLACK
             given = last.cursor if last is not None else None
-            replay = read_since(connection, caller.tenant, caller.id, rooms, since, horizon, now, PAGE, given)
+            replay = read_since(connection, caller.tenant, caller.id, since, horizon, now, PAGE, given)
     pages.answered(caller.tenant, caller.id, replay.cursor, now)
     page = PolledPage(
         data=[event for event in map(_event, replay.events) if event is not None],
@@ -179,15 +178,14 @@ def acknowledge_tenant_events(caller: Principal, path: TenantPath, body: EventId
 
     The body is JSON, whether or not Content-Type says so.
     """
-    rooms = _rooms(caller, path)
-    new = acknowledge_polled(context(), caller, _by_room(body.eventIds, rooms))
+    _check(caller, path)
+    new = acknowledge_polled(context(), caller, _by_room(body.eventIds))
     return Answer(Acknowledged(acknowledged=new), headers=_HEADERS)
 
 
-def _rooms(caller: Principal, path: TenantPath) -> list[str]:
+def _check(caller: Principal, path: TenantPath) -> None:
     if path.tenant != caller.tenant:
         raise not_found("tenant")
-    return rooms_of(caller.tenant, caller.id)
 
 
 def _parse(since: str | None) -> datetime | Cursor:
@@ -217,11 +215,11 @@ def _event(event: Event) -> PolledEvent | None:
     return None
 
 
-def _by_room(ids: Iterable[str], rooms: list[str]) -> dict[str, set[int]]:
+def _by_room(ids: Iterable[str]) -> dict[str, set[int]]:
     seqs: dict[str, set[int]] = {}
     for one in ids:
         room, _, number = one.rpartition(":")
         # 18 digits are below 2**63, and isdigit would take those of other scripts.
-        if room in rooms and number.isascii() and number.isdigit() and len(number) <= 18:
+        if number.isascii() and number.isdigit() and len(number) <= 18:
             seqs.setdefault(room, set()).add(int(number))
     return seqs

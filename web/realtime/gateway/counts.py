@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine
@@ -35,8 +35,9 @@ _USERS = 1000
 class CountNotifier:
     """One background task for the process, which sends counts at most every `timing.counts` seconds."""
 
-    def __init__(self, engine: Engine, sessions: Sessions, timing: Timing) -> None:
+    def __init__(self, engine: Engine, now: Callable[[], datetime], sessions: Sessions, timing: Timing) -> None:
         self._engine = engine
+        self._now = now
         self._sessions = sessions
         self._timing = timing
         self._lock = threading.Lock()
@@ -92,7 +93,7 @@ class CountNotifier:
 
     def _send(self, tenant: str, users: list[str]) -> int:
         with read(self._engine) as connection:
-            counts = counts_for(connection, tenant, users, datetime.now(UTC))
+            counts = counts_for(connection, tenant, users, self._now())
         sent = 0
         for user, count in counts.items():
             address = room_name(tenant, user_room(user))

@@ -14,7 +14,8 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from actions.installation import Installation
 from actions.problems import TITLES
-from models.sql.engine import UNAVAILABLE
+from models.events.user_rooms import members_among
+from models.sql.engine import UNAVAILABLE, read
 from web.auth import Authenticator
 from web.dialects.dialect import RequestMapping
 from web.realtime import metrics
@@ -22,6 +23,7 @@ from web.realtime.gateway.admission import Admission
 from web.realtime.gateway.counts import CountNotifier
 from web.realtime.gateway.handshake import Origins
 from web.realtime.gateway.janitor import Janitor
+from web.realtime.gateway.membership import Membership
 from web.realtime.gateway.rate_limits import RateLimits
 from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.handlers import session as session_events
@@ -29,6 +31,7 @@ from web.realtime.handlers.table import ClientEvent
 from web.realtime.limits import REFUSALS_BEFORE_DISCONNECT
 from web.realtime.payloads import Code, Refused
 from web.realtime.presence.presence import Presence
+from web.realtime.presence.typing import Typing
 from web.realtime.replay.bookmarks import Bookmarks
 from web.realtime.replay.healer import Healer
 from web.realtime.replay.replayer import Replayer
@@ -41,6 +44,9 @@ from web.realtime.transport.wire import BINARY
 log = logging.getLogger(__name__)
 
 SESSION_CLOSING = "session:closing"
+
+# In a user's own room: which conversations the user is in has changed.
+CHANGE_ROOMS = frozenset(("chat:conversation:created", "chat:conversation:joined", "chat:conversation:left"))
 
 
 class Gateway:
@@ -57,21 +63,25 @@ class Gateway:
         authenticator: Authenticator,
         origins: Origins,
         presence: Presence,
+        typing: Typing,
         bookmarks: Bookmarks,
         strangers: Strangers,
         timing: Timing,
     ) -> None:
         self._server = server
         self._presence = presence
+        self._typing = typing
+        self._engine = installation.engine
         self._bookmarks = bookmarks
         self.sessions = Sessions()
         self._rate_limits = RateLimits()
         self._admission = Admission(
             server, installation.engine, authenticator, origins, self.sessions, bookmarks, strangers
         )
-        self._counts = CountNotifier(installation.engine, self.sessions, timing)
-        self.replayer = Replayer(installation, timing, self._counts.ask)
+        self._counts = CountNotifier(installation.engine, installation.now, self.sessions, timing)
+        self.replayer = Replayer(installation, self.sessions, timing, self._counts.ask)
         self.healer = Healer(installation.engine, self.sessions, self.replayer, timing)
+        self._membership = Membership(installation.engine, self.sessions, self._deliver, timing)
         self._janitor = Janitor(server, self.sessions, self.healer, self.close, timing)
         self._events: dict[str, ClientEvent] = {
             "notification:ack": ClientEvent(partial(session_events.acknowledge_events, installation)),
@@ -100,7 +110,15 @@ class Gateway:
 
     def started(self) -> None:
         """Start the background tasks of this process."""
-        for worker in (self.healer, self._janitor, self._counts, self._presence, self._bookmarks):
+        for worker in (
+            self.healer,
+            self._janitor,
+            self._counts,
+            self._presence,
+            self._bookmarks,
+            self._membership,
+            self._typing,
+        ):
             self._server.start_background_task(worker.run)
 
     def subscribed(self) -> None:
@@ -114,9 +132,24 @@ class Gateway:
 
     def deliver(self, groups: list[dict[str, Any]]) -> None:
         """Send live events to the connections of this process."""
+        self._membership.deliver(groups)
+
+    def _deliver(self, groups: list[dict[str, Any]]) -> None:
         fanout.deliver(self.sessions, groups)
         self._counts.observe(groups)
         self._bookmarks.moved()
+        for group in groups:
+            if group["event"] in CHANGE_ROOMS:
+                for address, _ in group["rooms"]:
+                    self._change_rooms(address)
+
+    def _change_rooms(self, address: str) -> None:
+        """The user of this room is in other conversations now."""
+        if not address.partition("/")[2].startswith("user:"):
+            return
+        for session in self.sessions.members(address):
+            session.rooms_changed = True
+            self.healer.ask(session)
 
     def connected(self, sid: str) -> None:
         """Send a client that has just connected what it has missed."""
@@ -135,6 +168,13 @@ class Gateway:
         if served is not None:
             fields |= {"replayed": served.replayed, "complete": served.complete, "more": served.more}
         log.info("connected", extra=fields)
+
+    def check_room(self, session: Session, room: str) -> None:
+        """Correct whether the session is in a conversation, by what the database says now. Raises UNAVAILABLE."""
+        with read(self._engine) as connection:
+            _, there = members_among(connection, session.tenant, room, {session.user})
+        if (session.user in there) != (room in session.rooms):
+            self.replayer.heal(session)
 
     def stop(self) -> None:
         """Close all connections, when the process is about to end."""
@@ -160,6 +200,7 @@ class Gateway:
         session = self.sessions.remove(sid)
         if session is not None:
             self._presence.leave(session)
+            self._typing.leave(session)
             self._bookmarks.close(session, reason)
             seconds = round(time.monotonic() - session.opened_at, 1)
             log.info("disconnected", extra={"session": sid, "reason": reason, "seconds": seconds})
@@ -174,13 +215,15 @@ class Gateway:
         try:
             answer = {"ok": True, **self._handle(session, asked, args)}
         except Refused as refused:
-            answer = self._refuse(session, event, refused.code, str(refused))
+            answer = self._refuse(session, event, asked.operation, args, refused)
         except UNAVAILABLE as error:
             log.warning("event not handled", extra={"session": sid, "error": type(error).__name__})
-            answer = self._refuse(session, event, "unavailable", "the database is not available; try again")
+            away = Refused("unavailable", "the database is not available; try again")
+            answer = self._refuse(session, event, asked.operation, args, away)
         except Exception:
             log.exception("event not handled", extra={"session": sid})
-            answer = self._refuse(session, event, "internal", "something went wrong here")
+            wrong = Refused("internal", "something went wrong here")
+            answer = self._refuse(session, event, asked.operation, args, wrong)
         return asked.answered(answer)
 
     def close(self, session: Session, code: Code, message: str) -> None:
@@ -210,13 +253,18 @@ class Gateway:
             raise Refused("bad_request", "an event has one payload")
         return event.handler(session, asked.payload(args[0] if args else None))
 
-    def _refuse(self, session: Session, event: str, code: Code, message: str) -> dict[str, Any]:
+    def _refuse(
+        self, session: Session, event: str, operation: str, args: Sequence[Any], refused: Refused
+    ) -> dict[str, Any]:
+        code, message = refused.code, str(refused)
         metrics.REFUSED_EVENTS.labels(code).inc()
         # Many clients ask for no answer, so the refusal is an event as well. In a flood one is enough.
         if code != "rate_limited" or session.bucket.refused == 1:
             problem = {"type": f"urn:carillon:problem:{code}", "title": TITLES.get(code, "The event was refused")}
             payload = problem | {"code": code, "detail": message, "message": message, "event": event[:64]}
             fanout.send_unlogged([session], "error", payload)
+            if operation.startswith("chat:"):
+                fanout.send_unlogged([session], "chat:error", _chat_error(code, message, args))
         return _failure(code, message)
 
 
@@ -227,11 +275,18 @@ def _unknown(_session: Session, _payload: Any) -> dict[str, Any]:
 _UNKNOWN = ClientEvent(_unknown)
 
 
-def _failure(code: Code, message: str) -> dict[str, Any]:
+def _chat_error(code: str, message: str, args: Sequence[Any]) -> dict[str, Any]:
+    temp_id = args[0].get("tempId") if args and isinstance(args[0], dict) else None
+    # Only what can be the id of a message is sent back.
+    known = {"tempId": temp_id} if isinstance(temp_id, str) and len(temp_id) <= 128 else {}
+    return {"code": code, "message": message, **known}
+
+
+def _failure(code: str, message: str) -> dict[str, Any]:
     return {"ok": False, "error": {"code": code, "message": message}}
 
 
-def _refusal(code: Code, message: str) -> Refusal:
+def _refusal(code: str, message: str) -> Refusal:
     metrics.CONNECT_ERRORS.labels(code).inc()
     log.info("refused", extra={"code": code, "detail": message})
     return Refusal(message, {"code": code, "message": message})

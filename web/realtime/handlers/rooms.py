@@ -1,7 +1,8 @@
-"""Events by which clients join rooms. A connection is in all rooms of its token already, so this only confirms."""
+"""Events by which clients join rooms. A connection is in all rooms of its user already, so this only confirms."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
@@ -18,8 +19,16 @@ class Room(BaseModel):
     room: Annotated[StrictStr, Field(max_length=200)]
 
 
-def join(session: Session, payload: Any) -> dict[str, Any]:
-    """Confirm that the connection is in the room, and return its position there. Idempotent; raises Refused."""
+def join(
+    session: Session, payload: Any, check: Callable[[Session, str], None] = lambda _session, _room: None
+) -> dict[str, Any]:
+    """Confirm that the connection is in the room, and return its position there. Idempotent; raises Refused.
+
+    `check` is called with the conversation first. It corrects which rooms the connection is in.
+    """
+    named = parse(Room, payload).room
+    if named.startswith("conversation:"):
+        check(session, named)
     room = _own(session, payload)
     return {"room": room, "seq": session.progress.positions[room]}
 

@@ -14,7 +14,9 @@ from actions.installation import Installation
 from actions.principal import Principal
 from web.realtime.gateway.sessions import Session
 from web.realtime.handlers import posts, rooms
+from web.realtime.handlers.chat import chat_events
 from web.realtime.presence.presence import Presence
+from web.realtime.presence.typing import Typing
 
 # Takes the principal and the payload of an event, and returns what is added to the answer {ok: true}. Raises Refused,
 # or models.sql.engine.UNAVAILABLE.
@@ -33,12 +35,20 @@ class ClientEvent:
 
 
 def client_events(
-    installation: Installation, presence: Presence, others: Mapping[str, Handler]
+    installation: Installation,
+    presence: Presence,
+    typing: Typing,
+    check_room: Callable[[Session, str], None],
+    others: Mapping[str, Handler],
 ) -> dict[str, ClientEvent]:
-    """Return all but the events of the connection itself, which the gateway has. `others` need the principal alone."""
+    """Return all but the events of the connection itself, which the gateway has. `others` need the principal alone.
+
+    `check_room` corrects whether a session is in a conversation.
+    """
     return {
         **{name: ClientEvent(partial(_for_principal, handler), cost=2) for name, handler in others.items()},
-        "room:join": ClientEvent(rooms.join),
+        **{name: ClientEvent(handler, cost=2) for name, handler in chat_events(installation, typing).items()},
+        "room:join": ClientEvent(partial(rooms.join, check=check_room), cost=2),
         "room:leave": ClientEvent(rooms.leave),
         "presence:set": ClientEvent(presence.set_status, cost=2),
         "presence:list": ClientEvent(presence.list_users, cost=4),

@@ -17,11 +17,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from socketio import Server
 
-from bus.circuit_breaker import CircuitBreaker
 from bus.redis import UNAVAILABLE, connect
 from models.events.cursor import Cursor
 from web.realtime.gateway.sessions import Session
@@ -44,17 +43,23 @@ _STEP = 200
 _MIN_INTERVAL = 0.05
 _MAX_INTERVAL = 1.0
 _IDLE_FACTOR = 9
-# After a failure Redis is not asked for this long (seconds): a handshake waits for it.
-_OPEN_SECONDS = 5.0
 
+# By the clock of Redis, as all times here: web processes on several machines compare them.
+_NOW = """
+local clock = redis.call('TIME')
+local now = clock[1] + clock[2] / 1000000
+local stamp = string.format('%.3f', now)
+"""
 # Opens a connection in one step: takes the position of an interrupted one, and notes that this one is open. The hash
 # has a field for each connection: "<time> <state> <progress> <position>". The states, in the order in which positions
 # are taken: 0 was written by its connection, 1 is that of a connection that has just been opened, and 2 has been given
 # to a client. Among equals, the one that is furthest behind is taken, so that nobody misses anything. Returns since
-# when Redis has positions, and the time and the position.
-_OPEN = """
-local now, sid, expires, given_for = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[4])
-redis.call('SET', KEYS[2], ARGV[1], 'NX')
+# when Redis has positions, the age of the position in seconds, and the position.
+_OPEN = (
+    _NOW
+    + """
+local sid, expires, given_for = ARGV[1], ARGV[2], tonumber(ARGV[3])
+redis.call('SET', KEYS[2], stamp, 'NX')
 local best
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
@@ -72,12 +77,23 @@ if best then
   opened = string.format('%.0f %s', best.progress, best.position)
   redis.call('HSET', KEYS[1], best.sid, best.at .. ' 2 ' .. opened)
 end
-redis.call('HSET', KEYS[1], sid, ARGV[1] .. ' 1 ' .. opened)
+redis.call('HSET', KEYS[1], sid, stamp .. ' 1 ' .. opened)
 redis.call('EXPIREAT', KEYS[1], expires)
-return {redis.call('GET', KEYS[2]), best and best.at or '', best and best.position or ''}
+return {redis.call('GET', KEYS[2]), best and tostring(now - best.at) or '', best and best.position or '',
+  string.format('%.0f', best and best.progress or 0)}
 """
+)
+_WRITE = _NOW + "redis.call('HSET', KEYS[1], ARGV[1], stamp .. ' 0 ' .. ARGV[2])"
+_BEGIN = _NOW + "redis.call('SET', KEYS[1], stamp, 'NX')"
 # In place of a position: a connection that was opened, and whose position has not been written yet.
 _UNKNOWN = "?"
+
+
+class _Mark(NamedTuple):
+    """A position, and the sum of its numbers in all rooms, by which positions are compared."""
+
+    cursor: Cursor
+    progress: int
 
 
 @dataclass(slots=True)
@@ -86,10 +102,10 @@ class _Page:
 
     key: str
     expires_at: datetime
-    written: Cursor | None = None
+    written: _Mark | None = None
     written_at: float = 0.0
     # (time, position), for connections whose end was noticed late.
-    earlier: deque[tuple[float, Cursor]] = field(default_factory=lambda: deque(maxlen=16))
+    earlier: deque[tuple[float, _Mark]] = field(default_factory=lambda: deque(maxlen=16))
 
 
 class Bookmarks:
@@ -104,7 +120,6 @@ class Bookmarks:
         self._lock = threading.Lock()
         self._pages: dict[str, tuple[Session, _Page]] = {}
         self._bell = threading.Event()
-        self._breaker = CircuitBreaker(_OPEN_SECONDS)
         self._stopped = False
 
     def open(self, session: Session, token: str, issued_at: datetime) -> None:
@@ -113,11 +128,11 @@ class Bookmarks:
         `issued_at` is the token's. Where it is not known whether the client was interrupted, something may be missing.
         """
         page = _Page(self._key(session, token), session.expires_at)
-        session.resume, cursor = self._interrupted(session.sid, page, issued_at)
+        session.resume, mark = self._interrupted(session.sid, page, issued_at)
         session.resumed = session.resume != ResumeRequest()
-        if cursor is not None:
-            page.written = cursor
-            page.earlier.append((time.monotonic(), cursor))
+        if mark is not None:
+            page.written = mark
+            page.earlier.append((time.monotonic(), mark))
         with self._lock:
             self._pages[session.sid] = session, page
 
@@ -144,10 +159,10 @@ class Bookmarks:
             # A client that says goodbye was not interrupted, and one that was never served has missed nothing.
             self._write([(session.sid, page, None)])
             return
-        cursor = self._received(session, page, reason)
+        mark = self._received(session, page, reason)
         # Without one, the field that `open` wrote stays.
-        if cursor is not None and not self._stopped:
-            self._write([(session.sid, page, cursor)])
+        if mark is not None and not self._stopped:
+            self._write([(session.sid, page, mark)])
 
     def stop(self) -> None:
         """Write all positions for the last time, before the process closes its connections.
@@ -166,7 +181,7 @@ class Bookmarks:
         """Run for ever."""
         # Before a client comes: a token that is issued from now on was not used before.
         with suppress(*UNAVAILABLE):
-            self._redis.set(f"{self._prefix}since", time.time(), nx=True)
+            self._redis.eval(_BEGIN, 1, f"{self._prefix}since")
         while True:
             self._bell.wait(_RENEW / 4)
             self._bell.clear()
@@ -183,16 +198,16 @@ class Bookmarks:
             return
         with self._lock:
             pages = list(self._pages.items())
-        due: list[tuple[str, _Page, Cursor]] = []
+        due: list[tuple[str, _Page, _Mark]] = []
         for sid, (session, page) in pages:
             if not _is_received(session):
                 continue
-            cursor = _position(session)
+            mark = _position(session)
             renew = now - page.written_at >= _RENEW
             if renew:
-                page.earlier.append((now, cursor))
-            if renew or cursor != page.written:
-                due.append((sid, page, cursor))
+                page.earlier.append((now, mark))
+            if renew or mark != page.written:
+                due.append((sid, page, mark))
         for start in range(0, len(due), _STEP):
             if not self._write(due[start : start + _STEP]):
                 return
@@ -201,34 +216,30 @@ class Bookmarks:
         digest = hashlib.sha256(token.encode()).hexdigest()[:32]
         return f"{self._prefix}{session.tenant}:{session.namespace}:{digest}"
 
-    def _interrupted(self, sid: str, page: _Page, issued_at: datetime) -> tuple[ResumeRequest, Cursor | None]:
+    def _interrupted(self, sid: str, page: _Page, issued_at: datetime) -> tuple[ResumeRequest, _Mark | None]:
         """Note that a connection is open. Returns what it continues from, and the position if that is known."""
         unknown = ResumeRequest(lost=True), None
-        if not self._breaker.allows():
-            return unknown
-        now = time.time()
-        arguments: list[str | int | float] = [f"{now:.3f}", sid, int(page.expires_at.timestamp()), _GIVEN]
+        arguments: list[str | int | float] = [sid, int(page.expires_at.timestamp()), _GIVEN]
         try:
             found: Any = self._open(keys=[page.key, f"{self._prefix}since"], args=arguments)
         except UNAVAILABLE as error:
-            self._failed(error)
+            log.warning("positions are not kept", extra={"error": type(error).__name__})
             return unknown
-        self._breaker.succeeded()
-        since, written_at, position = found
+        since, age, position, progress = found
         try:
             if not position:
                 # The first connection with this token, unless Redis has been emptied since the token was issued. Tokens
                 # are issued in whole seconds.
                 return (ResumeRequest(), None) if issued_at.timestamp() >= int(float(since)) else unknown
-            if position == _UNKNOWN or float(written_at) < now - KEPT:
+            if position == _UNKNOWN or float(age) > KEPT:
                 return unknown
             cursor = Cursor.decode(position)
         except (ValueError, OverflowError):
             # Others may write to Redis.
             return unknown
-        return ResumeRequest(cursor.epoch, cursor.positions), cursor
+        return ResumeRequest(cursor.epoch, cursor.positions, mark=cursor.mark), _Mark(cursor, int(progress))
 
-    def _received(self, session: Session, page: _Page, reason: str) -> Cursor | None:
+    def _received(self, session: Session, page: _Page, reason: str) -> _Mark | None:
         """The last position that a client whose connection has ended surely has. None: it is not known."""
         if reason == Server.reason.PING_TIMEOUT:
             # The client has received nothing for that long.
@@ -237,32 +248,23 @@ class Bookmarks:
             return earlier or (page.earlier[0][1] if page.earlier else page.written)
         return _position(session) if _is_received(session) else page.written
 
-    def _write(self, marks: Sequence[tuple[str, _Page, Cursor | None]]) -> bool:
-        if not self._breaker.allows():
-            return False
-        now = time.time()
+    def _write(self, marks: Sequence[tuple[str, _Page, _Mark | None]]) -> bool:
         pipeline = self._redis.pipeline(transaction=False)
-        for sid, page, cursor in marks:
-            if cursor is None:
+        for sid, page, mark in marks:
+            if mark is None:
                 pipeline.hdel(page.key, sid)
             else:
-                progress = sum(cursor.positions.values())
-                pipeline.hset(page.key, sid, f"{now:.3f} 0 {progress} {cursor.encode()}")
+                pipeline.eval(_WRITE, 1, page.key, sid, f"{mark.progress} {mark.cursor.encode()}")
             # With another token the client would not find it.
             pipeline.expireat(page.key, page.expires_at)
         try:
             pipeline.execute()
         except UNAVAILABLE as error:
-            self._failed(error)
-            return False
-        self._breaker.succeeded()
-        for _, page, cursor in marks:
-            page.written, page.written_at = cursor, time.monotonic()
-        return True
-
-    def _failed(self, error: Exception) -> None:
-        if self._breaker.failed():
             log.warning("positions are not kept", extra={"error": type(error).__name__})
+            return False
+        for _, page, mark in marks:
+            page.written, page.written_at = mark, time.monotonic()
+        return True
 
 
 def _is_received(session: Session) -> bool:
@@ -270,6 +272,6 @@ def _is_received(session: Session) -> bool:
     return session.ready and not session.backlog() and not session.broken()
 
 
-def _position(session: Session) -> Cursor:
+def _position(session: Session) -> _Mark:
     with session.lock:
-        return session.progress.cursor()
+        return _Mark(session.progress.cursor(), sum(session.progress.positions.values()))

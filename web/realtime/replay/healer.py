@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 import queue
 import time
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Engine
 
-from models.events.log import epoch, heads_of
+from bus.envelope import room_name
+from models.events.commit_order import horizon
+from models.events.log import conversations_since, heads_of
+from models.events.user_rooms import epoch
 from models.sql.engine import UNAVAILABLE, read
 from web.realtime import metrics
 from web.realtime.gateway.sessions import Session, Sessions
@@ -63,24 +67,50 @@ class Healer:
                 log.exception("heads not read")
 
     def look(self) -> int:
-        """Compare all positions with the heads, and heal the connections that are behind. Returns how many were."""
+        """Compare all positions with the heads, and heal the connections that differ. Returns how many did.
+
+        A connection is ahead of the log if the database has gone back to an earlier state. Of conversations only those
+        are compared in which something has happened since the marks of the connections.
+        """
         live = [session for session in self._sessions.all() if session.ready and session.progress.live]
         if not live:
             return 0
+        # From before the heads are read: what has been sent by then is in the log.
+        sent = {session: {room: session.progress.positions[room] for room in session.own_rooms} for session in live}
+        for session in live:
+            with session.lock:
+                session.progress.look()
+        marks = [session.progress.mark for session in live if session.progress.mark is not None]
         with read(self._engine) as connection:
-            present = epoch(connection)
-            heads = heads_of(connection, {(session.tenant, room) for session in live for room in session.rooms})
-        own = {session: {room: heads.get((session.tenant, room), 0) for room in session.rooms} for session in live}
+            present, mark = epoch(connection), horizon(connection)
+            heads = heads_of(connection, {(session.tenant, room) for session in live for room in session.own_rooms})
+            moved = conversations_since(connection, min(marks)) if marks else []
+        own = {session: {room: heads.get((session.tenant, room), 0) for room in session.own_rooms} for session in live}
+        beyond: dict[Session, list[str]] = {session: [] for session in live}
+        for one in moved:
+            here = self._sessions.members(room_name(one.tenant, one.room))
+            for session in own.keys() & set(here):
+                own[session][one.room] = one.head
+                if one.mark >= mark:
+                    beyond[session].append(one.room)
         behind = [session for session in live if session.progress.behind(present, own[session])]
         if behind:
             # Most of these events are committed, and published a moment later.
             time.sleep(self._timing.grace)
             behind = [session for session in behind if session.progress.behind(present, own[session])]
-        for session in behind:
+        behind += [session for session in live if any(seq > own[session][room] for room, seq in sent[session].items())]
+        self._settle(set(live) - set(behind), mark, beyond)
+        for session in dict.fromkeys(behind):
             # If it is not live any more, another replay of it has begun.
             if session.progress.live:
                 self.serve(session, is_behind=True)
-        return len(behind)
+        return len(set(behind))
+
+    def _settle(self, sessions: Iterable[Session], mark: int, beyond: Mapping[Session, list[str]]) -> None:
+        for session in sessions:
+            with session.lock:
+                if session.progress.live:
+                    session.progress.settle(mark, beyond[session])
 
     def serve(self, session: Session, is_behind: bool = False) -> None:
         """Send the session what it is missing. Does not raise."""
@@ -89,7 +119,7 @@ class Healer:
         try:
             if not session.ready:
                 self._replayer.welcome(session)
-            elif is_behind or session.progress.gap or not session.progress.live:
+            elif is_behind or session.rooms_changed or session.progress.gap or not session.progress.live:
                 served = self._replayer.heal(session)
                 metrics.HEALED.inc()
                 log.info("healed", extra={"session": session.sid, "replayed": served.replayed})

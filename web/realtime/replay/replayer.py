@@ -7,20 +7,21 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
+
+from sqlalchemy import Connection
 
 from actions.installation import Installation
 from actions.problems import Problem
 from actions.users import admit_user
-from models.events.log import Replay, heads, read_after
+from models.events.log import Replay, cursor_at, heads_in, read_rooms
+from models.events.user_rooms import UserRooms, rooms_of
 from models.polling.queries import acknowledged
 from models.sql.engine import read
 from models.timestamps import iso
-from models.users.queries import find_user
 from web.dialects.render import render, skipped
 from web.realtime import metrics
-from web.realtime.gateway.sessions import Session
+from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.limits import MAX_BACKLOG
 from web.realtime.replay.progress import ResumeRequest
 from web.realtime.timing import Timing
@@ -52,9 +53,14 @@ class Replayer:
     """Reads the log for single connections. Called from any thread; a connection has one replay at a time."""
 
     def __init__(
-        self, installation: Installation, timing: Timing, on_page: Callable[[Session], None] = lambda _session: None
+        self,
+        installation: Installation,
+        sessions: Sessions,
+        timing: Timing,
+        on_page: Callable[[Session], None] = lambda _session: None,
     ) -> None:
         self._installation = installation
+        self._sessions = sessions
         self._engine = installation.engine
         self._timing = timing
         # Called after every page.
@@ -90,7 +96,8 @@ class Replayer:
         with session.serving, _LiveEventsHeld(session, self._timing.retry):
             if resume is not None:
                 with session.lock:
-                    session.progress.start(resume.epoch or session.progress.epoch, resume.positions)
+                    positions = _placed(session, resume.positions)
+                    session.progress.start(resume.epoch or session.progress.epoch, positions, resume.mark)
             return self._serve(session, Served(), 1, self._timing.paging, remember), answer
 
     def heal(self, session: Session) -> Served:
@@ -106,22 +113,33 @@ class Replayer:
     def _start(self, session: Session) -> Served:
         resume = session.resume
         with read(self._engine) as connection:
-            head = heads(connection, session.tenant, session.rooms)
+            # It joins its rooms here, and the page after this is read later.
+            own = rooms_of(connection, session.tenant, session.user)
+            self._sessions.fit(session, own.conversations)
             # Such a client also has what it has fetched by polling meanwhile.
-            has = acknowledged(connection, session.tenant, session.user, session.rooms) if session.resumed else {}
-            unknown = not head.positions[session.user_room] and not find_user(connection, session.tenant, session.user)
-        if unknown:
+            has = acknowledged(connection, session.tenant, session.user) if session.resumed else {}
+        if session.user_room not in own.places:
             # If the tenant has no room for one more user, only what goes to all of its pages reaches this one.
             with suppress(Problem):
                 admit_user(self._installation, session.principal)
-        positions = {room: head.positions.get(room, 0) for room in session.rooms}
-        if not resume.lost:
-            positions |= {
-                room: max(seq, has.get(room, 0)) for room, seq in resume.positions.items() if room in positions
-            }
+        head = cursor_at(own, heads_in(own))
+        given = {} if resume.lost else _placed(session, resume.positions)
+        given = {room: max(seq, has.get(room, 0)) for room, seq in given.items()}
+        if resume.lost or resume.mark is None:
+            positions, mark = {**head.positions, **given}, head.mark
+        else:
+            positions, mark = {**{room: head.positions[room] for room in session.own_rooms}, **given}, resume.mark
         with session.lock:
-            session.progress.start(head.epoch if resume.lost else resume.epoch or head.epoch, positions)
+            session.progress.start(head.epoch if resume.lost else resume.epoch or head.epoch, positions, mark)
         return Served(complete=not resume.lost)
+
+    def _rooms(self, connection: Connection, session: Session) -> UserRooms:
+        """The rooms of the session's user. It has joined them before their heads were read."""
+        session.rooms_changed = False
+        own = rooms_of(connection, session.tenant, session.user)
+        while self._sessions.fit(session, own.conversations):
+            own = rooms_of(connection, session.tenant, session.user)
+        return own
 
     def _serve(
         self, session: Session, served: Served, pages: int, wait: float, announce: Callable[[Served], None]
@@ -134,7 +152,7 @@ class Replayer:
             page = self._read(session)
             served = Served(served.replayed + _emit(session, page), served.complete and page.complete)
             with session.lock:
-                session.progress.reach(page.cursor)
+                session.progress.reach(page)
                 # Under the lock: the first live event must not come before the announcement.
                 if not page.more and session.progress.release():
                     return self._end(session, served, announce)
@@ -152,15 +170,15 @@ class Replayer:
         return served
 
     def _read(self, session: Session) -> Replay:
-        cursor = session.progress.cursor()
         with read(self._engine) as connection:
-            return read_after(connection, session.tenant, session.rooms, cursor, datetime.now(UTC))
+            own = self._rooms(connection, session)
+            return read_rooms(connection, own, session.progress.known(), self._installation.now())
 
     def _ready(self, session: Session, served: Served) -> dict[str, Any]:
         return {
             "user": session.user,
             "tenant": session.tenant,
-            "rooms": list(session.rooms),
+            "rooms": list(session.own_rooms),
             "dialect": session.view.dialect,
             **position(session),
             **outcome(served),
@@ -168,7 +186,7 @@ class Replayer:
             "poll_interval_ms": _POLL_INTERVAL_MS,
             # Random, so that the clients of a process that ends do not all reconnect at once.
             "reconnect_after_ms": random.randint(500, 5000),  # noqa: S311
-            "server_time": iso(datetime.now(UTC)),
+            "server_time": iso(self._installation.now()),
         }
 
 
@@ -214,14 +232,14 @@ def _emit(session: Session, page: Replay) -> int:
     """Send a page; returns the number of events. Numbers without an event are sent as skipped."""
     if not page.complete:
         return 0
-    expected = {room: seq + 1 for room, seq in session.progress.positions.items()}
+    expected = {room: seq + 1 for room, seq in page.starts.items()}
     sent = 0
     for event in page.events:
         _skip(session, event.room, expected[event.room], event.seq - 1)
         expected[event.room] = event.seq + 1
         if not session.progress.was_sent(event.room, event.seq):
             sent += _put(session, *render(event))
-    _skip_rest(session, expected, page.cursor.positions)
+    _skip_rest(session, expected, page.positions)
     return sent
 
 
@@ -233,6 +251,11 @@ def _skip_rest(session: Session, expected: Mapping[str, int], reached: Mapping[s
 def _skip(session: Session, room: str, first: int, last: int) -> None:
     if first <= last:
         _put(session, *skipped(room, first, last))
+
+
+def _placed(session: Session, positions: Mapping[str, int]) -> dict[str, int]:
+    """The positions in rooms of the session; a client can name any others."""
+    return {room: seq for room, seq in positions.items() if room in session.rooms}
 
 
 def _put(session: Session, event: str, payload: dict[str, Any]) -> bool:

@@ -11,9 +11,8 @@ from typing import Any, Protocol
 
 from socketio import RedisManager
 
-from bus.dropped import Dropped
 from bus.envelope import DIRECT_MESSAGE, groups_in, opened
-from bus.redis import UNAVAILABLE, options
+from bus.redis import UNAVAILABLE, connect
 from bus.signature import Signature
 from web.realtime import metrics
 from web.realtime.timing import Timing
@@ -54,9 +53,9 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
     """
 
     def __init__(self, url: str, channel: str, secret: Callable[[], bytes], timing: Timing) -> None:
-        super().__init__(url, channel=channel, redis_options=options())
+        super().__init__(url, channel=channel)
+        self.redis: Any = connect(url)
         self._signature = Signature(secret, channel)
-        self._dropped = Dropped(log, "messages without our signature dropped")
         self._timing = timing
         self._listener: Listener | None = None
         self._beat = _BEAT + self.host_id.encode() + b'"}'
@@ -122,8 +121,6 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
 
     def _send(self, data: Callable[[], bytes]) -> int | None:
         try:
-            if self.redis is None:
-                self._redis_connect()
             return int(self.redis.publish(self.channel, data()))
         except UNAVAILABLE as error:
             log.warning("not published", extra={"error": type(error).__name__})
@@ -163,7 +160,6 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
 
     def _subscription(self) -> Iterator[dict[str, Any]]:
         """Yield the messages of one subscription, until it fails or goes silent."""
-        self._redis_connect()
         pubsub = self.redis.pubsub()
         began = time.monotonic()
         try:
@@ -185,7 +181,7 @@ class QueueManager(RedisManager):  # type: ignore[misc]  # the base carries no t
                     found = opened(message["data"], self._signature)
                     if found is None:
                         metrics.UNSIGNED.inc()
-                        self._dropped.add(bytes=len(message["data"]))
+                        log.warning("messages without our signature dropped")
                     else:
                         yield found
         finally:

@@ -3,30 +3,43 @@
  * localStorage has an `auth_token`.
  */
 
+import { chatApi } from "../chat/api.ts";
+import { Outbox, outboxStore } from "../chat/outbox.ts";
+import { type Told, tell } from "../chat/typing.ts";
 import { type Client, connected, createClient } from "../client.ts";
 import { isConnected } from "../connection.ts";
+import { asError } from "../errors.ts";
 import { Handlers } from "../handlers.ts";
 import type { Payload } from "../log.ts";
 import { onEverything, storedToken } from "./events.ts";
 
 type Namespace = "sns" | "orders" | "chat" | "notifications";
 type Callback = (data: any) => void;
+/** A user. Systems of this kind number their users; Carillon's ids are strings. */
+type UserId = string | number;
 /** A namespace, the name of an event there, and additional members. */
 type Rendering = [Namespace, string, object?];
 
 const NAMESPACES: Namespace[] = ["sns", "orders", "chat", "notifications"];
 
-/** The namespaces and names under which an event is emitted. */
-function renderings(name: string, payload: Payload): Rendering[] {
+/** The namespaces and names under which an event is emitted. `idOf` returns a user's id as the page knows it. */
+function renderings(name: string, payload: Payload, idOf: (user: unknown) => UserId | null): Rendering[] {
   const [domain, rest = ""] = name.split(/:(.*)/s);
   const presence = rest === "offline" ? "user_offline" : "user_online";
   const escaped = { title_html: escapeHtml(payload.title), message_html: escapeHtml(payload.message) };
+  const ids = { id: payload.messageId, message_id: payload.messageId, conversation_id: payload.conversationId };
   const names: Record<string, Rendering[]> = {
     "notification:new": [["notifications", "notification", escaped]],
     "notification:read": [["notifications", "notification_read"]],
     "notification:read_all": [["notifications", "notification_read", { all: true }]],
     "notification:deleted": [["notifications", "notification_deleted"]],
     "notification:count": [["notifications", "notification:count"]],
+    "chat:message": [
+      ["chat", "message_received", { ...ids, from_user_id: idOf(payload.senderKey), message: payload.content }],
+    ],
+    "chat:message:read": [["chat", "message_read", { ...ids, user_id: idOf(payload.readBy) }]],
+    "chat:typing:start": [["chat", "user_typing", { user_id: idOf(payload.userKey), is_typing: true }]],
+    "chat:typing:stop": [["chat", "user_typing", { user_id: idOf(payload.userKey), is_typing: false }]],
   };
   if (domain === "sns" || domain === "orders") return [[domain, rest]];
   if (domain === "presence") return (["sns", "chat"] as const).map((ns) => [ns, presence, { user_id: payload.user }]);
@@ -34,9 +47,55 @@ function renderings(name: string, payload: Payload): Rendering[] {
   return names[name] ?? [];
 }
 
+/** The conversations with single users, by the user's id. */
+class Directs {
+  readonly #api;
+  readonly #outbox;
+  readonly #conversations = new Map<string, Promise<string>>();
+  readonly #told = new Map<string, Told>();
+
+  constructor(private readonly client: Client) {
+    this.#api = chatApi(client);
+    this.#outbox = new Outbox(client, outboxStore(undefined), this.#api.send, () => undefined);
+  }
+
+  async send(user: string, text: string): Promise<void> {
+    this.#outbox.add(await this.#conversationWith(user), { content: text });
+    this.#told.delete(user);
+  }
+
+  async setTyping(user: string, isTyping: boolean): Promise<void> {
+    const { told, signal } = tell(this.#told.get(user) ?? null, isTyping, Date.now());
+    this.#told.set(user, told);
+    if (signal === null) return;
+    const conversationId = await this.#conversationWith(user);
+    if (this.client.state === "live") await this.client.request("chat:typing", { conversationId, isTyping: signal });
+  }
+
+  #conversationWith(user: string): Promise<string> {
+    const known = this.#conversations.get(user) ?? this.#begin(user);
+    this.#conversations.set(user, known);
+    return known;
+  }
+
+  /** There is one conversation for each pair of users, so beginning it again finds it. */
+  async #begin(user: string): Promise<string> {
+    try {
+      if (!isConnected(this.client.state)) await connected(this.client);
+      return (await this.#api.create({ type: "direct", participants: [user] })).id;
+    } catch (error) {
+      this.#conversations.delete(user);
+      throw error;
+    }
+  }
+}
+
 export class WebSocketClient {
   #client: Client | null = null;
+  #directs: Directs | null = null;
   #handlers = new Handlers();
+  /** Users' ids as the page has given them. */
+  readonly #ids = new Map<string, UserId>();
 
   get isConnected(): boolean {
     return this.#client !== null && isConnected(this.#client.state);
@@ -51,12 +110,16 @@ export class WebSocketClient {
   /** Connect, unless there is a connection already. */
   connect(): void {
     if (this.#client) return;
-    this.#client = createClient({ getToken: () => storedToken("auth_token") });
-    this.#handlers.keepUntil(connected(this.#client));
-    onEverything(this.#client, (name, payload) => {
+    const client = createClient({ getToken: () => storedToken("auth_token") });
+    this.#client = client;
+    this.#directs = new Directs(client);
+    this.#handlers.keepUntil(connected(client));
+    onEverything(client, (name, payload) => {
       const members = asGiven(name, (payload ?? {}) as Payload);
-      for (const [namespace, event, additional] of renderings(name, members)) {
-        const data = { timestamp: members.created_at, ...members, ...additional };
+      // What the user has sent, these pages show themselves.
+      if (name === "chat:message" && members.senderKey === client.user) return;
+      for (const [namespace, event, additional] of renderings(name, members, (user) => this.#idOf(user))) {
+        const data = { timestamp: members.created_at ?? members.createdAt, ...members, ...additional };
         this.#handlers.emit(`${namespace}/${event}`, data);
       }
     });
@@ -65,6 +128,17 @@ export class WebSocketClient {
   disconnect(): void {
     this.#client?.close();
     this.#client = null;
+    this.#directs = null;
+  }
+
+  /** Send a message to a user. It is kept until the server has it. */
+  sendMessage(recipientId: UserId, text: string): void {
+    this.#toUser(recipientId, (directs, user) => directs.send(user, text));
+  }
+
+  /** Tell a user that the user of this page types, or has stopped. Call it at each input. */
+  setTyping(recipientId: UserId, isTyping: boolean): void {
+    this.#toUser(recipientId, (directs, user) => directs.setTyping(user, isTyping));
   }
 
   on(namespace: Namespace, event: string, callback: Callback): void {
@@ -80,6 +154,21 @@ export class WebSocketClient {
     // Canonical names, such as notification:read, are valid in every namespace.
     const name = event.includes(":") ? event : `${namespace}:${event}`;
     void this.#client?.request(name, data).catch(() => undefined);
+  }
+
+  #toUser(given: UserId, act: (directs: Directs, user: string) => Promise<void>): void {
+    this.#ids.set(String(given), given);
+    if (!this.#directs) return;
+    act(this.#directs, String(given)).catch((thrown) => {
+      const { code, message } = asError(thrown);
+      this.#handlers.emit("chat/error", { code, message });
+    });
+  }
+
+  /** A user's id as the page has given it. Whole numbers are numbers until then, as pages compare ids with ===. */
+  #idOf(user: unknown): UserId | null {
+    if (typeof user !== "string") return null;
+    return this.#ids.get(user) ?? (/^[1-9]\d{0,14}$/.test(user) ? Number(user) : user);
   }
 }
 

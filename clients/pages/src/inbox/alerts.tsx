@@ -1,7 +1,7 @@
 /** The alerts of the tenant. Acknowledging one acknowledges it for everybody. */
 
 import { useAlerts } from "carillon-client/preact";
-import { Time } from "./time.tsx";
+import { Time } from "../shared/time.tsx";
 
 /** The most alerts that are shown. */
 const MAX_ALERTS = 8;

@@ -1,39 +1,25 @@
 /** The page of a signed-in user: the bell above, the channels below. */
 
-import { type Client, createClient, type State } from "carillon-client";
+import { type Client, createClient } from "carillon-client";
 import { CarillonBell } from "carillon-client/bell";
-import { CarillonProvider, useConnection } from "carillon-client/preact";
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { CarillonProvider } from "carillon-client/preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Avatar, capitalise } from "../shared/avatar.tsx";
+import { ConnectionState } from "../shared/connection-state.tsx";
+import { type Session, tokensOf } from "../shared/session.ts";
 import { Alerts } from "./alerts.tsx";
-import { Avatar, capitalise } from "./avatar.tsx";
 import { EventLog, useEventLog } from "./event-log.tsx";
 import { Inbox } from "./inbox.tsx";
 import { Lab } from "./lab.tsx";
 import { Presence } from "./presence.tsx";
 import { SendForm } from "./send.tsx";
-import { renew, type Session } from "./session.ts";
-
-const STATES: Record<State, string> = {
-  connecting: "Connecting",
-  live: "Live",
-  polling: "Polling",
-  offline: "Offline",
-};
 
 export function App({ session, onSignOut }: { session: Session; onSignOut: () => void }) {
-  const current = useRef(session);
-  const getToken = useCallback(async (fresh?: boolean) => {
-    current.current = await renew(current.current, fresh === true);
-    return current.current.token;
-  }, []);
-  const getServiceToken = useCallback(async () => {
-    current.current = await renew(current.current);
-    return current.current.serviceToken;
-  }, []);
+  const tokens = useMemo(() => tokensOf(session), [session]);
   const [disconnected, setDisconnected] = useState(false);
   const [connections, setConnections] = useState(0);
   // A closed client cannot be opened again. A new one continues from the same position.
-  const client = useMemo(() => createClient({ getToken }), [connections]);
+  const client = useMemo(() => createClient({ getToken: tokens.user }), [connections]);
   useEffect(() => () => client.close(), [client]);
   const log = useEventLog(client);
 
@@ -54,14 +40,17 @@ export function App({ session, onSignOut }: { session: Session; onSignOut: () =>
           <img src="/static/carillon.svg" alt="" width="26" height="26" />
           Carillon
         </h1>
-        {isDemo && (
-          <nav aria-label="Other pages">
-            <a href="/docs">API</a>
-            <a href="/docs/events">Events</a>
-            <a href="/console">Console</a>
-            {session.lab && <a href={session.lab}>Lab</a>}
-          </nav>
-        )}
+        <nav aria-label="Other pages">
+          <a href="/chat">Chat</a>
+          {isDemo && (
+            <>
+              <a href="/docs">API</a>
+              <a href="/docs/events">Events</a>
+              <a href="/console">Console</a>
+              {session.lab && <a href={session.lab}>Lab</a>}
+            </>
+          )}
+        </nav>
         <ConnectionState disconnected={disconnected} />
         {isDemo && (
           <label class="switch">
@@ -92,7 +81,7 @@ export function App({ session, onSignOut }: { session: Session; onSignOut: () =>
       <main class={isDemo ? "board" : "board alone"}>
         {isDemo && (
           <div class="column">
-            <SendForm user={session.user} getServiceToken={getServiceToken} />
+            <SendForm user={session.user} getServiceToken={tokens.service} />
             <Presence user={session.user} />
           </div>
         )}
@@ -108,15 +97,6 @@ export function App({ session, onSignOut }: { session: Session; onSignOut: () =>
         )}
       </main>
     </CarillonProvider>
-  );
-}
-
-function ConnectionState({ disconnected }: { disconnected: boolean }) {
-  const state = useConnection();
-  return (
-    <span class={`state ${disconnected ? "offline" : state}`} role="status">
-      {disconnected ? "Disconnected" : STATES[state]}
-    </span>
   );
 }
 

@@ -2,7 +2,7 @@
 
 import type { Client } from "carillon-client";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { Time } from "./time.tsx";
+import { Time } from "../shared/time.tsx";
 
 const MAX_ENTRIES = 40;
 

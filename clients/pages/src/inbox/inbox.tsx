@@ -3,7 +3,7 @@
 import type { Filter, Item } from "carillon-client";
 import { useNotifications } from "carillon-client/preact";
 import { useState } from "preact/hooks";
-import { Time } from "./time.tsx";
+import { Time } from "../shared/time.tsx";
 
 const VIEWS: { name: string; filter: Filter }[] = [
   { name: "All", filter: {} },

@@ -1,7 +1,7 @@
 /** The lab's phone and mailbox of the user: what was sent on channels outside this page. */
 
 import { useEffect, useState } from "preact/hooks";
-import { Time } from "./time.tsx";
+import { Time } from "../shared/time.tsx";
 
 interface Message {
   n: number;

@@ -2,7 +2,7 @@
 
 import { useCarillon, usePresence } from "carillon-client/preact";
 import { useState } from "preact/hooks";
-import { Avatar, capitalise } from "./avatar.tsx";
+import { Avatar, capitalise } from "../shared/avatar.tsx";
 
 const CHOICES = ["online", "away", "busy"] as const;
 type Choice = (typeof CHOICES)[number];

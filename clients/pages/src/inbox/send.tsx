@@ -3,7 +3,7 @@
 import type { Level } from "carillon-client";
 import { CHANNELS, type components, LEVELS } from "carillon-client/openapi";
 import { useState } from "preact/hooks";
-import { capitalise } from "./avatar.tsx";
+import { capitalise } from "../shared/avatar.tsx";
 
 type Schemas = components["schemas"];
 type Submission = Schemas["Notification"];

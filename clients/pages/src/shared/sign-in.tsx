@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { Avatar, capitalise } from "./avatar.tsx";
 import { type Demo, findDemo, type Session, signInAs, signInWith } from "./session.ts";
 
-export function SignIn({ onSession }: { onSession: (session: Session) => void }) {
+export function SignIn({ hint, onSession }: { hint: string; onSession: (session: Session) => void }) {
   const [demo, setDemo] = useState<Demo | null | undefined>(undefined);
   const [error, setError] = useState<string | null>(null);
   const [token, setToken] = useState("");
@@ -26,7 +26,7 @@ export function SignIn({ onSession }: { onSession: (session: Session) => void })
       {demo && (
         <section aria-labelledby="demo-title">
           <h2 id="demo-title">Sign in to the demo</h2>
-          <p class="hint">Open this page in two windows, sign in as two users, and send notifications to each other.</p>
+          <p class="hint">{hint}</p>
           <div class="people">
             {demo.people.map((person) => (
               <button key={person} type="button" onClick={() => void attempt(() => signInAs(person, demo.lab))}>

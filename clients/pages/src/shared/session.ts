@@ -55,10 +55,23 @@ export function forget(): void {
 }
 
 /** The session with new tokens if the old ones expire soon. Only the demo can renew them. */
-export async function renew(session: Session, fresh = false): Promise<Session> {
+async function renew(session: Session, fresh = false): Promise<Session> {
   const left = claims(session.token).exp - Date.now() / 1000;
   if (!session.serviceToken || (!fresh && left > MIN_VALIDITY)) return session;
   return signInAs(session.user, session.lab);
+}
+
+/** The tokens of a session. Each is renewed before it expires. */
+export function tokensOf(session: Session) {
+  let current = session;
+  const renewed = async (fresh = false) => {
+    current = await renew(current, fresh);
+    return current;
+  };
+  return {
+    user: async (fresh?: boolean) => (await renewed(fresh)).token,
+    service: async () => (await renewed()).serviceToken,
+  };
 }
 
 function save(session: Session): Session {
