@@ -51,6 +51,15 @@ class ReactionView(View):
     me: bool = Field(description="Whether the caller is one of them.")
 
 
+class FileView(View):
+    """A file of a message. Its URLs are asked for when they are needed."""
+
+    id: str
+    name: str
+    size: int = Field(description="In bytes.")
+    type: str = Field(description="As the sender says.")
+
+
 class MessageView(View):
     """A message. One that was deleted for everyone has no content, and keeps its number."""
 
@@ -63,6 +72,7 @@ class MessageView(View):
     reply_to: str | None
     mentions: list[str]
     media_url: str | None
+    attachments: list[FileView]
     private_to: str | None = Field(description="The one member who sees it, beside the sender.")
     reactions: list[ReactionView]
     created_at: Moment
@@ -154,6 +164,7 @@ def message_view(message: Message) -> MessageView:
         reply_to=data.get("reply_to"),
         mentions=data.get("mentions", []),
         media_url=data.get("media_url"),
+        attachments=[FileView(**one) for one in data.get("attachments", [])],
         temp_id=data.get("temp_id"),
         reactions=[ReactionView(emoji=one.emoji, count=one.count, me=one.me) for one in message.reactions],
         **{name: getattr(message, name) for name in named},

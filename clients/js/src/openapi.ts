@@ -230,6 +230,61 @@ export interface paths {
       };
     };
   };
+  "/v1/conversations/{conversation}/attachments": {
+    post: {
+      parameters: {
+        path: {
+          conversation: string;
+        };
+      };
+      requestBody: {
+        content: {
+          "application/json": components["schemas"]["AttachmentBody"];
+        };
+      };
+      responses: {
+        201: {
+          content: {
+            "application/json": components["schemas"]["TicketView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/attachments/{attachment}": {
+    get: {
+      parameters: {
+        path: {
+          attachment: string;
+          conversation: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["DownloadView"];
+          };
+        };
+      };
+    };
+  };
+  "/v1/conversations/{conversation}/attachments/{attachment}/complete": {
+    post: {
+      parameters: {
+        path: {
+          attachment: string;
+          conversation: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            "application/json": components["schemas"]["AttachmentView"];
+          };
+        };
+      };
+    };
+  };
   "/v1/conversations/{conversation}/delivered": {
     post: {
       parameters: {
@@ -2115,6 +2170,12 @@ export interface components {
       field: string;
       message: string;
     };
+    FileView: {
+      id: string;
+      name: string;
+      size: number;
+      type: string;
+    };
     Forgotten: {
       deleted: number;
     };
@@ -2264,6 +2325,7 @@ export interface components {
       page: components["schemas"]["NumberPage"];
     };
     MessageView: {
+      attachments: components["schemas"]["FileView"][];
       content: string;
       conversation_id: string;
       created_at: string;
@@ -2304,6 +2366,7 @@ export interface components {
       users: string[];
     };
     NewMessage: {
+      attachments?: string[];
       content?: string;
       media_url?: string | null;
       mentions?: string[];
