@@ -81,6 +81,7 @@ def test_a_conversation_from_its_beginning_to_its_list(people):
         "edited_at": None,
         "deleted_at": None,
         "temp_id": "t1",
+        "attachments": [],
     }
     page = bob.get("/v1/conversations?limit=1").json["page"]
     assert page["has_more"]

@@ -200,7 +200,7 @@ USERS = {
 }
 OPERATORS = {where for where in GOOD if where[1].startswith(("/v1/operator/", "/v1/audit"))}
 # What a user does for themselves only.
-OF_ONESELF = ("/settings", "/join", "/read", "/delivered", "{emoji}")
+OF_ONESELF = ("/settings", "/join", "/read", "/delivered", "{emoji}", "/attachments", "{attachment}", "/complete")
 # What services' keys open too.
 OF_BOTH = {
     ("GET", "/v1/alerts"),

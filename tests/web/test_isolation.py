@@ -319,6 +319,9 @@ NAMED = {
     ("POST", "/api/fcm/unregister-device"),
     ("POST", "/api/messages"),
     *(where for where in USERS if "{conversation}" in where[1]),
+    # These search in one conversation.
+    ("GET", "/v1/conversations/search"),
+    ("GET", "/api/chat/search"),
 }
 # What all users of a tenant may ask: another tenant finds nothing.
 OF_TENANT = {
