@@ -77,7 +77,7 @@ check: lint ## Run the linters and the quick tests; before every commit
 # Runs the tests even if a linter fails, so that their summary is always the last output.
 test: $(DEVELOPMENT) ## Run the linters and all tests; the longest tests only if CI is set
 	@lint_status=0; $(MAKE) --no-print-directory lint || lint_status=$$?; \
-		$(BIN)/pytest -n auto --durations=20 $(if $(CI),,-m "not long") && exit $$lint_status
+		$(BIN)/pytest -n auto --dist worksteal --durations=20 $(if $(CI),,-m "not long") && exit $$lint_status
 
 lint: $(DEVELOPMENT) ## Check formatting, lint rules, types and import rules
 	$(BIN)/ruff format --check --quiet .
