@@ -1,4 +1,4 @@
-"""Counts items that are dropped. Whoever sends them could fill the log, so a warning is written once a minute."""
+"""Counts dropped items and logs a warning at most once a minute, so that their sender cannot fill the log."""
 
 from __future__ import annotations
 
