@@ -30,15 +30,15 @@ def test_a_standby_that_lost_the_last_events_begins_a_new_epoch(standby: Standby
     standby.take()
     append(engine, n=3)
     with read(engine) as connection:
-        seen = log.heads(connection, "acme", ["user:alice"])
+        seen = log.heads(connection, "acme", "alice")
     standby.promote()
     # The numbers 6 to 8, once more.
     assert append(engine, n=3) == seen.positions["user:alice"] == 8
     assert [follow_timeline(engine), follow_timeline(engine)] == [True, False]
     assert epoch_of(engine) != seen.epoch
     with read(engine) as connection:
-        replay = log.read_after(connection, "acme", ["user:alice"], seen, NOW)
-    assert (replay.complete, replay.cursor.positions) == (False, {"user:alice": 8})
+        replay = log.read_after(connection, "acme", "alice", seen, NOW)
+    assert (replay.complete, replay.cursor.positions) == (False, {"user:alice": 8, "tenant:acme": 0})
     engine.dispose()
 
 
@@ -73,8 +73,8 @@ def test_every_role_may_ask_for_the_timeline(engine):
 def test_a_position_in_a_room_that_is_gone_is_lost(engine):
     create_tenant(engine)
     with read(engine) as connection:
-        given = log.heads(connection, "acme", ["user:alice"])
-        assert log.read_after(connection, "acme", ["user:alice"], given, LATER).complete
+        given = log.heads(connection, "acme", "alice")
+        assert log.read_after(connection, "acme", "alice", given, LATER).complete
         known = log.Cursor(given.epoch, {"user:alice": 3})
-        replay = log.read_after(connection, "acme", ["user:alice"], known, LATER)
-    assert (replay.complete, replay.cursor.positions) == (False, {"user:alice": 0})
+        replay = log.read_after(connection, "acme", "alice", known, LATER)
+    assert (replay.complete, replay.cursor.positions) == (False, {"user:alice": 0, "tenant:acme": 0})

@@ -95,7 +95,7 @@ def test_an_error_of_ours_is_a_problem_that_tells_nothing(app, api_key, monkeypa
     def fail(*_):
         raise RuntimeError("the secret")
 
-    monkeypatch.setattr("actions.send.accept", fail)
+    monkeypatch.setattr("actions.send.accept_all", fail)
     answer = Caller(app.test_client(), api_key).send()
     assert (answer.status_code, answer.json["code"]) == (500, "internal")
     assert "secret" not in answer.text

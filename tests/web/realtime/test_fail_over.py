@@ -16,7 +16,7 @@ from tests.web.realtime.fakes import brief, heard, session
 from tests.web.realtime.rows import append
 from tests.web.realtime.test_replay import ROOM, TIMING, Background, welcomed
 from web.dialects import view_of
-from web.realtime.gateway.sessions import Session
+from web.realtime.gateway.sessions import Session, Sessions
 from web.realtime.replay.replayer import Replayer
 from web.realtime.transport.wire import event_packet
 from workers.relay import Relay
@@ -45,7 +45,7 @@ def engine(standby: Standby) -> Iterator[Engine]:
 def replayer(engine: Engine) -> Replayer:
     create_tenant(engine)
     create_users(engine, ["alice"])
-    return Replayer(create_installation(engine), TIMING)
+    return Replayer(create_installation(engine), Sessions(), TIMING)
 
 
 @pytest.fixture
@@ -104,8 +104,8 @@ def test_every_open_page_is_told_to_fetch_its_state_and_hears_what_follows(
     [(name, ready)] = heard(welcomed(replayer, positions=before.positions, epoch=before.epoch))
     assert (name, ready["complete"], ready["seq"]) == ("session:ready", False, 10)
     with read(engine) as connection:
-        polled = read_after(connection, "acme", [ROOM], before, NOW)
-        assert (polled.complete, polled.cursor) == (False, heads(connection, "acme", [ROOM]))
+        polled = read_after(connection, "acme", "alice", before, NOW)
+        assert (polled.complete, polled.cursor) == (False, heads(connection, "acme", "alice"))
 
 
 @pytest.mark.slow

@@ -15,11 +15,15 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine
 
+from actions.conversations import create_conversation
 from actions.installation import utc_now
+from actions.messages import send_message
+from carillon.chat import NewConversation, NewMessage
 from config.audiences import OPERATOR, SERVICE
 from models.alerts import queries as alerts
 from models.sql.engine import connect, write
 from tests import factories
+from tests.chat import user
 from tests.databases import PostgreSQL
 from tests.waiting import eventually
 from tests.web.realtime.fakes import session
@@ -51,6 +55,12 @@ def _room(victim: Victim) -> Any:
     return {"room": victim["room"]}
 
 
+def _chat(victim: Victim) -> Any:
+    """A conversation and a message of it, with whatever else an event of the chat may want."""
+    other = {"content": "M", "emoji": "👍", "isTyping": True, "forEveryone": True}
+    return {"conversationId": victim["conversation"], "messageId": victim["message"]} | other
+
+
 # Refused: whoever asks is told so. Own: it concerns the caller, whatever the payload says, and nobody else.
 REFUSED, OWN = "refused", "own"
 
@@ -76,7 +86,19 @@ EVENTS: dict[str, tuple[Payload, str]] = {
     "presence:list": (lambda _: {"users": ["alice"]}, OWN),
     "room:join": (_room, REFUSED),
     "room:leave": (_room, REFUSED),
-    "chat:conversation:join": (lambda victim: {"conversationId": victim["room"]}, REFUSED),
+    "chat:conversation:create": (lambda _: {"type": "direct", "participants": ["nobody"]}, REFUSED),
+    "chat:conversation:join": (_chat, REFUSED),
+    "chat:conversation:leave": (_chat, REFUSED),
+    "chat:send": (_chat, REFUSED),
+    "chat:read": (_chat, REFUSED),
+    "chat:delivered": (_chat, REFUSED),
+    "chat:typing": (_chat, REFUSED),
+    "chat:edit": (_chat, REFUSED),
+    "chat:delete": (_chat, REFUSED),
+    "chat:react": (_chat, REFUSED),
+    "chat:unreact": (_chat, REFUSED),
+    "send_message": (_chat, REFUSED),
+    "typing": (_chat, REFUSED),
     "join-tenant": (lambda victim: {"tenantId": victim["other_tenant"]}, REFUSED),
     "join-group": (lambda victim: {"groupId": victim["room"]}, REFUSED),
     "leave-group": (lambda victim: {"groupId": victim["room"]}, REFUSED),
@@ -123,7 +145,7 @@ def test_nothing_is_done_for_a_token_that_has_expired_or_a_connection_that_never
     notification = factories.accept_one(engine)
     factories.expand_all(engine, notification)
     victim = {"notification": str(notification), "alert": str(notification), "room": "user:alice", "token": "x"}
-    victim |= {"other_tenant": tenant, "other_user": "alice"}
+    victim |= {"other_tenant": tenant, "other_user": "alice", "conversation": "talk", "message": str(notification)}
     before = everything(engine)
     for namespace in NAMESPACES:
         late = session(sid=f"late {namespace}", lifetime=-1, view=view_of(namespace))
@@ -233,11 +255,18 @@ def a_victim(stack: Stack) -> Victim:
             data={},
         )
         alert = alerts.create(connection, new, utc_now()).alert
+    chat = factories.create_installation(stack.engine)
+    factories.create_users(stack.engine, ["carol"], tenant=stack.tenant)
+    alice = user("alice", stack.tenant)
+    talk = create_conversation(chat, alice, NewConversation(type="group", participants=["carol"])).id
+    message = send_message(chat, alice, talk, NewMessage(content="Secret of alice")).message
     stack.work()
     return {
         "notification": str(notification),
         "alert": str(alert.id),
         "room": "user:alice",
+        "conversation": talk,
+        "message": str(message.id),
         "token": stack.token("alice"),
         "other_tenant": "another",
         "other_user": "alice",
