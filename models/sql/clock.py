@@ -57,7 +57,8 @@ class Clock:
             if self._database.seconds is None:
                 with self._engine.connect():
                     pass  # `_read` was called
-            shown = time.monotonic() + (self._database.seconds or 0.0)
+            assert self._database.seconds is not None
+            shown = time.monotonic() + self._database.seconds
         return datetime.fromtimestamp(shown, UTC)
 
     def for_leases(self, lease: float) -> datetime:
@@ -80,7 +81,11 @@ class Clock:
 
     def _read(self, connection: Any, _record: object, _proxy: object) -> None:
         """Called by the pool for each connection that is taken, a psycopg.Connection."""
-        if time.monotonic() - self._read_at < INTERVAL or not self._reading.acquire(blocking=False):
+        known = self._database.seconds is not None
+        if known and time.monotonic() - self._read_at < INTERVAL:
+            return
+        # The first reading is waited for: without it there is no time to tell.
+        if not self._reading.acquire(blocking=not known):
             return
         try:
             self._look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
@@ -76,6 +77,17 @@ def test_a_slow_answer_does_not_move_it(engine, clocks, monkeypatch, caplog):
     passed = time.monotonic() - before[0]
     assert seconds_from(clock(), before[1]) == pytest.approx(passed, abs=0.2)
     assert steps(caplog) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_threads_that_begin_together_wait_for_the_first_reading(engine, monkeypatch):
+    monkeypatch.setattr(module, "_READ", f"{module._READ} FROM pg_sleep(0.5)")
+    clock = Clock(engine)
+    with ThreadPoolExecutor(4) as threads:
+        told = list(threads.map(lambda _: clock(), range(4)))
+    with read(engine) as connection:
+        assert all(abs(seconds_from(one, server_time(connection))) < 5 for one in told)
 
 
 @pytest.mark.slow
