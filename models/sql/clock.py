@@ -54,11 +54,10 @@ class Clock:
                 shown, step = self._look()
                 self._note(step)
         else:
-            if self._database.seconds is None:
+            while (seconds := self._database.seconds) is None:
                 with self._engine.connect():
                     pass  # `_read` was called
-            assert self._database.seconds is not None
-            shown = time.monotonic() + self._database.seconds
+            shown = time.monotonic() + seconds
         return datetime.fromtimestamp(shown, UTC)
 
     def for_leases(self, lease: float) -> datetime:
