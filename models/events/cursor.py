@@ -8,6 +8,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# Characters of a token that is part of a URL, for which gunicorn and nginx have 8 KiB.
+MAX_IN_URL = 6000
+
 
 @dataclass(frozen=True, slots=True)
 class Cursor:

@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
 from models.events.commit_order import marks_of
-from models.events.cursor import Cursor
+from models.events.cursor import MAX_IN_URL, Cursor
 from models.events.tables import events, meta, outbox
 from models.events.user_rooms import Place, UserRooms, epoch, rooms_of
 from models.lanes import Lane
@@ -224,11 +224,16 @@ def read_after(
 ) -> Replay:
     """The events after the cursor in the rooms of the user, without those that have expired or are for others.
 
+    For clients that send the next cursor in a URL. If it would be too long, because there is more in very many
+    conversations, the replay is not complete.
+
     A room that the cursor does not know is new to the client and begins at its head; a conversation begins at the
     cursor's mark. A cursor without an epoch means the present one. A position above the head is from before a restore,
     or before the room was deleted: the replay is not complete.
     """
-    return read_rooms(connection, rooms_of(connection, tenant_id, user), cursor, now, limit)
+    own = rooms_of(connection, tenant_id, user)
+    replay = read_rooms(connection, own, cursor, now, limit)
+    return replay if len(replay.cursor.encode()) <= MAX_IN_URL else _from_now_on(own)
 
 
 def read_rooms(
@@ -238,12 +243,18 @@ def read_rooms(
     heads_ = heads_in(own)
     starts = heads_ if cursor.epoch not in ("", own.epoch) else _starts(connection, own, cursor, heads_)
     if starts is None or cursor.epoch not in ("", own.epoch):
-        return Replay([], cursor_at(own, heads_), complete=False, more=False, starts=heads_, positions=heads_)
+        return _from_now_on(own)
     behind = {name: seq for name, seq in starts.items() if name in own.places and seq < own.places[name].head}
     page, reached = _page(connection, own, behind, now, limit)
     positions = starts | reached
     more = any(reached[name] < own.places[name].head for name in behind)
     return Replay(page, cursor_at(own, positions), complete=True, more=more, starts=starts, positions=positions)
+
+
+def _from_now_on(own: UserRooms) -> Replay:
+    """For a client that has to fetch its state again."""
+    here = heads_in(own)
+    return Replay([], cursor_at(own, here), complete=False, more=False, starts=here, positions=here)
 
 
 def heads_in(own: UserRooms) -> dict[str, int]:

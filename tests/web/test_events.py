@@ -11,7 +11,8 @@ from actions.installation import utc_now
 from models.events import log
 from models.events.log import new_epoch
 from models.sql.engine import write
-from tests.factories import expand_all
+from tests.chat import group, say
+from tests.factories import create_installation, create_users, expand_all
 from tests.web.callers import Caller
 
 
@@ -117,6 +118,21 @@ def test_after_a_restore_the_client_is_told_to_begin_anew(alice, engine, notify)
     assert len(poll(alice, page["cursor"])["data"]) == 1
 
 
+def test_a_cursor_that_would_be_too_long_for_a_url_is_not_given(alice, engine):
+    create_users(engine, ["alice", "bob"])
+    chat = create_installation(engine)
+    talks = [group(chat, "alice", "bob") for _ in range(100)]
+    cursor = begin(alice)
+    for talk in talks:
+        say(chat, talk, "bob")
+    page = poll(alice, cursor, limit=1)
+    assert (page["data"], page["complete"], page["more"]) == ([], False, False)
+    assert len(page["cursor"]) < 6000
+    say(chat, talks[0], "bob", "Hello again")
+    [event] = poll(alice, page["cursor"])["data"]
+    assert (event["event"], event["payload"]["content"]) == ("chat:message", "Hello again")
+
+
 def test_the_head_tells_whether_something_was_missed(alice, notify):
     cursor = begin(alice)
     assert alice.get("/v1/events/head").json["cursor"] == cursor
@@ -125,7 +141,7 @@ def test_the_head_tells_whether_something_was_missed(alice, notify):
     assert alice.get("/v1/events/head").json["cursor"] == poll(alice, cursor)["cursor"]
 
 
-@pytest.mark.parametrize("bad", ["cursor=x", "cursor=", "cursor=AAAA", "cursor=" + "A" * 5000, "limit=0", "since=0"])
+@pytest.mark.parametrize("bad", ["cursor=x", "cursor=", "cursor=AAAA", "cursor=" + "A" * 6001, "limit=0", "since=0"])
 def test_a_bad_query_is_refused(alice, bad):
     assert alice.get(f"/v1/events?{bad}").status_code == 422
 

@@ -15,7 +15,7 @@ from actions.publish_event import publish_event as publish
 from carillon.fields import Strict
 from carillon.payload import MAX_NUMBER
 from carillon.requests import Event
-from models.events.cursor import Cursor
+from models.events.cursor import MAX_IN_URL, Cursor
 from models.events.log import Event as LogEvent
 from models.events.log import Replay, heads, read_after
 from models.sql.engine import read
@@ -66,7 +66,7 @@ class EventsQuery(Query):
     """The position to poll from, and the dialect of the answer."""
 
     cursor: str | None = Field(
-        None, max_length=4096, description="The `cursor` of the last answer. Leave it out to begin now."
+        None, max_length=MAX_IN_URL, description="The `cursor` of the last answer. Leave it out to begin now."
     )
     limit: Limit = MAX_PAGE
     dialect: str = Field(

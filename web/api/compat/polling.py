@@ -17,7 +17,7 @@ from actions.acknowledge import acknowledge_polled
 from actions.principal import Principal
 from actions.problems import Problem, invalid, not_found
 from carillon.fields import Strict
-from models.events.cursor import Cursor
+from models.events.cursor import MAX_IN_URL, Cursor
 from models.events.log import Event, read_after
 from models.polling.queries import read_since
 from models.sql.engine import read
@@ -66,7 +66,7 @@ class SinceQuery(Query):
 
     since: str | None = Field(
         None,
-        max_length=4096,
+        max_length=MAX_IN_URL,
         description="The cursor of the last answer, or a time in ISO 8601. Default: all events that are kept.",
     )
 
