@@ -218,7 +218,7 @@ def test_each_audience_opens_its_own_routes_only(client, good, settings, api_key
 # Both modes share these tables. What live mail and pushes go to is in them.
 PEOPLE = (
     *("users", "addresses", "open_topics", "subscriptions", "event_types", "alerts"),
-    *("conversations", "members", "messages", "mentions", "reactions"),
+    *("conversations", "members", "messages", "mentions", "reactions", "attachments"),
 )
 
 
