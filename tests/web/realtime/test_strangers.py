@@ -56,7 +56,7 @@ def _room(victim: Victim) -> Any:
 
 
 def _chat(victim: Victim) -> Any:
-    """A conversation and a message of it, with whatever else an event of the chat may want."""
+    """A conversation, one of its messages, and the other members that chat events require."""
     other = {"content": "M", "emoji": "👍", "isTyping": True, "forEveryone": True}
     return {"conversationId": victim["conversation"], "messageId": victim["message"]} | other
 
@@ -296,6 +296,8 @@ def attack(offered: dict[str, set[str]], spaces: Spaces, victim: Victim, subtest
                 answer = ask(spaces, namespace, event, payload(victim))
                 answers.append(json.dumps(answer))
                 assert answer["ok"] is (outcome is OWN), answer
+                # The payload is valid: the refusal is about who asks.
+                assert answer["ok"] or answer["error"]["code"] != "bad_request", answer
     return answers
 
 
