@@ -21,7 +21,8 @@ def test_a_bell_without_a_broker_is_given_up_quickly_and_the_next_at_once():
     eventually(lambda: not bells.deliver("push"), within=5)
     start = time.monotonic()
     assert not bells.deliver("push")
-    assert time.monotonic() - start < 0.05
+    # Celery itself would try for several seconds.
+    assert time.monotonic() - start < 1
 
 
 def test_short_time_outs_are_those_of_bells_alone():
@@ -110,7 +111,7 @@ def test_queues_are_not_looked_at_without_a_broker():
     eventually(lambda: not bells.deliver("push"))
     began = time.monotonic()
     bells.drop_unserved()
-    assert time.monotonic() - began < 0.05
+    assert time.monotonic() - began < 1
 
 
 @pytest.mark.slow

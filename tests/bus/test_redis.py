@@ -63,13 +63,14 @@ def test_a_redis_that_stands_still_costs_all_users_one_time_out(quick, caplog):
         with frozen(process.pid):
             began = time.monotonic()
             ask(users[0])
-            assert time.monotonic() - began < TIMEOUT + 0.3
-            # Open: nobody asks.
+            # Without a time-out it would wait for ever.
+            assert time.monotonic() - began < 10
+            # Open: nobody asks. Asking would take 200 time-outs, eight at a time.
             began = time.monotonic()
             breaker_of(url).failed(at_least=60)
             for work in [threads.submit(ask, user) for user in users * 50]:
                 work.result()
-            assert time.monotonic() - began < TIMEOUT
+            assert time.monotonic() - began < 10 * TIMEOUT
         said = [record for record in caplog.records if record.name == "bus.redis"]
         assert [record.getMessage() for record in said if record.levelno >= logging.WARNING] == [
             "redis does not answer"
@@ -103,7 +104,8 @@ def test_a_network_that_drops_packets_is_noticed_and_forgotten(quick, redis_serv
         began = time.monotonic()
         with proxy.dropping(), pytest.raises(UNAVAILABLE):
             client.ping()
-        assert time.monotonic() - began < TIMEOUT + 0.3
+        # Without a time-out it would wait for ever.
+        assert time.monotonic() - began < 10
         # The old connection is dead for good.
         eventually(lambda: _answers(client))
 

@@ -52,7 +52,8 @@ def test_nobody_waits_for_the_broker(broker):
     began = time.monotonic()
     for number in range(1000):
         sender(EXPAND, [str(number)])
-    assert time.monotonic() - began < 1
+    # The broker answers nothing for ten seconds.
+    assert time.monotonic() - began < 5
     broker.free.set()
     eventually(lambda: sum(len(args) for _, args in broker.sent) == 1000)
     assert [arg for _, args in broker.sent for arg in args] == [str(number) for number in range(1000)]

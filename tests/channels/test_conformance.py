@@ -167,8 +167,8 @@ def assert_retried(kind: Kind, port: int) -> None:
     with opened(kind, settings) as channel:
         began = time.monotonic()
         outcomes = channel.send(batch(*(kind.address("", n) for n in range(5))))
-        # The lease allows for twice the timeout. The in-app channel has its own timeout of 2 seconds.
-        assert time.monotonic() - began < 2 * TIMEOUT + 1.5
+        # Within the lease. The manners of this test would keep it waiting for ever.
+        assert time.monotonic() - began < 10
         assert [type(outcome) for outcome in outcomes] == [RetryLater] * 5
 
 

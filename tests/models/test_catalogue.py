@@ -123,10 +123,10 @@ def test_a_schema_is_judged_when_it_is_declared(schema, fault):
 def test_who_runs_the_server_may_use_expressions_that_take_linear_time():
     schema = {"properties": {"a": {"pattern": "^(a+)+$"}}}
     assert schema_errors(schema, trusted=True) == []
-    began = time.monotonic()
+    began = time.thread_time()
     [(where, _)] = payload_errors(schema, {"a": "a" * 5000 + "b"})
     assert where == "a"
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
     for bad in ("(", "(" * 900, "a{100000000000000000000}", "(a{1000}){1000}", "a(?=b)"):
         [fault] = schema_errors({"properties": {"a": {"pattern": bad}}}, trusted=True)
         assert 'is not a "regex"' in fault or len(fault) == 200
@@ -134,10 +134,10 @@ def test_who_runs_the_server_may_use_expressions_that_take_linear_time():
 
 def test_references_cannot_be_multiplied_into_a_flood():
     doubling = {str(n): {"allOf": [{"$ref": f"#/$defs/{n + 1}"}] * 2} for n in range(40)}
-    began = time.monotonic()
+    began = time.thread_time()
     [fault] = schema_errors({"$defs": {**doubling, "40": {}}, "$ref": "#/$defs/0"})
     assert str(MAX_SUBSCHEMAS) in fault
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,11 @@ def test_references_cannot_be_multiplied_into_a_flood():
 def test_no_schema_and_no_payload_keep_a_process_busy(costly):
     schema = {"properties": {"lists": {"items": costly}}}
     assert schema_errors(schema) == []
-    began = time.monotonic()
+    began = time.thread_time()
     # As many values as a payload can hold.
     for data in ([["x"] * 1000] * 2, [[n] for n in range(1500)], [{}] * 2000):
         assert payload_errors(schema, {"lists": data}) is not None
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_a_schema_that_should_not_have_been_taken_refuses_payloads_and_raises_nothing():

@@ -6,6 +6,7 @@ import threading
 import time
 
 from tests.web.callers import BODY
+from web import turns as module
 from web.limits import BYTES
 from web.turns import PATIENCE, Turns
 
@@ -13,11 +14,14 @@ from web.turns import PATIENCE, Turns
 def test_large_requests_of_a_tenant_wait_for_each_other_and_not_for_those_of_others():
     turns = Turns()
     order = []
+    other = threading.Event()
 
     def work(tenant: str) -> None:
         with turns.large(tenant):
             order.append(f"{tenant} begins")
-            time.sleep(0.05)
+            if tenant == "umbra":
+                other.set()
+            assert other.wait(20)
             order.append(f"{tenant} ends")
 
     threads = [threading.Thread(target=work, args=(tenant,)) for tenant in ("acme", "acme", "umbra")]
@@ -29,14 +33,19 @@ def test_large_requests_of_a_tenant_wait_for_each_other_and_not_for_those_of_oth
     assert order.index("umbra begins") < order.index("acme ends")
 
 
-def test_a_large_request_lets_small_ones_pass_for_a_moment():
+def test_a_large_request_waits_until_small_ones_have_passed(monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 20)
     turns = Turns()
     turns.begin_small()
     threading.Timer(0.02, turns.end_small).start()
     began = time.monotonic()
     with turns.large("acme"):
         waited = time.monotonic() - began
-    assert 0.02 <= waited < PATIENCE
+    assert 0.02 <= waited < 20
+
+
+def test_a_large_request_waits_for_a_moment_only():
+    turns = Turns()
     turns.begin_small()
     began = time.monotonic()
     with turns.large("acme"):

@@ -199,14 +199,14 @@ def test_no_bell_is_lost_between_two_threads(live, engine):
 
 def test_a_later_window_is_left_to_the_relay(run, engine, bells, clock):
     with write(engine) as connection:
-        declare(connection, "acme", "slow:one", Declaration(title="T", coalesce={"window_ms": 300}), NOW, most=3)
+        declare(connection, "acme", "slow:one", Declaration(title="T", coalesce={"window_ms": 60_000}), NOW, most=3)
     say(engine, name="slow:one")
     began = time.monotonic()
     assert publish(run)
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 30
     Relay(run).tick()
     assert bells == []
-    clock.advance(0.3)
+    clock.advance(60)
     Relay(run).tick()
     assert bells == [("publish", [])]
 
@@ -244,7 +244,7 @@ def test_an_outage_of_redis_costs_time_and_no_event(run, engine):
         say(engine, now=utc_now())
         began = time.monotonic()
         assert publish_batch(live) == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
         assert left(engine) == 1
         writer.close()
     with redis_process() as (url, _):

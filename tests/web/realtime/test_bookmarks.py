@@ -254,7 +254,7 @@ def test_without_redis_nobody_waits_and_nothing_fails():
         opened(away, sid=str(n))
     away.turn(time.monotonic())
     away.close(one, INTERRUPTED)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
 
 
 # Over real processes.
