@@ -36,7 +36,12 @@ export function Choice<Value extends string>(props: {
 /** Milliseconds without a keystroke after which a text field reports its value. */
 const TYPING_PAUSE = 300;
 
-/** A text field. It reports its value after a pause in typing, on Enter, and when it loses the focus. */
+/**
+ * A text field. It reports its value after a pause in typing, and on Enter.
+ *
+ * It does not report when it loses the focus: a click on a row of the list below would change the list before the
+ * button of the mouse is released, and would be lost.
+ */
 export function TextField(props: {
   label: string;
   value: string;
@@ -69,7 +74,7 @@ export function TextField(props: {
         autocomplete="off"
         spellcheck={false}
         onInput={(event) => report(event.currentTarget.value, TYPING_PAUSE)}
-        onChange={(event) => report(event.currentTarget.value, 0)}
+        onKeyDown={(event) => event.key === "Enter" && report(event.currentTarget.value, 0)}
       />
     </div>
   );
